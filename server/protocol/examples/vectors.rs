@@ -1,0 +1,432 @@
+//! Prints `vectors.json`: bytes, their messages, and the named error of each broken packet.
+//!
+//! `cargo xtask vectors` writes the file; `tests/vectors.rs` fails when it is stale.
+
+use inkwire_protocol::*;
+use serde_json::{Value, json};
+
+#[allow(dead_code, reason = "the test that includes this file calls `document` alone")]
+fn main() {
+    print!("{}", document());
+}
+
+/// The whole file, as committed.
+pub fn document() -> String {
+    let mut accept = Vec::new();
+    accept.extend(client().into_iter().map(|message| {
+        let bytes = binary::encode_client(std::slice::from_ref(&message));
+        vector(client_name(&message), "client", &bytes, &json!([message]))
+    }));
+    accept.extend(server().into_iter().map(|message| {
+        let bytes = binary::encode_server(std::slice::from_ref(&message));
+        vector(server_name(&message), "server", &bytes, &json!([message]))
+    }));
+    let two = [ClientMessage::Ping { nonce: 1 }, ClientMessage::Presence { cursor: None }];
+    accept.push(vector("two messages in one packet".into(), "client", &binary::encode_client(&two), &json!(two)));
+    let reject = reject().into_iter().map(
+        |(name, from, bytes, error)| json!({ "name": name, "from": from, "bytes": hex(&bytes), "error": error.name() }),
+    );
+    let reject_json = reject_json()
+        .into_iter()
+        .map(|(name, text, error)| json!({ "name": name, "from": "client", "json": text, "error": error.name() }));
+    format!(
+        "{{\n\"accept\": [\n{}\n],\n\"reject\": [\n{}\n],\n\"rejectJson\": [\n{}\n]\n}}\n",
+        lines(accept.into_iter()),
+        lines(reject),
+        lines(reject_json)
+    )
+}
+
+/// One vector a line, so that a change of one is one line of a diff.
+fn lines(vectors: impl Iterator<Item = Value>) -> String {
+    vectors.map(|vector| vector.to_string()).collect::<Vec<_>>().join(",\n")
+}
+
+fn vector(name: String, from: &str, bytes: &[u8], messages: &Value) -> Value {
+    json!({ "name": name, "from": from, "bytes": hex(bytes), "messages": messages })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+// No wildcards below: a new message or operation does not compile until it is named here, and the test over the names
+// fails until it has a vector.
+
+fn client_name(message: &ClientMessage) -> String {
+    match message {
+        ClientMessage::Hello { .. } => "hello".into(),
+        ClientMessage::Operations { operations, .. } => format!("client operations: {}", operation_names(operations)),
+        ClientMessage::Presence { cursor: None } => "client presence: off the board".into(),
+        ClientMessage::Presence { .. } => "client presence".into(),
+        ClientMessage::Profile { .. } => "profile".into(),
+        ClientMessage::Ping { .. } => "ping".into(),
+        ClientMessage::Unknown { .. } => "unknown client message".into(),
+    }
+}
+
+fn server_name(message: &ServerMessage) -> String {
+    match message {
+        ServerMessage::Welcome { .. } => "welcome".into(),
+        ServerMessage::Snapshot { .. } => "snapshot".into(),
+        ServerMessage::Elements { .. } => "elements".into(),
+        ServerMessage::SnapshotEnd { .. } => "snapshot end".into(),
+        ServerMessage::Operations { entries, .. } => format!("operations of {} entries", entries.len()),
+        ServerMessage::Presence { all, .. } => format!("presence, all: {all}"),
+        ServerMessage::Mark { .. } => "mark".into(),
+        ServerMessage::Reject { reason, .. } => format!("reject: {reason}"),
+        ServerMessage::Bye { reason, .. } => format!("bye: {reason}"),
+        ServerMessage::Pong { .. } => "pong".into(),
+        ServerMessage::Unknown { .. } => "unknown server message".into(),
+    }
+}
+
+fn operation_names(operations: &[Operation]) -> String {
+    operations.iter().map(operation_name).collect::<Vec<_>>().join(", ")
+}
+
+fn operation_name(operation: &Operation) -> &'static str {
+    match operation {
+        Operation::Begin(Begin { pressure: None, .. }) => "begin without pressure",
+        Operation::Begin(_) => "begin",
+        Operation::Points(Points { pressures, .. }) if pressures.is_empty() => "points without pressure",
+        Operation::Points(_) => "points",
+        Operation::End { .. } => "end",
+        Operation::Cancel { .. } => "cancel",
+        Operation::Shape(_) => "shape",
+        Operation::Text(_) => "text",
+        Operation::Patch(Patch { property, .. }) => match property {
+            Property::Colour { .. } => "patch colour",
+            Property::Fill { .. } => "patch fill",
+            Property::Width { .. } => "patch width",
+            Property::Offset { .. } => "patch offset",
+            Property::Text { .. } => "patch text",
+        },
+        Operation::Delete { .. } => "delete",
+        Operation::Undo { .. } => "undo",
+        Operation::Redo { .. } => "redo",
+        Operation::Clear { .. } => "clear",
+        Operation::Unknown { .. } => "unknown operation",
+    }
+}
+
+const RED: Colour = Colour(0xe032_31ff);
+const CLEAR: Colour = Colour(0);
+
+fn pen(pressure: Option<u8>) -> Begin {
+    Begin { slot: 0, gesture_back: 0, tool: Tool::Pen, colour: RED, width: 32, scale: 3, x: -800, y: 1200, pressure }
+}
+
+fn steps(count: usize) -> Vec<[i32; 2]> {
+    (0..count as i32).map(|index| [20 + index % 3, -7 - index % 5]).collect()
+}
+
+fn points(slot: u8, count: usize, pressed: bool) -> Points {
+    let pressures = if pressed { (0..count as i16).map(|index| index % 4 - 1).collect() } else { Vec::new() };
+    Points { slot, steps: steps(count), pressures }
+}
+
+fn shape(kind: ShapeKind) -> Shape {
+    Shape { gesture_back: 0, kind, colour: RED, fill: CLEAR, width: 16, scale: 3, x: 0, y: 8, dx: 640, dy: -480 }
+}
+
+fn text(text: &str) -> Text {
+    Text { gesture_back: 0, colour: RED, size: 160, scale: 3, x: 16, y: 24, text: text.into() }
+}
+
+fn patch(property: Property) -> Operation {
+    Operation::Patch(Patch { gesture_back: 2, element: ElementRef { author: 3, cseq: 41 }, property })
+}
+
+fn operations() -> Vec<Operation> {
+    let limit = limits::COORDINATE;
+    let far = Begin { slot: 7, x: limit, y: -limit, scale: limits::SCALE_MAX, width: limits::WIDTH, ..pen(Some(255)) };
+    vec![
+        Operation::Begin(pen(Some(128))),
+        Operation::Begin(Begin { tool: Tool::Highlighter, scale: limits::SCALE_MIN, width: 1, ..pen(None) }),
+        Operation::Begin(far),
+        Operation::Points(points(0, 4, true)),
+        Operation::Points(points(7, 5, true)),
+        Operation::Points(points(3, 4, false)),
+        Operation::Points(points(0, limits::POINTS, true)),
+        Operation::Points(Points {
+            slot: 0,
+            steps: vec![[2 * limit, -2 * limit], [-2 * limit, 2 * limit], [8, -8], [0, 0]],
+            pressures: vec![255, -255, 8, -8],
+        }),
+        Operation::End { slot: 0 },
+        Operation::Cancel { slot: 1 },
+        Operation::Shape(shape(ShapeKind::Line)),
+        Operation::Shape(shape(ShapeKind::Arrow)),
+        Operation::Shape(shape(ShapeKind::Rectangle)),
+        Operation::Shape(Shape { fill: RED, ..shape(ShapeKind::Ellipse) }),
+        Operation::Text(text("two\nlines, grüß dich ✎")),
+        Operation::Text(text(&"a".repeat(limits::TEXT))),
+        patch(Property::Colour { colour: RED }),
+        patch(Property::Fill { colour: CLEAR }),
+        patch(Property::Width { width: 300 }),
+        patch(Property::Offset { x: 500, y: -500 }),
+        patch(Property::Text { text: "new".into() }),
+        Operation::Delete { gesture_back: 1, elements: vec![ElementRef { author: 0, cseq: 9 }] },
+        Operation::Delete { gesture_back: 0, elements: vec![ElementRef { author: 1, cseq: 1 }; limits::DELETIONS] },
+        Operation::Undo { gesture: 300 },
+        Operation::Redo { gesture: limits::NUMBER },
+        Operation::Clear { gesture_back: 0 },
+        Operation::Unknown { tag: 200, body: vec![1, 2, 3] },
+    ]
+}
+
+fn client() -> Vec<ClientMessage> {
+    let hello = |name: &str| ClientMessage::Hello {
+        client_id: ClientId(std::array::from_fn(|index| index as u8 * 17)),
+        epoch: Epoch([1, 2, 3, 4, 5, 6, 7, 8]),
+        seq: 70_000,
+        name: name.into(),
+        colour: RED,
+    };
+    let mut all = vec![
+        hello("Ada"),
+        hello(&"n".repeat(limits::NAME)),
+        ClientMessage::Presence { cursor: None },
+        ClientMessage::Presence { cursor: Some([-64, limits::COORDINATE]) },
+        ClientMessage::Profile { name: "<b>Bob</b>".into(), colour: CLEAR },
+        ClientMessage::Ping { nonce: 0 },
+        ClientMessage::Unknown { tag: 99, body: vec![0xff] },
+        ClientMessage::Operations { first_cseq: 1, operations: vec![Operation::End { slot: 0 }; limits::OPERATIONS] },
+        ClientMessage::Operations { first_cseq: limits::CSEQ, operations: vec![Operation::End { slot: 0 }] },
+    ];
+    all.extend(operations().into_iter().map(|one| ClientMessage::Operations { first_cseq: 5, operations: vec![one] }));
+    all
+}
+
+fn server() -> Vec<ServerMessage> {
+    let by = GestureRef { author: 2, gesture: 8 };
+    let element = |cseq, content| Element {
+        author: 1,
+        cseq,
+        seq: 10 + cseq,
+        gesture: 1,
+        content,
+        deletions: vec![by],
+        patches: vec![PatchRecord { by, property: Property::Width { width: 9 } }],
+    };
+    let stroke = |count, live| Content::Stroke { begin: pen(Some(3)), points: points(0, count, count > 0), live };
+    let entry = |author, skip, operation| Entry { author, skip, operation };
+    let mut all = vec![
+        ServerMessage::Welcome { author: 3, epoch: Epoch([9; 8]), seq: 1234, cseq: 88, mark: 1200 },
+        ServerMessage::Snapshot { seq: 0, elements: 0, authors: vec![] },
+        ServerMessage::Snapshot {
+            seq: 300,
+            elements: 4,
+            authors: vec![
+                AuthorState { author: 1, cseq: 400, gestures: vec![] },
+                AuthorState {
+                    author: 2,
+                    cseq: 9,
+                    gestures: vec![
+                        GestureState { gesture: 1, undone: false },
+                        GestureState { gesture: 8, undone: true },
+                    ],
+                },
+            ],
+        },
+        ServerMessage::Elements {
+            elements: vec![
+                element(1, stroke(3, None)),
+                element(5, stroke(0, Some(7))),
+                element(6, Content::Shape(shape(ShapeKind::Arrow))),
+                element(7, Content::Text(text("✎"))),
+            ],
+        },
+        ServerMessage::SnapshotEnd { hash: [0xab; 8] },
+        ServerMessage::Operations {
+            first_seq: 1235,
+            entries: operations().into_iter().enumerate().map(|(at, one)| entry(at as u32 + 1, 0, one)).collect(),
+        },
+        ServerMessage::Operations { first_seq: 1, entries: vec![entry(1, 200, Operation::End { slot: 2 })] },
+        ServerMessage::Presence { all: true, changes: vec![] },
+        ServerMessage::Presence {
+            all: false,
+            changes: vec![
+                Change::Here { author: 1, name: "Ada".into(), colour: RED },
+                Change::Cursor { author: 1, at: Some([64, -64]) },
+                Change::Cursor { author: 2, at: None },
+                Change::Gone { author: 4 },
+            ],
+        },
+        ServerMessage::Mark { seq: 1235 },
+        ServerMessage::Pong { nonce: 12 },
+        ServerMessage::Unknown { tag: 127, body: vec![] },
+    ];
+    all.extend(RejectReason::ALL.iter().map(|reason| ServerMessage::Reject { cseq: 89, reason: *reason }));
+    all.extend(Reason::ALL.iter().map(|reason| ServerMessage::Bye {
+        reason: *reason,
+        retry_ms: 250,
+        text: "why".into(),
+    }));
+    all
+}
+
+/// A client's operations packet around the bytes of one operation.
+fn with_operation(tag: u8, body: &[u8]) -> Vec<u8> {
+    let mut operation = vec![tag];
+    put_length(&mut operation, body.len());
+    operation.extend_from_slice(body);
+    let mut packet = vec![2];
+    put_length(&mut packet, operation.len() + 1);
+    packet.push(1);
+    packet.extend_from_slice(&operation);
+    packet
+}
+
+fn put_length(out: &mut Vec<u8>, mut length: usize) {
+    while length >= 0x80 {
+        out.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    out.push(length as u8);
+}
+
+fn encoded(operation: Operation) -> Vec<u8> {
+    binary::encode_client(&[ClientMessage::Operations { first_cseq: 1, operations: vec![operation] }])
+}
+
+fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
+    use DecodeError::*;
+    let above = limits::COORDINATE + 1;
+    let begin = |begin: Begin| encoded(Operation::Begin(begin));
+    let hello = |name: Vec<u8>| {
+        let mut body = vec![7; 24];
+        body.push(0);
+        put_length(&mut body, name.len());
+        body.extend(name);
+        body.extend([0; 4]);
+        let mut packet = vec![1];
+        put_length(&mut packet, body.len());
+        packet.extend(body);
+        packet
+    };
+    vec![
+        ("no message", "client", vec![], EmptyPacket),
+        ("no server message", "server", vec![], EmptyPacket),
+        ("a tag alone", "client", vec![5], Truncated),
+        ("a body shorter than its length", "client", vec![5, 2, 1], Truncated),
+        ("a length beyond all memory", "client", vec![5, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f], Truncated),
+        ("a body longer than its fields", "client", vec![5, 2, 1, 0], TrailingBytes),
+        ("a number of 9 bytes", "client", [&[5, 9][..], &[0xff; 8], &[1]].concat(), NumberTooLarge),
+        ("2^53", "client", vec![5, 8, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10], NumberTooLarge),
+        ("zero in two bytes", "client", vec![5, 2, 0x80, 0], NumberNotMinimal),
+        ("a name that is not UTF-8", "client", hello(vec![0xff]), InvalidUtf8),
+        ("a name above the limit", "client", hello(vec![b'n'; limits::NAME + 1]), TextTooLong),
+        ("a flag of 2", "client", vec![3, 1, 2], InvalidFlag),
+        ("no operations", "client", vec![2, 1, 1], Empty),
+        (
+            "a client sequence number above the limit",
+            "client",
+            binary::encode_client(&[ClientMessage::Operations {
+                first_cseq: limits::CSEQ,
+                operations: vec![Operation::End { slot: 0 }; 2],
+            }]),
+            NumberTooLarge,
+        ),
+        ("too many messages", "client", [5, 1, 0].repeat(limits::CLIENT_MESSAGES + 1), TooMany),
+        (
+            "too many operations",
+            "client",
+            binary::encode_client(&[ClientMessage::Operations {
+                first_cseq: 1,
+                operations: vec![Operation::End { slot: 0 }; limits::OPERATIONS + 1],
+            }]),
+            TooMany,
+        ),
+        ("slot 8 begins", "client", begin(Begin { slot: 8, ..pen(None) }), SlotOutOfRange),
+        ("slot 8 ends", "client", encoded(Operation::End { slot: 8 }), SlotOutOfRange),
+        ("slot 255 is cancelled", "client", encoded(Operation::Cancel { slot: 255 }), SlotOutOfRange),
+        (
+            "a tool that does not exist",
+            "client",
+            with_operation(1, &[0, 0, 2, 0, 0, 0, 0, 1, 0, 0, 0, 0]),
+            UnknownValue,
+        ),
+        ("a shape that does not exist", "client", with_operation(5, &[0, 4]), UnknownValue),
+        ("a property that does not exist", "client", with_operation(7, &[0, 1, 1, 5]), UnknownValue),
+        ("width 0", "client", begin(Begin { width: 0, ..pen(None) }), WidthOutOfRange),
+        ("a width above the limit", "client", begin(Begin { width: limits::WIDTH + 1, ..pen(None) }), WidthOutOfRange),
+        ("a scale above the limit", "client", begin(Begin { scale: 17, ..pen(None) }), ScaleOutOfRange),
+        ("a scale below the limit", "client", begin(Begin { scale: -9, ..pen(None) }), ScaleOutOfRange),
+        ("x above the limit", "client", begin(Begin { x: above, ..pen(None) }), CoordinateOutOfRange),
+        ("y below the limit", "client", begin(Begin { y: -above, ..pen(None) }), CoordinateOutOfRange),
+        (
+            "a cursor above the limit",
+            "client",
+            binary::encode_client(&[ClientMessage::Presence { cursor: Some([above, 0]) }]),
+            CoordinateOutOfRange,
+        ),
+        (
+            "a step above the limit",
+            "client",
+            encoded(Operation::Points(Points { slot: 0, steps: vec![[i32::MAX, 0]], pressures: vec![] })),
+            CoordinateOutOfRange,
+        ),
+        ("no points", "client", with_operation(2, &[0]), Empty),
+        ("more points promised than bytes", "client", with_operation(2, &[0x40, 2, 2]), Truncated),
+        ("too many points", "client", encoded(Operation::Points(points(0, limits::POINTS + 1, false))), TooMany),
+        ("a small step in long form", "client", with_operation(2, &[0x20, 0, 0, 0x80, 2]), StepNotMinimal),
+        ("an odd pressure with a second half", "client", with_operation(2, &[0x18, 0x00, 0x00, 0x01]), StepNotMinimal),
+        (
+            "a step of pressure of 256",
+            "client",
+            encoded(Operation::Points(Points { slot: 0, steps: vec![[0, 0]], pressures: vec![256] })),
+            PressureOutOfRange,
+        ),
+        (
+            "a text above the limit",
+            "client",
+            encoded(Operation::Text(text(&"a".repeat(limits::TEXT + 1)))),
+            TextTooLong,
+        ),
+        ("a delete of nothing", "client", encoded(Operation::Delete { gesture_back: 0, elements: vec![] }), Empty),
+        (
+            "too many deletions",
+            "client",
+            encoded(Operation::Delete {
+                gesture_back: 0,
+                elements: vec![ElementRef { author: 0, cseq: 1 }; limits::DELETIONS + 1],
+            }),
+            TooMany,
+        ),
+        ("no entries", "server", vec![36, 1, 1], Empty),
+        ("a skip of zero", "server", vec![36, 6, 1, 3, 0, 3, 1, 0], NumberNotMinimal),
+        ("a reason that does not exist", "server", vec![39, 2, 1, 12], UnknownValue),
+        ("a change that does not exist", "server", vec![37, 2, 0, 3], UnknownValue),
+        ("a list longer than its bytes", "server", vec![33, 5, 0, 0, 1, 1, 100], Truncated),
+        (
+            "a slot above the limit in a snapshot",
+            "server",
+            {
+                let content = Content::Stroke { begin: pen(None), points: points(0, 0, false), live: Some(8) };
+                let element =
+                    Element { author: 1, cseq: 1, seq: 1, gesture: 1, content, deletions: vec![], patches: vec![] };
+                binary::encode_server(&[ServerMessage::Elements { elements: vec![element] }])
+            },
+            SlotOutOfRange,
+        ),
+    ]
+}
+
+fn reject_json() -> Vec<(&'static str, &'static str, DecodeError)> {
+    use DecodeError::*;
+    vec![
+        ("not JSON", "hello", MalformedJson),
+        ("a type that does not exist", r#"[{"type":"nonsense"}]"#, MalformedJson),
+        ("a missing field", r#"[{"type":"ping"}]"#, MalformedJson),
+        ("a number that is not whole", r#"[{"type":"ping","nonce":1.5}]"#, MalformedJson),
+        ("a number beyond all numbers", r#"[{"type":"ping","nonce":1e999}]"#, MalformedJson),
+        ("a negative number", r#"[{"type":"ping","nonce":-1}]"#, MalformedJson),
+        ("2^53", r#"[{"type":"ping","nonce":9007199254740992}]"#, NumberTooLarge),
+        ("no message", "[]", EmptyPacket),
+        ("a field given twice", r#"[{"type":"ping","nonce":1,"nonce":2}]"#, MalformedJson),
+        ("a colour that is none", r#"[{"type":"profile","name":"","colour":"red"}]"#, MalformedJson),
+        ("a known tag as unknown", r#"[{"type":"unknown","tag":5,"body":"07"}]"#, NotRepresentable),
+    ]
+}

@@ -1,0 +1,679 @@
+//! The binary form: a packet is one WebSocket message and holds one or more messages, each a tag, a length and a body.
+//!
+//! Every message and operation has exactly one encoding, so the server relays the bytes of an operation as they came.
+
+use crate::bytes::{Reader, put_body, put_number, put_pair, put_signed, put_text};
+use crate::limits;
+use crate::{
+    AuthorState, Begin, Change, ClientId, ClientMessage, Colour, Content, DecodeError, Element, ElementRef, Entry,
+    Epoch, GestureRef, GestureState, Operation, Patch, PatchRecord, Points, Property, Reason, RejectReason,
+    ServerMessage, Shape, ShapeKind, Text, Tool,
+};
+
+type Result<T> = std::result::Result<T, DecodeError>;
+
+/// Tags of messages and operations, of the values of properties and changes.
+mod tag {
+    pub(super) const HELLO: u8 = 1;
+    pub(super) const CLIENT_OPERATIONS: u8 = 2;
+    pub(super) const CLIENT_PRESENCE: u8 = 3;
+    pub(super) const PROFILE: u8 = 4;
+    pub(super) const PING: u8 = 5;
+
+    pub(super) const WELCOME: u8 = 32;
+    pub(super) const SNAPSHOT: u8 = 33;
+    pub(super) const ELEMENTS: u8 = 34;
+    pub(super) const SNAPSHOT_END: u8 = 35;
+    pub(super) const OPERATIONS: u8 = 36;
+    pub(super) const PRESENCE: u8 = 37;
+    pub(super) const MARK: u8 = 38;
+    pub(super) const REJECT: u8 = 39;
+    pub(super) const BYE: u8 = 40;
+    pub(super) const PONG: u8 = 41;
+
+    pub(super) const BEGIN: u8 = 1;
+    pub(super) const POINTS: u8 = 2;
+    pub(super) const END: u8 = 3;
+    pub(super) const CANCEL: u8 = 4;
+    pub(super) const SHAPE: u8 = 5;
+    pub(super) const TEXT: u8 = 6;
+    pub(super) const PATCH: u8 = 7;
+    pub(super) const DELETE: u8 = 8;
+    pub(super) const UNDO: u8 = 9;
+    pub(super) const REDO: u8 = 10;
+    pub(super) const CLEAR: u8 = 11;
+}
+
+/// Reads a client's packet.
+///
+/// # Errors
+/// The rule that the packet breaks. Never panics, and allocates no more than a small multiple of the packet's length.
+pub fn decode_client(packet: &[u8]) -> Result<Vec<ClientMessage>> {
+    decode(packet, limits::CLIENT_MESSAGES, client_message)
+}
+
+/// Reads a server's packet; see [`decode_client`].
+///
+/// # Errors
+/// As for [`decode_client`].
+pub fn decode_server(packet: &[u8]) -> Result<Vec<ServerMessage>> {
+    decode(packet, usize::MAX, server_message)
+}
+
+/// Writes a client's packet.
+pub fn encode_client(messages: &[ClientMessage]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    messages.iter().for_each(|message| put_client(&mut out, message));
+    out
+}
+
+/// Writes a server's packet.
+pub fn encode_server(messages: &[ServerMessage]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    messages.iter().for_each(|message| put_server(&mut out, message));
+    out
+}
+
+/// Writes one log entry as it stands in an `operations` message: a room gathers them until it flushes.
+pub fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
+    put_number(out, u64::from(entry.author) << 1 | u64::from(entry.skip > 0));
+    if entry.skip > 0 {
+        put_number(out, entry.skip);
+    }
+    put_operation(out, &entry.operation);
+}
+
+/// Writes the `operations` message of entries that [`put_entry`] has written.
+pub fn put_entries(out: &mut Vec<u8>, first_seq: u64, entries: &[u8]) {
+    out.push(tag::OPERATIONS);
+    put_body(out, |out| {
+        put_number(out, first_seq);
+        out.extend_from_slice(entries);
+    });
+}
+
+/// Appends one server message to a packet.
+pub fn put_server(out: &mut Vec<u8>, message: &ServerMessage) {
+    match message {
+        ServerMessage::Welcome { author, epoch, seq, cseq, mark } => put_tagged(out, tag::WELCOME, |out| {
+            put_number(out, u64::from(*author));
+            out.extend_from_slice(&epoch.0);
+            [seq, cseq, mark].into_iter().for_each(|number| put_number(out, *number));
+        }),
+        ServerMessage::Snapshot { seq, elements, authors } => put_tagged(out, tag::SNAPSHOT, |out| {
+            put_number(out, *seq);
+            put_number(out, *elements);
+            authors.iter().for_each(|author| put_author(out, author));
+        }),
+        ServerMessage::Elements { elements } => put_tagged(out, tag::ELEMENTS, |out| {
+            elements.iter().for_each(|element| put_element(out, element));
+        }),
+        ServerMessage::SnapshotEnd { hash } => put_tagged(out, tag::SNAPSHOT_END, |out| out.extend_from_slice(hash)),
+        ServerMessage::Operations { first_seq, entries } => put_tagged(out, tag::OPERATIONS, |out| {
+            put_number(out, *first_seq);
+            entries.iter().for_each(|entry| put_entry(out, entry));
+        }),
+        ServerMessage::Presence { all, changes } => put_tagged(out, tag::PRESENCE, |out| {
+            out.push(u8::from(*all));
+            changes.iter().for_each(|change| put_change(out, change));
+        }),
+        ServerMessage::Mark { seq } => put_tagged(out, tag::MARK, |out| put_number(out, *seq)),
+        ServerMessage::Reject { cseq, reason } => put_tagged(out, tag::REJECT, |out| {
+            put_number(out, *cseq);
+            put_value(out, RejectReason::ALL, reason);
+        }),
+        ServerMessage::Bye { reason, retry_ms, text } => put_tagged(out, tag::BYE, |out| {
+            put_value(out, Reason::ALL, reason);
+            put_number(out, *retry_ms);
+            put_text(out, text);
+        }),
+        ServerMessage::Pong { nonce } => put_tagged(out, tag::PONG, |out| put_number(out, *nonce)),
+        ServerMessage::Unknown { tag, body } => put_tagged(out, *tag, |out| out.extend_from_slice(body)),
+    }
+}
+
+fn put_client(out: &mut Vec<u8>, message: &ClientMessage) {
+    match message {
+        ClientMessage::Hello { client_id, epoch, seq, name, colour } => put_tagged(out, tag::HELLO, |out| {
+            out.extend_from_slice(&client_id.0);
+            out.extend_from_slice(&epoch.0);
+            put_number(out, *seq);
+            put_text(out, name);
+            put_colour(out, *colour);
+        }),
+        ClientMessage::Operations { first_cseq, operations } => put_tagged(out, tag::CLIENT_OPERATIONS, |out| {
+            put_number(out, *first_cseq);
+            operations.iter().for_each(|operation| put_operation(out, operation));
+        }),
+        ClientMessage::Presence { cursor } => put_tagged(out, tag::CLIENT_PRESENCE, |out| put_cursor(out, *cursor)),
+        ClientMessage::Profile { name, colour } => put_tagged(out, tag::PROFILE, |out| {
+            put_text(out, name);
+            put_colour(out, *colour);
+        }),
+        ClientMessage::Ping { nonce } => put_tagged(out, tag::PING, |out| put_number(out, *nonce)),
+        ClientMessage::Unknown { tag, body } => put_tagged(out, *tag, |out| out.extend_from_slice(body)),
+    }
+}
+
+fn put_operation(out: &mut Vec<u8>, operation: &Operation) {
+    match operation {
+        Operation::Begin(begin) => put_tagged(out, tag::BEGIN, |out| put_begin(out, begin)),
+        Operation::Points(points) => put_tagged(out, tag::POINTS, |out| put_points(out, points)),
+        Operation::End { slot } => put_tagged(out, tag::END, |out| out.push(*slot)),
+        Operation::Cancel { slot } => put_tagged(out, tag::CANCEL, |out| out.push(*slot)),
+        Operation::Shape(shape) => put_tagged(out, tag::SHAPE, |out| put_shape(out, shape)),
+        Operation::Text(text) => put_tagged(out, tag::TEXT, |out| put_text_element(out, text)),
+        Operation::Patch(patch) => put_tagged(out, tag::PATCH, |out| {
+            put_number(out, patch.gesture_back);
+            put_reference(out, &patch.element);
+            put_property(out, &patch.property);
+        }),
+        Operation::Delete { gesture_back, elements } => put_tagged(out, tag::DELETE, |out| {
+            put_number(out, *gesture_back);
+            elements.iter().for_each(|element| put_reference(out, element));
+        }),
+        Operation::Undo { gesture } => put_tagged(out, tag::UNDO, |out| put_number(out, *gesture)),
+        Operation::Redo { gesture } => put_tagged(out, tag::REDO, |out| put_number(out, *gesture)),
+        Operation::Clear { gesture_back } => put_tagged(out, tag::CLEAR, |out| put_number(out, *gesture_back)),
+        Operation::Unknown { tag, body } => put_tagged(out, *tag, |out| out.extend_from_slice(body)),
+    }
+}
+
+fn put_tagged(out: &mut Vec<u8>, tag: u8, fill: impl FnOnce(&mut Vec<u8>)) {
+    out.push(tag);
+    put_body(out, fill);
+}
+
+fn put_colour(out: &mut Vec<u8>, colour: Colour) {
+    out.extend_from_slice(&colour.0.to_be_bytes());
+}
+
+fn put_value<T: PartialEq>(out: &mut Vec<u8>, all: &[T], value: &T) {
+    out.push(all.iter().position(|one| one == value).expect("Bug: every value is listed") as u8);
+}
+
+fn put_place(out: &mut Vec<u8>, x: i32, y: i32) {
+    put_signed(out, i64::from(x));
+    put_signed(out, i64::from(y));
+}
+
+fn put_cursor(out: &mut Vec<u8>, cursor: Option<[i32; 2]>) {
+    out.push(u8::from(cursor.is_some()));
+    if let Some([x, y]) = cursor {
+        put_place(out, x, y);
+    }
+}
+
+fn put_reference(out: &mut Vec<u8>, reference: &ElementRef) {
+    put_number(out, u64::from(reference.author));
+    put_number(out, reference.cseq);
+}
+
+fn put_begin(out: &mut Vec<u8>, begin: &Begin) {
+    out.push(begin.slot);
+    put_number(out, begin.gesture_back);
+    put_value(out, &Tool::ALL, &begin.tool);
+    put_colour(out, begin.colour);
+    put_number(out, u64::from(begin.width));
+    put_signed(out, i64::from(begin.scale));
+    put_place(out, begin.x, begin.y);
+    out.push(u8::from(begin.pressure.is_some()));
+    out.extend(begin.pressure);
+}
+
+/// The first step is written as it is, every later one as what it differs from the step before: a pen that moves evenly
+/// costs one byte a point. Pressures follow, two to a byte.
+fn put_points(out: &mut Vec<u8>, points: &Points) {
+    let pressed = !points.pressures.is_empty();
+    put_number(out, (points.steps.len() as u64) << 4 | u64::from(pressed) << 3 | u64::from(points.slot & 7));
+    if let Some([dx, dy]) = points.steps.first() {
+        put_place(out, *dx, *dy);
+    }
+    for pair in points.steps.windows(2) {
+        let change = |axis: usize| i64::from(pair[1][axis]) - i64::from(pair[0][axis]);
+        put_pair(out, change(0), change(1));
+    }
+    if pressed {
+        let at = |index: usize| i64::from(points.pressures.get(index).copied().unwrap_or(0));
+        for index in (0..points.steps.len()).step_by(2) {
+            let second = if index + 1 < points.steps.len() { at(index + 1) } else { 0 };
+            put_pair(out, at(index), second);
+        }
+    }
+}
+
+fn put_shape(out: &mut Vec<u8>, shape: &Shape) {
+    put_number(out, shape.gesture_back);
+    put_value(out, &ShapeKind::ALL, &shape.kind);
+    put_colour(out, shape.colour);
+    put_colour(out, shape.fill);
+    put_number(out, u64::from(shape.width));
+    put_signed(out, i64::from(shape.scale));
+    put_place(out, shape.x, shape.y);
+    put_place(out, shape.dx, shape.dy);
+}
+
+fn put_text_element(out: &mut Vec<u8>, text: &Text) {
+    put_number(out, text.gesture_back);
+    put_colour(out, text.colour);
+    put_number(out, u64::from(text.size));
+    put_signed(out, i64::from(text.scale));
+    put_place(out, text.x, text.y);
+    put_text(out, &text.text);
+}
+
+fn put_property(out: &mut Vec<u8>, property: &Property) {
+    match property {
+        Property::Colour { colour } => {
+            out.push(0);
+            put_colour(out, *colour);
+        }
+        Property::Fill { colour } => {
+            out.push(1);
+            put_colour(out, *colour);
+        }
+        Property::Width { width } => {
+            out.push(2);
+            put_number(out, u64::from(*width));
+        }
+        Property::Offset { x, y } => {
+            out.push(3);
+            put_place(out, *x, *y);
+        }
+        Property::Text { text } => {
+            out.push(4);
+            put_text(out, text);
+        }
+    }
+}
+
+fn put_author(out: &mut Vec<u8>, author: &AuthorState) {
+    put_number(out, u64::from(author.author));
+    put_number(out, author.cseq);
+    put_number(out, author.gestures.len() as u64);
+    for gesture in &author.gestures {
+        put_number(out, gesture.gesture << 1 | u64::from(gesture.undone));
+    }
+}
+
+fn put_gesture_ref(out: &mut Vec<u8>, by: GestureRef) {
+    put_number(out, u64::from(by.author));
+    put_number(out, by.gesture);
+}
+
+fn put_element(out: &mut Vec<u8>, element: &Element) {
+    put_number(out, u64::from(element.author));
+    for number in [element.cseq, element.seq, element.gesture] {
+        put_number(out, number);
+    }
+    put_content(out, &element.content);
+    put_number(out, element.deletions.len() as u64);
+    element.deletions.iter().for_each(|by| put_gesture_ref(out, *by));
+    put_number(out, element.patches.len() as u64);
+    for patch in &element.patches {
+        put_gesture_ref(out, patch.by);
+        put_property(out, &patch.property);
+    }
+}
+
+fn put_content(out: &mut Vec<u8>, content: &Content) {
+    match content {
+        Content::Stroke { begin, points, live } => {
+            out.push(0);
+            put_begin(out, begin);
+            put_points(out, points);
+            out.push(live.map_or(0, |slot| slot + 1));
+        }
+        Content::Shape(shape) => {
+            out.push(1);
+            put_shape(out, shape);
+        }
+        Content::Text(text) => {
+            out.push(2);
+            put_text_element(out, text);
+        }
+    }
+}
+
+fn put_change(out: &mut Vec<u8>, change: &Change) {
+    match change {
+        Change::Here { author, name, colour } => {
+            out.push(0);
+            put_number(out, u64::from(*author));
+            put_text(out, name);
+            put_colour(out, *colour);
+        }
+        Change::Cursor { author, at } => {
+            out.push(1);
+            put_number(out, u64::from(*author));
+            put_cursor(out, *at);
+        }
+        Change::Gone { author } => {
+            out.push(2);
+            put_number(out, u64::from(*author));
+        }
+    }
+}
+
+fn decode<M>(packet: &[u8], most: usize, message: fn(u8, &mut Reader<'_>) -> Result<M>) -> Result<Vec<M>> {
+    let messages = until_empty(&mut Reader::new(packet), most, |reader| tagged(reader, message))?;
+    if messages.is_empty() { Err(DecodeError::EmptyPacket) } else { Ok(messages) }
+}
+
+/// Reads a tag and its body, and sees that the body is read to its end.
+fn tagged<T>(reader: &mut Reader<'_>, read: fn(u8, &mut Reader<'_>) -> Result<T>) -> Result<T> {
+    let tag = reader.byte()?;
+    let mut body = reader.body()?;
+    let value = read(tag, &mut body)?;
+    body.finish()?;
+    Ok(value)
+}
+
+fn until_empty<T>(
+    reader: &mut Reader<'_>,
+    limit: usize,
+    read: impl Fn(&mut Reader<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    while !reader.is_empty() {
+        if all.len() == limit {
+            return Err(DecodeError::TooMany);
+        }
+        all.push(read(reader)?);
+    }
+    Ok(all)
+}
+
+fn at_least_one<T>(all: Vec<T>) -> Result<Vec<T>> {
+    if all.is_empty() { Err(DecodeError::Empty) } else { Ok(all) }
+}
+
+fn client_message(tag: u8, body: &mut Reader<'_>) -> Result<ClientMessage> {
+    Ok(match tag {
+        tag::HELLO => ClientMessage::Hello {
+            client_id: ClientId(body.array()?),
+            epoch: Epoch(body.array()?),
+            seq: body.number()?,
+            name: body.text(limits::NAME)?,
+            colour: colour(body)?,
+        },
+        tag::CLIENT_OPERATIONS => {
+            let first_cseq = body.number()?;
+            let operations = at_least_one(until_empty(body, limits::OPERATIONS, |body| tagged(body, operation))?)?;
+            if first_cseq + operations.len() as u64 - 1 > limits::CSEQ {
+                return Err(DecodeError::NumberTooLarge);
+            }
+            ClientMessage::Operations { first_cseq, operations }
+        }
+        tag::CLIENT_PRESENCE => ClientMessage::Presence { cursor: cursor(body)? },
+        tag::PROFILE => ClientMessage::Profile { name: body.text(limits::NAME)?, colour: colour(body)? },
+        tag::PING => ClientMessage::Ping { nonce: body.number()? },
+        tag => ClientMessage::Unknown { tag, body: body.rest().to_vec() },
+    })
+}
+
+fn server_message(tag: u8, body: &mut Reader<'_>) -> Result<ServerMessage> {
+    Ok(match tag {
+        tag::WELCOME => ServerMessage::Welcome {
+            author: author_number(body)?,
+            epoch: Epoch(body.array()?),
+            seq: body.number()?,
+            cseq: body.number()?,
+            mark: body.number()?,
+        },
+        tag::SNAPSHOT => ServerMessage::Snapshot {
+            seq: body.number()?,
+            elements: body.number()?,
+            authors: until_empty(body, usize::MAX, author_state)?,
+        },
+        tag::ELEMENTS => ServerMessage::Elements { elements: at_least_one(until_empty(body, usize::MAX, element)?)? },
+        tag::SNAPSHOT_END => ServerMessage::SnapshotEnd { hash: body.array()? },
+        tag::OPERATIONS => ServerMessage::Operations {
+            first_seq: body.number()?,
+            entries: at_least_one(until_empty(body, usize::MAX, entry)?)?,
+        },
+        tag::PRESENCE => ServerMessage::Presence { all: body.flag()?, changes: until_empty(body, usize::MAX, change)? },
+        tag::MARK => ServerMessage::Mark { seq: body.number()? },
+        tag::REJECT => ServerMessage::Reject { cseq: body.number()?, reason: value(body, RejectReason::ALL)? },
+        tag::BYE => ServerMessage::Bye {
+            reason: value(body, Reason::ALL)?,
+            retry_ms: body.number()?,
+            text: body.text(limits::REASON_TEXT)?,
+        },
+        tag::PONG => ServerMessage::Pong { nonce: body.number()? },
+        tag => ServerMessage::Unknown { tag, body: body.rest().to_vec() },
+    })
+}
+
+fn operation(tag: u8, body: &mut Reader<'_>) -> Result<Operation> {
+    Ok(match tag {
+        tag::BEGIN => Operation::Begin(begin(body)?),
+        tag::POINTS => Operation::Points(points(body, 1, limits::POINTS)?),
+        tag::END => Operation::End { slot: slot(body)? },
+        tag::CANCEL => Operation::Cancel { slot: slot(body)? },
+        tag::SHAPE => Operation::Shape(shape(body)?),
+        tag::TEXT => Operation::Text(text_element(body)?),
+        tag::PATCH => Operation::Patch(Patch {
+            gesture_back: body.number()?,
+            element: reference(body)?,
+            property: property(body)?,
+        }),
+        tag::DELETE => Operation::Delete {
+            gesture_back: body.number()?,
+            elements: at_least_one(until_empty(body, limits::DELETIONS, reference)?)?,
+        },
+        tag::UNDO => Operation::Undo { gesture: body.number()? },
+        tag::REDO => Operation::Redo { gesture: body.number()? },
+        tag::CLEAR => Operation::Clear { gesture_back: body.number()? },
+        tag => Operation::Unknown { tag, body: body.rest().to_vec() },
+    })
+}
+
+fn value<T: Copy>(body: &mut Reader<'_>, all: &[T]) -> Result<T> {
+    all.get(usize::from(body.byte()?)).copied().ok_or(DecodeError::UnknownValue)
+}
+
+fn colour(body: &mut Reader<'_>) -> Result<Colour> {
+    Ok(Colour(u32::from_be_bytes(body.array()?)))
+}
+
+fn coordinate(body: &mut Reader<'_>, limit: i64) -> Result<i32> {
+    within(body.signed()?, limit)
+}
+
+fn within(value: i64, limit: i64) -> Result<i32> {
+    if value.abs() <= limit { Ok(value as i32) } else { Err(DecodeError::CoordinateOutOfRange) }
+}
+
+fn place(body: &mut Reader<'_>) -> Result<[i32; 2]> {
+    let limit = i64::from(limits::COORDINATE);
+    Ok([coordinate(body, limit)?, coordinate(body, limit)?])
+}
+
+fn cursor(body: &mut Reader<'_>) -> Result<Option<[i32; 2]>> {
+    Ok(if body.flag()? { Some(place(body)?) } else { None })
+}
+
+fn author_number(body: &mut Reader<'_>) -> Result<u32> {
+    Ok(body.number_up_to(u64::from(u32::MAX >> 1), DecodeError::NumberTooLarge)? as u32)
+}
+
+fn reference(body: &mut Reader<'_>) -> Result<ElementRef> {
+    Ok(ElementRef { author: author_number(body)?, cseq: body.number()? })
+}
+
+fn slot(body: &mut Reader<'_>) -> Result<u8> {
+    let slot = body.byte()?;
+    if slot < limits::LIVE_SLOTS { Ok(slot) } else { Err(DecodeError::SlotOutOfRange) }
+}
+
+fn width(body: &mut Reader<'_>) -> Result<u16> {
+    let width = body.number_up_to(u64::from(limits::WIDTH), DecodeError::WidthOutOfRange)?;
+    if width > 0 { Ok(width as u16) } else { Err(DecodeError::WidthOutOfRange) }
+}
+
+fn scale(body: &mut Reader<'_>) -> Result<i8> {
+    let scale = body.signed()?;
+    let range = i64::from(limits::SCALE_MIN)..=i64::from(limits::SCALE_MAX);
+    if range.contains(&scale) { Ok(scale as i8) } else { Err(DecodeError::ScaleOutOfRange) }
+}
+
+fn begin(body: &mut Reader<'_>) -> Result<Begin> {
+    let slot = slot(body)?;
+    let gesture_back = body.number()?;
+    let (tool, colour, width, scale) = (value(body, &Tool::ALL)?, colour(body)?, width(body)?, scale(body)?);
+    let [x, y] = place(body)?;
+    let pressure = if body.flag()? { Some(body.byte()?) } else { None };
+    Ok(Begin { slot, gesture_back, tool, colour, width, scale, x, y, pressure })
+}
+
+fn points(body: &mut Reader<'_>, least: usize, most: usize) -> Result<Points> {
+    let head = body.number()?;
+    let count = usize::try_from(head >> 4).ok().filter(|count| *count <= most).ok_or(DecodeError::TooMany)?;
+    if count < least {
+        return Err(DecodeError::Empty);
+    }
+    if count > body.remaining() {
+        return Err(DecodeError::Truncated);
+    }
+    let pressed = head & 8 != 0;
+    if pressed && count == 0 {
+        return Err(DecodeError::InvalidFlag);
+    }
+    Ok(Points {
+        slot: (head & 7) as u8,
+        steps: steps(body, count)?,
+        pressures: if pressed { pressures(body, count)? } else { Vec::new() },
+    })
+}
+
+fn steps(body: &mut Reader<'_>, count: usize) -> Result<Vec<[i32; 2]>> {
+    let limit = 2 * i64::from(limits::COORDINATE);
+    let mut steps = Vec::with_capacity(count);
+    let mut before = [0i32; 2];
+    for at in 0..count {
+        let (ddx, ddy) = if at == 0 { (body.signed()?, body.signed()?) } else { body.pair()? };
+        before = [within(i64::from(before[0]) + ddx, limit)?, within(i64::from(before[1]) + ddy, limit)?];
+        steps.push(before);
+    }
+    Ok(steps)
+}
+
+fn pressures(body: &mut Reader<'_>, count: usize) -> Result<Vec<i16>> {
+    let mut pressures = Vec::with_capacity(count + 1);
+    while pressures.len() < count {
+        let (first, second) = body.pair()?;
+        for step in [first, second] {
+            if step.abs() > i64::from(limits::PRESSURE) {
+                return Err(DecodeError::PressureOutOfRange);
+            }
+            pressures.push(step as i16);
+        }
+    }
+    if pressures.len() > count && pressures.pop() != Some(0) {
+        return Err(DecodeError::StepNotMinimal);
+    }
+    Ok(pressures)
+}
+
+fn shape(body: &mut Reader<'_>) -> Result<Shape> {
+    let gesture_back = body.number()?;
+    let (kind, colour, fill) = (value(body, &ShapeKind::ALL)?, colour(body)?, colour(body)?);
+    let (width, scale) = (width(body)?, scale(body)?);
+    let [x, y] = place(body)?;
+    let limit = 2 * i64::from(limits::COORDINATE);
+    let (dx, dy) = (coordinate(body, limit)?, coordinate(body, limit)?);
+    Ok(Shape { gesture_back, kind, colour, fill, width, scale, x, y, dx, dy })
+}
+
+fn text_element(body: &mut Reader<'_>) -> Result<Text> {
+    let gesture_back = body.number()?;
+    let (colour, size, scale) = (colour(body)?, width(body)?, scale(body)?);
+    let [x, y] = place(body)?;
+    Ok(Text { gesture_back, colour, size, scale, x, y, text: body.text(limits::TEXT)? })
+}
+
+fn property(body: &mut Reader<'_>) -> Result<Property> {
+    Ok(match body.byte()? {
+        0 => Property::Colour { colour: colour(body)? },
+        1 => Property::Fill { colour: colour(body)? },
+        2 => Property::Width { width: width(body)? },
+        3 => {
+            let [x, y] = place(body)?;
+            Property::Offset { x, y }
+        }
+        4 => Property::Text { text: body.text(limits::TEXT)? },
+        _ => return Err(DecodeError::UnknownValue),
+    })
+}
+
+fn entry(body: &mut Reader<'_>) -> Result<Entry> {
+    let head = body.number_up_to(u64::from(u32::MAX), DecodeError::NumberTooLarge)?;
+    let skip = if head & 1 == 1 { body.number()? } else { 0 };
+    if head & 1 == 1 && skip == 0 {
+        return Err(DecodeError::NumberNotMinimal);
+    }
+    Ok(Entry { author: (head >> 1) as u32, skip, operation: tagged(body, operation)? })
+}
+
+fn list<T>(body: &mut Reader<'_>, read: impl Fn(&mut Reader<'_>) -> Result<T>) -> Result<Vec<T>> {
+    let count = body.count(usize::MAX)?;
+    let mut all = Vec::new();
+    for _ in 0..count {
+        all.push(read(body)?);
+    }
+    Ok(all)
+}
+
+fn author_state(body: &mut Reader<'_>) -> Result<AuthorState> {
+    Ok(AuthorState {
+        author: author_number(body)?,
+        cseq: body.number()?,
+        gestures: list(body, |body| {
+            let number = body.number()?;
+            Ok(GestureState { gesture: number >> 1, undone: number & 1 == 1 })
+        })?,
+    })
+}
+
+fn gesture_ref(body: &mut Reader<'_>) -> Result<GestureRef> {
+    Ok(GestureRef { author: author_number(body)?, gesture: body.number()? })
+}
+
+fn element(body: &mut Reader<'_>) -> Result<Element> {
+    Ok(Element {
+        author: author_number(body)?,
+        cseq: body.number()?,
+        seq: body.number()?,
+        gesture: body.number()?,
+        content: content(body)?,
+        deletions: list(body, gesture_ref)?,
+        patches: list(body, |body| Ok(PatchRecord { by: gesture_ref(body)?, property: property(body)? }))?,
+    })
+}
+
+fn content(body: &mut Reader<'_>) -> Result<Content> {
+    Ok(match body.byte()? {
+        0 => {
+            let (begin, points) = (begin(body)?, points(body, 0, limits::STROKE_POINTS)?);
+            let live = match body.byte()? {
+                0 => None,
+                slot if slot <= limits::LIVE_SLOTS => Some(slot - 1),
+                _ => return Err(DecodeError::SlotOutOfRange),
+            };
+            Content::Stroke { begin, points, live }
+        }
+        1 => Content::Shape(shape(body)?),
+        2 => Content::Text(text_element(body)?),
+        _ => return Err(DecodeError::UnknownValue),
+    })
+}
+
+fn change(body: &mut Reader<'_>) -> Result<Change> {
+    Ok(match body.byte()? {
+        0 => Change::Here { author: author_number(body)?, name: body.text(limits::NAME)?, colour: colour(body)? },
+        1 => Change::Cursor { author: author_number(body)?, at: cursor(body)? },
+        2 => Change::Gone { author: author_number(body)? },
+        _ => return Err(DecodeError::UnknownValue),
+    })
+}

@@ -1,0 +1,36 @@
+//! The Inkwire drawing protocol: messages, their binary encoding, and its lossless JSON mirror.
+//!
+//! This crate knows no socket, no thread and no clock. `PROTOCOL.md` beside it is the text for people;
+//! `vectors.json` holds the bytes that this crate and the page's codec (`static/js/protocol/`) both pass.
+//!
+//! ```
+//! use inkwire_protocol::{ClientMessage, binary, json};
+//!
+//! let ping = vec![ClientMessage::Ping { nonce: 7 }];
+//! let bytes = binary::encode_client(&ping);
+//! assert_eq!(bytes, [5, 1, 7]);
+//! assert_eq!(binary::decode_client(&bytes).unwrap(), ping);
+//! assert_eq!(json::encode(&ping), r#"[{"type":"ping","nonce":7}]"#);
+//! ```
+
+pub mod binary;
+mod bytes;
+mod error;
+pub mod json;
+pub mod limits;
+mod message;
+mod operation;
+
+pub use error::DecodeError;
+pub use message::{
+    AuthorState, Change, ClientId, ClientMessage, Element, Entry, Epoch, GestureRef, GestureState, PatchRecord, Reason,
+    RejectReason, ServerMessage,
+};
+pub use operation::{
+    Begin, Colour, Content, ElementRef, Operation, Patch, Points, Property, Shape, ShapeKind, Text, Tool,
+};
+
+/// The WebSocket sub-protocol of the binary encoding.
+pub const SUBPROTOCOL_BINARY: &str = "inkwire.v1";
+/// The WebSocket sub-protocol of the JSON mirror.
+pub const SUBPROTOCOL_JSON: &str = "inkwire.v1.json";

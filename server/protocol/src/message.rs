@@ -1,0 +1,331 @@
+//! Messages: what a client and the server say to each other, as data.
+
+use serde::{Deserialize, Serialize};
+
+use crate::operation::{Colour, Content, Operation, Property};
+
+/// The secret by which a client proves, after a reconnect, that it is the same one: 16 random bytes, hex in JSON.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ClientId(#[serde(with = "crate::json::hex_array")] pub [u8; 16]);
+
+impl std::fmt::Debug for ClientId {
+    /// Shows nothing of the secret, so that it cannot end in a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClientId(…)")
+    }
+}
+
+/// The lineage of a board's log: 8 random bytes, hex in JSON; all zero for "none yet".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+pub struct Epoch(#[serde(with = "crate::json::hex_array")] pub [u8; 8]);
+
+/// What a client says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum ClientMessage {
+    /// Joins the board; the first message, once.
+    #[serde(rename_all = "camelCase")]
+    Hello {
+        /// Who this is.
+        client_id: ClientId,
+        /// The lineage of what it has; zero for nothing.
+        epoch: Epoch,
+        /// The last sequence number it has; 0 for nothing.
+        seq: u64,
+        /// The person's name; the server cleans it.
+        name: String,
+        /// The person's colour.
+        colour: Colour,
+    },
+    /// Operations with client sequence numbers `first_cseq`, `first_cseq + 1`, …
+    #[serde(rename_all = "camelCase")]
+    Operations {
+        /// The client sequence number of the first; from 1, rising through the life of the client id.
+        first_cseq: u64,
+        /// What to do, in order.
+        operations: Vec<Operation>,
+    },
+    /// Where the pointer is; the latest counts, and it is never in the log.
+    Presence {
+        /// The place in 1/64 board units; absent when the pointer has left the board.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cursor: Option<[i32; 2]>,
+    },
+    /// A new name or colour.
+    Profile {
+        /// As in `hello`.
+        name: String,
+        /// As in `hello`.
+        colour: Colour,
+    },
+    /// Asks for a `pong`.
+    Ping {
+        /// Comes back in the `pong`.
+        nonce: u64,
+    },
+    /// A message of a later version; the server passes over it.
+    Unknown {
+        /// Its tag on the wire.
+        tag: u8,
+        /// Its body.
+        #[serde(with = "crate::json::hex_bytes")]
+        body: Vec<u8>,
+    },
+}
+
+/// One operation in the log. Its sequence number is that of its message's first entry plus its place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Who did it.
+    pub author: u32,
+    /// How many of its author's client sequence numbers were passed over right before it (rejected ones); mostly 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub skip: u64,
+    /// What was done.
+    pub operation: Operation,
+}
+
+fn is_zero(value: &u64) -> bool {
+    *value == 0
+}
+
+/// Names a gesture: its author and the client sequence number at which it began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct GestureRef {
+    /// Whose it is.
+    pub author: u32,
+    /// Where it began.
+    pub gesture: u64,
+}
+
+/// A value that a property was given, in a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PatchRecord {
+    /// The gesture that gave it.
+    pub by: GestureRef,
+    /// The property and its value.
+    pub property: Property,
+}
+
+/// An element with all that undo and redo can still change about it, in a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Element {
+    /// Who made it.
+    pub author: u32,
+    /// The client sequence number that made it.
+    pub cseq: u64,
+    /// The sequence number that made it: elements are painted in this order.
+    pub seq: u64,
+    /// The gesture, of the same author, that made it.
+    pub gesture: u64,
+    /// What it is.
+    pub content: Content,
+    /// The gestures that deleted it.
+    pub deletions: Vec<GestureRef>,
+    /// The values its properties were given, oldest first.
+    pub patches: Vec<PatchRecord>,
+}
+
+/// A gesture that can still be undone or redone, in a snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GestureState {
+    /// The client sequence number at which it began.
+    pub gesture: u64,
+    /// Whether it is undone now.
+    pub undone: bool,
+}
+
+/// What a board knows of an author, in a snapshot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorState {
+    /// The author's number on this board, from 1.
+    pub author: u32,
+    /// The last client sequence number of that author in the log.
+    pub cseq: u64,
+    /// Gestures that can be undone or redone, oldest first.
+    pub gestures: Vec<GestureState>,
+}
+
+/// A change of who is here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum Change {
+    /// Somebody is here, or has a new name or colour.
+    Here {
+        /// Who.
+        author: u32,
+        /// The name, cleaned.
+        name: String,
+        /// The colour.
+        colour: Colour,
+    },
+    /// A pointer is at a place.
+    Cursor {
+        /// Whose.
+        author: u32,
+        /// The place in 1/64 board units; absent when the pointer has left the board.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        at: Option<[i32; 2]>,
+    },
+    /// Somebody has gone.
+    Gone {
+        /// Who.
+        author: u32,
+    },
+}
+
+macro_rules! reasons {
+    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        pub enum $name { $($(#[$doc])* $variant),+ }
+
+        impl $name {
+            /// Every reason, in the order of its number on the wire.
+            pub const ALL: &[Self] = &[$(Self::$variant),+];
+        }
+
+        impl std::fmt::Display for $name {
+            /// The name that JSON, logs and close frames use.
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.serialize(f)
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why an operation was not done. The connection stays.
+    RejectReason {
+        /// The operation is of a later version than the server.
+        UnknownOperation,
+        /// The slot already has a live stroke.
+        SlotBusy,
+        /// The slot has no live stroke.
+        SlotFree,
+        /// The gesture is not the author's latest, or it is undone.
+        GestureClosed,
+        /// The gesture is not one that the author could undo or redo now.
+        NoSuchGesture,
+        /// The element is not there, or no longer.
+        NoSuchElement,
+        /// The element has no such property.
+        NoSuchProperty,
+        /// The stroke has as many points as a stroke may have.
+        StrokeFull,
+        /// The stroke has pressure and the points have none, or the other way round.
+        PressureMismatch,
+        /// A point would leave the range of coordinates or of pressure.
+        OutOfRange,
+        /// A text holds control characters other than line feed and tab.
+        ControlCharacter,
+        /// The board has as many elements as a board may have.
+        BoardFull,
+    }
+}
+
+reasons! {
+    /// Why the server ends the connection.
+    Reason {
+        /// The server stops; come back after `retry_ms`.
+        Restart,
+        /// The same client id has joined on another connection.
+        Replaced,
+        /// The packet is not one; `text` names the rule.
+        Malformed,
+        /// The first message was not `hello`, or a later one was.
+        HelloExpected,
+        /// Nothing was heard for too long.
+        TimedOut,
+    }
+}
+
+/// What the server says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum ServerMessage {
+    /// Answers `hello`. What follows is the tail of the log behind the client's `seq`, or a snapshot.
+    Welcome {
+        /// The client's author number on this board.
+        author: u32,
+        /// The lineage of the log; another than the client's means that nothing it has counts any more.
+        epoch: Epoch,
+        /// The last sequence number in the log.
+        seq: u64,
+        /// The client's last client sequence number that needs no resending.
+        cseq: u64,
+        /// The durable mark.
+        mark: u64,
+    },
+    /// Begins a snapshot: forget everything; `elements` messages follow, then `snapshotEnd`.
+    Snapshot {
+        /// The sequence number it stands at.
+        seq: u64,
+        /// How many elements follow.
+        elements: u64,
+        /// Everybody who has drawn here.
+        authors: Vec<AuthorState>,
+    },
+    /// Elements of a snapshot, in the order of their `seq`.
+    Elements {
+        /// The next elements.
+        elements: Vec<Element>,
+    },
+    /// Ends a snapshot.
+    SnapshotEnd {
+        /// The state hash that the snapshot must have.
+        #[serde(with = "crate::json::hex_array")]
+        hash: [u8; 8],
+    },
+    /// The next operations of the log.
+    #[serde(rename_all = "camelCase")]
+    Operations {
+        /// The sequence number of the first.
+        first_seq: u64,
+        /// Operations with dense sequence numbers.
+        entries: Vec<Entry>,
+    },
+    /// Who is here and where they point.
+    Presence {
+        /// Whether this is everybody (forget who was here before) or only what changed.
+        all: bool,
+        /// The changes.
+        changes: Vec<Change>,
+    },
+    /// The durable mark: everything up to this sequence number is on disk.
+    Mark {
+        /// The sequence number.
+        seq: u64,
+    },
+    /// An operation of this client was not done.
+    Reject {
+        /// Which one.
+        cseq: u64,
+        /// Why.
+        reason: RejectReason,
+    },
+    /// The connection ends.
+    #[serde(rename_all = "camelCase")]
+    Bye {
+        /// Why.
+        reason: Reason,
+        /// After how many milliseconds to come back.
+        retry_ms: u64,
+        /// More about it, for people and logs.
+        text: String,
+    },
+    /// Answers `ping`.
+    Pong {
+        /// The ping's.
+        nonce: u64,
+    },
+    /// A message of a later version; an old client passes over it.
+    Unknown {
+        /// Its tag on the wire.
+        tag: u8,
+        /// Its body.
+        #[serde(with = "crate::json::hex_bytes")]
+        body: Vec<u8>,
+    },
+}

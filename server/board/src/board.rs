@@ -1,0 +1,367 @@
+//! The board: takes operations in one order, gives them sequence numbers, and keeps what they make.
+
+use std::collections::{BTreeMap, HashMap};
+
+use inkwire_protocol::{
+    Begin, ClientId, Content, Element, ElementRef, Entry, GestureRef, Operation, Patch, Points, Property, RejectReason,
+    limits,
+};
+
+use crate::element::BoardElement;
+use crate::hash::StateHash;
+use crate::history::{Gesture, History};
+
+/// What became of a submitted operation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Submitted {
+    /// It is in the log, at the board's new [`Board::seq`].
+    Logged(Entry),
+    /// It has been in the log all along: a resend after a lost connection.
+    Duplicate,
+}
+
+/// A log that this board did not write, or not from where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReplayError {
+    /// The operation breaks a rule at its place in the log.
+    #[error("operation {seq} of the log breaks a rule: {reason}")]
+    Rejected {
+        /// Its sequence number.
+        seq: u64,
+        /// The rule.
+        reason: RejectReason,
+    },
+    /// The next operation is not the next one of this board.
+    #[error("the log goes on at {found}, the board stands at {expected}")]
+    Gap {
+        /// The next sequence number of the board.
+        expected: u64,
+        /// What came.
+        found: u64,
+    },
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Author {
+    /// The last client sequence number in the log.
+    pub(crate) cseq: u64,
+    pub(crate) history: History,
+    /// The sequence numbers of the live strokes.
+    pub(crate) live: [Option<u64>; limits::LIVE_SLOTS as usize],
+}
+
+/// A board. The same operations in the same order make the same board everywhere.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Board {
+    pub(crate) seq: u64,
+    pub(crate) authors: BTreeMap<u32, Author>,
+    pub(crate) elements: BTreeMap<u64, BoardElement>,
+    pub(crate) by_id: HashMap<ElementRef, u64>,
+    pub(crate) clients: BTreeMap<ClientId, u32>,
+    pub(crate) last_author: u32,
+    pub(crate) hash: StateHash,
+    pub(crate) work: u64,
+}
+
+type Rule = Result<(), RejectReason>;
+
+impl Board {
+    /// The sequence number of the last operation; 0 for none.
+    pub fn seq(&self) -> u64 {
+        self.seq
+    }
+
+    /// The rolling state hash.
+    pub fn hash(&self) -> StateHash {
+        self.hash
+    }
+
+    /// How many elements have been worked on so far: what operations cost, since one undo may touch thousands.
+    pub fn work(&self) -> u64 {
+        self.work
+    }
+
+    /// Every element that is held, visible or not, in painting order.
+    pub fn elements(&self) -> impl Iterator<Item = &BoardElement> {
+        self.elements.values()
+    }
+
+    /// The element of that identity.
+    pub fn element(&self, id: ElementRef) -> Option<&BoardElement> {
+        self.elements.get(self.by_id.get(&id)?)
+    }
+
+    /// The last client sequence number of an author in the log; 0 for none.
+    pub fn cseq(&self, author: u32) -> u64 {
+        self.authors.get(&author).map_or(0, |author| author.cseq)
+    }
+
+    /// The author number of a client: its own where it has drawn here, else a new one.
+    ///
+    /// A client that only looks leaves no trace: its number is kept only once [`Board::remember`] is called.
+    pub fn author_for(&mut self, client: ClientId) -> u32 {
+        self.clients.get(&client).copied().unwrap_or_else(|| {
+            self.last_author += 1;
+            self.last_author
+        })
+    }
+
+    /// Ties an author number that [`Board::author_for`] gave out to its client for good.
+    pub fn remember(&mut self, client: ClientId, author: u32) {
+        self.clients.entry(client).or_insert(author);
+    }
+
+    /// Gives an operation its place in the log, unless it has one or breaks a rule.
+    ///
+    /// # Errors
+    /// The rule that it breaks; the board is unchanged then.
+    pub fn submit(&mut self, author: u32, cseq: u64, operation: Operation) -> Result<Submitted, RejectReason> {
+        let last = self.cseq(author);
+        if cseq <= last {
+            return Ok(Submitted::Duplicate);
+        }
+        if cseq > limits::CSEQ {
+            return Err(RejectReason::OutOfRange);
+        }
+        self.apply(author, cseq, &operation)?;
+        Ok(Submitted::Logged(Entry { author, skip: cseq - last - 1, operation }))
+    }
+
+    /// Applies an entry of another board's log.
+    ///
+    /// # Errors
+    /// Where the entry does not follow, or breaks a rule: then the two boards are not the same.
+    pub fn replay(&mut self, seq: u64, entry: &Entry) -> Result<(), ReplayError> {
+        if seq != self.seq + 1 {
+            return Err(ReplayError::Gap { expected: self.seq + 1, found: seq });
+        }
+        let cseq = self.cseq(entry.author) + 1 + entry.skip;
+        self.apply(entry.author, cseq, &entry.operation).map_err(|reason| ReplayError::Rejected { seq, reason })
+    }
+
+    /// Applies an operation that is known to be new.
+    fn apply(&mut self, author: u32, cseq: u64, operation: &Operation) -> Rule {
+        match operation {
+            Operation::Begin(begin) => self.begin(author, cseq, begin),
+            Operation::Points(points) => self.points(author, points),
+            Operation::End { slot } => self.end(author, *slot),
+            Operation::Cancel { slot } => self.cancel(author, *slot),
+            Operation::Shape(shape) => self.add(author, cseq, shape.gesture_back, Content::Shape(shape.clone())),
+            Operation::Text(text) => {
+                check_text(&text.text)?;
+                self.add(author, cseq, text.gesture_back, Content::Text(text.clone()))
+            }
+            Operation::Patch(patch) => self.patch(author, cseq, patch),
+            Operation::Delete { gesture_back, elements } => self.delete(author, cseq, *gesture_back, elements),
+            Operation::Undo { gesture } => self.turn(author, *gesture, true),
+            Operation::Redo { gesture } => self.turn(author, *gesture, false),
+            Operation::Clear { gesture_back } => self.clear(author, cseq, *gesture_back),
+            Operation::Unknown { .. } => Err(RejectReason::UnknownOperation),
+        }?;
+        self.seq += 1;
+        self.author(author).cseq = cseq;
+        self.last_author = self.last_author.max(author);
+        Ok(())
+    }
+
+    fn author(&mut self, author: u32) -> &mut Author {
+        self.authors.entry(author).or_default()
+    }
+
+    fn begin(&mut self, author: u32, cseq: u64, begin: &Begin) -> Rule {
+        let slot = usize::from(begin.slot);
+        if self.authors.get(&author).is_some_and(|author| author.live[slot].is_some()) {
+            return Err(RejectReason::SlotBusy);
+        }
+        let points = Points { slot: 0, steps: Vec::new(), pressures: Vec::new() };
+        let begin = Begin { slot: 0, ..begin.clone() };
+        let gesture_back = begin.gesture_back;
+        self.add(author, cseq, gesture_back, Content::Stroke { begin, points, live: Some(slot as u8) })?;
+        let seq = self.seq + 1;
+        self.author(author).live[slot] = Some(seq);
+        Ok(())
+    }
+
+    fn live_stroke(&self, author: u32, slot: u8) -> Result<u64, RejectReason> {
+        let live = self.authors.get(&author).and_then(|author| author.live[usize::from(slot)]);
+        live.ok_or(RejectReason::SlotFree)
+    }
+
+    fn points(&mut self, author: u32, points: &Points) -> Rule {
+        let seq = self.live_stroke(author, points.slot)?;
+        self.elements.get_mut(&seq).ok_or(RejectReason::SlotFree)?.extend(points)?;
+        self.refresh(seq);
+        Ok(())
+    }
+
+    fn end(&mut self, author: u32, slot: u8) -> Rule {
+        let seq = self.live_stroke(author, slot)?;
+        self.author(author).live[usize::from(slot)] = None;
+        if let Some(element) = self.elements.get_mut(&seq) {
+            element.end();
+        }
+        self.refresh(seq);
+        Ok(())
+    }
+
+    fn cancel(&mut self, author: u32, slot: u8) -> Rule {
+        let seq = self.live_stroke(author, slot)?;
+        let gesture = self.elements.get(&seq).map_or(0, |element| element.wire.gesture);
+        self.remove(seq);
+        if !self.did_something(GestureRef { author, gesture }) {
+            self.author(author).history.retract(gesture);
+        }
+        Ok(())
+    }
+
+    /// Whether anything of a gesture is left on the board.
+    fn did_something(&self, by: GestureRef) -> bool {
+        let gesture = self.authors.get(&by.author).and_then(|author| author.history.find(by.gesture));
+        let touched = gesture.into_iter().flat_map(|gesture| &gesture.touched);
+        touched.filter_map(|seq| self.elements.get(seq)).any(|element| element.is_touched_by(by))
+    }
+
+    /// Adds an element whose `gesture_back` has done its work and is kept as 0.
+    fn add(&mut self, author: u32, cseq: u64, gesture_back: u64, mut content: Content) -> Rule {
+        if self.elements.len() >= limits::BOARD_ELEMENTS {
+            return Err(RejectReason::BoardFull);
+        }
+        let gesture = self.gesture(author, cseq, gesture_back)?;
+        match &mut content {
+            Content::Stroke { begin, .. } => begin.gesture_back = 0,
+            Content::Shape(shape) => shape.gesture_back = 0,
+            Content::Text(text) => text.gesture_back = 0,
+        }
+        let seq = self.seq + 1;
+        let wire = Element { author, cseq, seq, gesture, content, deletions: Vec::new(), patches: Vec::new() };
+        let element = BoardElement::new(wire)?;
+        self.open(author, gesture, gesture_back);
+        self.by_id.insert(element.id(), seq);
+        self.elements.insert(seq, element);
+        self.touch(author, gesture, seq);
+        Ok(())
+    }
+
+    fn patch(&mut self, author: u32, cseq: u64, patch: &Patch) -> Rule {
+        let seq = self.visible(author, patch.element)?;
+        if !self.elements.get(&seq).is_some_and(|element| element.has(&patch.property)) {
+            return Err(RejectReason::NoSuchProperty);
+        }
+        if let Property::Text { text } = &patch.property {
+            check_text(text)?;
+        }
+        let gesture = self.gesture(author, cseq, patch.gesture_back)?;
+        self.open(author, gesture, patch.gesture_back);
+        if let Some(element) = self.elements.get_mut(&seq) {
+            element.patch(GestureRef { author, gesture }, patch.property.clone());
+        }
+        self.touch(author, gesture, seq);
+        Ok(())
+    }
+
+    fn delete(&mut self, author: u32, cseq: u64, gesture_back: u64, elements: &[ElementRef]) -> Rule {
+        let found: Vec<u64> = elements.iter().filter_map(|element| self.visible(author, *element).ok()).collect();
+        if found.is_empty() {
+            return Err(RejectReason::NoSuchElement);
+        }
+        self.delete_all(author, cseq, gesture_back, found)
+    }
+
+    fn clear(&mut self, author: u32, cseq: u64, gesture_back: u64) -> Rule {
+        let visible = self.elements.iter().filter(|(_, element)| element.is_visible()).map(|(seq, _)| *seq).collect();
+        self.delete_all(author, cseq, gesture_back, visible)
+    }
+
+    fn delete_all(&mut self, author: u32, cseq: u64, gesture_back: u64, elements: Vec<u64>) -> Rule {
+        let gesture = self.gesture(author, cseq, gesture_back)?;
+        self.open(author, gesture, gesture_back);
+        for seq in elements {
+            if let Some(element) = self.elements.get_mut(&seq) {
+                element.delete(GestureRef { author, gesture });
+            }
+            self.touch(author, gesture, seq);
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, author: u32, gesture: u64, undone: bool) -> Rule {
+        let touched = self.authors.get_mut(&author).and_then(|author| author.history.turn(gesture, undone));
+        let touched = touched.ok_or(RejectReason::NoSuchGesture)?;
+        touched.into_iter().for_each(|seq| self.refresh(seq));
+        Ok(())
+    }
+
+    /// Finds a visible element; author 0 means the one that asks.
+    fn visible(&self, author: u32, mut id: ElementRef) -> Result<u64, RejectReason> {
+        if id.author == 0 {
+            id.author = author;
+        }
+        let seq = self.by_id.get(&id).copied().ok_or(RejectReason::NoSuchElement)?;
+        let visible = self.elements.get(&seq).is_some_and(BoardElement::is_visible);
+        if visible { Ok(seq) } else { Err(RejectReason::NoSuchElement) }
+    }
+
+    /// The gesture that an operation begins or joins.
+    fn gesture(&self, author: u32, cseq: u64, gesture_back: u64) -> Result<u64, RejectReason> {
+        let gesture = cseq.checked_sub(gesture_back).ok_or(RejectReason::GestureClosed)?;
+        let joins = || self.authors.get(&author).is_some_and(|author| author.history.may_join(gesture));
+        if gesture_back == 0 || joins() { Ok(gesture) } else { Err(RejectReason::GestureClosed) }
+    }
+
+    fn open(&mut self, author: u32, gesture: u64, gesture_back: u64) {
+        if gesture_back == 0 {
+            let settled = self.author(author).history.open(gesture);
+            settled.into_iter().for_each(|gesture| self.settle(author, gesture));
+        }
+    }
+
+    /// A gesture left its author's history: what it did stands for good, or is gone for good.
+    fn settle(&mut self, author: u32, gesture: Gesture) {
+        let by = GestureRef { author, gesture: gesture.id };
+        for seq in gesture.touched {
+            let Some(element) = self.elements.get_mut(&seq) else { continue };
+            let made = GestureRef { author: element.wire.author, gesture: element.wire.gesture } == by;
+            let deleted = element.wire.deletions.contains(&by);
+            if gesture.undone {
+                element.forget(by);
+            } else {
+                element.settle(by);
+            }
+            if (made && gesture.undone) || (deleted && !gesture.undone) {
+                self.remove(seq);
+            } else {
+                self.refresh(seq);
+            }
+        }
+    }
+
+    /// Takes an element away for good.
+    fn remove(&mut self, seq: u64) {
+        let Some(element) = self.elements.remove(&seq) else { return };
+        self.by_id.remove(&element.id());
+        self.hash.subtract(element.hash());
+        if let Some(slot) = element.live() {
+            self.author(element.wire.author).live[usize::from(slot)] = None;
+        }
+    }
+
+    fn touch(&mut self, author: u32, gesture: u64, seq: u64) {
+        self.author(author).history.touch(gesture, seq);
+        self.refresh(seq);
+    }
+
+    pub(crate) fn refresh(&mut self, seq: u64) {
+        let Some(element) = self.elements.get_mut(&seq) else { return };
+        self.work += 1;
+        self.hash.subtract(element.hash());
+        let authors = &self.authors;
+        element.refresh(|by| authors.get(&by.author).is_some_and(|author| author.history.is_undone(by.gesture)));
+        self.hash.add(element.hash());
+    }
+}
+
+/// Texts hold no control characters but line feed and tab; directions and markup are shown, never obeyed.
+fn check_text(text: &str) -> Rule {
+    let control = |letter: char| letter.is_control() && letter != '\n' && letter != '\t';
+    if text.contains(control) { Err(RejectReason::ControlCharacter) } else { Ok(()) }
+}

@@ -1,0 +1,240 @@
+//! One element of a board and everything that gestures have done to it.
+
+use inkwire_protocol::{
+    Colour, Content, Element, ElementRef, GestureRef, PatchRecord, Points, Property, RejectReason, limits,
+};
+
+use crate::hash::{Fold, StateHash};
+
+/// An element as the board holds it: its wire form, where its ink ends, and its part in the state hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoardElement {
+    pub(crate) wire: Element,
+    tip: Tip,
+    ink: Fold,
+    visible: bool,
+    hash: StateHash,
+}
+
+/// Where a stroke ends now: the next step counts from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Tip {
+    x: i32,
+    y: i32,
+    pressure: i32,
+}
+
+impl Tip {
+    fn step(self, step: [i32; 2], pressure: i16) -> Option<Self> {
+        let within = |value: i64, least: i64, most: i64| (least..=most).contains(&value).then_some(value as i32);
+        let limit = i64::from(limits::COORDINATE);
+        Some(Self {
+            x: within(i64::from(self.x) + i64::from(step[0]), -limit, limit)?,
+            y: within(i64::from(self.y) + i64::from(step[1]), -limit, limit)?,
+            pressure: within(i64::from(self.pressure) + i64::from(pressure), 0, i64::from(limits::PRESSURE))?,
+        })
+    }
+
+    fn fold_into(self, ink: &mut Fold) {
+        [self.x, self.y, self.pressure].into_iter().for_each(|value| ink.signed(value));
+    }
+}
+
+impl BoardElement {
+    /// An element as it came in an operation or a snapshot; the caller computes its visibility next.
+    ///
+    /// # Errors
+    /// A stroke whose points leave the range or that mixes points with and without pressure.
+    pub(crate) fn new(wire: Element) -> Result<Self, RejectReason> {
+        let mut element =
+            Self { wire, tip: Tip::default(), ink: Fold::default(), visible: false, hash: StateHash::default() };
+        if let Content::Stroke { begin, points, .. } = &element.wire.content {
+            let (begin, points) = (begin.clone(), points.clone());
+            element.tip = Tip { x: begin.x, y: begin.y, pressure: begin.pressure.map_or(0, i32::from) };
+            element.tip.fold_into(&mut element.ink);
+            element.walk(&points, begin.pressure.is_some())?;
+        }
+        Ok(element)
+    }
+
+    /// The element's identity.
+    pub fn id(&self) -> ElementRef {
+        ElementRef { author: self.wire.author, cseq: self.wire.cseq }
+    }
+
+    /// What the element is and what was done to it, in wire form.
+    pub fn wire(&self) -> &Element {
+        &self.wire
+    }
+
+    /// Whether it is seen: made by a gesture that is not undone, and not deleted by one.
+    pub fn is_visible(&self) -> bool {
+        self.visible
+    }
+
+    pub(crate) fn hash(&self) -> StateHash {
+        self.hash
+    }
+
+    /// Adds points to a live stroke.
+    pub(crate) fn extend(&mut self, points: &Points) -> Result<(), RejectReason> {
+        let Content::Stroke { begin, points: held, .. } = &self.wire.content else {
+            return Err(RejectReason::SlotFree);
+        };
+        let pressed = begin.pressure.is_some();
+        if pressed == points.pressures.is_empty() {
+            return Err(RejectReason::PressureMismatch);
+        }
+        if held.steps.len() + points.steps.len() > limits::STROKE_POINTS {
+            return Err(RejectReason::StrokeFull);
+        }
+        self.walk(points, pressed)?;
+        if let Content::Stroke { points: held, .. } = &mut self.wire.content {
+            held.steps.extend_from_slice(&points.steps);
+            held.pressures.extend_from_slice(&points.pressures);
+        }
+        Ok(())
+    }
+
+    /// Moves the tip over the points, all or nothing.
+    fn walk(&mut self, points: &Points, pressed: bool) -> Result<(), RejectReason> {
+        if !points.steps.is_empty() && pressed == points.pressures.is_empty() {
+            return Err(RejectReason::PressureMismatch);
+        }
+        let (mut tip, mut ink) = (self.tip, self.ink);
+        for (at, step) in points.steps.iter().enumerate() {
+            let pressure = points.pressures.get(at).copied().unwrap_or(0);
+            tip = tip.step(*step, pressure).ok_or(RejectReason::OutOfRange)?;
+            tip.fold_into(&mut ink);
+        }
+        (self.tip, self.ink) = (tip, ink);
+        Ok(())
+    }
+
+    /// The slot in which the stroke is being drawn.
+    pub(crate) fn live(&self) -> Option<u8> {
+        if let Content::Stroke { live, .. } = &self.wire.content { *live } else { None }
+    }
+
+    /// The stroke is finished.
+    pub(crate) fn end(&mut self) {
+        if let Content::Stroke { live, .. } = &mut self.wire.content {
+            *live = None;
+        }
+    }
+
+    /// Whether elements of this kind have the property.
+    pub(crate) fn has(&self, property: &Property) -> bool {
+        match property {
+            Property::Colour { .. } | Property::Width { .. } | Property::Offset { .. } => true,
+            Property::Fill { .. } => matches!(self.wire.content, Content::Shape(_)),
+            Property::Text { .. } => matches!(self.wire.content, Content::Text(_)),
+        }
+    }
+
+    /// Whether a gesture made, deleted or changed it.
+    pub(crate) fn is_touched_by(&self, by: GestureRef) -> bool {
+        let made_by = GestureRef { author: self.wire.author, gesture: self.wire.gesture };
+        made_by == by || self.wire.deletions.contains(&by) || self.wire.patches.iter().any(|patch| patch.by == by)
+    }
+
+    pub(crate) fn delete(&mut self, by: GestureRef) {
+        if !self.wire.deletions.contains(&by) {
+            self.wire.deletions.push(by);
+        }
+    }
+
+    /// Records a new value as the latest; one gesture keeps one value of a property.
+    pub(crate) fn patch(&mut self, by: GestureRef, property: Property) {
+        self.wire.patches.retain(|patch| patch.by != by || !same_property(&patch.property, &property));
+        self.wire.patches.push(PatchRecord { by, property });
+    }
+
+    /// Forgets everything that an undone gesture did here; it can no longer be redone.
+    pub(crate) fn forget(&mut self, by: GestureRef) {
+        self.wire.deletions.retain(|deletion| *deletion != by);
+        self.wire.patches.retain(|patch| patch.by != by);
+    }
+
+    /// A gesture can no longer be undone: the values that it overwrote are gone for good.
+    pub(crate) fn settle(&mut self, by: GestureRef) {
+        let patches = std::mem::take(&mut self.wire.patches);
+        let settled: Vec<(usize, Property)> = patches
+            .iter()
+            .enumerate()
+            .filter(|(_, patch)| patch.by == by)
+            .map(|(at, patch)| (at, patch.property.clone()))
+            .collect();
+        let overwritten = |at: usize, property: &Property| {
+            settled.iter().any(|(later, other)| at < *later && same_property(property, other))
+        };
+        self.wire.patches = patches
+            .into_iter()
+            .enumerate()
+            .filter(|(at, patch)| !overwritten(*at, &patch.property))
+            .map(|(_, patch)| patch)
+            .collect();
+    }
+
+    /// Works out what is seen now, and with it the element's part in the state hash.
+    pub(crate) fn refresh(&mut self, is_undone: impl Fn(GestureRef) -> bool) {
+        let made_by = GestureRef { author: self.wire.author, gesture: self.wire.gesture };
+        self.visible = !is_undone(made_by) && self.wire.deletions.iter().all(|deletion| is_undone(*deletion));
+        let mut fold = Fold::default();
+        fold.word(self.wire.author);
+        fold.number(self.wire.cseq);
+        fold.number(self.wire.seq);
+        fold.word(u32::from(self.visible));
+        self.fold_content(&mut fold);
+        for patch in self.wire.patches.iter().filter(|patch| !is_undone(patch.by)) {
+            fold_property(&mut fold, &patch.property);
+        }
+        self.hash = fold.finish();
+    }
+
+    fn fold_content(&self, fold: &mut Fold) {
+        match &self.wire.content {
+            Content::Stroke { begin, live, .. } => {
+                fold.word(begin.tool as u32);
+                fold_style(fold, begin.colour, begin.width, begin.scale);
+                fold.word(live.map_or(0, |slot| u32::from(slot) + 1));
+                fold.fold(self.ink);
+            }
+            Content::Shape(shape) => {
+                fold.word(16 + shape.kind as u32);
+                fold_style(fold, shape.colour, shape.width, shape.scale);
+                fold.word(shape.fill.0);
+                [shape.x, shape.y, shape.dx, shape.dy].into_iter().for_each(|value| fold.signed(value));
+            }
+            Content::Text(text) => {
+                fold.word(32);
+                fold_style(fold, text.colour, text.size, text.scale);
+                [text.x, text.y].into_iter().for_each(|value| fold.signed(value));
+                fold.text(&text.text);
+            }
+        }
+    }
+}
+
+fn fold_style(fold: &mut Fold, colour: Colour, width: u16, scale: i8) {
+    fold.word(colour.0);
+    fold.word(u32::from(width));
+    fold.signed(i32::from(scale));
+}
+
+fn fold_property(fold: &mut Fold, property: &Property) {
+    match property {
+        Property::Colour { colour } => [64, colour.0].into_iter().for_each(|word| fold.word(word)),
+        Property::Fill { colour } => [65, colour.0].into_iter().for_each(|word| fold.word(word)),
+        Property::Width { width } => [66, u32::from(*width)].into_iter().for_each(|word| fold.word(word)),
+        Property::Offset { x, y } => [67, *x as u32, *y as u32].into_iter().for_each(|word| fold.word(word)),
+        Property::Text { text } => {
+            fold.word(68);
+            fold.text(text);
+        }
+    }
+}
+
+fn same_property(one: &Property, other: &Property) -> bool {
+    std::mem::discriminant(one) == std::mem::discriminant(other)
+}

@@ -1,0 +1,149 @@
+//! Who is here and where they point: last values, merged, droppable, never in the log.
+
+use std::collections::BTreeMap;
+
+use inkwire_protocol::{Change, Colour};
+
+/// Longest name that is shown, in characters.
+const NAME_LETTERS: usize = 32;
+/// Departures that are remembered for members who have not heard of them; a member further behind is told everything.
+const REMEMBERED_DEPARTURES: usize = 256;
+
+#[derive(Debug, Clone)]
+struct Person {
+    name: String,
+    colour: Colour,
+    at: Option<[i32; 2]>,
+    profile_version: u64,
+    cursor_version: u64,
+}
+
+/// The people in a room. Every change raises the version; a member is told what changed since the one it has seen.
+#[derive(Debug, Clone, Default)]
+pub struct Presence {
+    people: BTreeMap<u32, Person>,
+    departures: Vec<(u64, u32)>,
+    version: u64,
+    /// Members that have seen less than this are told everything.
+    floor: u64,
+}
+
+impl Presence {
+    /// The version of the last change.
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// How many people are here.
+    pub fn count(&self) -> usize {
+        self.people.len()
+    }
+
+    /// Somebody is here, or has a new name or colour. The name is cleaned, see [`clean_name`].
+    pub fn here(&mut self, author: u32, name: &str, colour: Colour) {
+        self.version += 1;
+        let at = self.people.get(&author).and_then(|person| person.at);
+        let name = clean_name(name);
+        let version = self.version;
+        self.people.insert(author, Person { name, colour, at, profile_version: version, cursor_version: version });
+        self.departures.retain(|(_, gone)| *gone != author);
+    }
+
+    /// A pointer moved, or left the board.
+    pub fn cursor(&mut self, author: u32, at: Option<[i32; 2]>) {
+        if let Some(person) = self.people.get_mut(&author).filter(|person| person.at != at) {
+            self.version += 1;
+            person.at = at;
+            person.cursor_version = self.version;
+        }
+    }
+
+    /// Somebody has gone.
+    pub fn gone(&mut self, author: u32) {
+        if self.people.remove(&author).is_none() {
+            return;
+        }
+        self.version += 1;
+        self.departures.push((self.version, author));
+        if self.departures.len() > REMEMBERED_DEPARTURES {
+            self.departures.clear();
+            self.floor = self.version;
+        }
+    }
+
+    /// What changed since a version, and whether that is everything there is.
+    pub fn changes_since(&self, seen: u64) -> (bool, Vec<Change>) {
+        let all = seen < self.floor || seen == 0;
+        let seen = if all { 0 } else { seen };
+        let mut changes = Vec::new();
+        if !all {
+            let gone = self.departures.iter().filter(|(version, _)| *version > seen);
+            changes.extend(gone.map(|(_, author)| Change::Gone { author: *author }));
+        }
+        for (author, person) in &self.people {
+            if person.profile_version > seen {
+                changes.push(Change::Here { author: *author, name: person.name.clone(), colour: person.colour });
+            }
+            if person.cursor_version > seen && (person.at.is_some() || person.cursor_version > person.profile_version) {
+                changes.push(Change::Cursor { author: *author, at: person.at });
+            }
+        }
+        (all, changes)
+    }
+}
+
+/// A name as it is shown: without control characters and without characters that change the direction of writing
+/// (Unicode's bidirectional controls, UAX #9), at most 32 characters, `Guest` where nothing is left.
+pub fn clean_name(name: &str) -> String {
+    let directs = |letter: char| matches!(letter, '\u{200e}' | '\u{200f}' | '\u{061c}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let invisible = |letter: char| matches!(letter, '\u{200b}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{2060}');
+    let kept = name.chars().filter(|letter| !letter.is_control() && !directs(*letter) && !invisible(*letter));
+    let cleaned: String = kept.collect::<String>().trim().chars().take(NAME_LETTERS).collect();
+    if cleaned.is_empty() { "Guest".into() } else { cleaned }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const INK: Colour = Colour(0xff);
+
+    #[test]
+    fn a_newcomer_is_told_everything_and_later_only_what_changed() {
+        let mut presence = Presence::default();
+        presence.here(1, "Ada", INK);
+        presence.here(2, "Bob", INK);
+        let (all, changes) = presence.changes_since(0);
+        assert!(all);
+        assert_eq!(changes.len(), 2);
+        let seen = presence.version();
+        presence.cursor(1, Some([3, 4]));
+        presence.cursor(1, Some([5, 6]));
+        assert_eq!(presence.changes_since(seen), (false, vec![Change::Cursor { author: 1, at: Some([5, 6]) }]));
+        presence.gone(2);
+        assert!(presence.changes_since(seen).1.contains(&Change::Gone { author: 2 }));
+    }
+
+    #[test]
+    fn departures_are_not_remembered_for_ever() {
+        let mut presence = Presence::default();
+        presence.here(1, "Ada", INK);
+        let seen = presence.version();
+        for author in 2..1000 {
+            presence.here(author, "x", INK);
+            presence.gone(author);
+        }
+        assert!(presence.departures.len() <= REMEMBERED_DEPARTURES);
+        let (all, changes) = presence.changes_since(seen);
+        assert!(all, "a member that far behind is told everything");
+        assert_eq!(changes.len(), 1);
+    }
+
+    #[test]
+    fn names_lose_controls_and_direction_overrides_and_keep_markup() {
+        assert_eq!(clean_name("a\u{202e}b\u{0}c\nd\u{1b}[1m"), "abcd[1m");
+        assert_eq!(clean_name("<b>Zoë</b>"), "<b>Zoë</b>");
+        assert_eq!(clean_name("  \u{200f} "), "Guest");
+        assert_eq!(clean_name(&"n".repeat(99)).len(), 32);
+    }
+}

@@ -1,0 +1,89 @@
+//! A board that follows another one through the server's messages: what every member's client is.
+
+use inkwire_protocol::{Element, Epoch, ServerMessage};
+
+use crate::board::{Board, ReplayError};
+use crate::snapshot::{RestoreError, Snapshot};
+
+/// The server said something that does not follow from what it said before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ReplicaError {
+    /// An operation does not follow.
+    #[error(transparent)]
+    Replay(#[from] ReplayError),
+    /// A snapshot is none.
+    #[error(transparent)]
+    Restore(#[from] RestoreError),
+    /// Elements or the end of a snapshot that never began, or another number of elements than was announced.
+    #[error("a snapshot without beginning, or with another number of elements than announced")]
+    Assembly,
+}
+
+/// A board, and the snapshot that is arriving.
+#[derive(Debug, Clone, Default)]
+pub struct Replica {
+    board: Board,
+    epoch: Epoch,
+    arriving: Option<(Snapshot, u64)>,
+}
+
+impl Replica {
+    /// The board as far as it is known.
+    pub fn board(&self) -> &Board {
+        &self.board
+    }
+
+    /// The lineage of the log that it follows.
+    pub fn epoch(&self) -> Epoch {
+        self.epoch
+    }
+
+    /// The board, when nothing more will come.
+    pub fn into_board(self) -> Board {
+        self.board
+    }
+
+    /// Takes one message of the server; those that say nothing about the board are passed over.
+    ///
+    /// # Errors
+    /// Where the message does not follow from what came before.
+    pub fn receive(&mut self, message: ServerMessage) -> Result<(), ReplicaError> {
+        match message {
+            ServerMessage::Welcome { epoch, .. } if epoch != self.epoch => {
+                *self = Self { epoch, ..Self::default() };
+            }
+            ServerMessage::Snapshot { seq, elements, authors } => {
+                let hash = crate::StateHash::default();
+                self.arriving = Some((Snapshot { seq, authors, elements: Vec::new(), hash }, elements));
+            }
+            ServerMessage::Elements { elements } => self.arrived(elements)?,
+            ServerMessage::SnapshotEnd { hash } => self.assemble(hash)?,
+            ServerMessage::Operations { first_seq, entries } => {
+                for (seq, entry) in (first_seq..).zip(&entries) {
+                    // A flush that straddles the position of a reconnect repeats what is known.
+                    if seq > self.board.seq() {
+                        self.board.replay(seq, entry)?;
+                    }
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn arrived(&mut self, elements: Vec<Element>) -> Result<(), ReplicaError> {
+        let (snapshot, _) = self.arriving.as_mut().ok_or(ReplicaError::Assembly)?;
+        snapshot.elements.extend(elements);
+        Ok(())
+    }
+
+    fn assemble(&mut self, hash: [u8; 8]) -> Result<(), ReplicaError> {
+        let (mut snapshot, announced) = self.arriving.take().ok_or(ReplicaError::Assembly)?;
+        if snapshot.elements.len() as u64 != announced {
+            return Err(ReplicaError::Assembly);
+        }
+        snapshot.hash = crate::StateHash::from_bytes(hash);
+        self.board = Board::restore(snapshot)?;
+        Ok(())
+    }
+}

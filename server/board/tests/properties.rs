@@ -1,0 +1,163 @@
+//! What holds of every board, over random sessions.
+
+#[allow(missing_docs, unreachable_pub)]
+mod session;
+
+use inkwire_board::{Board, Replica, Submitted};
+use inkwire_protocol::*;
+use proptest::prelude::*;
+use session::{Dice, operation, play};
+
+fn replay(log: &[Entry]) -> Board {
+    let mut board = Board::default();
+    for (seq, entry) in (1..).zip(log) {
+        board.replay(seq, entry).expect("a log replays");
+    }
+    board
+}
+
+/// The hash as a newcomer would compute it, from nothing but the elements.
+fn hash_anew(board: &Board) -> String {
+    Board::restore(board.snapshot()).expect("a snapshot restores").hash().to_string()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn replaying_the_log_gives_the_same_board(seed: u64, people in 1..5u64) {
+        let (board, log) = play(seed, people, 300);
+        prop_assert_eq!(replay(&log).snapshot(), board.snapshot());
+        prop_assert_eq!(board.seq(), log.len() as u64);
+    }
+
+    #[test]
+    fn the_rolling_hash_is_the_hash_of_the_state(seed: u64, people in 1..5u64) {
+        let (board, _) = play(seed, people, 300);
+        prop_assert_eq!(hash_anew(&board), board.hash().to_string());
+    }
+
+    #[test]
+    fn a_snapshot_and_the_tail_give_the_same_board(seed: u64, at in 0..300usize) {
+        let (board, log) = play(seed, 3, 300);
+        let at = at.min(log.len());
+        let mut late = Board::from_bytes(&replay(&log[..at]).to_bytes()).expect("a saved board loads");
+        for (seq, entry) in (at as u64 + 1..).zip(&log[at..]) {
+            late.replay(seq, entry).expect("the tail follows the snapshot");
+        }
+        prop_assert_eq!(late.snapshot(), board.snapshot());
+    }
+
+    #[test]
+    fn a_member_that_gets_the_snapshot_as_messages_has_the_same_board(seed: u64) {
+        let (board, _) = play(seed, 3, 300);
+        let packet = binary::encode_server(&board.snapshot().into_messages());
+        let mut replica = Replica::default();
+        for message in binary::decode_server(&packet).unwrap() {
+            replica.receive(message).unwrap();
+        }
+        prop_assert_eq!(replica.board().hash(), board.hash());
+        prop_assert_eq!(replica.board().seq(), board.seq());
+    }
+
+    #[test]
+    fn undo_then_redo_changes_nothing(seed: u64) {
+        let (mut board, _) = play(seed, 3, 200);
+        let before = board.hash();
+        for author in board.snapshot().authors {
+            let mut cseq = author.cseq;
+            for gesture in author.gestures {
+                let gesture_id = gesture.gesture;
+                let (there, back) = (Operation::Undo { gesture: gesture_id }, Operation::Redo { gesture: gesture_id });
+                let both = if gesture.undone { [back, there] } else { [there, back] };
+                for operation in both {
+                    cseq += 1;
+                    let logged = board.submit(author.author, cseq, operation);
+                    prop_assert!(matches!(logged, Ok(Submitted::Logged(_))), "{:?}", logged);
+                }
+                prop_assert_eq!(board.hash(), before);
+            }
+        }
+    }
+
+    #[test]
+    fn duplicates_are_dropped(seed: u64) {
+        let mut dice = Dice(seed);
+        let (mut board, log) = play(seed, 3, 200);
+        let before = board.snapshot();
+        for author in before.authors.clone() {
+            for _ in 0..20 {
+                let cseq = 1 + dice.below(author.cseq.max(1));
+                if author.cseq > 0 {
+                    let again = board.submit(author.author, cseq, operation(&mut dice, 3, cseq));
+                    prop_assert_eq!(again, Ok(Submitted::Duplicate));
+                }
+            }
+        }
+        prop_assert_eq!(board.snapshot(), before);
+        prop_assert_eq!(board.seq(), log.len() as u64);
+    }
+
+    #[test]
+    fn a_rejected_operation_changes_nothing(seed: u64) {
+        let mut dice = Dice(seed);
+        let (mut board, _) = play(seed, 3, 100);
+        for _ in 0..100 {
+            let author = 1 + dice.below(3) as u32;
+            let cseq = board.cseq(author) + 1;
+            let before = board.clone();
+            if board.submit(author, cseq, operation(&mut dice, 3, cseq)).is_err() {
+                prop_assert_eq!(board.snapshot(), before.snapshot());
+            }
+        }
+    }
+
+    /// Ink and its undo belong to their author alone, so people who only draw and undo come to the same picture in
+    /// whatever order the server happens to hear them.
+    #[test]
+    fn every_order_of_arrival_of_ink_converges(seed: u64, shuffle: u64) {
+        let people = 3u32;
+        let mut dice = Dice(seed);
+        let streams: Vec<Vec<(u64, Operation)>> = (0..people)
+            .map(|_| (1..60).map(|cseq| (cseq, operation(&mut dice, 1, cseq))).filter(|(_, one)| is_own(one)).collect())
+            .collect();
+        prop_assert_eq!(arrive(&streams, shuffle), arrive(&streams, !shuffle));
+    }
+
+    #[test]
+    fn broken_bytes_of_a_board_are_refused_and_never_panic(seed: u64, at in any::<prop::sample::Index>(), byte: u8) {
+        let (board, _) = play(seed, 2, 40);
+        let mut bytes = board.to_bytes();
+        let at = at.index(bytes.len());
+        prop_assume!(bytes[at] != byte);
+        bytes[at] = byte;
+        let _ = Board::from_bytes(&bytes);
+        let _ = Board::from_bytes(&bytes[..at]);
+    }
+}
+
+fn is_own(operation: &Operation) -> bool {
+    !matches!(operation, Operation::Patch(_) | Operation::Delete { .. } | Operation::Clear { .. })
+}
+
+/// Lets the streams arrive in a shuffled order, each in its own order, and gives back what is seen, without the
+/// sequence numbers that depend on the order.
+fn arrive(streams: &[Vec<(u64, Operation)>], shuffle: u64) -> Vec<(ElementRef, Content)> {
+    let mut dice = Dice(shuffle);
+    let mut next = vec![0; streams.len()];
+    let mut board = Board::default();
+    while next.iter().zip(streams).any(|(next, stream)| *next < stream.len()) {
+        let who = dice.below(streams.len() as u64) as usize;
+        if let Some((cseq, operation)) = streams[who].get(next[who]) {
+            let _ = board.submit(who as u32 + 1, *cseq, operation.clone());
+            next[who] += 1;
+        }
+    }
+    let mut seen: Vec<_> = board
+        .elements()
+        .filter(|element| element.is_visible())
+        .map(|element| (element.id(), element.wire().content.clone()))
+        .collect();
+    seen.sort_by_key(|(id, _)| *id);
+    seen
+}

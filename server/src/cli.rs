@@ -1,0 +1,114 @@
+//! The command line: what was typed. Each flag is also an environment variable.
+
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::http::Origin;
+use crate::listen::Address;
+use crate::site::BasePath;
+
+/// Draw together in the browser: start it, open the page, draw; whoever opens the same page sees your ink as you draw it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "inkwire",
+    version,
+    args_conflicts_with_subcommands = true,
+    after_help = "Exit codes: 0 clean stop, 1 failure, 2 wrong usage."
+)]
+pub struct Cli {
+    /// What to do; `serve` where nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The flags of `serve`, which may be left out.
+    #[command(flatten)]
+    pub serve: Serve,
+}
+
+/// What the binary can do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve boards until SIGINT or SIGTERM (the default).
+    Serve(Serve),
+    /// Print the completions of a shell.
+    Completions {
+        /// Which shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page.
+    Man,
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    /// Lines for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The flags of `serve`.
+#[derive(Debug, Clone, Args)]
+pub struct Serve {
+    /// Where to listen: HOST:PORT (port 0 picks a free one), unix:/PATH, or systemd for an inherited socket.
+    #[arg(long, env = "INKWIRE_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDRESS")]
+    pub listen: Address,
+    /// Where boards are kept. This version keeps them in memory only, until the server stops.
+    #[arg(long, env = "INKWIRE_DATA", default_value = ":memory:", value_parser = [":memory:"])]
+    pub data: String,
+    /// The path below which the page lives behind a proxy, whether the proxy strips it or not.
+    #[arg(long, env = "INKWIRE_BASE_PATH", default_value = "/", value_name = "PATH")]
+    pub base_path: BasePath,
+    /// Another site whose pages may open a board, as scheme://host or scheme://host:port; may be given several times.
+    #[arg(long, env = "INKWIRE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
+    pub allow_origin: Vec<Origin>,
+    /// Most connections at once; further ones are answered 503.
+    #[arg(long, env = "INKWIRE_MAX_CONNECTIONS", default_value_t = NonZeroUsize::new(10_000).expect("not zero"), value_name = "N")]
+    pub max_connections: NonZeroUsize,
+    /// Worker threads; one per core where nothing is said.
+    #[arg(long, env = "INKWIRE_WORKERS", value_name = "N")]
+    pub workers: Option<NonZeroUsize>,
+    /// Seconds of silence after which a connection is asked for a sign of life; it has 10 s to give one.
+    #[arg(long, env = "INKWIRE_PING_INTERVAL", default_value = "25", value_name = "SECONDS", value_parser = seconds)]
+    pub ping_interval: Duration,
+    /// Seconds that a stopping server gives its members to take what is meant for them.
+    #[arg(long, env = "INKWIRE_DRAIN", default_value = "5", value_name = "SECONDS", value_parser = seconds)]
+    pub drain: Duration,
+    /// Least important log level that is written: off, error, warn, info, debug or trace.
+    #[arg(long, env = "INKWIRE_LOG", default_value = "info", value_name = "LEVEL")]
+    pub log: tracing::level_filters::LevelFilter,
+    /// How logs are written to standard error.
+    #[arg(long, env = "INKWIRE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    pub log_format: LogFormat,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds: f64 = text.parse().map_err(|_| "not a number of seconds".to_owned())?;
+    if (0.1..=86_400.0).contains(&seconds) {
+        Ok(Duration::from_secs_f64(seconds))
+    } else {
+        Err("must be between 0.1 and 86400 seconds".into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_flag_of_serve_is_also_an_environment_variable() {
+        for flag in Cli::command().get_arguments().filter(|flag| !["help", "version"].contains(&flag.get_id().as_str()))
+        {
+            let expected = format!("INKWIRE_{}", flag.get_id().as_str().to_uppercase());
+            assert_eq!(flag.get_env().and_then(|name| name.to_str()), Some(expected.as_str()), "{flag}");
+        }
+    }
+}

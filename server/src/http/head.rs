@@ -1,0 +1,351 @@
+//! The head of a request: read with a limit and a deadline, and checked by every rule before anyone acts on it.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use http_types::{Method, Request, StatusCode};
+use smol::future::FutureExt;
+use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+/// Longest head, in bytes.
+const LENGTH: usize = 8 * 1024;
+/// Most headers of one request.
+const HEADERS: usize = 64;
+/// Most bytes read at once.
+const READ: usize = 2 * 1024;
+/// How long a connection may be silent between two requests.
+const KEEP_ALIVE: Duration = Duration::from_secs(10);
+
+/// A head that is refused: one variant per rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum HeadError {
+    /// Longer than 8 KiB, or more than 64 headers.
+    #[error("the head is longer than 8 KiB or has more than 64 headers")]
+    TooLarge,
+    /// Not there in time.
+    #[error("the head took too long")]
+    Slow,
+    /// Not HTTP (RFC 9112 section 2.2).
+    #[error("this is not an HTTP request")]
+    Malformed,
+    /// Not HTTP/1.1.
+    #[error("only HTTP/1.1 is spoken here")]
+    Version,
+    /// A header value that is not ASCII.
+    #[error("a header value is not ASCII")]
+    NotAscii,
+    /// No Host, two, or one that is none (RFC 9112 section 3.2).
+    #[error("there must be exactly one valid Host")]
+    Host,
+    /// A target that is no plain path.
+    #[error("the target is not a plain path")]
+    Target,
+    /// A method other than GET and HEAD.
+    #[error("only GET and HEAD are served")]
+    Method,
+    /// Content-Length that is no number, or several, or with Transfer-Encoding (RFC 9112 section 6.3).
+    #[error("the length of the body is ambiguous")]
+    Framing,
+    /// A request with a body.
+    #[error("no request here has a body")]
+    Body,
+    /// Expect.
+    #[error("nothing is promised to Expect")]
+    Expect,
+}
+
+impl HeadError {
+    /// The status that answers it.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::TooLarge => StatusCode::RequestHeaderFieldsTooLarge,
+            Self::Slow => StatusCode::RequestTimeout,
+            Self::Version => StatusCode::HttpVersionNotSupported,
+            Self::Method => StatusCode::MethodNotAllowed,
+            Self::Body => StatusCode::PayloadTooLarge,
+            Self::Expect => StatusCode::ExpectationFailed,
+            Self::Malformed | Self::NotAscii | Self::Host | Self::Target | Self::Framing => StatusCode::BadRequest,
+        }
+    }
+}
+
+/// A checked request without a body.
+#[derive(Debug)]
+pub struct Head {
+    /// The request as async-h1 reads it.
+    pub request: Request,
+    /// The path, without the query: plain segments, never `..` or `//`.
+    pub path: String,
+    /// The Host header.
+    pub host: String,
+    /// Whether the client wants the connection closed after the reply.
+    pub close: bool,
+}
+
+/// Reads one head after the other from a connection; what comes behind a head stays in here.
+#[derive(Debug)]
+pub struct HeadReader {
+    buffer: Vec<u8>,
+    /// How long a head may take from its first byte, and a new connection to send one.
+    deadline: Duration,
+}
+
+impl HeadReader {
+    /// A reader of a new connection.
+    pub fn new(deadline: Duration) -> Self {
+        Self { buffer: Vec::new(), deadline }
+    }
+
+    /// The next head; `None` where the client has closed the connection or stays silent between requests.
+    ///
+    /// # Errors
+    /// The rule that the head breaks; the connection must be closed after the reply.
+    pub async fn next(
+        &mut self,
+        socket: &mut (impl AsyncRead + Unpin),
+        first: bool,
+    ) -> io::Result<Option<Result<Head, HeadError>>> {
+        if self.buffer.is_empty() {
+            let patience = if first { self.deadline } else { KEEP_ALIVE };
+            match self.read(socket).or(after(patience)).await {
+                Ok(0) => return Ok(None),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    return Ok(first.then_some(Err(HeadError::Slow)));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let deadline = self.deadline;
+        let length = match self.whole(socket).or(after(deadline)).await {
+            Ok(Some(length)) => length,
+            Ok(None) => return Ok(Some(Err(HeadError::TooLarge))),
+            Err(error) => {
+                return match error.kind() {
+                    io::ErrorKind::TimedOut => Ok(Some(Err(HeadError::Slow))),
+                    io::ErrorKind::UnexpectedEof => Ok(None),
+                    _ => Err(error),
+                };
+            }
+        };
+        let rest = self.buffer.split_off(length);
+        let head = std::mem::replace(&mut self.buffer, rest);
+        Ok(Some(match check(&head) {
+            Ok(checked) => parse(head, checked).await,
+            Err(error) => Err(error),
+        }))
+    }
+
+    /// What has come behind the last head.
+    pub fn into_rest(self) -> Vec<u8> {
+        self.buffer
+    }
+
+    /// Reads until the empty line that ends the head; `None` where the head is too long.
+    async fn whole(&mut self, socket: &mut (impl AsyncRead + Unpin)) -> io::Result<Option<usize>> {
+        loop {
+            let end = self.buffer.windows(4).position(|window| window == b"\r\n\r\n");
+            match end {
+                Some(end) if end + 4 <= LENGTH => return Ok(Some(end + 4)),
+                Some(_) => return Ok(None),
+                None if self.buffer.len() >= LENGTH => return Ok(None),
+                None if is_hopeless(&self.buffer) => return Ok(Some(self.buffer.len())),
+                None if self.read(socket).await? == 0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                None => {}
+            }
+        }
+    }
+
+    async fn read(&mut self, socket: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
+        let start = self.buffer.len();
+        self.buffer.resize(start + READ, 0);
+        let read = socket.read(&mut self.buffer[start..]).await;
+        self.buffer.truncate(start + read.as_ref().copied().unwrap_or(0));
+        read
+    }
+}
+
+async fn after<T>(patience: Duration) -> io::Result<T> {
+    smol::Timer::after(patience).await;
+    Err(io::ErrorKind::TimedOut.into())
+}
+
+/// Whether no more bytes can make a request of this (a TLS hello, random bytes): then there is nothing to wait for.
+fn is_hopeless(bytes: &[u8]) -> bool {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    match httparse::Request::new(&mut headers).parse(bytes) {
+        Ok(_) => false,
+        Err(httparse::Error::TooManyHeaders) => false,
+        Err(_) => true,
+    }
+}
+
+struct Checked {
+    path: String,
+    host: String,
+    close: bool,
+}
+
+fn check(head: &[u8]) -> Result<Checked, HeadError> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    match request.parse(head) {
+        Ok(httparse::Status::Complete(_)) => {}
+        Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
+        Err(httparse::Error::Version) => return Err(HeadError::Version),
+        Ok(httparse::Status::Partial) | Err(_) => return Err(HeadError::Malformed),
+    }
+    if request.version != Some(1) {
+        return Err(HeadError::Version);
+    }
+    if request.headers.iter().any(|header| !header.value.is_ascii()) {
+        return Err(HeadError::NotAscii);
+    }
+    let all = |name: &'static str| values(request.headers, name);
+    check_body(&all("content-length"), &all("transfer-encoding"))?;
+    if !all("expect").is_empty() {
+        return Err(HeadError::Expect);
+    }
+    if !matches!(request.method, Some("GET" | "HEAD")) {
+        return Err(HeadError::Method);
+    }
+    let host = check_host(&all("host"))?;
+    let path = check_target(request.path.unwrap_or_default())?;
+    let close = all("connection").iter().any(|value| has_token(value, "close"));
+    Ok(Checked { path, host, close })
+}
+
+fn values<'a>(headers: &[httparse::Header<'a>], name: &str) -> Vec<&'a str> {
+    let named = headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name));
+    named.map(|header| std::str::from_utf8(header.value).unwrap_or_default().trim()).collect()
+}
+
+/// Whether a comma-separated header value has a token, in any case of letters (RFC 9110 section 5.6.1).
+pub(super) fn has_token(value: &str, token: &str) -> bool {
+    value.split(',').any(|one| one.trim().eq_ignore_ascii_case(token))
+}
+
+/// No request here has a body; what could be read in two ways is refused before what is merely too much, so that
+/// nothing behind this head is ever taken for a request (RFC 9112 section 11.2).
+fn check_body(lengths: &[&str], encodings: &[&str]) -> Result<(), HeadError> {
+    match (lengths, encodings) {
+        ([], []) => Ok(()),
+        ([], _) => Err(HeadError::Body),
+        ([length], []) if !length.is_empty() && length.bytes().all(|byte| byte.is_ascii_digit()) => {
+            if length.bytes().all(|byte| byte == b'0') { Ok(()) } else { Err(HeadError::Body) }
+        }
+        _ => Err(HeadError::Framing),
+    }
+}
+
+fn check_host(hosts: &[&str]) -> Result<String, HeadError> {
+    let [host] = hosts else { return Err(HeadError::Host) };
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:[]".contains(&byte);
+    if !host.is_empty() && host.len() <= 255 && host.bytes().all(plain) {
+        Ok((*host).to_owned())
+    } else {
+        Err(HeadError::Host)
+    }
+}
+
+/// The path of a target in origin form or absolute form (RFC 9112 section 3.2), without its query.
+fn check_target(target: &str) -> Result<String, HeadError> {
+    let target = match target.strip_prefix("http://").or_else(|| target.strip_prefix("https://")) {
+        Some(absolute) => absolute.find('/').map_or("/", |at| &absolute[at..]),
+        None => target,
+    };
+    let path = target.split('?').next().unwrap_or_default();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%".contains(&byte);
+    let climbs = path.split('/').any(|segment| segment == "." || segment == "..");
+    let escapes_a_separator = ["%2e", "%2f", "%5c", "%00"].iter().any(|one| path.to_ascii_lowercase().contains(one));
+    if path.starts_with('/') && path.bytes().all(plain) && !climbs && !path.contains("//") && !escapes_a_separator {
+        Ok(path.to_owned())
+    } else {
+        Err(HeadError::Target)
+    }
+}
+
+async fn parse(head: Vec<u8>, checked: Checked) -> Result<Head, HeadError> {
+    let memory = Memory { bytes: head.into(), at: 0 };
+    match async_h1::server::decode(memory).await {
+        Ok(Some((request, _))) => {
+            debug_assert!(matches!(request.method(), Method::Get | Method::Head));
+            Ok(Head { request, path: checked.path, host: checked.host, close: checked.close })
+        }
+        _ => Err(HeadError::Malformed),
+    }
+}
+
+/// A head in memory, in the shape that async-h1 wants a socket to have.
+#[derive(Debug, Clone)]
+struct Memory {
+    bytes: std::sync::Arc<[u8]>,
+    at: usize,
+}
+
+impl AsyncRead for Memory {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let rest = &self.bytes[self.at..];
+        let length = rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&rest[..length]);
+        self.at += length;
+        Poll::Ready(Ok(length))
+    }
+}
+
+impl AsyncWrite for Memory {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refuses(head: &str, error: HeadError) {
+        assert_eq!(check(head.as_bytes()).err(), Some(error), "{head:?}");
+    }
+
+    #[test]
+    fn each_rule_refuses_what_breaks_it() {
+        let get = |headers: &str| format!("GET / HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
+        refuses("GET / HTTP/1.0\r\nHost: h\r\n\r\n", HeadError::Version);
+        refuses("GET / HTTP/2.0\r\nHost: h\r\n\r\n", HeadError::Version);
+        refuses("nonsense\r\n\r\n", HeadError::Malformed);
+        refuses("GET / HTTP/1.1\r\n\r\n", HeadError::Host);
+        refuses(&get("Host: other\r\n"), HeadError::Host);
+        refuses("GET / HTTP/1.1\r\nHost: x/admin?\r\n\r\n", HeadError::Host);
+        refuses(&get("X-Name: café\r\n"), HeadError::NotAscii);
+        refuses(&get("Content-Length: 5\r\n"), HeadError::Body);
+        refuses(&get("Transfer-Encoding: gzip, chunked\r\n"), HeadError::Body);
+        refuses(&get("Content-Length: +5\r\n"), HeadError::Framing);
+        refuses(&get("Content-Length: 0\r\nContent-Length: 0\r\n"), HeadError::Framing);
+        refuses(&get("Content-Length: 0\r\nTransfer-Encoding: chunked\r\n"), HeadError::Framing);
+        refuses(&get("Expect: 100-continue\r\n"), HeadError::Expect);
+        refuses("BREW / HTTP/1.1\r\nHost: h\r\n\r\n", HeadError::Method);
+        refuses(&get(&"A: b\r\n".repeat(HEADERS)), HeadError::TooLarge);
+        refuses(&get(" folded: line\r\n"), HeadError::Malformed);
+    }
+
+    #[test]
+    fn targets_are_plain_paths() {
+        for (target, path) in [("/", "/"), ("/b/x?y=z", "/b/x"), ("http://h/b/x", "/b/x"), ("http://h", "/")] {
+            assert_eq!(check_target(target).as_deref(), Ok(path));
+        }
+        for target in ["", "*", "b", "/..", "/a/../b", "/%2e%2e/b", "/a%2Fb", "/a//b", "/\\", "/a%00", "/b c", "/é"] {
+            assert_eq!(check_target(target), Err(HeadError::Target), "{target}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! Sends replies on a socket, with patience and without cutting the last one off.
+
+use std::time::Duration;
+
+use http_types::Method;
+use smol::future::FutureExt;
+use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use super::reply::Reply;
+
+/// How long a client may take to read a reply.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How long, and how much, a refused client may still send: closing with unread bytes would reset the connection, and
+/// the reset can overtake the reply.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 256 * 1024;
+
+/// Writes bytes; `None` where the client takes them too slowly or is gone.
+pub async fn send(socket: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Option<()> {
+    let patience = async {
+        smol::Timer::after(PATIENCE).await;
+        Err(std::io::ErrorKind::TimedOut.into())
+    };
+    socket.write_all(bytes).or(patience).await.ok()
+}
+
+/// Sends a last reply and closes.
+pub async fn send_last(socket: &mut (impl AsyncRead + AsyncWrite + Unpin), reply: Reply, method: Method) {
+    let bytes = reply.into_bytes(method, true).await;
+    if send(socket, &bytes).await.is_none() || socket.close().await.is_err() {
+        return;
+    }
+    let drain = async {
+        let mut scrap = [0; 4096];
+        let mut left = LINGER_BYTES;
+        while let Ok(read) = socket.read(&mut scrap).await {
+            if read == 0 || read >= left {
+                return;
+            }
+            left -= read;
+        }
+    };
+    drain.or(async { _ = smol::Timer::after(LINGER).await }).await;
+}

@@ -1,0 +1,18 @@
+//! The Inkwire server: HTTP, WebSocket connections, rooms and storage.
+//!
+//! Layers, each importing only those below it: [`serve`] puts everything together; [`site`] says what lives at which
+//! path; [`room`] is the drawing service; [`ws`] moves messages and knows nothing of boards; [`http`] reads and answers
+//! requests; [`listen`] accepts sockets. Protocol and board are crates of their own.
+
+pub mod assets;
+pub mod cli;
+pub mod exit;
+pub mod http;
+pub mod listen;
+pub mod metrics;
+pub mod notify;
+pub mod room;
+pub mod serve;
+pub mod site;
+pub mod storage;
+pub mod ws;

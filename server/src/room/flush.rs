@@ -1,0 +1,49 @@
+//! What a room sends to all at once: encoded once, shared by everybody, mirrored to JSON only where someone asks.
+
+use std::sync::OnceLock;
+
+use bytes::Bytes;
+use inkwire_protocol::{ServerMessage, binary, json};
+
+use super::member::Encoding;
+use crate::ws::{Opcode, frame};
+
+/// A packet for many members, as a frame of either encoding.
+#[derive(Debug)]
+pub(super) struct Packet {
+    /// The packet in binary, without its frame's head: a part of `binary`.
+    pub(super) bytes: Bytes,
+    binary: Bytes,
+    json: OnceLock<Bytes>,
+}
+
+impl Packet {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        let binary = frame(Opcode::Binary, bytes);
+        let head = binary.len() - bytes.len();
+        Self { bytes: binary.slice(head..), binary, json: OnceLock::new() }
+    }
+
+    pub(super) fn of(messages: &[ServerMessage]) -> Self {
+        Self::new(&binary::encode_server(messages))
+    }
+
+    pub(super) fn frame(&self, encoding: Encoding) -> Bytes {
+        let made = match encoding {
+            Encoding::Binary => &self.binary,
+            Encoding::Json => self.json.get_or_init(|| {
+                let messages = binary::decode_server(&self.bytes).expect("Bug: the room's own packet decodes");
+                frame(Opcode::Text, json::encode(&messages).as_bytes())
+            }),
+        };
+        made.clone()
+    }
+}
+
+/// Operations that a room sent at once.
+#[derive(Debug)]
+pub(super) struct Flush {
+    pub(super) first_seq: u64,
+    pub(super) last_seq: u64,
+    pub(super) packet: Packet,
+}

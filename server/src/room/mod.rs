@@ -1,0 +1,17 @@
+//! Drawing together: rooms, their members, and how a stroke comes from one to all.
+//!
+//! A member owns nothing but its position in the room's ring of flushes, and pulls what it has not sent yet when its
+//! socket takes more. So no member has a queue, nothing overflows, and a slow one only lags.
+
+mod flush;
+mod member;
+mod name;
+mod ring;
+#[expect(clippy::module_inception, reason = "the room is what this folder is about")]
+mod room;
+mod rooms;
+
+pub use member::{Encoding, Member};
+pub use name::{BoardName, NameError};
+pub use room::Room;
+pub use rooms::Rooms;

@@ -1,0 +1,120 @@
+//! `inkwire serve`: puts the server together, runs it, and stops it cleanly.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::thread;
+use std::time::Duration;
+
+use anyhow::Context;
+use async_signal::{Signal, Signals};
+use smol::Executor;
+use smol::future::FutureExt;
+use smol::stream::StreamExt;
+
+use crate::cli::{LogFormat, Serve};
+use crate::listen::Listener;
+use crate::metrics::Metrics;
+use crate::notify::notify;
+use crate::room::Rooms;
+use crate::site::{Echo, Site};
+use crate::storage::Memory;
+use crate::ws::{Close, Connections, Hub, Settings};
+
+/// Serves until SIGINT or SIGTERM, and then stops cleanly; a second signal stops at once.
+///
+/// # Errors
+/// Where the address cannot be listened on.
+pub fn run(flags: Serve) -> anyhow::Result<()> {
+    start_log(&flags);
+    raise_descriptor_limit();
+    let executor = Arc::new(Executor::new());
+    start_workers(&executor, flags.workers)?;
+    smol::block_on(executor.run(serve(flags, executor.clone())))
+}
+
+fn start_log(flags: &Serve) {
+    let log = tracing_subscriber::fmt().with_max_level(flags.log).with_writer(std::io::stderr).with_ansi(false);
+    // A second start in one process (a test) keeps the first one's log.
+    let _ = match flags.log_format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+    std::panic::set_hook(Box::new(|panic| {
+        // One line and no backtrace: a request of 40 bytes must not write kilobytes of log.
+        let at = panic.location().map_or("?".into(), ToString::to_string);
+        tracing::error!(at, panic = panic.payload_as_str().unwrap_or("?"), "a handler panicked");
+    }));
+}
+
+/// Most systems start a process with a soft limit of 1,024 descriptors and let it raise that to the hard one.
+fn raise_descriptor_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open descriptors could not be raised");
+    }
+}
+
+/// Starts all workers but the one that the main thread is. They live as long as the process.
+fn start_workers(executor: &Arc<Executor<'static>>, workers: Option<NonZeroUsize>) -> anyhow::Result<()> {
+    let workers = workers.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+    for number in 1..workers {
+        let executor = executor.clone();
+        thread::Builder::new()
+            .name(format!("worker-{number}"))
+            .spawn(move || smol::block_on(executor.run(std::future::pending::<()>())))
+            .context("a worker thread could not be started")?;
+    }
+    Ok(())
+}
+
+async fn serve(flags: Serve, executor: Arc<Executor<'static>>) -> anyhow::Result<()> {
+    let listener = Listener::bind(&flags.listen)?;
+    let mut signals = Signals::new([Signal::Int, Signal::Term]).context("signals cannot be handled")?;
+    let metrics = Arc::new(Metrics::default());
+    let site = Arc::new(Site {
+        rooms: Rooms::new(Arc::new(Memory::default()), metrics.clone(), executor.clone()),
+        metrics,
+        connections: Connections::default(),
+        settings: Settings {
+            max_message: inkwire_protocol::limits::CLIENT_PACKET,
+            ping_interval: flags.ping_interval,
+            ..Settings::default()
+        },
+        base_path: flags.base_path.clone(),
+        allowed_origins: flags.allow_origin,
+        max_connections: flags.max_connections.get(),
+        stopping: false.into(),
+        open: 0.into(),
+        echo: Hub::new(Echo),
+    });
+    let url = listener.url(site.base_path.as_str());
+    println!("inkwire: draw at {url}");
+    tracing::info!(%url, "listening");
+    notify("READY=1");
+    let accept = async {
+        loop {
+            let socket = listener.accept().await;
+            executor.spawn(site.clone().serve(socket)).detach();
+        }
+    };
+    let signal = accept.or(async { signals.next().await.and_then(Result::ok) }).await;
+    drop(listener);
+    stop(&site, signal, flags.drain).or(async { signals.next().await.map_or((), drop) }).await;
+    Ok(())
+}
+
+/// Tells every member to come back and gives them time to take what is meant for them.
+async fn stop(site: &Site, signal: Option<Signal>, drain: Duration) {
+    notify("STOPPING=1");
+    let code = if signal == Some(Signal::Int) { Close::GOING_AWAY } else { Close::RESTART };
+    tracing::info!(?signal, connections = site.connections.count(), "stopping");
+    site.stopping.store(true, Ordering::Relaxed);
+    site.rooms.flush_all();
+    site.connections.stop(code);
+    site.connections.drained(drain).await;
+    site.rooms.keep_all();
+    tracing::info!(left = site.connections.count(), "stopped");
+}

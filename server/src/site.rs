@@ -1,0 +1,305 @@
+//! What lives at which path, and one connection's way from its first request to its end.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use http_types::{Method, StatusCode};
+
+use crate::assets::asset;
+use crate::http::{Head, HeadReader, Origin, Reply, Upgrade, send, send_last, upgrade};
+use crate::listen::Socket;
+use crate::metrics::Metrics;
+use crate::room::{BoardName, Encoding, Member, NameError, Rooms};
+use crate::ws::{self, Connections, Handle, Hub, Message, Service, Settings};
+
+/// The path below which the page lives: begins and ends with a slash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BasePath(String);
+
+impl FromStr for BasePath {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let plain = |segment: &str| {
+            let byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+            !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(byte)
+        };
+        if text == "/" {
+            return Ok(Self(text.into()));
+        }
+        let path = text.strip_prefix('/').ok_or("a base path begins with a slash")?;
+        let path = path.strip_suffix('/').unwrap_or(path);
+        if path.split('/').all(plain) {
+            Ok(Self(format!("/{path}/")))
+        } else {
+            Err("a base path has segments of A-Z a-z 0-9 - _ . between single slashes".into())
+        }
+    }
+}
+
+impl BasePath {
+    /// The path, with a slash at both ends.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What a path means below the base path, whether a proxy has stripped that or not.
+    fn strip<'a>(&self, path: &'a str) -> &'a str {
+        path.strip_prefix(&self.0).or(path.strip_prefix('/')).unwrap_or(path)
+    }
+
+    fn lacks_slash(&self, path: &str) -> bool {
+        self.0 != "/" && self.0.strip_suffix('/') == Some(path)
+    }
+}
+
+/// Everything that requests are answered from.
+#[derive(Debug)]
+pub struct Site {
+    /// The path below which the page lives.
+    pub base_path: BasePath,
+    /// Other sites whose pages may connect.
+    pub allowed_origins: Vec<Origin>,
+    /// Most connections at once.
+    pub max_connections: usize,
+    /// The rooms.
+    pub rooms: Arc<Rooms>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The WebSocket connections.
+    pub connections: Connections,
+    /// Their limits.
+    pub settings: Settings,
+    /// Whether the server is stopping.
+    pub stopping: AtomicBool,
+    /// Open sockets.
+    pub open: AtomicUsize,
+    /// The service behind `/echo`.
+    pub echo: Hub<Echo>,
+}
+
+/// What a path names.
+#[derive(Debug, PartialEq, Eq)]
+enum Route<'a> {
+    /// `/`: a new board.
+    NewBoard,
+    /// `/b/NAME`: the page of a board.
+    Board(Result<BoardName, NameError>),
+    /// `/ws/NAME`: its members' connections.
+    BoardSocket(Result<BoardName, NameError>),
+    /// `/echo`: a WebSocket echo.
+    Echo,
+    /// `/static/PATH`: a file of the page.
+    Asset(&'a str),
+    Healthz,
+    Readyz,
+    Metrics,
+    Nothing,
+}
+
+fn route(path: &str) -> Route<'_> {
+    match path {
+        "" => Route::NewBoard,
+        "echo" => Route::Echo,
+        "healthz" => Route::Healthz,
+        "readyz" => Route::Readyz,
+        "metrics" => Route::Metrics,
+        "favicon.ico" => Route::Asset("icon.svg"),
+        _ => match path.split_once('/') {
+            Some(("b", name)) => Route::Board(name.parse()),
+            Some(("ws", name)) => Route::BoardSocket(name.parse()),
+            Some(("static", path)) => Route::Asset(path),
+            _ => Route::Nothing,
+        },
+    }
+}
+
+/// What is done with a request.
+enum Answer {
+    Reply(Reply),
+    Member(Upgrade, BoardName),
+    Echo(Upgrade),
+}
+
+impl Site {
+    /// Serves one connection until it is over.
+    pub async fn serve(self: Arc<Self>, mut socket: Socket) {
+        let _open = Open::new(&self);
+        if self.open.load(Ordering::Relaxed) > self.max_connections {
+            let reply = Reply::text(StatusCode::ServiceUnavailable, "too many connections; try again in a moment");
+            send_last(&mut socket, reply.header("retry-after", "5"), Method::Get).await;
+            return;
+        }
+        // The rest of the way is boxed so that an idle member's task does not hold room for reading a request.
+        let upgraded = Box::pin(self.speak_http(&mut socket)).await;
+        if let Some((answer, rest)) = upgraded {
+            self.speak_websocket(socket, answer, rest).await;
+        }
+    }
+
+    /// Answers requests until the connection ends, or one of them is upgraded.
+    async fn speak_http(&self, socket: &mut Socket) -> Option<(Answer, Vec<u8>)> {
+        let mut reader = HeadReader::new(self.settings.handshake_timeout);
+        let mut first = true;
+        loop {
+            let head = match reader.next(socket, first).await {
+                Ok(Some(Ok(head))) => head,
+                Ok(Some(Err(error))) => {
+                    tracing::debug!(%error, "request refused");
+                    send_last(socket, Reply::text(error.status(), &error.to_string()), Method::Get).await;
+                    return None;
+                }
+                Ok(None) | Err(_) => return None,
+            };
+            first = false;
+            let method = head.request.method();
+            match self.answer(&head) {
+                Answer::Reply(reply) if head.close => {
+                    send_last(socket, reply, method).await;
+                    return None;
+                }
+                Answer::Reply(reply) => send(socket, &reply.into_bytes(method, false).await).await?,
+                accepted => {
+                    let (Answer::Member(upgrade, _) | Answer::Echo(upgrade)) = &accepted else { return None };
+                    send(socket, &upgrade.response()).await?;
+                    return Some((accepted, reader.into_rest()));
+                }
+            }
+        }
+    }
+
+    fn answer(&self, head: &Head) -> Answer {
+        if self.base_path.lacks_slash(&head.path) {
+            return Answer::Reply(Reply::redirect(self.base_path.as_str()));
+        }
+        let ok = |text: &str| Reply::text(StatusCode::Ok, text);
+        let reply = match route(self.base_path.strip(&head.path)) {
+            Route::NewBoard => Reply::redirect(&format!("b/{}", BoardName::unguessable())),
+            Route::Board(Ok(_)) => self.page(head),
+            Route::BoardSocket(Ok(name)) => match upgrade(head, &Encoding::SUBPROTOCOLS, &self.allowed_origins) {
+                Ok(upgrade) => return Answer::Member(upgrade, name),
+                Err(error) => error.reply(),
+            },
+            Route::Board(Err(error)) | Route::BoardSocket(Err(error)) => {
+                Reply::text(StatusCode::NotFound, &error.to_string())
+            }
+            Route::Echo => match upgrade(head, &[], &self.allowed_origins) {
+                Ok(upgrade) => return Answer::Echo(upgrade),
+                Err(error) => error.reply(),
+            },
+            Route::Asset(path) => file(head, path),
+            Route::Healthz => ok("ok"),
+            Route::Readyz if self.stopping.load(Ordering::Relaxed) => {
+                Reply::text(StatusCode::ServiceUnavailable, "stopping")
+            }
+            Route::Readyz => ok("ready"),
+            Route::Metrics => {
+                let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+                Reply::new(StatusCode::Ok, media_type, self.metrics.text().as_bytes())
+            }
+            Route::Nothing => Reply::text(StatusCode::NotFound, "nothing lives here"),
+        };
+        Answer::Reply(reply)
+    }
+
+    /// The page, which may run its own scripts and connect to its own host, and nothing else.
+    fn page(&self, head: &Head) -> Reply {
+        // Safari before 16 does not take 'self' for ws and wss, so the host is named.
+        let policy = format!(
+            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
+             connect-src 'self' ws://{host} wss://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            host = head.host
+        );
+        file(head, "index.html").header("content-security-policy", &policy)
+    }
+
+    async fn speak_websocket(&self, socket: Socket, answer: Answer, rest: Vec<u8>) {
+        let (connections, metrics) = (&self.connections, &*self.metrics);
+        match answer {
+            Answer::Member(upgrade, name) => {
+                let (rooms, encoding) = (self.rooms.clone(), Encoding::of(upgrade.protocol));
+                let room = rooms.room(&name);
+                let open = |wakeup, _| Member::new(rooms, room, encoding, wakeup);
+                ws::serve(socket, rest, &self.settings, connections, metrics, open).await;
+            }
+            Answer::Echo(upgrade) => {
+                let peer = socket.peer();
+                let open = |wakeup, id| self.echo.session(id, wakeup, peer, upgrade.protocol, &self.settings);
+                ws::serve(socket, rest, &self.settings, connections, metrics, open).await;
+            }
+            Answer::Reply(_) => {}
+        }
+    }
+}
+
+fn file(head: &Head, path: &str) -> Reply {
+    let Some(asset) = asset(path) else { return Reply::text(StatusCode::NotFound, "no such file") };
+    let known = head.request.header("if-none-match").is_some_and(|values| {
+        values.iter().any(|value| value.as_str().split(',').any(|etag| etag.trim() == asset.etag))
+    });
+    let reply = if known {
+        Reply::new(StatusCode::NotModified, asset.media_type, &[])
+    } else {
+        Reply::new(StatusCode::Ok, asset.media_type, &asset.bytes)
+    };
+    reply.header("etag", &asset.etag)
+}
+
+/// Counts a socket as long as it lives.
+struct Open<'a>(&'a Site);
+
+impl<'a> Open<'a> {
+    fn new(site: &'a Site) -> Self {
+        site.open.fetch_add(1, Ordering::Relaxed);
+        site.metrics.connections.inc();
+        Self(site)
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.open.fetch_sub(1, Ordering::Relaxed);
+        self.0.metrics.connections.dec();
+    }
+}
+
+/// The service behind `/echo`: sends every message back, as `examples/echo.rs` does.
+#[derive(Debug)]
+pub struct Echo;
+
+impl Service for Echo {
+    type Data = ();
+
+    fn on_message(&self, handle: &Handle<Self>, message: Message<'_>) {
+        // A peer that is gone needs no answer, and one that does not read is not read from either.
+        let _ = handle.write(message);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_name_what_they_should() {
+        assert_eq!(route(""), Route::NewBoard);
+        assert_eq!(route("b/x"), Route::Board(Ok("x".parse().unwrap())));
+        assert_eq!(route("b/x/y"), Route::Board(Err(NameError)));
+        assert_eq!(route("ws/x"), Route::BoardSocket(Ok("x".parse().unwrap())));
+        assert_eq!(route("static/js/main.js"), Route::Asset("js/main.js"));
+        assert_eq!(route("b"), Route::Nothing);
+    }
+
+    #[test]
+    fn the_base_path_is_stripped_where_the_proxy_has_not() {
+        let base: BasePath = "/draw".parse().unwrap();
+        assert_eq!(base.as_str(), "/draw/");
+        assert_eq!(base.strip("/draw/b/x"), "b/x");
+        assert_eq!(base.strip("/b/x"), "b/x");
+        assert!(base.lacks_slash("/draw"));
+        for wrong in ["draw", "//", "/a//b", "/../", "/a b", "/a?b", "/a/./"] {
+            assert!(wrong.parse::<BasePath>().is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,416 @@
+//! One connection from handshake to end: a single task that reads, lets the session act, and writes what it pulls.
+
+use std::future::Future;
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use async_tungstenite::tungstenite::{self, Error, error::ProtocolError};
+use smol::Timer;
+use smol::io::{AsyncRead, AsyncWrite};
+use smol::stream::Stream;
+
+use super::frame::close_frame;
+use super::registry::{Connections, Place, Wakeup};
+use super::wire::Wire;
+use super::{Close, Message, Session, Settings};
+use crate::listen::Socket;
+use crate::metrics::Metrics;
+
+/// tungstenite's read buffer, allocated for every connection; its default is 128 KiB.
+const READ_BUFFER: usize = 1024;
+/// Pongs that tungstenite keeps for a peer that does not read, in bytes; beyond them it keeps the latest.
+const PONGS: usize = 512;
+/// Times that a session is asked for more in one turn: a fast reader of much leaves the worker to others in between.
+const PULLS_PER_TURN: usize = 8;
+/// How long the peer may take to answer a close frame.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+/// How long, and how much, the peer may still send after the end. Closing with unread bytes would reset the
+/// connection, and the reset can overtake the close code.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1024 * 1024;
+/// Longest close reason (RFC 6455 section 5.5: a control frame has at most 125 bytes).
+const REASON: usize = 123;
+
+/// Serves an upgraded socket until it is over.
+///
+/// `rest` is what came behind the handshake; `open` makes the session.
+pub async fn serve<S: Session>(
+    socket: Socket,
+    rest: Vec<u8>,
+    settings: &Settings,
+    connections: &Connections,
+    metrics: &Metrics,
+    open: impl FnOnce(Arc<Wakeup>, u64) -> S,
+) {
+    let place = connections.enter(Arc::default());
+    let config = WebSocketConfig::default()
+        .read_buffer_size(READ_BUFFER)
+        .write_buffer_size(0)
+        .max_write_buffer_size(PONGS)
+        .max_message_size(Some(settings.max_message))
+        .max_frame_size(Some(settings.max_message));
+    let wire = Wire::new(socket);
+    let stream = WebSocketStream::from_partially_read(wire, rest, Role::Server, Some(config)).await;
+    let session = open(place.wakeup.clone(), place.id);
+    let mut connection = Connection {
+        stream,
+        session,
+        settings,
+        connections,
+        place,
+        metrics,
+        phase: Phase::Open,
+        is_opened: false,
+        ending: None,
+        close: None,
+        last_heard: Instant::now(),
+        last_written: Instant::now(),
+        pinged: false,
+        timer: Timer::after(settings.ping_interval),
+    };
+    // `Connection` is polled in place, so its size is the task's size and nothing is allocated for it again.
+    std::future::poll_fn(|cx| connection.poll_guarded(cx)).await;
+    let close = connection.close.take().unwrap_or_else(|| Close::new(Close::ABNORMAL, ""));
+    if catch_unwind(AssertUnwindSafe(|| connection.session.on_close(&close))).is_err() {
+        metrics.panics.inc();
+    }
+}
+
+/// Where a connection stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Messages go both ways.
+    Open,
+    /// Our close frame is out; the peer's is awaited.
+    Closing { until: Instant },
+    /// Nothing more is to be said; the rest of what the peer sends is thrown away.
+    Lingering { until: Instant, left: usize },
+}
+
+/// Why reading stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Nothing more has come; the socket wakes the task.
+    Blocked,
+    /// The session takes no more before it has been pulled from.
+    Saturated,
+    /// The phase has changed.
+    Over,
+}
+
+struct Connection<'a, S> {
+    stream: WebSocketStream<Wire>,
+    session: S,
+    settings: &'a Settings,
+    connections: &'a Connections,
+    place: Place<'a>,
+    metrics: &'a Metrics,
+    phase: Phase,
+    is_opened: bool,
+    /// With what the connection is to end as soon as everything is out that the session has given.
+    ending: Option<Close>,
+    /// With what the connection ends; the first cause counts.
+    close: Option<Close>,
+    last_heard: Instant,
+    /// When the peer last took something, or nothing was on its way to it.
+    last_written: Instant,
+    pinged: bool,
+    timer: Timer,
+}
+
+impl<S: Session> Connection<'_, S> {
+    /// A turn; a panic in it ends this connection and no other.
+    fn poll_guarded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        catch_unwind(AssertUnwindSafe(|| self.poll_turn(cx))).unwrap_or_else(|_| {
+            self.metrics.panics.inc();
+            self.close = Some(Close::new(Close::INTERNAL, ""));
+            Poll::Ready(())
+        })
+    }
+
+    fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.place.wakeup.register(cx.waker());
+        if !std::mem::replace(&mut self.is_opened, true) {
+            self.session.on_open();
+        }
+        self.stream.get_mut().begin_turn();
+        let before = self.counts();
+        self.heed_shutdown();
+        let alive = self.poll_phase(cx);
+        self.count(before);
+        if alive.is_ready() {
+            return Poll::Ready(());
+        }
+        self.poll_timer(cx)
+    }
+
+    fn poll_phase(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let phase = self.phase;
+            match phase {
+                Phase::Open | Phase::Closing { .. } => {
+                    let reading = self.poll_read(cx);
+                    if self.poll_write(cx).is_err() {
+                        return Poll::Ready(());
+                    }
+                    if self.phase == phase && !self.may_read_on(reading) {
+                        return Poll::Pending;
+                    }
+                }
+                Phase::Lingering { .. } => return self.poll_linger(cx),
+            }
+        }
+    }
+
+    /// Whether reading stopped for a reason that writing has taken away since: no waker will say so.
+    fn may_read_on(&mut self, reading: Reading) -> bool {
+        let wire = self.stream.get_mut();
+        let may_pong = wire.refused && !wire.outgoing.is_full();
+        wire.refused &= !may_pong;
+        may_pong || (reading == Reading::Saturated && !self.session.is_saturated())
+    }
+
+    /// Reads and hands over until nothing more has come, or the connection is no longer open for messages.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Reading {
+        let mut handed_over = false;
+        let result = loop {
+            if self.phase == Phase::Open && self.session.is_saturated() {
+                // The peer asks more than it takes: TCP tells it to wait.
+                break Reading::Saturated;
+            }
+            match Pin::new(&mut self.stream).poll_next(cx) {
+                Poll::Pending => break Reading::Blocked,
+                Poll::Ready(next) => {
+                    self.last_heard = Instant::now();
+                    self.pinged = false;
+                    handed_over = true;
+                    if !self.take(next) {
+                        break Reading::Over;
+                    }
+                }
+            }
+        };
+        if handed_over {
+            self.session.on_messages_end();
+        }
+        result
+    }
+
+    /// Deals with one result of reading; `false` where the phase has changed.
+    fn take(&mut self, next: Option<Result<tungstenite::Message, Error>>) -> bool {
+        let message = match next {
+            Some(Ok(message)) => message,
+            Some(Err(error)) => {
+                self.fail(&error);
+                return false;
+            }
+            None => {
+                self.linger();
+                return false;
+            }
+        };
+        let result = match &message {
+            tungstenite::Message::Text(text) if self.phase == Phase::Open => {
+                self.session.on_message(Message::Text(text.as_str()))
+            }
+            tungstenite::Message::Binary(bytes) if self.phase == Phase::Open => {
+                self.session.on_message(Message::Binary(bytes))
+            }
+            tungstenite::Message::Close(frame) => {
+                self.answer_close();
+                let frame = frame.as_ref();
+                let code = frame.map_or(1005, |frame| u16::from(frame.code));
+                let reason = frame.map_or(String::new(), |frame| frame.reason.to_string());
+                self.close.get_or_insert(Close { code, reason });
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        match result {
+            Ok(()) => true,
+            Err(close) => {
+                self.start_close(close);
+                false
+            }
+        }
+    }
+
+    /// What the session has to say goes out before the answer to the peer's close frame, which tungstenite writes when it
+    /// is asked to read again.
+    fn answer_close(&mut self) {
+        let wire = self.stream.get_mut();
+        wire.takes_all = true;
+        wire.outgoing.widen(self.settings.max_outgoing);
+        self.session.pull(&mut wire.outgoing);
+    }
+
+    /// tungstenite says nothing to the peer about what it refuses: the close code is sent here.
+    fn fail(&mut self, error: &Error) {
+        let close = match error {
+            Error::Capacity(_) => Close::new(Close::TOO_BIG, "the message is above the limit"),
+            Error::Utf8(_) => Close::new(Close::INVALID_PAYLOAD, "the text is not UTF-8"),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return self.linger(),
+            Error::Protocol(error) => Close::new(Close::PROTOCOL_ERROR, error.to_string()),
+            _ => return self.linger(),
+        };
+        self.start_close(close);
+        self.linger();
+    }
+
+    /// Sends what the session still has to say, and then the close frame.
+    fn start_close(&mut self, close: Close) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        self.session.pull(&mut self.stream.get_mut().outgoing);
+        let mut reason = close.reason.clone();
+        reason.truncate(reason.floor_char_boundary(REASON));
+        let wire = self.stream.get_mut();
+        wire.outgoing.push(close_frame(close.code, &reason));
+        // RFC 6455 section 5.5.1: nothing goes out behind a close frame.
+        wire.closed = true;
+        self.close.get_or_insert(close);
+        self.phase = Phase::Closing { until: Instant::now() + CLOSE_PATIENCE };
+    }
+
+    fn linger(&mut self) {
+        self.phase = Phase::Lingering { until: Instant::now() + LINGER, left: LINGER_BYTES };
+    }
+
+    fn heed_shutdown(&mut self) {
+        if self.phase != Phase::Open || self.ending.is_some() {
+            return;
+        }
+        self.ending = self.session.wants_close();
+        if self.ending.is_none()
+            && let Some(code) = self.connections.stopping()
+        {
+            self.session.on_shutdown();
+            self.ending = Some(Close::new(code, "the server stops"));
+        }
+    }
+
+    /// Writes, and pulls more, until the socket takes no more or nothing is left.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let before = self.stream.get_ref().outgoing.written;
+        for _ in 0..PULLS_PER_TURN {
+            let wire = self.stream.get_mut();
+            let drained = wire.poll_drain(cx);
+            if drained.is_ready() || wire.outgoing.written > before {
+                self.last_written = Instant::now();
+            }
+            match drained {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(result) => result?,
+            }
+            if self.phase != Phase::Open {
+                return Ok(());
+            }
+            self.session.pull(&mut wire.outgoing);
+            if wire.outgoing.is_empty() {
+                match self.ending.take() {
+                    Some(close) => self.start_close(close),
+                    None => return Ok(()),
+                }
+            }
+        }
+        cx.waker().wake_by_ref();
+        Ok(())
+    }
+
+    /// Lets everything go out, shuts our side down, and reads until the peer has done the same.
+    fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Phase::Lingering { until, mut left } = self.phase else { return Poll::Ready(()) };
+        let wire = self.stream.get_mut();
+        if ready!(wire.poll_drain(cx)).is_err() || ready!(Pin::new(&mut wire.socket).poll_close(cx)).is_err() {
+            return Poll::Ready(());
+        }
+        let mut scrap = [0; 4096];
+        loop {
+            match Pin::new(&mut *wire).poll_read(cx, &mut scrap) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(read)) if read > 0 && left > read => left -= read,
+                Poll::Ready(_) => return Poll::Ready(()),
+            }
+        }
+        self.phase = Phase::Lingering { until, left };
+        Poll::Pending
+    }
+
+    /// Rings when the peer has been silent for too long, or has taken too long to end.
+    fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let now = Instant::now();
+            let next = match self.phase {
+                Phase::Closing { until } | Phase::Lingering { until, .. } => until,
+                Phase::Open if self.pinged => {
+                    self.last_heard + self.settings.ping_interval + self.settings.pong_timeout
+                }
+                Phase::Open => self.last_heard + self.settings.ping_interval,
+            };
+            if self.phase == Phase::Open && self.takes_nothing(now) {
+                self.close.get_or_insert(Close::new(Close::ABNORMAL, "takes nothing"));
+                return Poll::Ready(());
+            }
+            if next > now {
+                // Rearming costs a lock on the reactor, so an early ring is let come; it only comes round here again.
+                if !matches!(self.phase, Phase::Open) {
+                    self.timer.set_at(next);
+                }
+                ready!(Pin::new(&mut self.timer).poll(cx));
+                self.timer.set_at(next.max(Instant::now()));
+                continue;
+            }
+            match self.phase {
+                Phase::Open if !self.pinged => self.ping(cx),
+                Phase::Open => {
+                    self.close.get_or_insert(Close::new(Close::ABNORMAL, "no sign of life"));
+                    return Poll::Ready(());
+                }
+                Phase::Closing { .. } => {
+                    self.linger();
+                    if self.poll_linger(cx).is_ready() {
+                        return Poll::Ready(());
+                    }
+                }
+                Phase::Lingering { .. } => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Whether the peer has taken nothing of what is on its way to it for too long: it would hold that for ever, and
+    /// what it shares of old snapshots. Looked at in every turn, and within one more ping interval where there is none.
+    fn takes_nothing(&self, now: Instant) -> bool {
+        !self.stream.get_ref().outgoing.is_empty() && now > self.last_written + self.settings.write_timeout
+    }
+
+    fn ping(&mut self, cx: &mut Context<'_>) {
+        self.pinged = true;
+        let _ = pin!(self.stream.send(tungstenite::Message::Ping(Vec::new().into()))).poll(cx);
+        let _ = self.poll_write(cx);
+    }
+
+    fn counts(&self) -> (u64, u64, u64) {
+        let wire = self.stream.get_ref();
+        (wire.received, wire.outgoing.written, wire.outgoing.writes)
+    }
+
+    fn count(&self, before: (u64, u64, u64)) {
+        let now = self.counts();
+        for (counter, before, now) in [
+            (&self.metrics.received, before.0, now.0),
+            (&self.metrics.sent, before.1, now.1),
+            (&self.metrics.writes, before.2, now.2),
+        ] {
+            if now > before {
+                counter.inc_by(now - before);
+            }
+        }
+    }
+}

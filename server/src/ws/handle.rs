@@ -1,0 +1,240 @@
+//! The handle of a connection: what a service writes to it with, from any thread, also long after it has closed.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+
+use super::frame::{Opcode, fragment, frame};
+use super::hub::Hub;
+use super::service::Service;
+use super::{Close, Message, Outgoing, Wakeup};
+
+/// Bytes of one fragment of a streamed message.
+const FRAGMENT: usize = 16 * 1024;
+
+/// Why a message was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum WriteError {
+    /// The connection is closed, or closing.
+    #[error("the connection is gone")]
+    Gone,
+    /// As many bytes wait for this connection as may; it does not read as fast as it is written to.
+    #[error("too much waits for this connection already")]
+    Full,
+}
+
+/// A connection of a service. Cheap to clone, and to keep after the connection has closed.
+pub struct Handle<S: Service> {
+    shared: Arc<Shared<S>>,
+}
+
+pub(super) struct Shared<S: Service> {
+    id: u64,
+    peer: Option<SocketAddr>,
+    protocol: Option<&'static str>,
+    pub(super) hub: Hub<S>,
+    wakeup: Arc<Wakeup>,
+    data: Mutex<S::Data>,
+    max_outgoing: usize,
+    outbox: Mutex<Outbox>,
+}
+
+/// What waits for a connection.
+#[derive(Default)]
+struct Outbox {
+    items: VecDeque<Item>,
+    bytes: usize,
+    close: Option<Close>,
+    is_gone: bool,
+}
+
+enum Item {
+    Frame(Bytes),
+    /// A message that is read while it goes out; `true` once its first fragment has.
+    Stream(Opcode, Box<dyn Read + Send>, bool),
+}
+
+impl<S: Service> Clone for Handle<S> {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone() }
+    }
+}
+
+impl<S: Service> fmt::Debug for Handle<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handle").field("id", &self.shared.id).field("peer", &self.shared.peer).finish_non_exhaustive()
+    }
+}
+
+impl<S: Service> PartialEq for Handle<S> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.shared, &other.shared)
+    }
+}
+
+impl<S: Service> Handle<S> {
+    pub(super) fn new(
+        hub: Hub<S>,
+        id: u64,
+        wakeup: Arc<Wakeup>,
+        peer: Option<SocketAddr>,
+        protocol: Option<&'static str>,
+        max_outgoing: usize,
+    ) -> Self {
+        let (data, outbox) = Default::default();
+        Self { shared: Arc::new(Shared { id, peer, protocol, hub, wakeup, data, max_outgoing, outbox }) }
+    }
+
+    /// The connection's number: unique for the life of the process, never given out again.
+    pub fn id(&self) -> u64 {
+        self.shared.id
+    }
+
+    /// The peer's IP address and port; `None` over a unix socket.
+    pub fn peer(&self) -> Option<SocketAddr> {
+        self.shared.peer
+    }
+
+    /// The sub-protocol that was agreed on (RFC 6455 section 1.9).
+    pub fn protocol(&self) -> Option<&'static str> {
+        self.shared.protocol
+    }
+
+    /// All connections of this one's service, and its channels.
+    pub fn hub(&self) -> &Hub<S> {
+        &self.shared.hub
+    }
+
+    /// What the service keeps for this connection. Held no longer than `act` runs; a handler that panicked in it leaves
+    /// it as it was then.
+    pub fn with_data<T>(&self, act: impl FnOnce(&mut S::Data) -> T) -> T {
+        act(&mut self.shared.data.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Sends a message.
+    ///
+    /// # Errors
+    /// When the connection is gone, or as much waits for it as may ([`super::Settings::max_outgoing`]).
+    pub fn write(&self, message: Message<'_>) -> Result<(), WriteError> {
+        self.write_frame(match message {
+            Message::Text(text) => frame(Opcode::Text, text.as_bytes()),
+            Message::Binary(bytes) => frame(Opcode::Binary, bytes),
+        })
+    }
+
+    /// Sends a whole frame that may be shared with other connections.
+    pub(super) fn write_frame(&self, frame: Bytes) -> Result<(), WriteError> {
+        let mut outbox = self.outbox();
+        outbox.takes(frame.len(), self.shared.max_outgoing)?;
+        outbox.items.push_back(Item::Frame(frame));
+        drop(outbox);
+        self.shared.wakeup.wake();
+        Ok(())
+    }
+
+    /// Sends a message that is read while it goes out, in fragments of 16 KiB (RFC 6455 section 5.4): a large one takes
+    /// no more memory than that. Pings and pongs go between its fragments, later messages behind it. An error of the
+    /// reader closes the connection with 1011, because half a message cannot be taken back. The reader must not block.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub fn stream(&self, opcode: Opcode, reader: impl Read + Send + 'static) -> Result<(), WriteError> {
+        let mut outbox = self.outbox();
+        outbox.takes(0, usize::MAX)?;
+        outbox.items.push_back(Item::Stream(opcode, Box::new(reader), false));
+        drop(outbox);
+        self.shared.wakeup.wake();
+        Ok(())
+    }
+
+    /// Closes the connection (RFC 6455 section 7.1.2); what was written before still goes out first. The first close counts.
+    pub fn close(&self, code: u16, reason: &str) {
+        let mut outbox = self.outbox();
+        outbox.close.get_or_insert_with(|| Close::new(code, reason));
+        drop(outbox);
+        self.shared.wakeup.wake();
+    }
+
+    /// Whether the connection is closed, or closing.
+    pub fn is_gone(&self) -> bool {
+        let outbox = self.outbox();
+        outbox.is_gone || outbox.close.is_some()
+    }
+
+    /// Whether half of what may wait for it does.
+    pub(super) fn is_half_full(&self) -> bool {
+        self.outbox().bytes > self.shared.max_outgoing / 2
+    }
+
+    /// The close that is asked for, once everything before it has been pulled.
+    pub(super) fn due_close(&self) -> Option<Close> {
+        let outbox = self.outbox();
+        outbox.close.clone().filter(|_| outbox.items.is_empty() && !outbox.is_gone)
+    }
+
+    /// The connection has ended: nothing more is taken, and what waited is let go.
+    pub(super) fn end(&self) {
+        *self.outbox() = Outbox { is_gone: true, ..Outbox::default() };
+    }
+
+    /// Gives what waits, as far as there is room; says whether there was anything.
+    pub(super) fn pull(&self, out: &mut Outgoing) -> bool {
+        let mut outbox = self.outbox();
+        let mut gave = false;
+        while !out.is_full()
+            && let Some(frame) = outbox.next()
+        {
+            gave = true;
+            out.push(frame);
+        }
+        if outbox.items.is_empty() && outbox.close.is_some() {
+            self.shared.wakeup.wake();
+        }
+        gave
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.shared.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Outbox {
+    fn takes(&mut self, bytes: usize, most: usize) -> Result<(), WriteError> {
+        if self.is_gone || self.close.is_some() {
+            return Err(WriteError::Gone);
+        }
+        // A single message above the bound still goes, when nothing else waits.
+        if self.bytes > 0 && self.bytes + bytes > most {
+            return Err(WriteError::Full);
+        }
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    fn next(&mut self) -> Option<Bytes> {
+        match self.items.pop_front()? {
+            Item::Frame(frame) => {
+                self.bytes -= frame.len();
+                Some(frame)
+            }
+            Item::Stream(opcode, mut reader, is_begun) => {
+                let mut chunk = Vec::with_capacity(FRAGMENT);
+                if reader.by_ref().take(FRAGMENT as u64).read_to_end(&mut chunk).is_err() {
+                    self.items.clear();
+                    self.close = Some(Close::new(Close::INTERNAL, "a message could not be read to its end"));
+                    return None;
+                }
+                let is_last = chunk.len() < FRAGMENT;
+                let first = (!is_begun).then_some(opcode);
+                if !is_last {
+                    self.items.push_front(Item::Stream(opcode, reader, true));
+                }
+                Some(fragment(first, is_last, &chunk))
+            }
+        }
+    }
+}

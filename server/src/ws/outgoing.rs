@@ -1,0 +1,129 @@
+//! The bytes that are on their way into one socket: whole frames, shared with all others that get them too.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use smol::io::AsyncWrite;
+
+/// As many bytes are taken from a session at once where nobody says more; a message that is larger goes out whole.
+const CAPACITY: usize = 64 * 1024;
+/// Frames of one system call.
+const SLICES: usize = 16;
+
+/// Frames on their way into a socket.
+#[derive(Debug)]
+pub struct Outgoing {
+    frames: VecDeque<Bytes>,
+    bytes: usize,
+    capacity: usize,
+    pub(super) written: u64,
+    pub(super) writes: u64,
+}
+
+impl Default for Outgoing {
+    fn default() -> Self {
+        Self { frames: VecDeque::new(), bytes: 0, capacity: CAPACITY, written: 0, writes: 0 }
+    }
+}
+
+impl Outgoing {
+    /// Whether no more should be given now.
+    pub fn is_full(&self) -> bool {
+        self.bytes >= self.capacity
+    }
+
+    /// Takes so many bytes at once from now on.
+    pub(super) fn widen(&mut self, capacity: usize) {
+        self.capacity = capacity.max(CAPACITY);
+    }
+
+    /// Whether everything is in the kernel's hands.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty()
+    }
+
+    /// Puts a frame behind those that are there.
+    pub fn push(&mut self, frame: Bytes) {
+        self.bytes += frame.len();
+        self.frames.push_back(frame);
+    }
+
+    /// Writes until nothing is left or the socket takes no more.
+    pub(super) fn poll_drain(
+        &mut self,
+        cx: &mut Context<'_>,
+        mut socket: Pin<&mut (impl AsyncWrite + ?Sized)>,
+    ) -> Poll<io::Result<()>> {
+        while !self.frames.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let count = self.frames.len().min(SLICES);
+            for (slice, frame) in slices.iter_mut().zip(&self.frames) {
+                *slice = IoSlice::new(frame);
+            }
+            let written = ready!(socket.as_mut().poll_write_vectored(cx, &slices[..count]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.writes += 1;
+            self.written += written as u64;
+            self.advance(written);
+        }
+        // An idle connection keeps no buffer.
+        self.frames = VecDeque::new();
+        Poll::Ready(Ok(()))
+    }
+
+    fn advance(&mut self, mut written: usize) {
+        self.bytes -= written;
+        while let Some(frame) = self.frames.front_mut() {
+            if written < frame.len() {
+                let _ = frame.split_to(written);
+                return;
+            }
+            written -= frame.len();
+            self.frames.pop_front();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A socket that takes three bytes at a time.
+    #[derive(Default)]
+    struct Narrow(Vec<u8>);
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+            let taken = bytes.len().min(3);
+            self.0.extend_from_slice(&bytes[..taken]);
+            Poll::Ready(Ok(taken))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn frames_leave_whole_and_in_order_through_the_narrowest_socket() {
+        let mut out = Outgoing::default();
+        for frame in ["hello", "", "w", "orld!"] {
+            out.push(Bytes::from_static(frame.as_bytes()));
+        }
+        let mut socket = Narrow::default();
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        assert!(out.poll_drain(&mut cx, Pin::new(&mut socket)).is_ready());
+        assert_eq!(socket.0, b"helloworld!");
+        assert!(out.is_empty());
+        assert_eq!(out.bytes, 0);
+    }
+}

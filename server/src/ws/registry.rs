@@ -1,0 +1,86 @@
+//! All connections of the process: how each is woken, and how all are told that the server stops.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, Instant};
+
+use atomic_waker::AtomicWaker;
+use smol::Timer;
+
+/// Wakes one connection from anywhere: something can be pulled from its session.
+#[derive(Debug, Default)]
+pub struct Wakeup {
+    waker: AtomicWaker,
+}
+
+impl Wakeup {
+    /// Lets the connection take its next turn.
+    pub fn wake(&self) {
+        self.waker.wake();
+    }
+
+    pub(super) fn register(&self, waker: &Waker) {
+        self.waker.register(waker);
+    }
+}
+
+/// The connections of the process.
+#[derive(Debug, Default)]
+pub struct Connections {
+    open: Mutex<HashMap<u64, Arc<Wakeup>>>,
+    next: AtomicU64,
+    /// The close code of a server that stops; 0 while it runs.
+    stopping: AtomicU16,
+}
+
+/// A place in [`Connections`], given back when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    connections: &'a Connections,
+    /// Unique for the life of the process.
+    pub(super) id: u64,
+    pub(super) wakeup: Arc<Wakeup>,
+}
+
+impl Connections {
+    pub(super) fn enter(&self, wakeup: Arc<Wakeup>) -> Place<'_> {
+        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        self.lock().insert(id, wakeup.clone());
+        Place { connections: self, id, wakeup }
+    }
+
+    /// How many are open.
+    pub fn count(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Closes every connection, and every one that is still to come, with this code.
+    pub fn stop(&self, code: u16) {
+        self.stopping.store(code, Ordering::SeqCst);
+        self.lock().values().for_each(|wakeup| wakeup.wake());
+    }
+
+    /// Waits until none is open any more, or for so long.
+    pub async fn drained(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        while self.count() > 0 && Instant::now() < deadline {
+            Timer::after(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(super) fn stopping(&self) -> Option<u16> {
+        Some(self.stopping.load(Ordering::SeqCst)).filter(|code| *code > 0)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Wakeup>>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.connections.lock().remove(&self.id);
+    }
+}

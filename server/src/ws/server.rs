@@ -1,0 +1,167 @@
+//! A server of one service: listens, upgrades, serves, stops. For programs that have nothing else to serve.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_signal::{Signal, Signals};
+use http_types::{Method, StatusCode};
+use smol::Executor;
+use smol::future::FutureExt;
+use smol::stream::StreamExt;
+
+use super::{Close, Connections, Hub, Service, Settings};
+use crate::http::{HeadReader, Reply, send, send_last, upgrade};
+use crate::listen::{Address, Listener, Socket};
+use crate::metrics::Metrics;
+
+/// How long a stopping server gives its connections to take what is meant for them.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// A server of one WebSocket service, at every path.
+#[derive(Debug)]
+pub struct Server {
+    listener: Listener,
+    settings: Settings,
+}
+
+/// What all connections of a running server share.
+struct Running<S: Service> {
+    hub: Hub<S>,
+    settings: Settings,
+    connections: Connections,
+    metrics: Metrics,
+    addresses: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Server {
+    /// Listens on `HOST:PORT` or `unix:/PATH`.
+    ///
+    /// # Errors
+    /// Where the address is none, or cannot be listened on.
+    pub fn bind(address: &str) -> anyhow::Result<Self> {
+        let address: Address = address.parse().map_err(anyhow::Error::msg)?;
+        Ok(Self { listener: Listener::bind(&address)?, settings: Settings::default() })
+    }
+
+    /// With other limits than the usual ones.
+    #[must_use]
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// The address as a URL.
+    pub fn url(&self) -> String {
+        self.listener.url("/").replacen("http://", "ws://", 1)
+    }
+
+    /// Serves until SIGINT or SIGTERM; then every connection gets what waits for it, and 1001.
+    ///
+    /// # Errors
+    /// Where signals cannot be handled.
+    pub fn run(self, service: impl Service) -> anyhow::Result<()> {
+        let executor = Arc::new(Executor::new());
+        let workers = std::thread::available_parallelism().map_or(1, usize::from);
+        for _ in 1..workers {
+            let executor = executor.clone();
+            std::thread::spawn(move || smol::block_on(executor.run(std::future::pending::<()>())));
+        }
+        smol::block_on(executor.run(self.serve(service, &executor)))
+    }
+
+    async fn serve(self, service: impl Service, executor: &Executor<'static>) -> anyhow::Result<()> {
+        let mut signals = Signals::new([Signal::Int, Signal::Term])?;
+        let running = Arc::new(Running {
+            hub: Hub::new(service),
+            settings: self.settings,
+            connections: Connections::default(),
+            metrics: Metrics::default(),
+            addresses: Mutex::default(),
+        });
+        let accept = async {
+            loop {
+                let socket = self.listener.accept().await;
+                executor.spawn(running.clone().greet(socket)).detach();
+            }
+        };
+        accept.or(async { _ = signals.next().await }).await;
+        running.connections.stop(Close::GOING_AWAY);
+        running.connections.drained(DRAIN).await;
+        Ok(())
+    }
+}
+
+impl<S: Service> Running<S> {
+    async fn greet(self: Arc<Self>, mut socket: Socket) {
+        let peer = socket.peer();
+        let Some(_place) = Place::take(&self, peer.map(|peer| peer.ip())) else {
+            let reply = Reply::text(StatusCode::TooManyRequests, "too many connections from this address");
+            return send_last(&mut socket, reply, Method::Get).await;
+        };
+        if self.connections.count() >= self.settings.max_connections {
+            return send_last(
+                &mut socket,
+                Reply::text(StatusCode::ServiceUnavailable, "too many connections"),
+                Method::Get,
+            )
+            .await;
+        }
+        let mut reader = HeadReader::new(self.settings.handshake_timeout);
+        let head = match reader.next(&mut socket, true).await {
+            Ok(Some(Ok(head))) => head,
+            Ok(Some(Err(error))) => {
+                return send_last(&mut socket, Reply::text(error.status(), &error.to_string()), Method::Get).await;
+            }
+            Ok(None) | Err(_) => return,
+        };
+        let service = self.hub.service();
+        let accepted = upgrade(&head, service.protocols(), &[])
+            .map_err(crate::http::UpgradeError::reply)
+            .and_then(|upgrade| service.on_upgrade(&head).map(|()| upgrade));
+        match accepted {
+            Err(reply) => send_last(&mut socket, reply, Method::Get).await,
+            Ok(upgrade) => {
+                if send(&mut socket, &upgrade.response()).await.is_some() {
+                    let open = |wakeup, id| self.hub.session(id, wakeup, peer, upgrade.protocol, &self.settings);
+                    let rest = reader.into_rest();
+                    super::serve(socket, rest, &self.settings, &self.connections, &self.metrics, open).await;
+                }
+            }
+        }
+    }
+}
+
+/// A place among the connections of one address, given back when it is dropped.
+struct Place<'a, S: Service> {
+    running: &'a Running<S>,
+    address: Option<IpAddr>,
+}
+
+impl<'a, S: Service> Place<'a, S> {
+    fn take(running: &'a Running<S>, address: Option<IpAddr>) -> Option<Self> {
+        if let Some(address) = address {
+            let mut addresses = running.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = addresses.entry(address).or_default();
+            if *count >= running.settings.max_per_address {
+                return None;
+            }
+            *count += 1;
+        }
+        Some(Self { running, address })
+    }
+}
+
+impl<S: Service> Drop for Place<'_, S> {
+    fn drop(&mut self) {
+        let Some(address) = self.address else { return };
+        let mut addresses = self.running.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = addresses.get_mut(&address) {
+            *count -= 1;
+            if *count == 0 {
+                addresses.remove(&address);
+            }
+        }
+    }
+}

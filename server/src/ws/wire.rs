@@ -1,0 +1,89 @@
+//! What tungstenite takes for a socket: reads are rationed, writes go to the connection's outgoing frames.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use smol::io::{AsyncRead, AsyncWrite};
+
+use super::outgoing::Outgoing;
+use crate::listen::Socket;
+
+/// Reads of one turn. Without a ration, eight peers that flood empty frames were measured to hold up all others of
+/// their worker for seconds, because such frames never leave tungstenite's loop.
+const READS_PER_TURN: u32 = 16;
+
+#[derive(Debug)]
+pub(super) struct Wire {
+    pub(super) socket: Socket,
+    pub(super) outgoing: Outgoing,
+    pub(super) received: u64,
+    /// Takes frames even when it is full: for the answer to the peer's close frame, which is the last one.
+    pub(super) takes_all: bool,
+    /// Our close frame is out: what comes behind it is thrown away.
+    pub(super) closed: bool,
+    /// A frame of tungstenite was not taken because `outgoing` was full: it must be asked again.
+    pub(super) refused: bool,
+    ration: u32,
+}
+
+impl Wire {
+    pub(super) fn new(socket: Socket) -> Self {
+        Self {
+            socket,
+            outgoing: Outgoing::default(),
+            received: 0,
+            takes_all: false,
+            closed: false,
+            refused: false,
+            ration: 0,
+        }
+    }
+
+    /// A new turn: as many reads may follow as one turn has.
+    pub(super) fn begin_turn(&mut self) {
+        self.ration = READS_PER_TURN;
+    }
+
+    pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.outgoing.poll_drain(cx, Pin::new(&mut self.socket))
+    }
+}
+
+impl AsyncRead for Wire {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.ration == 0 {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let read = ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        self.ration -= 1;
+        self.received += read as u64;
+        Poll::Ready(Ok(read))
+    }
+}
+
+impl AsyncWrite for Wire {
+    /// Takes whole frames of tungstenite: pongs and closes. A peer that pings and never reads is left without pongs;
+    /// tungstenite keeps a few and then only the latest. Whoever drains `outgoing` asks again, see `refused`.
+    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        if self.closed {
+            return Poll::Ready(Ok(bytes.len()));
+        }
+        if self.outgoing.is_full() && !self.takes_all {
+            self.refused = true;
+            return Poll::Pending;
+        }
+        self.outgoing.push(Bytes::copy_from_slice(bytes));
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,307 @@
+// The board: takes operations in one order and keeps what they make; the page's copy of server/board/src/board.rs.
+//
+// A board can stand on another one: it then reads through to it and copies what it changes. So the page keeps the board
+// of the log untouched and puts its own operations that are still on their way on top.
+
+import { BOARD_ELEMENTS, COORDINATE } from "../protocol/limits.js";
+import { Element, Rejected, keyOf } from "./element.js";
+import { StateHash } from "./hash.js";
+import { History } from "./history.js";
+
+/** The log does not follow from what is here: start again from a snapshot. */
+export class Diverged extends Error {}
+
+/** A board. */
+export class Board {
+  /** @param {Board} [below] the board that this one stands on */
+  constructor(below) {
+    this.below = below;
+    this.seq = below?.seq ?? 0;
+    /** @type {Map<number, { cseq: number, history: History, live: Map<number, string> }>} */
+    this.authors = new Map();
+    /** @type {Map<string, Element | null>} in painting order; `null` hides an element of the board below */
+    this.elements = new Map();
+    this.hash = new StateHash();
+    /** @type {Set<string>} keys of elements that changed since somebody last looked and cleared it */
+    this.changed = new Set();
+  }
+
+  /** A board from a snapshot's messages; throws {@link Diverged} where its hash does not fit. */
+  static restore({ seq, authors, elements, hash }) {
+    const board = new Board();
+    board.seq = seq;
+    for (const { author, cseq, gestures } of authors) {
+      const history = new History(gestures.map(({ gesture, undone }) => ({ id: gesture, undone, touched: new Set() })));
+      board.authors.set(author, { cseq, history, live: new Map() });
+    }
+    for (const wire of elements) board.#putBack(new Element(wire));
+    if (board.hash.toString() !== hash) throw new Diverged("the snapshot does not have its hash");
+    return board;
+  }
+
+  #putBack(element) {
+    this.elements.set(element.key, element);
+    if (element.live !== undefined) this.authors.get(element.author)?.live.set(element.live, element.key);
+    const made = { author: element.author, gesture: element.gesture };
+    for (const by of [made, ...element.deletions, ...element.patches.map((patch) => patch.by)]) {
+      this.authors.get(by.author)?.history.touch(by.gesture, element.key);
+    }
+    this.#refresh(element.key);
+  }
+
+  /** The element of a key, also from the board below. */
+  element(key) {
+    const own = this.elements.get(key);
+    return own === undefined ? this.below?.element(key) : (own ?? undefined);
+  }
+
+  /** Every visible element. Painting order is that of `seq`. */
+  *visible() {
+    if (this.below) {
+      for (const element of this.below.visible()) {
+        if (!this.elements.has(element.key)) yield element;
+        else if (this.elements.get(element.key)?.visible) yield this.elements.get(element.key);
+      }
+    }
+    for (const element of this.elements.values()) {
+      const shown = element?.visible && !(this.below && this.below.element(element.key)?.visible);
+      if (shown) yield element;
+    }
+  }
+
+  get size() {
+    return (this.below?.size ?? 0) + this.elements.size;
+  }
+
+  /** The last client sequence number of an author in the log. */
+  cseq(author) {
+    return this.#look(author)?.cseq ?? 0;
+  }
+
+  /** The slots in which an author has a live stroke. */
+  liveSlots(author) {
+    return Array.from(this.#look(author)?.live.keys() ?? []);
+  }
+
+  /** The gestures of an author. */
+  history(author) {
+    return this.#look(author)?.history ?? new History();
+  }
+
+  /** Applies the entry of the log at `seq`; throws {@link Diverged} where it does not follow. */
+  replay(seq, { author, skip = 0, operation }) {
+    if (seq !== this.seq + 1) throw new Diverged(`the log goes on at ${seq}, the board stands at ${this.seq}`);
+    const cseq = this.cseq(author) + 1 + skip;
+    try {
+      this.submit(author, cseq, operation);
+    } catch (error) {
+      throw new Diverged(`operation ${seq} of the log breaks a rule: ${error.message}`, { cause: error });
+    }
+    return cseq;
+  }
+
+  /** Applies an operation that is new; throws {@link Rejected} where it breaks a rule. */
+  submit(author, cseq, operation) {
+    const rule = RULES[operation.type];
+    if (!rule) throw new Rejected("unknownOperation");
+    rule(this, author, cseq, operation);
+    this.seq += 1;
+    this.#author(author).cseq = cseq;
+  }
+
+  #look(author) {
+    return this.authors.get(author) ?? this.below?.authors.get(author);
+  }
+
+  #author(author) {
+    if (!this.authors.has(author)) {
+      const below = this.below?.authors.get(author);
+      const fresh = { cseq: 0, history: new History(), live: new Map() };
+      const copy = below && { cseq: below.cseq, history: below.history.copy(), live: new Map(below.live) };
+      this.authors.set(author, copy ?? fresh);
+    }
+    return this.authors.get(author);
+  }
+
+  /** The element of a key, as this board's own to change. */
+  #own(key) {
+    const own = this.elements.get(key);
+    if (own !== undefined) return own;
+    const below = this.below?.element(key);
+    if (below) this.elements.set(key, below.copy());
+    return this.elements.get(key);
+  }
+
+  begin(author, cseq, begin) {
+    if (this.#look(author)?.live.has(begin.slot)) throw new Rejected("slotBusy");
+    const points = { slot: 0, steps: [] };
+    const content = { type: "stroke", begin: { ...begin, slot: 0, gestureBack: 0 }, points, live: begin.slot };
+    this.add(author, cseq, begin.gestureBack, content);
+    this.#author(author).live.set(begin.slot, keyOf(author, cseq));
+  }
+
+  #liveStroke(author, slot) {
+    const key = this.#look(author)?.live.get(slot);
+    if (key === undefined) throw new Rejected("slotFree");
+    return key;
+  }
+
+  points(author, points) {
+    const key = this.#liveStroke(author, points.slot);
+    this.#own(key).extend(points);
+    this.#refresh(key);
+  }
+
+  end(author, slot) {
+    const key = this.#liveStroke(author, slot);
+    this.#author(author).live.delete(slot);
+    this.#own(key).live = undefined;
+    this.#refresh(key);
+  }
+
+  cancel(author, slot) {
+    const key = this.#liveStroke(author, slot);
+    const { gesture } = this.element(key);
+    this.#remove(key);
+    const touched = this.#look(author).history.find(gesture)?.touched ?? [];
+    const didSomething = Array.from(touched).some((it) => this.element(it)?.isTouchedBy({ author, gesture }));
+    if (!didSomething) this.#author(author).history.retract(gesture);
+  }
+
+  add(author, cseq, gestureBack, content) {
+    if (this.size >= BOARD_ELEMENTS) throw new Rejected("boardFull");
+    checkPlace(content.begin ?? content);
+    const gesture = this.#gesture(author, cseq, gestureBack);
+    const seq = this.seq + 1;
+    const element = new Element({ author, cseq, seq, gesture, content, deletions: [], patches: [] });
+    this.#open(author, gesture, gestureBack);
+    this.elements.set(element.key, element);
+    this.#touch(author, gesture, element.key);
+  }
+
+  patch(author, cseq, { gestureBack, element, property }) {
+    const key = this.#visible(author, element);
+    if (!this.element(key).has(property.name)) throw new Rejected("noSuchProperty");
+    if (property.name === "text") checkText(property.text);
+    const gesture = this.#gesture(author, cseq, gestureBack);
+    this.#open(author, gesture, gestureBack);
+    this.#own(key).patch({ author, gesture }, property);
+    this.#touch(author, gesture, key);
+  }
+
+  delete(author, cseq, { gestureBack, elements }) {
+    const keys = [];
+    for (const element of elements) {
+      const key = keyOf(element.author || author, element.cseq);
+      if (this.element(key)?.visible) keys.push(key);
+    }
+    if (keys.length === 0) throw new Rejected("noSuchElement");
+    this.#deleteAll(author, cseq, gestureBack, keys);
+  }
+
+  clear(author, cseq, { gestureBack }) {
+    this.#deleteAll(author, cseq, gestureBack, Array.from(this.visible(), (element) => element.key));
+  }
+
+  #deleteAll(author, cseq, gestureBack, keys) {
+    const gesture = this.#gesture(author, cseq, gestureBack);
+    this.#open(author, gesture, gestureBack);
+    for (const key of keys) {
+      this.#own(key)?.delete({ author, gesture });
+      this.#touch(author, gesture, key);
+    }
+  }
+
+  turn(author, gesture, undone) {
+    const touched = this.#look(author) && this.#author(author).history.turn(gesture, undone);
+    if (!touched) throw new Rejected("noSuchGesture");
+    for (const key of touched) this.#refresh(key);
+  }
+
+  #visible(author, reference) {
+    const key = keyOf(reference.author || author, reference.cseq);
+    if (!this.element(key)?.visible) throw new Rejected("noSuchElement");
+    return key;
+  }
+
+  #gesture(author, cseq, gestureBack) {
+    const gesture = cseq - gestureBack;
+    const joins = gestureBack === 0 || this.#look(author)?.history.mayJoin(gesture);
+    if (gesture < 0 || !joins) throw new Rejected("gestureClosed");
+    return gesture;
+  }
+
+  #open(author, gesture, gestureBack) {
+    if (gestureBack > 0) return;
+    for (const settled of this.#author(author).history.open(gesture)) this.#settle(author, settled);
+  }
+
+  /** A gesture left its author's history: what it did stands for good, or is gone for good. */
+  #settle(author, { id, undone, touched }) {
+    const by = { author, gesture: id };
+    for (const key of touched) {
+      const element = this.#own(key);
+      if (!element) continue;
+      const made = element.author === author && element.gesture === id;
+      const deleted = element.deletions.some((it) => it.author === author && it.gesture === id);
+      if (undone) element.forget(by);
+      else element.settle(by);
+      if ((made && undone) || (deleted && !undone)) this.#remove(key);
+      else this.#refresh(key);
+    }
+  }
+
+  #remove(key) {
+    const element = this.#own(key);
+    if (!element) return;
+    this.hash.subtract(element.hash);
+    if (this.below?.element(key)) this.elements.set(key, null);
+    else this.elements.delete(key);
+    if (element.live !== undefined) this.#author(element.author).live.delete(element.live);
+    this.changed.add(key);
+  }
+
+  #touch(author, gesture, key) {
+    this.#author(author).history.touch(gesture, key);
+    this.#refresh(key);
+  }
+
+  #refresh(key) {
+    const element = this.#own(key);
+    if (!element) return;
+    this.hash.subtract(element.hash);
+    element.refresh(({ author, gesture }) => this.#look(author)?.history.isUndone(gesture) ?? false);
+    this.hash.add(element.hash);
+    this.changed.add(key);
+  }
+}
+
+const RULES = {
+  begin: (board, author, cseq, begin) => board.begin(author, cseq, begin),
+  points: (board, author, _, points) => board.points(author, points),
+  end: (board, author, _, { slot }) => board.end(author, slot),
+  cancel: (board, author, _, { slot }) => board.cancel(author, slot),
+  shape: (board, author, cseq, shape) => board.add(author, cseq, shape.gestureBack, madeOf(shape)),
+  text(board, author, cseq, text) {
+    checkText(text.text);
+    board.add(author, cseq, text.gestureBack, madeOf(text));
+  },
+  patch: (board, author, cseq, patch) => board.patch(author, cseq, patch),
+  delete: (board, author, cseq, deletion) => board.delete(author, cseq, deletion),
+  undo: (board, author, _, { gesture }) => board.turn(author, gesture, true),
+  redo: (board, author, _, { gesture }) => board.turn(author, gesture, false),
+  clear: (board, author, cseq, clear) => board.clear(author, cseq, clear),
+};
+
+const madeOf = (operation) => ({ ...operation, gestureBack: 0 });
+
+/** The server does not even decode what lies outside. */
+function checkPlace({ x, y }) {
+  if (Math.abs(x) > COORDINATE || Math.abs(y) > COORDINATE) throw new Rejected("outOfRange");
+}
+
+/** Texts hold no control characters but line feed and tab. */
+function checkText(text) {
+  // eslint-disable-next-line no-control-regex
+  if (/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/.test(text)) throw new Rejected("controlCharacter");
+}

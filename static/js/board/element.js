@@ -1,0 +1,183 @@
+// One element of a board and everything that gestures have done to it; the page's copy of server/board/src/element.rs.
+
+import * as limits from "../protocol/limits.js";
+import { Fold, colourWord } from "./hash.js";
+
+/** An operation that breaks a rule of the board; `reason` is the name that the server gives it. */
+export class Rejected extends Error {
+  /** @param {string} reason */
+  constructor(reason) {
+    super(reason);
+    this.reason = reason;
+  }
+}
+
+const TOOLS = ["pen", "highlighter"];
+const SHAPES = ["line", "arrow", "rectangle", "ellipse"];
+const PROPERTY_WORDS = { colour: 64, fill: 65, width: 66, offset: 67, text: 68 };
+
+/** Name of an element in maps: its author and the client sequence number that made it. */
+export const keyOf = (author, cseq) => `${author}:${cseq}`;
+
+/** An element as the page holds it. Ink is kept as absolute points in the stroke's units. */
+export class Element {
+  /** @param {object} wire an element of a snapshot, in the shape of its JSON mirror */
+  constructor(wire) {
+    const { author, cseq, seq, gesture, content, deletions, patches } = wire;
+    Object.assign(this, { author, cseq, seq, gesture, content, deletions: [...deletions], patches: [...patches] });
+    this.key = keyOf(author, cseq);
+    this.kind = content.type;
+    this.live = content.live;
+    this.visible = false;
+    this.hash = [0, 0];
+    if (this.kind === "stroke") this.startInk(content.begin, content.points);
+  }
+
+  startInk(begin, points) {
+    this.pressed = begin.pressure !== undefined;
+    this.ink = { x: [begin.x], y: [begin.y], pressure: [begin.pressure ?? 0] };
+    this.inkFold = new Fold();
+    for (const it of [begin.x, begin.y, begin.pressure ?? 0]) this.inkFold.word(it);
+    if (points.steps.length > 0) this.append(points);
+  }
+
+  /** A copy that can be changed without changing this one. */
+  copy() {
+    const copy = Object.assign(Object.create(Element.prototype), this);
+    copy.deletions = [...this.deletions];
+    copy.patches = [...this.patches];
+    if (this.ink && this.live !== undefined) {
+      copy.ink = { x: [...this.ink.x], y: [...this.ink.y], pressure: [...this.ink.pressure] };
+      copy.inkFold = this.inkFold.copy();
+    }
+    return copy;
+  }
+
+  /** The scale exponent of its units. */
+  get scale() {
+    return this.content.begin?.scale ?? this.content.scale;
+  }
+
+  /** Adds points to a live stroke. */
+  extend(points) {
+    if (this.pressed !== (points.pressures !== undefined)) throw new Rejected("pressureMismatch");
+    if (this.ink.x.length - 1 + points.steps.length > limits.STROKE_POINTS) throw new Rejected("strokeFull");
+    this.append(points);
+  }
+
+  append({ steps, pressures }) {
+    const { x, y, pressure } = this.ink;
+    let [px, py, pp] = [x.at(-1), y.at(-1), pressure.at(-1)];
+    const walked = steps.map(([dx, dy], at) => {
+      [px, py, pp] = [px + dx, py + dy, pp + (pressures?.[at] ?? 0)];
+      const outside = Math.abs(px) > limits.COORDINATE || Math.abs(py) > limits.COORDINATE;
+      if (outside || pp < 0 || pp > limits.PRESSURE) throw new Rejected("outOfRange");
+      return [px, py, pp];
+    });
+    for (const point of walked) {
+      x.push(point[0]);
+      y.push(point[1]);
+      pressure.push(point[2]);
+      for (const it of point) this.inkFold.word(it);
+    }
+  }
+
+  /** Whether elements of this kind have the property. */
+  has(property) {
+    if (property === "fill") return this.kind === "shape";
+    if (property === "text") return this.kind === "text";
+    return true;
+  }
+
+  /** Whether a gesture made, deleted or changed it. */
+  isTouchedBy(by) {
+    const made = { author: this.author, gesture: this.gesture };
+    return [made, ...this.deletions, ...this.patches.map((patch) => patch.by)].some((it) => sameGesture(it, by));
+  }
+
+  delete(by) {
+    if (!this.deletions.some((deletion) => sameGesture(deletion, by))) this.deletions.push(by);
+  }
+
+  patch(by, property) {
+    this.patches = this.patches.filter((it) => !sameGesture(it.by, by) || it.property.name !== property.name);
+    this.patches.push({ by, property });
+  }
+
+  /** Forgets what an undone gesture did here; it can no longer be redone. */
+  forget(by) {
+    this.deletions = this.deletions.filter((deletion) => !sameGesture(deletion, by));
+    this.patches = this.patches.filter((patch) => !sameGesture(patch.by, by));
+  }
+
+  /** A gesture can no longer be undone: the values that it overwrote are gone for good. */
+  settle(by) {
+    const settled = this.patches.map((patch) => sameGesture(patch.by, by));
+    this.patches = this.patches.filter(
+      ({ property }, at) =>
+        !this.patches.some((later, when) => when > at && settled[when] && later.property.name === property.name),
+    );
+  }
+
+  /** Works out what is seen now, its current properties, and its part in the state hash. */
+  refresh(isUndone) {
+    const made = { author: this.author, gesture: this.gesture };
+    this.visible = !isUndone(made) && this.deletions.every(isUndone);
+    const patches = this.patches.filter((patch) => !isUndone(patch.by));
+    this.properties = this.made();
+    for (const { property } of patches) this.assign(property);
+    this.hash = this.folded(patches).finish();
+  }
+
+  made() {
+    const { begin } = this.content;
+    if (begin) return { colour: begin.colour, width: begin.width, offset: [0, 0] };
+    const { colour, fill, width, size, text } = this.content;
+    return { colour, fill, width: width ?? size, text, offset: [0, 0] };
+  }
+
+  assign(property) {
+    if (property.name === "offset") this.properties.offset = [property.x, property.y];
+    else if (property.name === "fill") this.properties.fill = property.colour;
+    else this.properties[property.name] = property[property.name];
+  }
+
+  folded(patches) {
+    const fold = new Fold();
+    fold.word(this.author);
+    fold.number(this.cseq);
+    fold.number(this.seq);
+    fold.word(this.visible ? 1 : 0);
+    this.foldContent(fold);
+    for (const { property } of patches) foldProperty(fold, property);
+    return fold;
+  }
+
+  foldContent(fold) {
+    const { begin, kind, colour, fill, width, size, scale, x, y, dx, dy, text } = this.content;
+    if (this.kind === "stroke") {
+      for (const it of [TOOLS.indexOf(begin.tool), colourWord(begin.colour), begin.width, begin.scale]) fold.word(it);
+      fold.word(this.live === undefined ? 0 : this.live + 1);
+      fold.fold(this.inkFold);
+    } else if (this.kind === "shape") {
+      const words = [16 + SHAPES.indexOf(kind), colourWord(colour), width, scale, colourWord(fill), x, y, dx, dy];
+      for (const it of words) fold.word(it);
+    } else {
+      for (const it of [32, colourWord(colour), size, scale, x, y]) fold.word(it);
+      fold.text(text);
+    }
+  }
+}
+
+const sameGesture = (one, other) => one.author === other.author && one.gesture === other.gesture;
+
+function foldProperty(fold, property) {
+  fold.word(PROPERTY_WORDS[property.name]);
+  if (property.name === "colour" || property.name === "fill") fold.word(colourWord(property.colour));
+  if (property.name === "width") fold.word(property.width);
+  if (property.name === "text") fold.text(property.text);
+  if (property.name === "offset") {
+    fold.word(property.x);
+    fold.word(property.y);
+  }
+}

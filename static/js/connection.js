@@ -1,0 +1,147 @@
+// The connection to the server: opens it, keeps it alive, opens it again when it is lost, and says how it stands.
+
+import { decodeServer, encodeClient, SUBPROTOCOL } from "./protocol/codec.js";
+
+const FIRST_RETRY_MS = 250;
+const LONGEST_RETRY_MS = 8_000;
+const OPEN_PATIENCE_MS = 10_000;
+const PING_AFTER_MS = 10_000;
+const PONG_PATIENCE_MS = 5_000;
+/** A connection that holds for so long was a good one: the next failure is the first again. */
+const STEADY_MS = 5_000;
+
+/** What the connection asks and tells. */
+export class ConnectionDelegate {
+  /** The messages to begin with. @returns {object[]} */
+  firstMessages() {
+    return [];
+  }
+  /** A packet has come; throwing ends the connection. @param {object[]} messages */
+  receivedMessages(messages) {}
+  /** How it stands: `connecting`, `online`, `waiting` or `stopped`. @param {string} state */
+  stateChanged(state) {}
+}
+
+export class Connection {
+  /**
+   * @param {string} url
+   * @param {ConnectionDelegate} delegate
+   */
+  constructor(url, delegate) {
+    this.url = url;
+    this.delegate = delegate;
+    this.failures = 0;
+    this.state = "waiting";
+    this.retryMs = undefined;
+  }
+
+  start() {
+    // A device that comes back to the network, or a page that is looked at again, need not wait.
+    addEventListener("online", () => this.#retryNow());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#retryNow());
+    this.#open();
+  }
+
+  /** Does not come back by itself. */
+  stop() {
+    this.#become("stopped");
+    this.socket?.close(1000);
+    clearTimeout(this.timer);
+  }
+
+  /** Comes back after `retryMs`, because the server said so. */
+  retryAfter(retryMs) {
+    this.retryMs = retryMs;
+  }
+
+  /** Connects at once, also after {@link Connection.stop}. */
+  restart() {
+    this.failures = 0;
+    this.#open();
+  }
+
+  /** @param {object[]} messages */
+  send(messages) {
+    if (messages.length > 0 && this.socket?.readyState === WebSocket.OPEN) this.socket.send(encodeClient(messages));
+  }
+
+  #retryNow() {
+    if (this.state === "waiting") this.restart();
+  }
+
+  #open() {
+    clearTimeout(this.timer);
+    this.#become("connecting");
+    const socket = new WebSocket(this.url, SUBPROTOCOL);
+    socket.binaryType = "arraybuffer";
+    this.socket = socket;
+    socket.onopen = () => this.#watch(socket, () => this.#opened());
+    socket.onmessage = ({ data }) => this.#watch(socket, () => this.#received(data));
+    socket.onclose = () => socket === this.socket && this.#lost();
+    this.#expect(OPEN_PATIENCE_MS, () => this.#abandon());
+  }
+
+  /** Does something for the current socket only; what it throws ends that socket. */
+  #watch(socket, act) {
+    if (socket !== this.socket) return;
+    try {
+      act();
+    } catch (error) {
+      console.warn("the connection is opened again:", error);
+      this.#abandon();
+    }
+  }
+
+  #opened() {
+    this.send(this.delegate.firstMessages());
+  }
+
+  #received(data) {
+    this.#expect(PING_AFTER_MS, () => this.#ping());
+    this.delegate.receivedMessages(decodeServer(new Uint8Array(data)));
+    if (this.state === "connecting") {
+      this.onlineSince = performance.now();
+      this.#become("online");
+    }
+  }
+
+  #ping() {
+    this.send([{ type: "ping", nonce: 0 }]);
+    this.#expect(PONG_PATIENCE_MS, () => this.#abandon());
+  }
+
+  #expect(ms, otherwise) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(otherwise, ms);
+  }
+
+  /** Lets go of a socket that may never close by itself. */
+  #abandon() {
+    const socket = this.socket;
+    this.socket = undefined;
+    socket?.close();
+    this.#lost();
+  }
+
+  #lost() {
+    clearTimeout(this.timer);
+    if (this.state === "stopped") return;
+    if (this.state === "online" && performance.now() - this.onlineSince > STEADY_MS) this.failures = 0;
+    this.#become("waiting");
+    this.failures += 1;
+    this.timer = setTimeout(() => this.#open(), this.retryMs ?? backoff(this.failures, Math.random()));
+    this.retryMs = undefined;
+  }
+
+  #become(state) {
+    if (state === this.state) return;
+    this.state = state;
+    this.delegate.stateChanged(state);
+  }
+}
+
+/** Milliseconds before the next try: doubled each time, and spread so that not everybody comes back at once. */
+export function backoff(failures, random) {
+  const longest = Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (failures - 1));
+  return longest / 2 + (longest / 2) * random;
+}

@@ -1,0 +1,365 @@
+// The page's codec: packets of messages to bytes and back. Its twin is server/protocol/src/binary.rs, and
+// server/protocol/vectors.json holds both to the same bytes. Messages have the shape of their JSON mirror.
+
+import { DecodeError, Reader, Writer } from "./bytes.js";
+import * as limits from "./limits.js";
+
+export const SUBPROTOCOL = "inkwire.v1";
+
+const TOOLS = ["pen", "highlighter"];
+const SHAPES = ["line", "arrow", "rectangle", "ellipse"];
+const PROPERTIES = ["colour", "fill", "width", "offset", "text"];
+const CHANGES = ["here", "cursor", "gone"];
+const REJECT_REASONS = [
+  "unknownOperation", "slotBusy", "slotFree", "gestureClosed", "noSuchGesture", "noSuchElement", "noSuchProperty",
+  "strokeFull", "pressureMismatch", "outOfRange", "controlCharacter", "boardFull",
+];
+const REASONS = ["restart", "replaced", "malformed", "helloExpected", "timedOut"];
+
+// Fields: each has a way to read and a way to write, so that an operation is written down once.
+
+const value = (names) => ({
+  read(reader) {
+    const name = names[reader.byte()];
+    if (name === undefined) throw new DecodeError("unknownValue");
+    return name;
+  },
+  write: (writer, name) => writer.byte(names.indexOf(name)),
+});
+
+const number = { read: (reader) => reader.number(), write: (writer, it) => writer.number(it) };
+const byte = { read: (reader) => reader.byte(), write: (writer, it) => writer.byte(it) };
+const flag = { read: (reader) => reader.flag(), write: (writer, it) => writer.flag(it) };
+const hex = (length) => ({ read: (reader) => reader.hex(length), write: (writer, it) => writer.hex(it) });
+const text = (limit) => ({ read: (reader) => reader.text(limit), write: (writer, it) => writer.text(it) });
+const colour = { read: (reader) => `#${reader.hex(4)}`, write: (writer, it) => writer.hex(it.slice(1)) };
+const author = {
+  read: (reader) => reader.numberUpTo(limits.AUTHOR, "numberTooLarge"),
+  write: (writer, it) => writer.number(it),
+};
+
+const signed = (least, most, rule) => ({
+  read(reader) {
+    const it = reader.signed();
+    if (it < least || it > most) throw new DecodeError(rule);
+    return it;
+  },
+  write: (writer, it) => writer.signed(it),
+});
+
+const coordinate = signed(-limits.COORDINATE, limits.COORDINATE, "coordinateOutOfRange");
+const distance = signed(-2 * limits.COORDINATE, 2 * limits.COORDINATE, "coordinateOutOfRange");
+const scale = signed(limits.SCALE_MIN, limits.SCALE_MAX, "scaleOutOfRange");
+
+const width = {
+  read(reader) {
+    const it = reader.numberUpTo(limits.WIDTH, "widthOutOfRange");
+    if (it === 0) throw new DecodeError("widthOutOfRange");
+    return it;
+  },
+  write: (writer, it) => writer.number(it),
+};
+
+const slot = {
+  read(reader) {
+    const it = reader.byte();
+    if (it >= limits.LIVE_SLOTS) throw new DecodeError("slotOutOfRange");
+    return it;
+  },
+  write: (writer, it) => writer.byte(it),
+};
+
+const place = {
+  read(reader) {
+    const x = coordinate.read(reader);
+    return [x, coordinate.read(reader)];
+  },
+  write(writer, [x, y]) {
+    writer.signed(x);
+    writer.signed(y);
+  },
+};
+
+const list = (item) => ({
+  read: (reader) => Array.from({ length: reader.count() }, () => item.read(reader)),
+  write(writer, all) {
+    writer.number(all.length);
+    for (const one of all) item.write(writer, one);
+  },
+});
+
+const untilEmpty = (item, least = 0, most = Infinity) => ({
+  read(reader) {
+    const all = [];
+    while (reader.remaining > 0) {
+      if (all.length === most) throw new DecodeError("tooMany");
+      all.push(item.read(reader));
+    }
+    if (all.length < least) throw new DecodeError("empty");
+    return all;
+  },
+  write(writer, all) {
+    for (const one of all) item.write(writer, one);
+  },
+});
+
+/** Fields one after the other, as an object; an optional one is a flag and is left out of the object when absent. */
+const fields = (described) => ({
+  read(reader) {
+    const it = {};
+    for (const [name, field] of Object.entries(described)) {
+      if (field.optional && !reader.flag()) continue;
+      it[name] = (field.optional ?? field).read(reader);
+    }
+    return it;
+  },
+  write(writer, it) {
+    for (const [name, field] of Object.entries(described)) {
+      if (field.optional) writer.flag(it[name] !== undefined);
+      if (!field.optional || it[name] !== undefined) (field.optional ?? field).write(writer, it[name]);
+    }
+  },
+});
+
+const optional = (field) => ({ optional: field });
+const reference = fields({ author, cseq: number });
+const gestureReference = fields({ author, gesture: number });
+
+/** One of several kinds, told apart by a byte in front; `tag` is the name of the field that holds the kind. */
+const oneOf = (tag, names, kinds) => ({
+  read(reader) {
+    const name = names[reader.byte()];
+    if (name === undefined) throw new DecodeError("unknownValue");
+    return { [tag]: name, ...kinds[name].read(reader) };
+  },
+  write(writer, it) {
+    writer.byte(names.indexOf(it[tag]));
+    kinds[it[tag]].write(writer, it);
+  },
+});
+
+const begin = fields({
+  slot, gestureBack: number, tool: value(TOOLS), colour, width, scale, x: coordinate, y: coordinate,
+  pressure: optional(byte),
+});
+
+const shape = fields({
+  gestureBack: number, kind: value(SHAPES), colour, fill: colour, width, scale, x: coordinate, y: coordinate,
+  dx: distance, dy: distance,
+});
+
+const textElement = fields({
+  gestureBack: number, colour, size: width, scale, x: coordinate, y: coordinate, text: text(limits.TEXT),
+});
+
+const property = oneOf("name", PROPERTIES, {
+  colour: fields({ colour }),
+  fill: fields({ colour }),
+  width: fields({ width }),
+  offset: fields({ x: coordinate, y: coordinate }),
+  text: fields({ text: text(limits.TEXT) }),
+});
+
+const points = (least, most) => ({
+  read(reader) {
+    const head = reader.number();
+    const count = Math.floor(head / 16);
+    if (count > most) throw new DecodeError("tooMany");
+    if (count < least) throw new DecodeError("empty");
+    if (count > reader.remaining) throw new DecodeError("truncated");
+    const pressed = (head & 8) !== 0;
+    if (pressed && count === 0) throw new DecodeError("invalidFlag");
+    const it = { slot: head & 7, steps: readSteps(reader, count) };
+    if (pressed) it.pressures = readPressures(reader, count);
+    return it;
+  },
+  write(writer, it) {
+    const pressed = it.pressures !== undefined;
+    writer.number(it.steps.length * 16 + (pressed ? 8 : 0) + it.slot);
+    it.steps.forEach((step, at) => {
+      const before = it.steps[at - 1];
+      if (before) writer.pair(step[0] - before[0], step[1] - before[1]);
+      else place.write(writer, step);
+    });
+    if (!pressed) return;
+    for (let at = 0; at < it.pressures.length; at += 2) writer.pair(it.pressures[at], it.pressures[at + 1] ?? 0);
+  },
+});
+
+function readSteps(reader, count) {
+  const within = (it) => {
+    if (Math.abs(it) > 2 * limits.COORDINATE) throw new DecodeError("coordinateOutOfRange");
+    return it;
+  };
+  let [dx, dy] = [0, 0];
+  return Array.from({ length: count }, (_, at) => {
+    const [ddx, ddy] = at === 0 ? [reader.signed(), reader.signed()] : reader.pair();
+    [dx, dy] = [within(dx + ddx), within(dy + ddy)];
+    return [dx, dy];
+  });
+}
+
+function readPressures(reader, count) {
+  const pressures = [];
+  while (pressures.length < count) {
+    for (const step of reader.pair()) {
+      if (Math.abs(step) > limits.PRESSURE) throw new DecodeError("pressureOutOfRange");
+      pressures.push(step);
+    }
+  }
+  if (pressures.length > count && pressures.pop() !== 0) throw new DecodeError("stepNotMinimal");
+  return pressures;
+}
+
+/** Messages or operations: a tag, a length, a body; an unknown tag is kept as it is. */
+const tagged = (kinds) => {
+  const tags = Object.fromEntries(Object.entries(kinds).map(([type, [tag]]) => [tag, type]));
+  return {
+    read(reader) {
+      const tag = reader.byte();
+      const body = reader.body();
+      const type = tags[tag];
+      if (type === undefined) return { type: "unknown", tag, body: body.hex(body.remaining) };
+      const it = { type, ...kinds[type][1].read(body) };
+      body.finish();
+      return it;
+    },
+    write(writer, it) {
+      const [tag, fields] = kinds[it.type] ?? [it.tag, { write: (inner) => inner.hex(it.body) }];
+      writer.byte(tag);
+      writer.body((inner) => fields.write(inner, it));
+    },
+  };
+};
+
+const operation = tagged({
+  begin: [1, begin],
+  points: [2, points(1, limits.POINTS)],
+  end: [3, fields({ slot })],
+  cancel: [4, fields({ slot })],
+  shape: [5, shape],
+  text: [6, textElement],
+  patch: [7, fields({ gestureBack: number, element: reference, property })],
+  delete: [8, fields({ gestureBack: number, elements: untilEmpty(reference, 1, limits.DELETIONS) })],
+  undo: [9, fields({ gesture: number })],
+  redo: [10, fields({ gesture: number })],
+  clear: [11, fields({ gestureBack: number })],
+});
+
+const entry = {
+  read(reader) {
+    const head = reader.numberUpTo(2 ** 32 - 1, "numberTooLarge");
+    const it = { author: Math.floor(head / 2) };
+    if (head % 2 === 1) {
+      it.skip = reader.number();
+      if (it.skip === 0) throw new DecodeError("numberNotMinimal");
+    }
+    it.operation = operation.read(reader);
+    return it;
+  },
+  write(writer, it) {
+    writer.number(it.author * 2 + (it.skip ? 1 : 0));
+    if (it.skip) writer.number(it.skip);
+    operation.write(writer, it.operation);
+  },
+};
+
+const gestureState = {
+  read(reader) {
+    const it = reader.number();
+    return { gesture: Math.floor(it / 2), undone: it % 2 === 1 };
+  },
+  write: (writer, it) => writer.number(it.gesture * 2 + (it.undone ? 1 : 0)),
+};
+
+const strokeContent = {
+  read(reader) {
+    const it = { begin: begin.read(reader), points: points(0, limits.STROKE_POINTS).read(reader) };
+    const live = reader.byte();
+    if (live > limits.LIVE_SLOTS) throw new DecodeError("slotOutOfRange");
+    if (live > 0) it.live = live - 1;
+    return it;
+  },
+  write(writer, it) {
+    begin.write(writer, it.begin);
+    points(0, limits.STROKE_POINTS).write(writer, it.points);
+    writer.byte(it.live === undefined ? 0 : it.live + 1);
+  },
+};
+
+const element = fields({
+  author,
+  cseq: number,
+  seq: number,
+  gesture: number,
+  content: oneOf("type", ["stroke", "shape", "text"], { stroke: strokeContent, shape, text: textElement }),
+  deletions: list(gestureReference),
+  patches: list(fields({ by: gestureReference, property })),
+});
+
+const change = oneOf("type", CHANGES, {
+  here: fields({ author, name: text(limits.NAME), colour }),
+  cursor: fields({ author, at: optional(place) }),
+  gone: fields({ author }),
+});
+
+const clientOperations = {
+  fields: fields({ firstCseq: number, operations: untilEmpty(operation, 1, limits.OPERATIONS) }),
+  read(reader) {
+    const it = this.fields.read(reader);
+    if (it.firstCseq + it.operations.length - 1 > limits.CSEQ) throw new DecodeError("numberTooLarge");
+    return it;
+  },
+  write(writer, it) {
+    this.fields.write(writer, it);
+  },
+};
+
+const clientMessage = tagged({
+  hello: [1, fields({ clientId: hex(16), epoch: hex(8), seq: number, name: text(limits.NAME), colour })],
+  operations: [2, clientOperations],
+  presence: [3, fields({ cursor: optional(place) })],
+  profile: [4, fields({ name: text(limits.NAME), colour })],
+  ping: [5, fields({ nonce: number })],
+});
+
+const serverMessage = tagged({
+  welcome: [32, fields({ author, epoch: hex(8), seq: number, cseq: number, mark: number })],
+  snapshot: [
+    33,
+    fields({
+      seq: number,
+      elements: number,
+      authors: untilEmpty(fields({ author, cseq: number, gestures: list(gestureState) })),
+    }),
+  ],
+  elements: [34, fields({ elements: untilEmpty(element, 1) })],
+  snapshotEnd: [35, fields({ hash: hex(8) })],
+  operations: [36, fields({ firstSeq: number, entries: untilEmpty(entry, 1) })],
+  presence: [37, fields({ all: flag, changes: untilEmpty(change) })],
+  mark: [38, fields({ seq: number })],
+  reject: [39, fields({ cseq: number, reason: value(REJECT_REASONS) })],
+  bye: [40, fields({ reason: value(REASONS), retryMs: number, text: text(limits.REASON_TEXT) })],
+  pong: [41, fields({ nonce: number })],
+});
+
+const decode = (message, most) => (bytes) => {
+  const messages = untilEmpty(message, 0, most).read(new Reader(bytes));
+  if (messages.length === 0) throw new DecodeError("emptyPacket");
+  return messages;
+};
+
+const encode = (message) => (messages) => {
+  const writer = new Writer();
+  for (const one of messages) message.write(writer, one);
+  return writer.finish();
+};
+
+/** Reads a client's packet: `Uint8Array` to messages; throws a {@link DecodeError} that names the broken rule. */
+export const decodeClient = decode(clientMessage, limits.CLIENT_MESSAGES);
+/** Reads a server's packet. */
+export const decodeServer = decode(serverMessage);
+/** Writes a client's packet. */
+export const encodeClient = encode(clientMessage);
+/** Writes a server's packet. */
+export const encodeServer = encode(serverMessage);

@@ -1,0 +1,21 @@
+// Bounds of the protocol; the page's copy of server/protocol/src/limits.rs.
+
+export const CLIENT_PACKET = 64 * 1024;
+export const CLIENT_MESSAGES = 8;
+export const CSEQ = 2 ** 52 - 1;
+export const OPERATIONS = 1024;
+export const POINTS = 1024;
+export const STROKE_POINTS = 20_000;
+export const DELETIONS = 1024;
+export const LIVE_SLOTS = 8;
+export const COORDINATE = 2 ** 30 - 1;
+export const WIDTH = 16_383;
+export const SCALE_MIN = -8;
+export const SCALE_MAX = 16;
+export const TEXT = 4096;
+export const NAME = 128;
+export const REASON_TEXT = 200;
+export const PRESSURE = 255;
+export const AUTHOR = 2 ** 31 - 1;
+export const BOARD_ELEMENTS = 500_000;
+export const UNDO_DEPTH = 200;

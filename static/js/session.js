@@ -1,0 +1,304 @@
+// A person's session on a board: the board of the log, the own operations on their way on top of it, and who is here.
+// It knows no socket, clock or DOM: messages go in and come out.
+//
+// Safety: an operation is let go only when the log has it at or below the durable mark, or the server rejected it.
+// Liveness: after every welcome, all that the server does not have is sent again with the numbers it had.
+
+import { Board } from "./board/board.js";
+import { Rejected } from "./board/element.js";
+import { OPERATIONS } from "./protocol/limits.js";
+
+const NO_EPOCH = "0".repeat(16);
+/** Weight of one message when much is sent, in bytes that it may take at most: well below the limit of a packet. */
+const MESSAGE_WEIGHT = 32 * 1024;
+
+/** What the session tells the page; each is optional. */
+export class SessionDelegate {
+  /** Elements look different now. @param {Set<string>} keys */
+  elementsChanged(keys) {}
+  /** Somebody came, went, or moved the pointer. */
+  peopleChanged() {}
+  /** The number of operations that the server does not have, or may be undone, has changed. */
+  progressChanged() {}
+  /** The server did not do an operation. @param {string} reason */
+  operationRejected(reason) {}
+  /** The server ends the connection. @param {{ reason: string, retryMs: number, text: string }} bye */
+  toldGoodbye(bye) {}
+  /** There is something to send. */
+  hasMessages() {}
+}
+
+export class Session {
+  /**
+   * @param {{ clientId: string, nextCseq: number, name: string, colour: string }} identity
+   * @param {SessionDelegate} delegate
+   */
+  constructor(identity, delegate) {
+    this.identity = identity;
+    this.delegate = delegate;
+    this.nextCseq = identity.nextCseq;
+    this.epoch = NO_EPOCH;
+    this.author = undefined;
+    this.log = new Board();
+    this.board = new Board(this.log);
+    /** Operations that the log does not have: `{ cseq, operation }`. */
+    this.pending = [];
+    /** Operations that are in the log and not durable: `{ cseq, operation, seq }`. */
+    this.received = [];
+    this.mark = 0;
+    this.joined = false;
+    this.sentCseq = 0;
+    this.isCareful = false;
+    /** @type {Map<number, { name: string, colour: string, at?: number[] }>} */
+    this.people = new Map();
+  }
+
+  /** The author number that own operations have on top of the log: before the first welcome, one that nobody has. */
+  get self() {
+    return this.author ?? 0;
+  }
+
+  /** Whether everything that was in the log when this client was welcomed is here. */
+  get isCaughtUp() {
+    return this.joined && this.log.seq >= this.#welcomedAt;
+  }
+
+  #welcomedAt = 0;
+
+  /** The first message of a connection. */
+  hello() {
+    this.joined = false;
+    const { clientId, name, colour } = this.identity;
+    const [epoch, seq] = this.#wantsSnapshot ? [NO_EPOCH, 0] : [this.epoch, this.log.seq];
+    return { type: "hello", clientId, epoch, seq, name, colour };
+  }
+
+  /** Does something now, and sends it. Gives back its client sequence number; throws {@link Rejected}. */
+  submit(operation) {
+    const cseq = this.nextCseq;
+    this.board.submit(this.self, cseq, operation);
+    this.nextCseq += 1;
+    this.pending.push({ cseq, operation });
+    this.#tell();
+    if (this.joined) this.delegate.hasMessages();
+    return cseq;
+  }
+
+  /** The messages that carry what has not been sent on this connection. */
+  takeMessages() {
+    if (!this.joined) return [];
+    const next = this.isCareful ? this.pending.slice(0, 1) : this.pending;
+    const unsent = next.filter(({ cseq }) => cseq > this.sentCseq);
+    this.sentCseq = unsent.at(-1)?.cseq ?? this.sentCseq;
+    return inRuns(unsent);
+  }
+
+  /**
+   * The server could not even read a packet. From now on one operation is sent at a time; when that is refused too, it is
+   * the one, and it is let go, so that everything behind it arrives.
+   *
+   * @returns {boolean} whether an operation was let go
+   */
+  wasMalformed() {
+    const isFound = this.isCareful && this.pending.length > 0;
+    if (isFound) this.pending.shift();
+    this.isCareful = true;
+    return isFound;
+  }
+
+  /** Ends the strokes that this person was drawing: the page goes away. */
+  endLiveStrokes() {
+    for (const slot of this.board.liveSlots(this.self)) this.submit({ type: "end", slot });
+  }
+
+  undo() {
+    const gesture = this.board.history(this.self).undoable;
+    if (gesture !== undefined) this.submit({ type: "undo", gesture });
+  }
+
+  redo() {
+    const gesture = this.board.history(this.self).redoable;
+    if (gesture !== undefined) this.submit({ type: "redo", gesture });
+  }
+
+  /** Takes a packet of the server; throws where it does not follow from what came before. */
+  receive(messages) {
+    for (const message of messages) this.#handlers[message.type]?.(message);
+    this.#settle();
+    this.#rebase();
+    this.#tell();
+    if (this.joined) this.delegate.hasMessages();
+  }
+
+  /** Forgets the log, so that the next hello asks for a snapshot. Own operations stay. */
+  forgetLog() {
+    this.#wantsSnapshot = true;
+  }
+
+  #wantsSnapshot = false;
+  #everythingChanged = false;
+  #arriving = undefined;
+
+  #handlers = {
+    welcome: (message) => this.#welcome(message),
+    snapshot: ({ seq, authors }) => {
+      this.#arriving = { seq, authors, elements: [] };
+    },
+    elements: ({ elements }) => this.#arriving.elements.push(...elements),
+    snapshotEnd: ({ hash }) => {
+      this.log = Board.restore({ ...this.#arriving, hash });
+      this.#arriving = undefined;
+      this.#wantsSnapshot = false;
+      this.#everythingChanged = true;
+    },
+    operations: ({ firstSeq, entries }) => {
+      entries.forEach((entry, at) => {
+        // A flush that straddles the position of a reconnect repeats what is known.
+        if (firstSeq + at > this.log.seq) this.log.replay(firstSeq + at, entry);
+      });
+    },
+    presence: ({ all, changes }) => this.#presence(all, changes),
+    mark: ({ seq }) => {
+      this.mark = Math.max(this.mark, seq);
+    },
+    reject: ({ cseq, reason }) => {
+      this.pending = this.pending.filter((operation) => operation.cseq !== cseq);
+      this.delegate.operationRejected(reason);
+    },
+    bye: (bye) => this.delegate.toldGoodbye(bye),
+  };
+
+  #welcome({ author, epoch, seq, cseq, mark }) {
+    this.#welcomedAt = seq;
+    const missing = this.received.filter((it) => it.cseq > cseq);
+    this.received = this.received.filter((it) => it.cseq <= cseq);
+    this.pending = [...missing, ...this.pending].map((it) => ({ cseq: it.cseq, operation: it.operation }));
+    if (epoch !== this.epoch) this.#changeEpoch(epoch);
+    this.author = author;
+    this.mark = mark;
+    this.joined = true;
+    this.sentCseq = cseq;
+    this.nextCseq = Math.max(this.nextCseq, cseq + 1);
+  }
+
+  /**
+   * The log is of another lineage: nothing that it said before counts, and own operations are sent again. They let go of
+   * other people's elements, because author numbers may have changed.
+   */
+  #changeEpoch(epoch) {
+    if (this.epoch !== NO_EPOCH) this.pending = ownOnly(this.pending);
+    this.received = [];
+    this.log = new Board();
+    this.epoch = epoch;
+    this.#everythingChanged = true;
+  }
+
+  /** What the log has is no longer pending; what is durable is let go. */
+  #settle() {
+    const inLog = this.log.cseq(this.self);
+    while (this.pending.length > 0 && this.pending[0].cseq <= inLog) {
+      this.received.push({ ...this.pending.shift(), seq: this.log.seq });
+    }
+    if (this.received[0]?.seq <= this.mark) this.received = this.received.filter(({ seq }) => seq > this.mark);
+    this.isCareful &&= this.pending.length > 0;
+  }
+
+  /** Puts what is pending on top of the log anew: what is seen is always the log and then one's own operations. */
+  #rebase() {
+    const changed = new Set([...this.log.changed, ...this.board.elements.keys()]);
+    this.log.changed.clear();
+    this.board = new Board(this.log);
+    for (const { cseq, operation } of this.pending) {
+      try {
+        this.board.submit(this.self, cseq, operation);
+      } catch (error) {
+        // The log has overtaken it; the server will reject it too.
+        if (!(error instanceof Rejected)) throw error;
+      }
+    }
+    for (const key of changed) this.board.changed.add(key);
+  }
+
+  #presence(all, changes) {
+    if (all) this.people.clear();
+    for (const { type, author, name, colour, at } of changes) {
+      if (type === "here") this.people.set(author, { ...this.people.get(author), name, colour });
+      else if (type === "gone") this.people.delete(author);
+      else if (this.people.has(author)) this.people.get(author).at = at;
+    }
+    this.delegate.peopleChanged();
+  }
+
+  #tell() {
+    const { changed } = this.board;
+    this.board.changed = new Set();
+    if (this.#everythingChanged) {
+      this.#everythingChanged = false;
+      this.delegate.elementsChanged(undefined);
+    } else if (changed.size > 0) {
+      this.delegate.elementsChanged(changed);
+    }
+    this.delegate.progressChanged();
+  }
+}
+
+/**
+ * The operations without what they say of other people's elements. A gesture whose first operation is let go begins with
+ * its next one, and what is undone and redone is that.
+ *
+ * @param {{ cseq: number, operation: object }[]} operations
+ */
+export function ownOnly(operations) {
+  const letGo = new Set();
+  const moved = new Map();
+  const kept = [];
+  for (const { cseq, operation } of operations) {
+    const { gestureBack, gesture } = operation;
+    const own = withoutOthers(operation);
+    const begins = gestureBack === undefined ? undefined : cseq - gestureBack;
+    if (!own || letGo.has(gesture)) {
+      if (begins === cseq) letGo.add(cseq);
+      continue;
+    }
+    if (letGo.has(begins)) {
+      letGo.delete(begins);
+      moved.set(begins, cseq);
+    }
+    if (moved.has(begins)) own.gestureBack = cseq - moved.get(begins);
+    if (moved.has(gesture)) own.gesture = moved.get(gesture);
+    kept.push({ cseq, operation: own });
+  }
+  return kept;
+}
+
+/** A copy of an operation without other people's elements; `undefined` where nothing is left of it. */
+function withoutOthers(operation) {
+  if (operation.type === "clear" || operation.element?.author > 0) return undefined;
+  if (!operation.elements) return { ...operation };
+  const elements = operation.elements.filter(({ author }) => author === 0);
+  return elements.length > 0 ? { ...operation, elements } : undefined;
+}
+
+/** Operations with dense numbers go into one message, as long as it is not too heavy. */
+function inRuns(operations) {
+  const messages = [];
+  let weight = 0;
+  for (const { cseq, operation } of operations) {
+    const run = messages.at(-1);
+    const follows = run && run.firstCseq + run.operations.length === cseq;
+    weight += weightOf(operation);
+    if (follows && run.operations.length < OPERATIONS && weight < MESSAGE_WEIGHT) {
+      run.operations.push(operation);
+    } else {
+      messages.push({ type: "operations", firstCseq: cseq, operations: [operation] });
+      weight = weightOf(operation);
+    }
+  }
+  return messages;
+}
+
+/** The bytes that an operation may take at most. */
+function weightOf({ steps, elements, text, property }) {
+  const letters = (text ?? property?.text ?? "").length;
+  return 64 + (steps?.length ?? 0) * 16 + (elements?.length ?? 0) * 16 + letters * 3;
+}

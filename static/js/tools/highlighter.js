@@ -1,0 +1,24 @@
+// The highlighter: a broad line that lets through what is under it. It has no pressure, so it is as broad everywhere.
+
+import { StrokeGesture } from "./stroke.js";
+
+const BROADER = 5;
+const OPACITY = "59";
+
+export const highlighter = {
+  name: "highlighter",
+  label: "Highlighter",
+  key: "m",
+  start: (context, sample) => {
+    const { colour, width } = context.style;
+    const look = { tool: "highlighter", colour: `${colour}${OPACITY}`, width: width * BROADER };
+    const gesture = new StrokeGesture(context, without(sample), look);
+    return {
+      move: (samples) => gesture.move(samples.map(without)),
+      end: () => gesture.end(),
+      cancel: () => gesture.cancel(),
+    };
+  },
+};
+
+const without = ({ x, y }) => ({ x, y });

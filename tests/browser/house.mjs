@@ -1,0 +1,170 @@
+// What the browser tests share: a server of their own, people in browser contexts of their own, and their pointers.
+
+import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createInterface } from "node:readline";
+import { after, afterEach, before } from "node:test";
+import { fileURLToPath } from "node:url";
+import { chromium } from "playwright-core";
+
+const BINARY = process.env.INKWIRE_BIN ?? fileURLToPath(new URL("../../target/debug/inkwire", import.meta.url));
+
+const FLAGS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+  "--disable-component-update", "--disable-sync",
+];
+
+/** A server process. */
+export class Server {
+  static async start(...flags) {
+    const server = new Server();
+    const listen = flags.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
+    server.child = spawn(BINARY, [...listen, ...flags], { stdio: ["ignore", "pipe", "ignore"] });
+    server.exited = once(server.child, "exit");
+    const [line] = await once(createInterface({ input: server.child.stdout }), "line");
+    server.url = line.replace("inkwire: draw at ", "");
+    server.address = new URL(server.url).host;
+    return server;
+  }
+
+  async stop(signal = "SIGTERM") {
+    this.child.kill(signal);
+    await this.exited;
+  }
+}
+
+/** The browser, with everybody who was opened in it. */
+export class Browser {
+  static async start() {
+    const browser = new Browser();
+    browser.chromium = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+    browser.people = [];
+    return browser;
+  }
+
+  /** Opens a page as a new person, in a context of its own. */
+  async person(url, { name, colour = "#1971c2", ...options } = {}) {
+    const context = await this.chromium.newContext({ viewport: { width: 1000, height: 700 }, ...options });
+    if (name) await context.addInitScript(keepPerson, { name, colour });
+    const page = await context.newPage();
+    const person = new Person(page);
+    this.people.push(person);
+    await page.goto(url);
+    await person.isLive();
+    return person;
+  }
+
+  /** Everybody goes; an error on any page fails the test. */
+  async everybodyLeaves() {
+    const people = this.people.splice(0);
+    await Promise.all(people.map(({ page }) => page.context().close()));
+    assert.deepEqual(people.flatMap(({ errors }) => errors), []);
+  }
+
+  async stop() {
+    await this.chromium.close();
+  }
+}
+
+function keepPerson(person) {
+  localStorage.setItem("inkwire.person", JSON.stringify(person));
+}
+
+/** A server and a browser for all tests of a file; everybody leaves after each test. */
+export function sharedHouse() {
+  const the = {};
+  before(async () => {
+    the.server = await Server.start();
+    the.browser = await Browser.start();
+  });
+  afterEach(() => the.browser.everybodyLeaves());
+  after(async () => {
+    await the.browser.stop();
+    await the.server.stop();
+  });
+  return the;
+}
+
+/** Somebody with a page, and what went wrong on it. */
+export class Person {
+  constructor(page) {
+    this.page = page;
+    this.errors = [];
+    /** What the console may say: a server that is stopped for the test. */
+    this.allowed = undefined;
+    page.on("pageerror", (error) => this.errors.push(String(error)));
+    page.on("console", (message) => {
+      const text = message.text();
+      if (["error", "warning"].includes(message.type()) && !this.allowed?.test(text)) this.errors.push(text);
+    });
+  }
+
+  async isLive() {
+    await this.page.waitForSelector('#status[data-state="online"][data-unsent="0"]');
+  }
+
+  /** Draws with the mouse through places of the screen. */
+  async draws(places, { lifts = true } = {}) {
+    await this.page.mouse.move(...places[0]);
+    await this.page.mouse.down();
+    await this.moves(places.slice(1));
+    if (lifts) await this.lifts();
+  }
+
+  async moves(places) {
+    for (const place of places) await this.page.mouse.move(...place, { steps: 4 });
+  }
+
+  async lifts() {
+    await this.page.mouse.up();
+  }
+
+  async presses(key) {
+    await this.page.keyboard.press(key);
+  }
+
+  /** What the page knows of the board. */
+  state() {
+    return this.page.evaluate(() => {
+      const { log, board, pending } = globalThis.inkwire.session;
+      const elements = Array.from(board.visible(), (element) => ({
+        key: element.key,
+        points: element.ink?.x.length,
+        pressed: element.pressed,
+        live: element.live !== undefined,
+      }));
+      return { hash: log.hash.toString(), seq: log.seq, pending: pending.length, elements };
+    });
+  }
+
+  /** Waits until the page's state is as it should be. */
+  async sees(what, isSo) {
+    const deadline = Date.now() + 20_000;
+    for (;;) {
+      const state = await this.state();
+      if (isSo(state)) return state;
+      assert.ok(Date.now() < deadline, `waited in vain: ${what}; ${JSON.stringify(state)}`);
+      await this.page.waitForTimeout(10);
+    }
+  }
+
+  /** The pixels of finished elements, as a data URL. */
+  async pixels() {
+    await this.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    return this.page.evaluate(() => document.querySelector("#base").toDataURL());
+  }
+}
+
+/** Places along a wave. */
+export const wave = (x, y, count = 20) =>
+  Array.from({ length: count }, (_, at) => [x + at * 12, y + 40 * Math.sin(at / 3)]);
+
+/** Everybody has the same board. */
+export async function agree(...people) {
+  const seqs = (await Promise.all(people.map((person) => person.state()))).map(({ seq }) => seq);
+  const last = Math.max(...seqs);
+  const states = await Promise.all(people.map((person) => person.sees(`operation ${last}`, ({ seq }) => seq >= last)));
+  assert.equal(new Set(states.map(({ hash }) => hash)).size, 1, "the state hashes differ");
+  return states[0];
+}

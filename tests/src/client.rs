@@ -1,0 +1,308 @@
+//! A client that speaks the protocol well: it keeps a replica of the board and resends what the server does not have.
+
+use std::io::ErrorKind;
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use async_tungstenite::tungstenite::client::IntoClientRequest;
+use async_tungstenite::tungstenite::{self, Message, WebSocket, client::client};
+use inkwire_board::Replica;
+use inkwire_protocol::{
+    Change, ClientId, ClientMessage, Colour, Operation, RejectReason, SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON,
+    ServerMessage, binary, json,
+};
+
+use crate::patience::PATIENCE;
+
+/// The client id of a name in tests: the name itself, as often as it fits.
+pub fn client_id(name: &str) -> ClientId {
+    let mut id = [0; 16];
+    id.iter_mut().zip(name.bytes().cycle()).for_each(|(to, from)| *to = from);
+    ClientId(id)
+}
+
+/// A member of a board.
+#[derive(Debug)]
+pub struct Client {
+    socket: Option<WebSocket<TcpStream>>,
+    address: String,
+    board: String,
+    json: bool,
+    /// Its secret.
+    pub id: ClientId,
+    /// Its name.
+    pub name: String,
+    /// The board as it knows it.
+    pub replica: Replica,
+    /// Its author number, once it has been welcomed.
+    pub author: u32,
+    /// The last client sequence number that it used.
+    pub cseq: u64,
+    /// Operations that it has not seen in the log, nor rejected.
+    pub pending: Vec<(u64, Operation)>,
+    /// What was rejected, and why.
+    pub rejects: Vec<(u64, RejectReason)>,
+    /// Who is here, by author number.
+    pub people: std::collections::BTreeMap<u32, String>,
+    /// Where pointers are.
+    pub cursors: std::collections::BTreeMap<u32, [i32; 2]>,
+    /// With what code the server closed the connection.
+    pub closed: Option<u16>,
+    welcomed: bool,
+    pongs: u64,
+}
+
+impl Client {
+    /// Joins a board with a name; the client id is made from that name.
+    ///
+    /// # Panics
+    /// Where the server does not welcome it.
+    #[track_caller]
+    pub fn join(address: &str, board: &str, name: &str) -> Self {
+        Self::join_as(address, board, name, false)
+    }
+
+    /// Joins with the JSON mirror.
+    ///
+    /// # Panics
+    /// Where the server does not welcome it.
+    #[track_caller]
+    pub fn join_json(address: &str, board: &str, name: &str) -> Self {
+        Self::join_as(address, board, name, true)
+    }
+
+    #[track_caller]
+    fn join_as(address: &str, board: &str, name: &str, json: bool) -> Self {
+        let mut client = Self {
+            socket: None,
+            address: address.into(),
+            board: board.into(),
+            json,
+            id: client_id(name),
+            name: name.into(),
+            replica: Replica::default(),
+            author: 0,
+            cseq: 0,
+            pending: Vec::new(),
+            rejects: Vec::new(),
+            people: Default::default(),
+            cursors: Default::default(),
+            closed: None,
+            welcomed: false,
+            pongs: 0,
+        };
+        client.connect(address);
+        client
+    }
+
+    /// Connects anew, from where it stands, and resends what the server does not have.
+    ///
+    /// # Panics
+    /// Where the server does not welcome it.
+    #[track_caller]
+    pub fn connect(&mut self, address: &str) {
+        self.address = address.into();
+        let stream = TcpStream::connect(address).expect("the server accepts");
+        stream.set_nodelay(true).expect("no delay");
+        let mut request = format!("ws://{address}/ws/{}", self.board).into_client_request().expect("a request");
+        let protocol = if self.json { SUBPROTOCOL_JSON } else { SUBPROTOCOL_BINARY };
+        request.headers_mut().insert("sec-websocket-protocol", protocol.parse().expect("a header"));
+        let (socket, _) = client(request, stream).expect("the server upgrades");
+        self.socket = Some(socket);
+        (self.closed, self.welcomed) = (None, false);
+        let (epoch, seq) = (self.replica.epoch(), self.replica.board().seq());
+        let (client_id, name) = (self.id, self.name.clone());
+        self.say(&[ClientMessage::Hello { client_id, epoch, seq, name, colour: Colour(0x1971_c2ff) }]);
+        self.wait("a welcome", |client| client.welcomed);
+        self.resend();
+    }
+
+    fn resend(&mut self) {
+        let in_log = self.replica.board().cseq(self.author);
+        self.pending.retain(|(cseq, _)| *cseq > in_log);
+        for (cseq, operation) in self.pending.clone() {
+            self.say(&[ClientMessage::Operations { first_cseq: cseq, operations: vec![operation] }]);
+        }
+    }
+
+    /// Whether it is connected.
+    pub fn is_connected(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    /// Sends a packet.
+    pub fn say(&mut self, messages: &[ClientMessage]) {
+        let message = if self.json {
+            Message::text(json::encode(messages))
+        } else {
+            Message::binary(binary::encode_client(messages))
+        };
+        self.send_raw(message);
+    }
+
+    /// Sends any WebSocket message.
+    pub fn send_raw(&mut self, message: Message) {
+        if let Some(socket) = &mut self.socket {
+            // A connection that the server has closed is seen when it is read.
+            let _ = socket.send(message);
+        }
+    }
+
+    /// Does something, without waiting for the server. Gives back its client sequence number.
+    pub fn submit(&mut self, operation: Operation) -> u64 {
+        self.cseq += 1;
+        let cseq = self.cseq;
+        self.pending.push((cseq, operation.clone()));
+        self.say(&[ClientMessage::Operations { first_cseq: cseq, operations: vec![operation] }]);
+        cseq
+    }
+
+    /// Does something and waits until it is in the log or rejected.
+    ///
+    /// # Errors
+    /// Why it was rejected.
+    ///
+    /// # Panics
+    /// Where neither happens in time.
+    #[track_caller]
+    pub fn does(&mut self, operation: Operation) -> Result<u64, RejectReason> {
+        let cseq = self.submit(operation);
+        self.wait("the operation comes back", |client| client.pending.iter().all(|(waiting, _)| *waiting != cseq));
+        match self.rejects.iter().find(|(rejected, _)| *rejected == cseq) {
+            Some((_, reason)) => Err(*reason),
+            None => Ok(cseq),
+        }
+    }
+
+    /// Reads until something is so.
+    ///
+    /// # Panics
+    /// Where it is not so in time, or the connection ends before.
+    #[track_caller]
+    pub fn wait(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
+        let deadline = Instant::now() + PATIENCE;
+        while !is_so(self) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            assert!(!left.is_zero(), "{} waited in vain: {what}", self.name);
+            assert!(self.read(left), "{} lost the connection: {what}", self.name);
+        }
+    }
+
+    /// Waits until it has the log up to a sequence number.
+    ///
+    /// # Panics
+    /// Where it does not come in time.
+    #[track_caller]
+    pub fn wait_for_seq(&mut self, seq: u64) {
+        self.wait(&format!("operation {seq}"), |client| client.replica.board().seq() >= seq);
+    }
+
+    /// Sends a ping message and waits for the pong: everything that was on its way to this client before is here.
+    ///
+    /// # Panics
+    /// Where it does not come in time.
+    #[track_caller]
+    pub fn round_trip(&mut self) {
+        let pongs = self.pongs;
+        self.say(&[ClientMessage::Ping { nonce: 1 }]);
+        self.wait("a pong", |client| client.pongs > pongs);
+    }
+
+    /// Reads until the server closes, and gives the code.
+    ///
+    /// # Panics
+    /// Where it does not close in time.
+    #[track_caller]
+    pub fn wait_for_close(&mut self) -> u16 {
+        let deadline = Instant::now() + PATIENCE;
+        while self.is_connected() {
+            assert!(Instant::now() < deadline, "{} was not closed", self.name);
+            self.read(PATIENCE);
+        }
+        self.closed.unwrap_or(1006)
+    }
+
+    /// Closes properly.
+    pub fn leave(&mut self) {
+        if let Some(mut socket) = self.socket.take() {
+            let _ = socket.close(None);
+            let _ = socket.flush();
+        }
+    }
+
+    /// Drops the connection without a word.
+    pub fn vanish(&mut self) {
+        self.socket = None;
+    }
+
+    /// Reads one message; `false` where the connection is gone.
+    fn read(&mut self, patience: Duration) -> bool {
+        let Some(socket) = &mut self.socket else { return false };
+        let _ = socket.get_mut().set_read_timeout(Some(patience.max(Duration::from_millis(1))));
+        match socket.read() {
+            Ok(Message::Close(frame)) => {
+                self.closed = Some(frame.map_or(1005, |frame| frame.code.into()));
+                true
+            }
+            Ok(message) => {
+                self.receive(message);
+                true
+            }
+            Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => true,
+            Err(_) => {
+                self.socket = None;
+                false
+            }
+        }
+    }
+
+    fn receive(&mut self, message: Message) {
+        let messages = match message {
+            Message::Binary(bytes) => binary::decode_server(&bytes).expect("the server's packets decode"),
+            Message::Text(text) => json::decode_server(&text).expect("the server's packets decode"),
+            _ => return,
+        };
+        for message in messages {
+            self.take(&message);
+            self.replica.receive(message).expect("the server's messages follow");
+        }
+        let in_log = self.replica.board().cseq(self.author);
+        self.pending.retain(|(cseq, _)| *cseq > in_log);
+    }
+
+    fn take(&mut self, message: &ServerMessage) {
+        match message {
+            ServerMessage::Welcome { author, .. } => (self.author, self.welcomed) = (*author, true),
+            ServerMessage::Reject { cseq, reason } => {
+                self.rejects.push((*cseq, *reason));
+                self.pending.retain(|(waiting, _)| waiting != cseq);
+            }
+            ServerMessage::Pong { .. } => self.pongs += 1,
+            ServerMessage::Presence { all, changes } => {
+                if *all {
+                    self.people.clear();
+                }
+                changes.iter().for_each(|change| self.change(change));
+            }
+            _ => {}
+        }
+    }
+
+    fn change(&mut self, change: &Change) {
+        match change {
+            Change::Here { author, name, .. } => {
+                self.people.insert(*author, name.clone());
+            }
+            Change::Cursor { author, at: Some(at) } => {
+                self.cursors.insert(*author, *at);
+            }
+            Change::Cursor { author, at: None } => {
+                self.cursors.remove(author);
+            }
+            Change::Gone { author } => {
+                self.people.remove(author);
+                self.cursors.remove(author);
+            }
+        }
+    }
+}

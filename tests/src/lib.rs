@@ -1,0 +1,10 @@
+//! The harness: starts servers, drives clients, runs scenario scripts, generates load.
+
+pub mod client;
+pub mod echo;
+pub mod load;
+pub mod patience;
+pub mod raw;
+pub mod scenario;
+pub mod server;
+pub mod tools;

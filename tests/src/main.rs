@@ -1,0 +1,66 @@
+//! The load generator as a command: `cargo xtask bench` runs it against a release build.
+
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use inkwire_tests::server::Server;
+use inkwire_tests::{echo, load};
+
+/// Generates load on a server of its own and prints what it measured.
+#[derive(Debug, Parser)]
+struct Flags {
+    /// What to measure; everything where nothing is said.
+    scenarios: Vec<Scenario>,
+    /// How long each lasts, in seconds.
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// How many idle connections.
+    #[arg(long, default_value_t = 5000)]
+    connections: usize,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scenario {
+    /// Latency from socket to socket on a board of two.
+    Quiet,
+    /// Memory of idle connections.
+    Idle,
+    /// A hundred members, one of which never reads.
+    Stalled,
+    /// Echo servers beside each other: ours, fastwebsockets, tokio-tungstenite, Node's ws.
+    Echo,
+}
+
+fn main() {
+    let flags = Flags::parse();
+    let lasts = Duration::from_secs(flags.seconds);
+    let all = [Scenario::Quiet, Scenario::Idle, Scenario::Stalled];
+    let scenarios = if flags.scenarios.is_empty() { &all[..] } else { &flags.scenarios };
+    for scenario in scenarios {
+        if *scenario == Scenario::Echo {
+            print_echo(lasts);
+            continue;
+        }
+        let server = Server::start(&["--max-connections", "20000", "--log", "warn"]);
+        match scenario {
+            Scenario::Quiet => println!("quiet: {}", load::quiet(&server, lasts)),
+            Scenario::Idle => println!("idle: {}", load::idle(&server, flags.connections)),
+            Scenario::Stalled => println!("stalled: {}", load::stalled(&server, 100, 10, lasts)),
+            Scenario::Echo => {}
+        }
+    }
+}
+
+/// Five rounds in turns; the ratio is to the best of the others.
+fn print_echo(lasts: std::time::Duration) {
+    let all = echo::compare(5, lasts / 5);
+    println!(
+        "echo: microseconds of the server's processor for each message of 64 bytes, and the ratio to the best peer"
+    );
+    for spent in &all {
+        let peers = all.iter().filter(|other| other.connections == spent.connections && other.name != "inkwire");
+        let best = peers.map(|other| other.microseconds).fold(f64::INFINITY, f64::min);
+        let ratio = spent.microseconds / best;
+        println!("  {:>4} connections  {:18} {:6.2}  {ratio:.2}x", spent.connections, spent.name, spent.microseconds);
+    }
+}

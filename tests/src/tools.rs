@@ -1,0 +1,21 @@
+//! Tools that a test needs and a machine may lack.
+
+use std::path::{Path, PathBuf};
+
+/// The root of the checkout.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the checkout").to_owned()
+}
+
+/// Whether the files or programs are there. Where one is missing, the test is skipped loudly; under `make test`, which
+/// sets INKWIRE_REQUIRE_TOOLS, it fails.
+///
+/// # Panics
+/// Where one is missing under `make test`.
+pub fn are_there(test: &str, needed: &[&Path]) -> bool {
+    let Some(missing) = needed.iter().find(|path| !path.exists()) else { return true };
+    let message = format!("{test} needs {}; `cargo xtask setup` installs it", missing.display());
+    assert!(std::env::var_os("INKWIRE_REQUIRE_TOOLS").is_none(), "{message}");
+    eprintln!("SKIPPED: {message}");
+    false
+}

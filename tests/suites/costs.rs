@@ -1,0 +1,79 @@
+//! What ink costs: bytes on the wire, and memory where somebody does not read. Facts, not times.
+
+use inkwire_protocol::{ClientMessage, Entry, Operation, Points, ServerMessage, binary};
+use inkwire_tests::load;
+use inkwire_tests::server::Server;
+
+/// A stroke of a pen at 240 Hz, recorded as positions in eighths of a pixel with pressure: two seconds of a looping
+/// hand at about 700 px/s, with the tremor of a hand and the rounding of a tablet.
+fn recorded() -> Vec<[i32; 3]> {
+    let recording = include_str!("../recordings/pen-240hz.txt");
+    let numbers = |line: &str| line.split(' ').map(|number| number.parse().expect("a number")).collect::<Vec<i32>>();
+    recording
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .map(|line| numbers(line).try_into().expect("x, y, pressure"))
+        .collect()
+}
+
+/// The points operations of a stroke whose page sends `per_chunk` points at once.
+fn chunks(points: &[[i32; 3]], per_chunk: usize) -> Vec<Operation> {
+    let steps: Vec<[i32; 3]> =
+        points.windows(2).map(|pair| std::array::from_fn(|axis| pair[1][axis] - pair[0][axis])).collect();
+    let operation = |chunk: &[[i32; 3]]| {
+        let pressures = chunk.iter().map(|step| step[2] as i16).collect();
+        Operation::Points(Points { slot: 0, steps: chunk.iter().map(|step| [step[0], step[1]]).collect(), pressures })
+    };
+    steps.chunks(per_chunk).map(operation).collect()
+}
+
+/// A WebSocket frame's header: two bytes below 126 bytes of payload, and a mask key of four from a client.
+fn framed(payload: usize, mask: usize) -> usize {
+    payload + 2 + mask + if payload >= 126 { 2 } else { 0 }
+}
+
+#[test]
+fn ink_costs_about_four_bytes_a_point_on_the_wire() {
+    let points = recorded();
+    let count = (points.len() - 1) as f64;
+    let mut worst = 0f64;
+    for (milliseconds, per_chunk) in [(16, 4), (33, 8)] {
+        let operations = chunks(&points, per_chunk);
+        let sent: usize = operations
+            .iter()
+            .enumerate()
+            .map(|(at, operation)| {
+                let message =
+                    ClientMessage::Operations { first_cseq: 200 + at as u64, operations: vec![operation.clone()] };
+                framed(binary::encode_client(&[message]).len(), 4)
+            })
+            .sum();
+        let entry = |operation: &Operation| Entry { author: 3, skip: 0, operation: operation.clone() };
+        let flush = |first_seq, entries| {
+            framed(binary::encode_server(&[ServerMessage::Operations { first_seq, entries }]).len(), 0)
+        };
+        let alone: usize =
+            operations.iter().enumerate().map(|(at, one)| flush(20_000 + at as u64, vec![entry(one)])).sum();
+        let merged: usize = operations.iter().map(|one| flush(20_000, vec![entry(one); 10])).sum::<usize>() / 10;
+        let [sent, alone, merged] = [sent, alone, merged].map(|bytes| bytes as f64 / count);
+        println!(
+            "{milliseconds} ms chunks: {sent:.2} bytes a point to the server, {alone:.2} to a viewer on a quiet board, \
+             {merged:.2} where ten draw at once"
+        );
+        worst = worst.max(alone);
+        assert!(merged < 4.0, "merged: {merged}");
+    }
+    assert!(worst < 5.0, "quiet: {worst}");
+}
+
+/// A hundred members, one of which never reads, ten of which draw: the others get everything, and the server's memory
+/// stays where it was but for the board itself.
+#[test]
+fn a_member_that_never_reads_costs_neither_memory_nor_the_others() {
+    let server = Server::start(&[]);
+    let report = load::stalled(&server, 100, 10, std::time::Duration::from_secs(6));
+    println!("{report}");
+    assert_eq!(report.behind, 0, "every reader has the whole log");
+    assert!(report.operations > 1000, "they drew");
+    assert!(report.grown < report.board * 4 + 6 * 1024 * 1024, "{report}");
+}

@@ -1,0 +1,162 @@
+//! Faults that were measured in the three C programs that this one follows (cketchbook, wslay's example, facil.io), one
+//! test each, named after what it shows.
+
+use std::io::Read;
+use std::net::Shutdown;
+
+use inkwire_tests::client::Client;
+use inkwire_tests::patience::wait_until;
+use inkwire_tests::raw::{Raw, client_frame, handshake};
+use inkwire_tests::server::Server;
+
+fn echo(server: &Server) -> Raw {
+    Raw::upgrade(&server.address, "/echo", "")
+}
+
+#[test]
+fn an_empty_frame_and_the_bytes_behind_it_do_no_harm() {
+    let server = Server::start(&[]);
+    let mut raw = echo(&server);
+    raw.send(&client_frame(0x82, b""));
+    assert_eq!(raw.frame().expect("its echo").payload, b"");
+    raw.send(&client_frame(0x82, &[7; 8000]));
+    assert_eq!(raw.frame().expect("its echo").payload, [7; 8000]);
+}
+
+#[test]
+fn an_unmasked_frame_is_refused_with_1002() {
+    let server = Server::start(&[]);
+    let mut raw = echo(&server);
+    raw.send(&[0x82, 4, 1, 2, 3, 4]);
+    assert_eq!(raw.close_code(), Some(1002));
+}
+
+#[test]
+fn a_request_in_one_packet_without_a_header_value_does_not_hang_the_others() {
+    let server = Server::start(&[]);
+    let mut raw = Raw::connect(&server.address);
+    raw.send(b"GET / HTTP/1.1\nS\n\n");
+    assert!(raw.head().starts_with("HTTP/1.1 400 "));
+    Client::join(&server.address, "x", "ada").round_trip();
+}
+
+#[test]
+fn a_half_closed_socket_does_not_spin() {
+    let server = Server::start(&[]);
+    let silent = Raw::connect(&server.address);
+    let halves: Vec<Raw> = (0..20).map(|_| echo(&server)).collect();
+    let before = server.ticks();
+    halves.iter().for_each(|half| half.stream.shutdown(Shutdown::Write).unwrap());
+    for mut half in halves {
+        assert_eq!(half.stream.read(&mut [0; 64]).unwrap_or(0), 0, "the server ends it too");
+    }
+    assert!(server.ticks() - before < 50, "half a second of work for twenty closed sockets");
+    drop(silent);
+}
+
+#[test]
+fn an_orphan_continuation_is_refused_and_the_process_lives() {
+    let server = Server::start(&[]);
+    let mut raw = echo(&server);
+    raw.send(&client_frame(0x80, b"orphan"));
+    assert_eq!(raw.close_code(), Some(1002));
+    Client::join(&server.address, "x", "ada").round_trip();
+}
+
+#[test]
+fn a_close_does_not_overtake_the_echoes_before_it() {
+    let server = Server::start(&[]);
+    let mut raw = echo(&server);
+    let message = "echo me ".repeat(1000);
+    let mut bytes: Vec<u8> = (0..50).flat_map(|_| client_frame(0x81, message.as_bytes())).collect();
+    bytes.extend(client_frame(0x88, &1000u16.to_be_bytes()));
+    raw.send(&bytes);
+    let frames: Vec<_> = std::iter::from_fn(|| raw.frame()).collect();
+    assert_eq!(frames.iter().filter(|frame| frame.payload == message.as_bytes()).count(), 50);
+    assert_eq!(frames.last().unwrap().close_code(), Some(1000), "and the close is answered with a close");
+}
+
+#[test]
+fn two_hundred_and_fifty_connections_leave_no_descriptor() {
+    let server = Server::start(&[]);
+    let before = server.descriptors();
+    for _ in 0..250 {
+        let mut raw = echo(&server);
+        raw.send(&client_frame(0x88, &1000u16.to_be_bytes()));
+        raw.rest();
+    }
+    wait_until("all descriptors are back", || server.descriptors() <= before + 1);
+}
+
+#[test]
+fn the_limit_is_for_the_message_also_when_it_comes_in_fragments() {
+    let server = Server::start(&[]);
+    let mut raw = echo(&server);
+    raw.send(&client_frame(0x02, &[7; 40_000]));
+    raw.send(&client_frame(0x80, &[7; 40_000]));
+    assert_eq!(raw.close_code(), Some(1009));
+}
+
+#[test]
+fn reserved_bits_long_pings_and_fragmented_pings_are_refused() {
+    let server = Server::start(&[]);
+    for bytes in [client_frame(0xc1, b"x"), client_frame(0x89, &[0; 126]), client_frame(0x09, b"x")] {
+        let mut raw = echo(&server);
+        raw.send(&bytes);
+        assert_eq!(raw.close_code(), Some(1002));
+    }
+}
+
+#[test]
+fn text_that_is_not_utf_8_is_never_sent_on() {
+    let server = Server::start(&[]);
+    let mut raw = echo(&server);
+    raw.send(&client_frame(0x81, &[0xc3, 0x28]));
+    assert_eq!(raw.close_code(), Some(1007));
+}
+
+#[test]
+fn a_server_that_stops_sends_a_close_and_not_a_pong() {
+    let server = Server::start(&[]);
+    let mut raw = echo(&server);
+    server.signal(rustix::process::Signal::TERM);
+    let frames: Vec<_> = std::iter::from_fn(|| raw.frame()).collect();
+    assert_eq!(frames.len(), 1);
+    assert_eq!(frames[0].close_code(), Some(1012));
+}
+
+#[test]
+fn a_connection_over_ipv6_is_one_like_any_other() {
+    // Where the machine has no IPv6, there is nothing to show.
+    if std::net::TcpListener::bind("[::1]:0").is_ok() {
+        let server = Server::start(&["--listen", "[::1]:0"]);
+        Client::join(&server.address, "x", "ada").round_trip();
+    }
+}
+
+#[test]
+fn a_peer_that_misses_its_pongs_is_closed() {
+    let server = Server::start(&["--ping-interval", "0.1"]);
+    let mut raw = echo(&server);
+    assert_eq!(raw.frame().expect("a ping").opcode(), 9);
+    assert!(raw.rest().len() < 100, "and then the end");
+}
+
+/// A thousand connections that open and close as fast as they can: neither a descriptor nor memory is left behind.
+#[test]
+fn connections_that_open_and_close_leave_neither_bytes_nor_descriptors() {
+    let server = Server::start(&["--log", "warn"]);
+    let churn = |count: usize| {
+        for _ in 0..count {
+            let mut raw = Raw::connect(&server.address);
+            raw.send(handshake("/echo", &server.address, "").as_bytes());
+            raw.head();
+        }
+        wait_until("all are gone", || server.descriptors() < 20);
+    };
+    churn(1000);
+    let before = server.memory();
+    churn(3000);
+    let grown = server.memory().saturating_sub(before);
+    assert!(grown < 512 * 1024, "{grown} bytes are left of 3,000 connections");
+}

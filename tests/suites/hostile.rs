@@ -1,0 +1,433 @@
+//! Everything from the network is hostile: what is malformed gets its exact answer, and nobody else notices.
+
+use inkwire_protocol::{ClientMessage, Operation, binary, json, limits};
+use inkwire_tests::client::Client;
+use inkwire_tests::patience::wait_until;
+use inkwire_tests::raw::{Raw, client_frame, handshake};
+use inkwire_tests::server::Server;
+
+const BINARY: &str = "Sec-WebSocket-Protocol: inkwire.v1\r\n";
+const JSON: &str = "Sec-WebSocket-Protocol: inkwire.v1.json\r\n";
+
+/// Requests and the status that answers each; `{}` stands for the server's address.
+const REQUESTS: &[(&str, u16)] = &[
+    ("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", 200),
+    ("HEAD /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", 200),
+    ("GET http://{}/readyz HTTP/1.1\r\nHost: {}\r\n\r\n", 200),
+    ("GET / HTTP/1.1\r\nHost: {}\r\n\r\n", 303),
+    ("GET /b/x HTTP/1.1\r\nHost: {}\r\n\r\n", 200),
+    ("GET /nothing HTTP/1.1\r\nHost: {}\r\n\r\n", 404),
+    ("GET /b/ HTTP/1.1\r\nHost: {}\r\n\r\n", 404),
+    ("GET /b/caf%C3%A9 HTTP/1.1\r\nHost: {}\r\n\r\n", 404),
+    ("GET /b/a%20b HTTP/1.1\r\nHost: {}\r\n\r\n", 404),
+    ("GET /b/__proto__ HTTP/1.1\r\nHost: {}\r\n\r\n", 200),
+    ("GET /ws/x HTTP/1.1\r\nHost: {}\r\n\r\n", 426),
+    ("GET /static/js/main.js HTTP/1.1\r\nHost: {}\r\n\r\n", 200),
+    ("GET /static/../Cargo.toml HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
+    ("GET /static/%2e%2e/Cargo.toml HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
+    ("GET /static/..%2fCargo.toml HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
+    ("GET /static\\..\\Cargo.toml HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
+    ("GET //etc/passwd HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
+    ("GET /%00 HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
+    ("GET * HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
+    ("GET / HTTP/1.0\r\nHost: {}\r\n\r\n", 505),
+    ("GET / HTTP/3.7\r\nHost: {}\r\n\r\n", 505),
+    ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    ("POST / HTTP/1.1\r\nHost: {}\r\n\r\n", 405),
+    ("OPTIONS * HTTP/1.1\r\nHost: {}\r\n\r\n", 405),
+    ("BREW / HTTP/1.1\r\nHost: {}\r\n\r\n", 405),
+    ("POST / HTTP/1.1\r\nHost: {}\r\nContent-Length: 5\r\n\r\nhello", 413),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 413),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding: gzip, chunked\r\n\r\nGET /healthz HTTP/1.1\r\n\r\n", 413),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nContent-Length: 0\r\nContent-Length: 5\r\n\r\nhello", 400),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nContent-Length: +5\r\n\r\nhello", 400),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nContent-Length: 5, 5\r\n\r\nhello", 400),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\nhello", 400),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nExpect: 100-continue\r\n\r\n", 417),
+    ("GET / HTTP/1.1\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: x/healthz?\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nX-Name: caf\u{e9}\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nX-Name: a\r\n folded\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nX Name: a\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nX-Name: a\u{1}b\r\n\r\n", 400),
+    ("nonsense\r\n\r\n", 400),
+    ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}", 400),
+];
+
+#[test]
+fn every_request_gets_its_exact_status() {
+    let server = Server::start(&[]);
+    for (request, status) in REQUESTS {
+        let request = request.replace("{}", &server.address);
+        let mut raw = Raw::connect(&server.address);
+        raw.send(request.as_bytes());
+        let head = raw.head();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {head}");
+    }
+    assert_eq!(server.metric("inkwire_panics_total"), 0.0);
+}
+
+#[test]
+fn every_request_may_come_one_byte_at_a_time() {
+    let server = Server::start(&[]);
+    for (request, status) in REQUESTS {
+        let mut raw = Raw::connect(&server.address);
+        for byte in request.replace("{}", &server.address).bytes() {
+            raw.send(&[byte]);
+        }
+        let head = raw.head();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {head}");
+    }
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    let server = Server::start(&[]);
+    let mut raw = Raw::connect(&server.address);
+    let get = |path: &str, more: &str| format!("GET {path} HTTP/1.1\r\nHost: {}\r\n{more}\r\n", server.address);
+    raw.send((get("/healthz", "") + &get("/nothing", "") + &get("/readyz", "Connection: close\r\n")).as_bytes());
+    let replies = String::from_utf8(raw.rest()).unwrap();
+    let statuses: Vec<&str> =
+        replies.lines().filter(|line| line.starts_with("HTTP/1.1 ")).map(|line| &line[9..12]).collect();
+    assert_eq!(statuses, ["200", "404", "200"]);
+}
+
+#[test]
+fn heads_are_bounded_in_length_and_number() {
+    let server = Server::start(&[]);
+    let before = server.memory();
+    for request in [
+        format!("GET / HTTP/1.1\r\nHost: h\r\nX: {}\r\n\r\n", "a".repeat(9000)),
+        format!("GET / HTTP/1.1\r\nHost: h\r\n{}\r\n", "X: a\r\n".repeat(100)),
+        format!("GET /{}", "a".repeat(8 * 1024 * 1024)),
+    ] {
+        let mut raw = Raw::connect(&server.address);
+        raw.send(request.as_bytes());
+        assert!(raw.head().starts_with("HTTP/1.1 431 "));
+    }
+    assert!(server.memory() < before + 1024 * 1024, "an endless line is not kept");
+}
+
+#[test]
+fn a_slow_head_is_answered_408_and_closed() {
+    let server = Server::start(&[]);
+    let mut silent = Raw::connect(&server.address);
+    let mut slow = Raw::connect(&server.address);
+    slow.send(b"GET / HTTP/1.1\r\nHost: h\r\n");
+    assert!(slow.head().starts_with("HTTP/1.1 408 "));
+    assert!(silent.head().starts_with("HTTP/1.1 408 "));
+    assert!(slow.rest().len() < 200, "only the line of text that explains it");
+}
+
+#[test]
+fn the_handshake_is_checked() {
+    let server = Server::start(&["--allow-origin", "https://friend.example"]);
+    let host = &server.address;
+    let good = handshake("/ws/x", host, BINARY);
+    let cases: &[(String, u16)] = &[
+        (good.clone(), 101),
+        (handshake("/ws/x", host, ""), 101),
+        (handshake("/echo", host, ""), 101),
+        (
+            good.replace("Upgrade: websocket", "upgrade: WebSocket")
+                .replace("Connection: Upgrade", "Connection: keep-alive, upgrade"),
+            101,
+        ),
+        (handshake("/ws/x", host, "Sec-WebSocket-Protocol: soap, inkwire.v1.json\r\n"), 101),
+        (handshake("/ws/x", host, "Sec-WebSocket-Protocol: soap\r\n"), 400),
+        (good.replace("Upgrade: websocket\r\n", ""), 426),
+        (good.replace("Connection: Upgrade", "Connection: close"), 426),
+        (good.replace("Upgrade: websocket", "Upgrade: h2c"), 426),
+        (good.replace("Version: 13", "Version: 8"), 426),
+        (good.replace("Sec-WebSocket-Version: 13\r\n", ""), 426),
+        (good.replace("dGhlIHNhbXBsZSBub25jZQ==", "abc"), 400),
+        (good.replace("Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", ""), 400),
+        (
+            good.replace(
+                "Sec-WebSocket-Version: 13",
+                "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            ),
+            400,
+        ),
+        (handshake("/ws/x", host, &format!("Origin: http://{host}\r\n")), 101),
+        (handshake("/ws/x", host, "Origin: https://friend.example\r\n"), 101),
+        (handshake("/ws/x", host, "Origin: https://evil.example\r\n"), 403),
+        (handshake("/ws/x", host, &format!("Origin: http://{host}.evil.example\r\n")), 403),
+        (handshake("/ws/x", host, "Origin: null\r\n"), 403),
+        (handshake("/ws/a.b", host, BINARY), 404),
+        (handshake(&format!("/ws/{}", "n".repeat(65)), host, BINARY), 404),
+    ];
+    for (request, status) in cases {
+        let mut raw = Raw::connect(host);
+        raw.send(request.as_bytes());
+        let head = raw.head();
+        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {head}");
+        if request.contains("Version: 8") {
+            assert!(head.contains("sec-websocket-version: 13\r\n"), "RFC 6455 section 4.2.2: {head}");
+        }
+    }
+    let mut raw = Raw::connect(host);
+    raw.send(good.as_bytes());
+    let head = raw.head();
+    assert!(head.contains("Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"), "RFC 6455 section 1.3: {head}");
+    assert!(head.contains("Sec-WebSocket-Protocol: inkwire.v1\r\n"), "{head}");
+}
+
+fn hello() -> Vec<u8> {
+    let hello = r##"{"type":"hello","clientId":"00112233445566778899aabbccddeeff","epoch":"0000000000000000","seq":0,
+        "name":"Eve","colour":"#000000ff"}"##;
+    binary::encode_client(&json::decode_client(hello).unwrap())
+}
+
+#[test]
+fn frames_in_the_segment_of_the_handshake_are_not_lost() {
+    let server = Server::start(&[]);
+    let mut raw = Raw::connect(&server.address);
+    let ping = binary::encode_client(&[ClientMessage::Ping { nonce: 77 }]);
+    let frames = [client_frame(0x82, &hello()), client_frame(0x82, &ping)].concat();
+    let (first, rest) = frames.split_at(5);
+    raw.send(&[handshake("/ws/x", &server.address, BINARY).as_bytes(), first].concat());
+    assert!(raw.head().starts_with("HTTP/1.1 101 "));
+    raw.send(rest);
+    let pong = [41, 1, 77];
+    assert!(std::iter::from_fn(|| raw.frame()).any(|frame| frame.payload.ends_with(&pong)));
+}
+
+/// What is wrong with a frame or a packet, and the close code that the client must receive.
+#[test]
+fn every_violation_is_told_by_its_close_code() {
+    let server = Server::start(&[]);
+    let mut witness = Client::join(&server.address, "x", "witness");
+    let text = |text: &str| client_frame(0x81, text.as_bytes());
+    let binary = |bytes: &[u8]| client_frame(0x82, bytes);
+    let huge = vec![0; limits::CLIENT_PACKET + 1];
+    let half = &huge[..limits::CLIENT_PACKET / 2 + 1];
+    let fragments = [client_frame(0x02, half), client_frame(0x80, half)].concat();
+    let cases: &[(&str, &str, Vec<u8>, u16)] = &[
+        ("an unmasked frame", BINARY, vec![0x82, 0], 1002),
+        ("a reserved bit", BINARY, client_frame(0xc2, b""), 1002),
+        ("a reserved opcode", BINARY, client_frame(0x83, b""), 1002),
+        ("a continuation of nothing", BINARY, client_frame(0x80, b"x"), 1002),
+        ("a fragmented ping", BINARY, client_frame(0x09, b""), 1002),
+        ("a ping of 126 bytes", BINARY, client_frame(0x89, &[0; 126]), 1002),
+        ("a close code that must not be sent", BINARY, client_frame(0x88, &1005u16.to_be_bytes()), 1002),
+        ("text where binary is due", BINARY, text("{}"), 1003),
+        ("binary where text is due", JSON, binary(&hello()), 1003),
+        ("text that is not UTF-8", JSON, client_frame(0x81, &[0xff, 0xfe]), 1007),
+        ("a message above the limit", BINARY, binary(&huge), 1009),
+        ("fragments that add up above the limit", BINARY, fragments, 1009),
+        ("an empty packet", BINARY, binary(&[]), 1007),
+        ("a packet that is none", BINARY, binary(&[1, 2, 3]), 1007),
+        ("JSON that is none", JSON, text("hello"), 1007),
+        ("JSON that is deep", JSON, text(&"[".repeat(30_000)), 1007),
+        ("a number that is none", JSON, text(r#"{"type":"ping","nonce":1e999}"#), 1007),
+        ("operations before hello", BINARY, binary(&[5, 1, 0]), 1007),
+        ("two hellos", BINARY, [binary(&hello()), binary(&hello())].concat(), 1007),
+    ];
+    for (what, protocol, bytes, code) in cases {
+        let mut raw = Raw::upgrade(&server.address, "/ws/x", protocol);
+        raw.send(bytes);
+        assert_eq!(raw.close_code(), Some(*code), "{what}");
+    }
+    witness.round_trip();
+    assert_eq!(server.metric("inkwire_panics_total"), 0.0);
+}
+
+#[test]
+fn the_name_of_the_broken_rule_is_told() {
+    let server = Server::start(&[]);
+    let mut raw = Raw::upgrade(&server.address, "/ws/x", BINARY);
+    raw.send(&client_frame(0x82, &[5, 2, 0x80, 0]));
+    let close = std::iter::from_fn(|| raw.frame()).find(|frame| frame.opcode() == 8).expect("a close frame");
+    assert_eq!(&close.payload[2..], b"numberNotMinimal");
+}
+
+#[test]
+fn the_close_code_arrives_also_while_a_megabyte_is_in_flight() {
+    let server = Server::start(&[]);
+    for bytes in [client_frame(0x83, b""), client_frame(0x82, &vec![0; limits::CLIENT_PACKET + 1])] {
+        let mut raw = Raw::upgrade(&server.address, "/ws/x", BINARY);
+        let mut flood = bytes.clone();
+        flood.resize(bytes.len() + 1024 * 1024, 0);
+        let mut writer = raw.stream.try_clone().unwrap();
+        let sender = std::thread::spawn(move || {
+            use std::io::Write;
+            let _ = writer.write_all(&flood);
+        });
+        assert!(matches!(raw.close_code(), Some(1002 | 1009)));
+        sender.join().unwrap();
+    }
+}
+
+#[test]
+fn a_declared_length_reserves_nothing() {
+    let server = Server::start(&[]);
+    let before = server.memory();
+    let mut raws: Vec<Raw> = (0..20).map(|_| Raw::upgrade(&server.address, "/ws/x", BINARY)).collect();
+    for raw in &mut raws {
+        raw.send(&[0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+        assert!(matches!(raw.close_code(), Some(1002 | 1009)));
+    }
+    assert!(server.memory() < before + 2 * 1024 * 1024);
+}
+
+/// Eight sockets that send empty frames as fast as they can held up everybody else for seconds where reading was not
+/// rationed. Here another member goes on; that it does at all within the patience of a round trip is the fact.
+#[test]
+fn flooders_do_not_hold_up_the_others() {
+    let server = Server::start(&[]);
+    let flood = client_frame(0x89, b"").repeat(4096);
+    let stop = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            let mut raw = Raw::upgrade(&server.address, "/ws/x", BINARY);
+            let (flood, stop) = (&flood, &stop);
+            scope.spawn(move || {
+                raw.stream.set_write_timeout(Some(std::time::Duration::from_millis(200))).unwrap();
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    raw.send(flood);
+                }
+            });
+        }
+        let mut member = Client::join(&server.address, "x", "member");
+        for _ in 0..50 {
+            member.round_trip();
+        }
+        stop.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+    assert!(server.memory() < 64 * 1024 * 1024, "nothing piles up for those who never read");
+}
+
+#[test]
+fn a_member_that_asks_and_never_reads_is_made_to_wait() {
+    let server = Server::start(&[]);
+    let before = server.memory();
+    let mut raw = Raw::upgrade(&server.address, "/ws/x", BINARY);
+    raw.send(&client_frame(0x82, &hello()));
+    raw.stream.set_write_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
+    let reject = ClientMessage::Operations { first_cseq: 1, operations: vec![Operation::End { slot: 0 }; 1000] };
+    let frame = client_frame(0x82, &binary::encode_client(&[reject]));
+    use std::io::Write;
+    let taken = (0..20_000).take_while(|_| raw.stream.write_all(&frame).is_ok()).count();
+    assert!(taken < 20_000, "60 MB of questions were taken without an answer being read");
+    assert!(server.memory() < before + 8 * 1024 * 1024);
+    Client::join(&server.address, "x", "other").round_trip();
+}
+
+#[test]
+fn operations_out_of_rule_are_rejected_and_the_connection_stays() {
+    let server = Server::start(&[]);
+    let mut client = Client::join(&server.address, "x", "ada");
+    for operation in
+        [Operation::End { slot: 0 }, Operation::Undo { gesture: 5 }, Operation::Unknown { tag: 77, body: vec![1] }]
+    {
+        client.does(operation).expect_err("it breaks a rule");
+    }
+    client.does(Operation::Clear { gesture_back: 0 }).expect("the connection stayed");
+}
+
+#[test]
+fn names_are_cleaned_and_markup_is_only_text() {
+    let server = Server::start(&[]);
+    let _eve = Client::join(&server.address, "x", "<img src=x onerror=alert(1)>\u{202e}evil\u{0}\n");
+    let mut bob = Client::join(&server.address, "x", "bob");
+    bob.wait("both are here", |bob| bob.people.len() == 2);
+    assert!(bob.people.values().any(|name| name == "<img src=x onerror=alert(1)>evil"));
+}
+
+#[test]
+fn too_many_connections_are_answered_503_and_those_who_are_here_stay() {
+    let server = Server::start(&["--max-connections", "3"]);
+    let mut member = Client::join(&server.address, "x", "ada");
+    let _more: Vec<Raw> = (0..2).map(|_| Raw::upgrade(&server.address, "/echo", "")).collect();
+    let mut refused = Raw::connect(&server.address);
+    assert!(refused.head().starts_with("HTTP/1.1 503 "));
+    member.round_trip();
+}
+
+#[test]
+fn no_accept_error_ends_the_listener() {
+    let limited =
+        format!("ulimit -n 48; exec {} serve --listen 127.0.0.1:0", inkwire_tests::server::binary().display());
+    let server = Server::spawn(std::process::Command::new("sh").args(["-c", &limited]));
+    let mut held: Vec<Raw> = (0..60).map(|_| Raw::connect(&server.address)).collect();
+    wait_until("the server is out of descriptors", || server.descriptors() >= 48);
+    held.clear();
+    wait_until("descriptors come back", || server.descriptors() < 40);
+    let mut member = Client::join(&server.address, "x", "ada");
+    member.round_trip();
+}
+
+#[test]
+fn headers_keep_the_page_to_itself() {
+    let server = Server::start(&[]);
+    let page = server.get("/b/x");
+    for header in [
+        "content-security-policy: default-src 'none'; script-src 'self'",
+        "x-content-type-options: nosniff",
+        "referrer-policy: no-referrer",
+    ] {
+        assert!(page.contains(header), "{header} in {page}");
+    }
+    assert!(!page.contains("unsafe-inline"));
+    assert!(!page.contains("<script>"), "no inline script");
+}
+
+/// Three hundred messages that come at once are more than a session takes at once; nothing else wakes the connection.
+#[test]
+fn many_messages_in_one_segment_are_all_answered() {
+    let server = Server::start(&["--ping-interval", "3600"]);
+    let mut raw = Raw::upgrade(&server.address, "/echo", "");
+    let message = |at: u32| at.to_string().into_bytes();
+    raw.send(&(0..300).flat_map(|at| client_frame(0x81, &message(at))).collect::<Vec<u8>>());
+    for at in 0..300 {
+        assert_eq!(raw.frame().expect("its echo").payload, message(at));
+    }
+    let mut member = Client::join(&server.address, "x", "ada");
+    for _ in 0..600 {
+        member.submit(Operation::End { slot: 0 });
+    }
+    member.wait("all are rejected", |member| member.rejects.len() == 600);
+}
+
+#[test]
+fn a_client_sequence_number_that_no_snapshot_could_write_is_refused() {
+    let server = Server::start(&[]);
+    let mut eve = Client::join(&server.address, "x", "eve");
+    eve.cseq = limits::CSEQ - 1;
+    eve.does(Operation::Clear { gesture_back: 0 }).expect("the last number is one");
+    Client::join_json(&server.address, "x", "bob").wait_for_seq(1);
+    eve.submit(Operation::Clear { gesture_back: 0 });
+    assert_eq!(eve.wait_for_close(), 1007);
+    let mut bob = Client::join_json(&server.address, "x", "carl");
+    bob.wait_for_seq(1);
+    assert_eq!(server.metric("inkwire_panics_total"), 0.0);
+}
+
+/// One undo of three bytes can work on thousands of elements: whoever asks that again and again waits for it, alone.
+#[test]
+fn undo_storms_are_rationed() {
+    let server = Server::start(&[]);
+    let mut eve = Client::join(&server.address, "x", "eve");
+    for at in 0..3000 {
+        let text = inkwire_protocol::Text {
+            gesture_back: 0,
+            colour: inkwire_protocol::Colour(0xff),
+            size: 9,
+            scale: 3,
+            x: at,
+            y: 0,
+            text: "x".into(),
+        };
+        eve.submit(Operation::Text(text));
+    }
+    let clear = eve.does(Operation::Clear { gesture_back: 0 }).expect("an ordinary thing");
+    let both = [Operation::Undo { gesture: clear }, Operation::Redo { gesture: clear }];
+    let storm = both.into_iter().cycle().take(1000).collect();
+    eve.say(&[ClientMessage::Operations { first_cseq: eve.cseq + 1, operations: storm }]);
+    let mut bob = Client::join(&server.address, "x", "bob");
+    bob.round_trip();
+    assert!(bob.replica.board().seq() < 3900, "the storm takes its time");
+    bob.does(Operation::Clear { gesture_back: 0 }).expect("and others draw meanwhile");
+}

@@ -1,0 +1,22 @@
+//! The tests that need the whole house, in one binary.
+
+/// The command line: help, flags, exit codes.
+mod command_line;
+/// The Autobahn test suite.
+mod conformance;
+/// What ink costs on the wire, and what a member that never reads costs.
+mod costs;
+/// Faults of the programs that this one follows.
+mod faults;
+/// Malformed HTTP, frames and packets, and everybody else undisturbed.
+mod hostile;
+/// The page in a real browser, and its units in Node.
+mod page;
+/// Joining, leaving, resuming, presence, shutting down.
+mod rooms;
+/// Scenario scripts against the board alone and over sockets.
+mod scenarios;
+/// The WebSocket service layer by itself.
+mod service;
+/// House rules that a test can hold.
+mod tidy;

@@ -1,0 +1,47 @@
+//! The page: its units in Node, and the whole of it in Chromium, with no error on its console.
+
+use std::path::Path;
+use std::process::Command;
+
+use inkwire_tests::server::binary;
+use inkwire_tests::tools::{are_there, root};
+
+/// Runs a folder of tests by Node's own runner.
+fn node(folder: &str, timeout_seconds: u32) {
+    let files = std::fs::read_dir(root().join("tests").join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    let tests: Vec<_> = files.filter(|path| path.to_string_lossy().ends_with(".test.mjs")).collect();
+    assert!(!tests.is_empty(), "tests/{folder} has lost its tests");
+    let output = Command::new("node")
+        .arg("--test")
+        .arg("--test-concurrency=1")
+        .arg(format!("--test-timeout={}", timeout_seconds * 1000))
+        .args(tests)
+        .current_dir(root().join("tests"))
+        .env("INKWIRE_BIN", binary())
+        .output()
+        .expect("node runs");
+    let text = String::from_utf8_lossy(&output.stdout);
+    println!("{text}");
+    assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
+fn the_units_of_the_page_work() {
+    if are_there("the page's unit tests", &[&on_path("node")]) {
+        node("unit", 60);
+    }
+}
+
+#[test]
+fn people_draw_together_in_a_real_browser() {
+    let playwright = root().join("tests/node_modules/playwright-core");
+    let chromium = Path::new("/usr/bin/chromium");
+    if are_there("the browser tests", &[&on_path("node"), chromium, &playwright]) {
+        node("browser", 120);
+    }
+}
+
+fn on_path(program: &str) -> std::path::PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.exists()).unwrap_or(program.into())
+}

@@ -1,0 +1,171 @@
+//! What a room promises its members: joining, resuming, presence, and a clean end.
+
+use inkwire_protocol::{ClientMessage, Colour, Operation, Points, Text, limits};
+use inkwire_tests::client::Client;
+use inkwire_tests::patience::wait_until;
+use inkwire_tests::server::Server;
+use rustix::process::Signal;
+
+fn text(words: &str) -> Operation {
+    let text = words.to_owned();
+    Operation::Text(Text { gesture_back: 0, colour: Colour(0xff), size: 99, scale: 3, x: 0, y: 0, text })
+}
+
+#[test]
+fn a_newcomer_has_the_same_board() {
+    let server = Server::start(&[]);
+    let mut ada = Client::join(&server.address, "x", "ada");
+    for at in 0..300 {
+        ada.submit(text(&format!("text {at}")));
+    }
+    ada.wait("all is in the log", |ada| ada.pending.is_empty());
+    let mut bob = Client::join(&server.address, "x", "bob");
+    let mut eve = Client::join_json(&server.address, "x", "eve");
+    for late in [&mut bob, &mut eve] {
+        late.wait_for_seq(300);
+        assert_eq!(late.replica.board().hash(), ada.replica.board().hash());
+    }
+}
+
+#[test]
+fn boards_are_apart() {
+    let server = Server::start(&[]);
+    let mut ada = Client::join(&server.address, "one", "ada");
+    let mut bob = Client::join(&server.address, "two", "bob");
+    ada.does(text("here")).unwrap();
+    bob.round_trip();
+    assert_eq!(bob.replica.board().seq(), 0);
+}
+
+#[test]
+fn who_lost_the_connection_goes_on_from_the_last_number_and_nothing_is_done_twice() {
+    let server = Server::start(&[]);
+    let mut ada = Client::join(&server.address, "x", "ada");
+    let mut bob = Client::join(&server.address, "x", "bob");
+    ada.does(text("one")).unwrap();
+    ada.submit(text("two, whose answer is lost"));
+    bob.wait_for_seq(2);
+    ada.vanish();
+    bob.does(text("three")).unwrap();
+    ada.submit(text("four, drawn while away"));
+    let snapshots = server.metric("inkwire_snapshots_total");
+    ada.connect(&server.address);
+    ada.wait("what was kept is in the log", |ada| ada.pending.is_empty());
+    bob.wait_for_seq(4);
+    assert_eq!(ada.replica.board().hash(), bob.replica.board().hash());
+    assert_eq!(bob.replica.board().elements().count(), 4);
+    assert_eq!(server.metric("inkwire_snapshots_total"), snapshots, "the tail was enough");
+}
+
+#[test]
+fn who_fell_far_behind_gets_a_snapshot() {
+    let server = Server::start(&[]);
+    let mut ada = Client::join(&server.address, "x", "ada");
+    let mut bob = Client::join(&server.address, "x", "bob");
+    ada.does(text("known to both")).unwrap();
+    bob.wait_for_seq(1);
+    bob.vanish();
+    let long = "x".repeat(limits::TEXT);
+    for _ in 0..400 {
+        ada.submit(text(&long));
+    }
+    ada.wait("all is in the log", |ada| ada.pending.is_empty());
+    let snapshots = server.metric("inkwire_snapshots_total");
+    bob.connect(&server.address);
+    bob.wait_for_seq(401);
+    assert_eq!(bob.replica.board().hash(), ada.replica.board().hash());
+    assert!(server.metric("inkwire_snapshots_total") > snapshots);
+}
+
+#[test]
+fn a_client_that_joins_again_takes_its_own_place() {
+    let server = Server::start(&[]);
+    let mut old = Client::join(&server.address, "x", "ada");
+    let mut new = Client::join(&server.address, "x", "ada");
+    assert_eq!(old.wait_for_close(), 4000);
+    assert_eq!(new.author, old.author);
+    new.does(text("still me")).unwrap();
+    new.wait("alone", |new| new.people.len() == 1);
+}
+
+#[test]
+fn everybody_knows_who_is_here_and_where_they_point() {
+    let server = Server::start(&[]);
+    let mut ada = Client::join(&server.address, "x", "ada");
+    let mut bob = Client::join_json(&server.address, "x", "bob");
+    ada.wait("bob is here", |ada| ada.people.values().any(|name| name == "bob"));
+    bob.say(&[ClientMessage::Presence { cursor: Some([64, -64]) }]);
+    ada.wait("his pointer", |ada| ada.cursors.values().any(|at| *at == [64, -64]));
+    bob.say(&[ClientMessage::Profile { name: "Robert".into(), colour: Colour(1) }]);
+    ada.wait("his new name", |ada| ada.people.values().any(|name| name == "Robert"));
+    bob.vanish();
+    ada.wait("he has gone", |ada| ada.people.len() == 1);
+}
+
+#[test]
+fn a_member_that_gives_no_sign_of_life_is_let_go() {
+    let server = Server::start(&["--ping-interval", "0.2"]);
+    let silent = inkwire_tests::raw::Raw::upgrade(&server.address, "/ws/x", "");
+    let mut lively = Client::join(&server.address, "x", "ada");
+    // Its pongs are written while it reads.
+    wait_until("the silent one is let go", || {
+        lively.round_trip();
+        server.metric("inkwire_connections") < 3.0
+    });
+    drop(silent);
+}
+
+#[test]
+fn a_server_that_stops_tells_everybody_to_come_back() {
+    for (signal, code) in [(Signal::TERM, 1012), (Signal::INT, 1001)] {
+        let server = Server::start(&[]);
+        let mut ada = Client::join(&server.address, "x", "ada");
+        let mut bob = Client::join(&server.address, "x", "bob");
+        ada.submit(text("the last word"));
+        bob.wait_for_seq(1);
+        server.signal(signal);
+        assert_eq!(ada.wait_for_close(), code);
+        assert_eq!(bob.wait_for_close(), code);
+        assert!(server.wait().success());
+    }
+}
+
+#[test]
+fn connections_that_come_and_go_leave_nothing_behind() {
+    let server = Server::start(&[]);
+    let mut members: Vec<Client> = Vec::new();
+    let before = server.descriptors();
+    for round in 0..5 {
+        members.extend((0..40).map(|at| Client::join(&server.address, "x", &format!("member {at}"))));
+        members.iter_mut().for_each(|member| if round % 2 == 0 { member.leave() } else { member.vanish() });
+        members.clear();
+        wait_until("all descriptors are back", || server.descriptors() <= before + 1);
+    }
+    assert_eq!(server.metric("inkwire_members"), 0.0);
+    assert_eq!(server.metric("inkwire_panics_total"), 0.0);
+}
+
+#[test]
+fn a_stroke_of_many_points_arrives_whole() {
+    let server = Server::start(&[]);
+    let mut ada = Client::join(&server.address, "x", "ada");
+    let mut bob = Client::join(&server.address, "x", "bob");
+    let (tool, colour, width, scale) = (inkwire_protocol::Tool::Pen, Colour(0xff), 32, 3);
+    ada.submit(Operation::Begin(inkwire_protocol::Begin {
+        slot: 0,
+        gesture_back: 0,
+        tool,
+        colour,
+        width,
+        scale,
+        x: 0,
+        y: 0,
+        pressure: None,
+    }));
+    for _ in 0..limits::STROKE_POINTS / limits::POINTS {
+        ada.submit(Operation::Points(Points { slot: 0, steps: vec![[3, -2]; limits::POINTS], pressures: vec![] }));
+    }
+    ada.does(Operation::End { slot: 0 }).unwrap();
+    bob.wait_for_seq(ada.replica.board().seq());
+    assert_eq!(ada.replica.board().hash(), bob.replica.board().hash());
+}

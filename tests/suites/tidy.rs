@@ -1,0 +1,117 @@
+//! The house rules that a test can hold: first lines, forbidden words, and the arrows of the page's modules.
+
+use std::path::{Path, PathBuf};
+
+use inkwire_tests::tools::root;
+
+fn files(folder: &Path, ending: &str) -> Vec<PathBuf> {
+    let skipped = ["target", "node_modules", "venv", ".git"];
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = entry.file_name().unwrap().to_string_lossy().into_owned();
+        if entry.is_dir() && !skipped.contains(&name.as_str()) {
+            found.extend(files(&entry, ending));
+        } else if entry.extension().is_some_and(|it| it == ending) {
+            found.push(entry);
+        }
+    }
+    found
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn every_file_says_in_its_first_line_what_it_is_for() {
+    for (ending, mark) in [("rs", "//! "), ("js", "// "), ("mjs", "// ")] {
+        let all = files(&root(), ending);
+        assert!(all.len() > 5, "{ending}");
+        for path in all {
+            assert!(text(&path).starts_with(mark), "{} begins without a sentence", path.display());
+        }
+    }
+}
+
+#[test]
+fn no_file_is_called_what_says_nothing() {
+    for path in files(&root(), "rs").into_iter().chain(files(&root(), "js")) {
+        let stem = path.file_stem().unwrap().to_string_lossy().to_lowercase();
+        assert!(
+            !["util", "utils", "helper", "helpers", "manager", "common", "misc"].contains(&stem.as_str()),
+            "{stem}"
+        );
+    }
+}
+
+#[test]
+fn tests_wait_for_conditions_and_never_sleep() {
+    for path in files(&root().join("tests"), "rs") {
+        let sleeps = ["thread::", "sleep("].concat();
+        assert!(!text(&path).contains(&sleeps), "{} sleeps", path.display());
+    }
+}
+
+/// What a module of the page may import, by the folder or file that it is in. What is not listed may import anything.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("protocol/", &["protocol/"]),
+    ("board/", &["board/", "protocol/"]),
+    ("session.js", &["board/", "protocol/"]),
+    ("viewport.js", &["protocol/"]),
+    ("ink.js", &[]),
+    ("painter.js", &["ink.js"]),
+    ("stage.js", &["painter.js"]),
+    ("connection.js", &["protocol/"]),
+    ("pointers.js", &[]),
+    ("tools/", &["tools/", "protocol/", "ink.js", "painter.js"]),
+];
+
+/// Names that only modules with a DOM, a socket or a clock may say.
+const IMPURE: &[&str] =
+    &["document", "window", "navigator", "WebSocket", "setTimeout", "Date", "performance", "localStorage"];
+const PURE: &[&str] = &["protocol/", "board/", "session.js", "viewport.js", "ink.js"];
+
+#[test]
+fn the_arrows_of_the_page_point_one_way() {
+    let base = root().join("static/js");
+    for path in files(&base, "js") {
+        let name = path.strip_prefix(&base).unwrap().to_string_lossy().into_owned();
+        let source = text(&path);
+        if let Some((_, allowed)) = ARROWS.iter().find(|(place, _)| name.starts_with(place)) {
+            for import in imports(&source) {
+                let target = path.parent().unwrap().join(&import).components().collect::<PathBuf>();
+                let target = normal(&target).strip_prefix(&base).unwrap().to_string_lossy().into_owned();
+                assert!(allowed.iter().any(|place| target.starts_with(place)), "{name} imports {target}");
+            }
+        }
+        if PURE.iter().any(|place| name.starts_with(place)) {
+            for word in words(&source) {
+                assert!(!IMPURE.contains(&word), "{name} says {word}");
+            }
+        }
+    }
+}
+
+fn imports(source: &str) -> Vec<String> {
+    let lines = source.lines().filter(|line| line.starts_with("import ") || line.starts_with("} from "));
+    lines.filter_map(|line| Some(line.split('"').nth(1)?.to_owned())).collect()
+}
+
+/// The words of the code, without comments.
+fn words(source: &str) -> impl Iterator<Item = &str> {
+    let is_comment = |line: &&str| ["//", "*", "/*"].iter().any(|mark| line.trim_start().starts_with(mark));
+    let code = source.lines().filter(move |line| !is_comment(line));
+    code.flat_map(|line| line.split(|letter: char| !letter.is_alphanumeric() && letter != '_'))
+}
+
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        if part.as_os_str() == ".." {
+            normal.pop();
+        } else {
+            normal.push(part);
+        }
+    }
+    normal
+}

@@ -1,0 +1,85 @@
+// The page's board replays the server's committed session to the same state hash after every step.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { test } from "node:test";
+import { Board, Diverged } from "../../static/js/board/board.js";
+import { Rejected } from "../../static/js/board/element.js";
+import { fromHex } from "../../static/js/protocol/bytes.js";
+import { decodeServer } from "../../static/js/protocol/codec.js";
+
+const session = JSON.parse(readFileSync(new URL("../../server/board/replay.json", import.meta.url)));
+
+function* log() {
+  for (const { bytes, hash } of session.steps) {
+    const [{ firstSeq, entries }] = decodeServer(fromHex(bytes));
+    yield { seq: firstSeq, entry: entries[0], hash };
+  }
+}
+
+function restored() {
+  const [head, ...rest] = decodeServer(fromHex(session.snapshot));
+  const { hash } = rest.pop();
+  return Board.restore({ ...head, elements: rest.flatMap((message) => message.elements), hash });
+}
+
+test("the log gives the server's state hash after every step", () => {
+  const board = new Board();
+  for (const { seq, entry, hash } of log()) {
+    board.replay(seq, entry);
+    assert.equal(board.hash.toString(), hash, `after operation ${seq}`);
+  }
+});
+
+test("the snapshot gives the same board as the log", () => {
+  const board = new Board();
+  for (const { seq, entry } of log()) board.replay(seq, entry);
+  assert.equal(restored().hash.toString(), board.hash.toString());
+  const keys = (of) => Array.from(of.visible(), (element) => element.key);
+  assert.deepEqual(keys(restored()), keys(board));
+});
+
+test("a log that does not follow is not applied", () => {
+  const [first] = log();
+  assert.throws(() => new Board().replay(2, first.entry), Diverged);
+});
+
+const text = (words) => ({ type: "text", gestureBack: 0, colour: "#000000ff", size: 9, scale: 3, x: 0, y: 0, text: words });
+
+test("operations on top leave the board below as it is", () => {
+  const below = restored();
+  const before = below.hash.toString();
+  const top = new Board(below);
+  const some = Array.from(below.visible())[0];
+  top.submit(9, 1, text("on top"));
+  top.submit(9, 2, { type: "delete", gestureBack: 0, elements: [{ author: some.author, cseq: some.cseq }] });
+  const keys = Array.from(top.visible(), (element) => element.key);
+  assert.ok(keys.includes("9:1"));
+  assert.ok(!keys.includes(some.key));
+  assert.equal(below.hash.toString(), before);
+  top.submit(9, 3, { type: "undo", gesture: 2 });
+  assert.ok(Array.from(top.visible(), (element) => element.key).includes(some.key));
+});
+
+test("undo and redo walk through one's own gestures", () => {
+  const board = new Board();
+  board.submit(1, 1, text("a"));
+  board.submit(1, 2, text("b"));
+  assert.equal(board.history(1).undoable, 2);
+  board.submit(1, 3, { type: "undo", gesture: 2 });
+  board.submit(1, 4, { type: "undo", gesture: 1 });
+  assert.equal(board.history(1).undoable, undefined);
+  assert.equal(board.history(1).redoable, 1);
+  board.submit(1, 5, { type: "redo", gesture: 1 });
+  assert.equal(board.history(1).redoable, 2);
+  assert.equal(board.history(1).undoable, 1);
+});
+
+test("rules are the server's rules", () => {
+  const board = new Board();
+  const reason = (act) => assert.throws(act, Rejected);
+  reason(() => board.submit(1, 1, { type: "points", slot: 0, steps: [[1, 1]] }));
+  reason(() => board.submit(1, 1, { type: "undo", gesture: 1 }));
+  reason(() => board.submit(1, 1, text("bell\u0007")));
+  reason(() => board.submit(1, 1, { type: "unknown", tag: 99, body: "" }));
+});

@@ -1,0 +1,104 @@
+// A session keeps what the server does not have, and sends it again.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Session, SessionDelegate, ownOnly } from "../../static/js/session.js";
+
+const text = (words = "x") => ({ type: "text", gestureBack: 0, colour: "#000000ff", size: 9, scale: 3, x: 0, y: 0, text: words });
+const identity = () => ({ clientId: "00".repeat(16), nextCseq: 1, name: "Ada", colour: "#000000ff" });
+const welcome = (more) => ({ type: "welcome", author: 1, epoch: "01".repeat(8), seq: 0, cseq: 0, mark: 0, ...more });
+const empty = [
+  { type: "snapshot", seq: 0, elements: 0, authors: [] },
+  { type: "snapshotEnd", hash: "0".repeat(16) },
+];
+
+function joined(more) {
+  const session = new Session(identity(), new SessionDelegate());
+  session.receive([welcome(more), ...empty]);
+  return session;
+}
+
+const logged = (firstSeq, ...operations) => ({
+  type: "operations", firstSeq, entries: operations.map((operation) => ({ author: 1, operation })),
+});
+const sent = (session) => session.takeMessages().flatMap(({ firstCseq, operations }) => operations.map((_, at) => firstCseq + at));
+
+test("what is drawn before the first welcome is sent after it", () => {
+  const session = new Session(identity(), new SessionDelegate());
+  session.submit(text());
+  assert.deepEqual(sent(session), []);
+  session.receive([welcome(), ...empty]);
+  assert.deepEqual(sent(session), [1]);
+  assert.deepEqual(sent(session), [], "once");
+});
+
+test("after a reconnect everything that the server does not have is sent again with its numbers", () => {
+  const session = joined();
+  for (let at = 0; at < 4; at++) session.submit(text());
+  sent(session);
+  session.receive([logged(1, text(), text())]);
+  session.receive([welcome({ seq: 2, cseq: 2 })]);
+  assert.deepEqual(sent(session), [3, 4]);
+});
+
+test("a server that has lost what it said it had gets it again", () => {
+  const session = joined();
+  session.submit(text());
+  session.submit(text());
+  session.receive([logged(1, text(), text())]);
+  assert.equal(session.pending.length, 0);
+  session.receive([welcome({ epoch: "02".repeat(8) }), ...empty]);
+  assert.deepEqual(sent(session), [1, 2]);
+  assert.equal(Array.from(session.board.visible()).length, 2, "and they are seen meanwhile");
+});
+
+test("what is durable is let go", () => {
+  const session = joined();
+  session.submit(text());
+  session.submit(text());
+  session.receive([logged(1, text())]);
+  session.receive([logged(2, text()), { type: "mark", seq: 1 }]);
+  assert.deepEqual(session.received.map(({ cseq }) => cseq), [2]);
+});
+
+test("a rejected operation is no longer seen", () => {
+  const session = joined();
+  const cseq = session.submit(text());
+  session.receive([{ type: "reject", cseq, reason: "boardFull" }]);
+  assert.equal(Array.from(session.board.visible()).length, 0);
+});
+
+test("an operation that the server cannot read is found and let go, and the rest arrives", () => {
+  const session = joined();
+  for (let at = 0; at < 3; at++) session.submit(text());
+  assert.equal(session.wasMalformed(), false);
+  session.receive([welcome()]);
+  assert.deepEqual(sent(session), [1], "one at a time");
+  assert.equal(session.wasMalformed(), true);
+  session.receive([welcome()]);
+  assert.deepEqual(sent(session), [2]);
+  session.receive([{ type: "operations", firstSeq: 1, entries: [{ author: 1, skip: 1, operation: text() }] }]);
+  assert.deepEqual(sent(session), [3]);
+});
+
+test("what is sent again to a new lineage lets go of other people's elements only", () => {
+  const remove = (gestureBack, ...authors) => ({
+    type: "delete", gestureBack, elements: authors.map((author) => ({ author, cseq: 1 })),
+  });
+  const operations = [text(), remove(0, 7), remove(1, 0, 7), remove(2, 0), { type: "undo", gesture: 2 }, remove(0, 7), { type: "undo", gesture: 6 }];
+  const kept = ownOnly(operations.map((operation, at) => ({ cseq: at + 1, operation })));
+  assert.deepEqual(kept, [
+    { cseq: 1, operation: text() },
+    { cseq: 3, operation: remove(0, 0) },
+    { cseq: 4, operation: remove(1, 0) },
+    { cseq: 5, operation: { type: "undo", gesture: 3 } },
+  ]);
+});
+
+test("much that is sent at once goes in messages that fit", () => {
+  const session = joined();
+  for (let at = 0; at < 40; at++) session.submit(text("ü".repeat(2000)));
+  const messages = session.takeMessages();
+  assert.ok(messages.length > 4);
+  assert.equal(messages.flatMap(({ operations }) => operations).length, 40);
+});

@@ -1,0 +1,15 @@
+# The commands of a newcomer. Each is one line of Cargo, which works without make too.
+
+.PHONY: run test setup bench
+
+run:
+	cargo run --release --package inkwire
+
+test: setup
+	cargo xtask test
+
+setup:
+	cargo xtask setup
+
+bench:
+	cargo xtask bench

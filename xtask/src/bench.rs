@@ -1,0 +1,22 @@
+//! `cargo xtask bench`: load on a release build, on loopback, bounded in time.
+
+use crate::process::{cargo, check};
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Flags {
+    /// What is passed on to the load generator, such as `quiet --seconds 30`; everything where nothing is said.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    arguments: Vec<String>,
+}
+
+pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
+    let build = ["build", "--release", "--package", "inkwire", "--package", "inkwire-tests", "--bins"];
+    check(&mut cargo(&build))?;
+    check(&mut cargo(&["build", "--release", "--package", "inkwire", "--examples"]))?;
+    if flags.arguments.iter().any(|argument| argument == "echo") {
+        check(cargo(&["build", "--release"]).current_dir("tests/peers"))?;
+    }
+    let target = std::env::var("CARGO_TARGET_DIR").unwrap_or("target".into());
+    let mut load = std::process::Command::new(format!("{target}/release/load"));
+    check(load.args(&flags.arguments).env("INKWIRE_BIN", format!("{target}/release/inkwire")))
+}

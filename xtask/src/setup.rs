@@ -1,0 +1,91 @@
+//! `cargo xtask setup`: installs what the tests need and the machine lacks, and is quick when nothing is missing.
+
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::bail;
+
+use crate::autobahn;
+use crate::process::{check, is_on_path};
+
+/// A program or file of a Debian package.
+struct Need {
+    package: &'static str,
+    is_there: fn() -> bool,
+    what_for: &'static str,
+}
+
+const NEEDS: &[Need] = &[
+    Need { package: "chromium", is_there: || is_on_path("chromium"), what_for: "the browser of the page's tests" },
+    Need {
+        package: "fonts-dejavu-core",
+        is_there: || Path::new("/usr/share/fonts/truetype/dejavu").is_dir(),
+        what_for: "letters on screenshots",
+    },
+    Need { package: "nodejs", is_there: || is_on_path("node"), what_for: "the page's tests" },
+    Need { package: "npm", is_there: || is_on_path("npm"), what_for: "Playwright" },
+    Need { package: "python3", is_there: || is_on_path("python3"), what_for: "passing on a socket as systemd does" },
+];
+
+pub(crate) fn run() -> anyhow::Result<()> {
+    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.is_there)()).collect();
+    if !missing.is_empty() {
+        missing.iter().for_each(|need| println!("setup: {} is missing ({})", need.package, need.what_for));
+        install(&missing.iter().map(|need| need.package).collect::<Vec<_>>())?;
+    }
+    install_npm_packages()?;
+    autobahn::install()?;
+    println!("setup: everything is there");
+    Ok(())
+}
+
+/// Installs Debian packages as root or by a sudo that asks nothing; else says what to type.
+fn install(packages: &[&str]) -> anyhow::Result<()> {
+    let by_hand = format!("apt-get update && apt-get install --no-install-recommends {}", packages.join(" "));
+    let Some(apt) = apt() else {
+        bail!("this user may not install packages; as root, type: {by_hand}");
+    };
+    println!("setup: {by_hand}");
+    check(apt().arg("update").arg("--quiet=2"))?;
+    check(apt().args(["install", "--yes", "--quiet=2", "--no-install-recommends"]).args(packages))
+}
+
+fn apt() -> Option<fn() -> Command> {
+    fn as_root() -> Command {
+        let mut command = Command::new("apt-get");
+        command.env("DEBIAN_FRONTEND", "noninteractive");
+        command
+    }
+    fn by_sudo() -> Command {
+        let mut command = Command::new("sudo");
+        command.args(["--non-interactive", "DEBIAN_FRONTEND=noninteractive", "apt-get"]);
+        command
+    }
+    if !is_on_path("apt-get") {
+        return None;
+    }
+    let answers = |command: &mut Command| {
+        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    };
+    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
+    if is_root {
+        Some(as_root)
+    } else if answers(Command::new("sudo").args(["--non-interactive", "true"])) {
+        Some(by_sudo)
+    } else {
+        None
+    }
+}
+
+/// `npm ci` where the installed packages are not those of the lock file.
+fn install_npm_packages() -> anyhow::Result<()> {
+    let modified = |path: &str| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
+    let locked = modified("tests/package-lock.json");
+    let installed = modified("tests/node_modules/.package-lock.json");
+    if installed.is_some() && installed >= locked {
+        return Ok(());
+    }
+    println!("setup: npm ci in tests/ (Playwright, without a browser of its own)");
+    check(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir("tests"))
+}

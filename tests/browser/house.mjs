@@ -160,11 +160,17 @@ export class Person {
 export const wave = (x, y, count = 20) =>
   Array.from({ length: count }, (_, at) => [x + at * 12, y + 40 * Math.sin(at / 3)]);
 
-/** Everybody has the same board. */
+/** Waits until everybody is at the same place of the log with nothing on its way; then they must have the same board. */
 export async function agree(...people) {
-  const seqs = (await Promise.all(people.map((person) => person.state()))).map(({ seq }) => seq);
-  const last = Math.max(...seqs);
-  const states = await Promise.all(people.map((person) => person.sees(`operation ${last}`, ({ seq }) => seq >= last)));
-  assert.equal(new Set(states.map(({ hash }) => hash)).size, 1, "the state hashes differ");
-  return states[0];
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const states = await Promise.all(people.map((person) => person.state()));
+    const isSettled = states.every(({ seq, pending }) => seq === states[0].seq && pending === 0);
+    if (isSettled) {
+      assert.equal(new Set(states.map(({ hash }) => hash)).size, 1, "the state hashes differ");
+      return states[0];
+    }
+    assert.ok(Date.now() < deadline, `waited in vain for one place in the log; ${JSON.stringify(states)}`);
+    await people[0].page.waitForTimeout(10);
+  }
 }

@@ -61,6 +61,7 @@ fn client_name(message: &ClientMessage) -> String {
         ClientMessage::Presence { .. } => "client presence".into(),
         ClientMessage::Profile { .. } => "profile".into(),
         ClientMessage::Ping { .. } => "ping".into(),
+        ClientMessage::Check { .. } => "check".into(),
         ClientMessage::Unknown { .. } => "unknown client message".into(),
     }
 }
@@ -77,6 +78,7 @@ fn server_name(message: &ServerMessage) -> String {
         ServerMessage::Reject { reason, .. } => format!("reject: {reason}"),
         ServerMessage::Bye { reason, .. } => format!("bye: {reason}"),
         ServerMessage::Pong { .. } => "pong".into(),
+        ServerMessage::Storage { state } => format!("storage: {state}"),
         ServerMessage::Unknown { .. } => "unknown server message".into(),
     }
 }
@@ -181,6 +183,7 @@ fn client() -> Vec<ClientMessage> {
         client_id: ClientId(std::array::from_fn(|index| index as u8 * 17)),
         epoch: Epoch([1, 2, 3, 4, 5, 6, 7, 8]),
         seq: 70_000,
+        hash: [0xab; 8],
         name: name.into(),
         colour: RED,
     };
@@ -191,6 +194,7 @@ fn client() -> Vec<ClientMessage> {
         ClientMessage::Presence { cursor: Some([-64, limits::COORDINATE]) },
         ClientMessage::Profile { name: "<b>Bob</b>".into(), colour: CLEAR },
         ClientMessage::Ping { nonce: 0 },
+        ClientMessage::Check { seq: 300, hash: [8, 7, 6, 5, 4, 3, 2, 1] },
         ClientMessage::Unknown { tag: 99, body: vec![0xff] },
         ClientMessage::Operations { first_cseq: 1, operations: vec![Operation::End { slot: 0 }; limits::OPERATIONS] },
         ClientMessage::Operations { first_cseq: limits::CSEQ, operations: vec![Operation::End { slot: 0 }] },
@@ -210,7 +214,10 @@ fn server() -> Vec<ServerMessage> {
         deletions: vec![by],
         patches: vec![PatchRecord { by, property: Property::Width { width: 9 } }],
     };
-    let stroke = |count, live| Content::Stroke { begin: pen(Some(3)), points: points(0, count, count > 0), live };
+    let stroke = |count, live| {
+        let points = points(0, count, count > 0).try_into().expect("even points");
+        Content::Stroke { begin: pen(Some(3)), points, live }
+    };
     let entry = |author, skip, operation| Entry { author, skip, operation };
     let mut all = vec![
         ServerMessage::Welcome { author: 3, epoch: Epoch([9; 8]), seq: 1234, cseq: 88, mark: 1200 },
@@ -258,6 +265,7 @@ fn server() -> Vec<ServerMessage> {
         ServerMessage::Pong { nonce: 12 },
         ServerMessage::Unknown { tag: 127, body: vec![] },
     ];
+    all.extend(StorageState::ALL.iter().map(|state| ServerMessage::Storage { state: *state }));
     all.extend(RejectReason::ALL.iter().map(|reason| ServerMessage::Reject { cseq: 89, reason: *reason }));
     all.extend(Reason::ALL.iter().map(|reason| ServerMessage::Bye {
         reason: *reason,
@@ -297,7 +305,7 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
     let begin = |begin: Begin| encoded(Operation::Begin(begin));
     let hello = |name: Vec<u8>| {
         let mut body = vec![7; 24];
-        body.push(0);
+        body.extend([0; 9]);
         put_length(&mut body, name.len());
         body.extend(name);
         body.extend([0; 4]);
@@ -400,11 +408,12 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
         ("a reason that does not exist", "server", vec![39, 2, 1, 12], UnknownValue),
         ("a change that does not exist", "server", vec![37, 2, 0, 3], UnknownValue),
         ("a list longer than its bytes", "server", vec![33, 5, 0, 0, 1, 1, 100], Truncated),
+        ("points of a slot in a snapshot", "server", element_of_points(&[0x11, 2, 2]), SlotOutOfRange),
         (
             "a slot above the limit in a snapshot",
             "server",
             {
-                let content = Content::Stroke { begin: pen(None), points: points(0, 0, false), live: Some(8) };
+                let content = Content::Stroke { begin: pen(None), points: Ink::default(), live: Some(8) };
                 let element =
                     Element { author: 1, cseq: 1, seq: 1, gesture: 1, content, deletions: vec![], patches: vec![] };
                 binary::encode_server(&[ServerMessage::Elements { elements: vec![element] }])
@@ -412,6 +421,18 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
             SlotOutOfRange,
         ),
     ]
+}
+
+/// A snapshot's stroke around the bytes of its points.
+fn element_of_points(points: &[u8]) -> Vec<u8> {
+    let content = Content::Stroke { begin: pen(None), points: Ink::default(), live: None };
+    let element = Element { author: 1, cseq: 1, seq: 1, gesture: 1, content, deletions: vec![], patches: vec![] };
+    let mut packet = binary::encode_server(&[ServerMessage::Elements { elements: vec![element] }]);
+    // Behind the points stand the live slot and two empty lists; the points are one byte, 0, for none.
+    let at = packet.len() - 4;
+    packet.splice(at..=at, points.iter().copied());
+    packet[1] += points.len() as u8 - 1;
+    packet
 }
 
 fn reject_json() -> Vec<(&'static str, &'static str, DecodeError)> {

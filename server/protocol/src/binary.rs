@@ -3,11 +3,12 @@
 //! Every message and operation has exactly one encoding, so the server relays the bytes of an operation as they came.
 
 use crate::bytes::{Reader, put_body, put_number, put_pair, put_signed, put_text};
+use crate::ink::{self, PointsHead};
 use crate::limits;
 use crate::{
     AuthorState, Begin, Change, ClientId, ClientMessage, Colour, Content, DecodeError, Element, ElementRef, Entry,
-    Epoch, GestureRef, GestureState, Operation, Patch, PatchRecord, Points, Property, Reason, RejectReason,
-    ServerMessage, Shape, ShapeKind, Text, Tool,
+    Epoch, GestureRef, GestureState, Ink, Operation, Patch, PatchRecord, Points, Property, Reason, RejectReason,
+    ServerMessage, Shape, ShapeKind, StorageState, Text, Tool,
 };
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -19,6 +20,7 @@ mod tag {
     pub(super) const CLIENT_PRESENCE: u8 = 3;
     pub(super) const PROFILE: u8 = 4;
     pub(super) const PING: u8 = 5;
+    pub(super) const CHECK: u8 = 6;
 
     pub(super) const WELCOME: u8 = 32;
     pub(super) const SNAPSHOT: u8 = 33;
@@ -30,6 +32,7 @@ mod tag {
     pub(super) const REJECT: u8 = 39;
     pub(super) const BYE: u8 = 40;
     pub(super) const PONG: u8 = 41;
+    pub(super) const STORAGE: u8 = 42;
 
     pub(super) const BEGIN: u8 = 1;
     pub(super) const POINTS: u8 = 2;
@@ -92,6 +95,13 @@ pub fn put_entries(out: &mut Vec<u8>, first_seq: u64, entries: &[u8]) {
     });
 }
 
+/// Writes the packet of one `elements` message, from elements that a board holds.
+pub fn encode_elements<'a>(elements: impl Iterator<Item = &'a Element>) -> Vec<u8> {
+    let mut out = Vec::new();
+    put_tagged(&mut out, tag::ELEMENTS, |out| elements.for_each(|element| put_element(out, element)));
+    out
+}
+
 /// Appends one server message to a packet.
 pub fn put_server(out: &mut Vec<u8>, message: &ServerMessage) {
     match message {
@@ -128,16 +138,20 @@ pub fn put_server(out: &mut Vec<u8>, message: &ServerMessage) {
             put_text(out, text);
         }),
         ServerMessage::Pong { nonce } => put_tagged(out, tag::PONG, |out| put_number(out, *nonce)),
+        ServerMessage::Storage { state } => {
+            put_tagged(out, tag::STORAGE, |out| put_value(out, StorageState::ALL, state))
+        }
         ServerMessage::Unknown { tag, body } => put_tagged(out, *tag, |out| out.extend_from_slice(body)),
     }
 }
 
 fn put_client(out: &mut Vec<u8>, message: &ClientMessage) {
     match message {
-        ClientMessage::Hello { client_id, epoch, seq, name, colour } => put_tagged(out, tag::HELLO, |out| {
+        ClientMessage::Hello { client_id, epoch, seq, hash, name, colour } => put_tagged(out, tag::HELLO, |out| {
             out.extend_from_slice(&client_id.0);
             out.extend_from_slice(&epoch.0);
             put_number(out, *seq);
+            out.extend_from_slice(hash);
             put_text(out, name);
             put_colour(out, *colour);
         }),
@@ -151,6 +165,10 @@ fn put_client(out: &mut Vec<u8>, message: &ClientMessage) {
             put_colour(out, *colour);
         }),
         ClientMessage::Ping { nonce } => put_tagged(out, tag::PING, |out| put_number(out, *nonce)),
+        ClientMessage::Check { seq, hash } => put_tagged(out, tag::CHECK, |out| {
+            put_number(out, *seq);
+            out.extend_from_slice(hash);
+        }),
         ClientMessage::Unknown { tag, body } => put_tagged(out, *tag, |out| out.extend_from_slice(body)),
     }
 }
@@ -221,8 +239,6 @@ fn put_begin(out: &mut Vec<u8>, begin: &Begin) {
     out.extend(begin.pressure);
 }
 
-/// The first step is written as it is, every later one as what it differs from the step before: a pen that moves evenly
-/// costs one byte a point. Pressures follow, two to a byte.
 fn put_points(out: &mut Vec<u8>, points: &Points) {
     let pressed = !points.pressures.is_empty();
     put_number(out, (points.steps.len() as u64) << 4 | u64::from(pressed) << 3 | u64::from(points.slot & 7));
@@ -321,7 +337,7 @@ fn put_content(out: &mut Vec<u8>, content: &Content) {
         Content::Stroke { begin, points, live } => {
             out.push(0);
             put_begin(out, begin);
-            put_points(out, points);
+            points.put(out);
             out.push(live.map_or(0, |slot| slot + 1));
         }
         Content::Shape(shape) => {
@@ -394,6 +410,7 @@ fn client_message(tag: u8, body: &mut Reader<'_>) -> Result<ClientMessage> {
             client_id: ClientId(body.array()?),
             epoch: Epoch(body.array()?),
             seq: body.number()?,
+            hash: body.array()?,
             name: body.text(limits::NAME)?,
             colour: colour(body)?,
         },
@@ -408,6 +425,7 @@ fn client_message(tag: u8, body: &mut Reader<'_>) -> Result<ClientMessage> {
         tag::CLIENT_PRESENCE => ClientMessage::Presence { cursor: cursor(body)? },
         tag::PROFILE => ClientMessage::Profile { name: body.text(limits::NAME)?, colour: colour(body)? },
         tag::PING => ClientMessage::Ping { nonce: body.number()? },
+        tag::CHECK => ClientMessage::Check { seq: body.number()?, hash: body.array()? },
         tag => ClientMessage::Unknown { tag, body: body.rest().to_vec() },
     })
 }
@@ -441,6 +459,7 @@ fn server_message(tag: u8, body: &mut Reader<'_>) -> Result<ServerMessage> {
             text: body.text(limits::REASON_TEXT)?,
         },
         tag::PONG => ServerMessage::Pong { nonce: body.number()? },
+        tag::STORAGE => ServerMessage::Storage { state: value(body, StorageState::ALL)? },
         tag => ServerMessage::Unknown { tag, body: body.rest().to_vec() },
     })
 }
@@ -448,7 +467,7 @@ fn server_message(tag: u8, body: &mut Reader<'_>) -> Result<ServerMessage> {
 fn operation(tag: u8, body: &mut Reader<'_>) -> Result<Operation> {
     Ok(match tag {
         tag::BEGIN => Operation::Begin(begin(body)?),
-        tag::POINTS => Operation::Points(points(body, 1, limits::POINTS)?),
+        tag::POINTS => Operation::Points(points(body)?),
         tag::END => Operation::End { slot: slot(body)? },
         tag::CANCEL => Operation::Cancel { slot: slot(body)? },
         tag::SHAPE => Operation::Shape(shape(body)?),
@@ -527,51 +546,24 @@ fn begin(body: &mut Reader<'_>) -> Result<Begin> {
     Ok(Begin { slot, gesture_back, tool, colour, width, scale, x, y, pressure })
 }
 
-fn points(body: &mut Reader<'_>, least: usize, most: usize) -> Result<Points> {
-    let head = body.number()?;
-    let count = usize::try_from(head >> 4).ok().filter(|count| *count <= most).ok_or(DecodeError::TooMany)?;
-    if count < least {
-        return Err(DecodeError::Empty);
-    }
-    if count > body.remaining() {
-        return Err(DecodeError::Truncated);
-    }
-    let pressed = head & 8 != 0;
-    if pressed && count == 0 {
-        return Err(DecodeError::InvalidFlag);
-    }
-    Ok(Points {
-        slot: (head & 7) as u8,
-        steps: steps(body, count)?,
-        pressures: if pressed { pressures(body, count)? } else { Vec::new() },
-    })
-}
-
-fn steps(body: &mut Reader<'_>, count: usize) -> Result<Vec<[i32; 2]>> {
-    let limit = 2 * i64::from(limits::COORDINATE);
+fn points(body: &mut Reader<'_>) -> Result<Points> {
+    let PointsHead { count, pressed, slot } = PointsHead::read(body, 1, limits::POINTS)?;
     let mut steps = Vec::with_capacity(count);
-    let mut before = [0i32; 2];
+    let mut before = [0; 2];
     for at in 0..count {
-        let (ddx, ddy) = if at == 0 { (body.signed()?, body.signed()?) } else { body.pair()? };
-        before = [within(i64::from(before[0]) + ddx, limit)?, within(i64::from(before[1]) + ddy, limit)?];
+        before = ink::next_step(body, before, at == 0)?;
         steps.push(before);
     }
-    Ok(steps)
+    Ok(Points { slot, steps, pressures: if pressed { pressures(body, count)? } else { Vec::new() } })
 }
 
 fn pressures(body: &mut Reader<'_>, count: usize) -> Result<Vec<i16>> {
-    let mut pressures = Vec::with_capacity(count + 1);
-    while pressures.len() < count {
-        let (first, second) = body.pair()?;
-        for step in [first, second] {
-            if step.abs() > i64::from(limits::PRESSURE) {
-                return Err(DecodeError::PressureOutOfRange);
-            }
-            pressures.push(step as i16);
-        }
+    let mut pressures = Vec::with_capacity(count);
+    for _ in 0..count / 2 {
+        pressures.extend(ink::next_pressures(body)?);
     }
-    if pressures.len() > count && pressures.pop() != Some(0) {
-        return Err(DecodeError::StepNotMinimal);
+    if count % 2 == 1 {
+        pressures.push(ink::last_pressure(body)?);
     }
     Ok(pressures)
 }
@@ -655,7 +647,7 @@ fn element(body: &mut Reader<'_>) -> Result<Element> {
 fn content(body: &mut Reader<'_>) -> Result<Content> {
     Ok(match body.byte()? {
         0 => {
-            let (begin, points) = (begin(body)?, points(body, 0, limits::STROKE_POINTS)?);
+            let (begin, points) = (begin(body)?, Ink::read(body)?);
             let live = match body.byte()? {
                 0 => None,
                 slot if slot <= limits::LIVE_SLOTS => Some(slot - 1),

@@ -26,6 +26,11 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
+    /// The bytes from here to where a later reader of the same bytes stands.
+    pub(crate) fn until(&self, later: &Self) -> &'a [u8] {
+        &self.rest[..self.rest.len() - later.rest.len()]
+    }
+
     /// The next `length` bytes.
     pub(crate) fn take(&mut self, length: usize) -> Result<&'a [u8]> {
         let (head, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::Truncated)?;

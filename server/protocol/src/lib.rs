@@ -16,15 +16,17 @@
 pub mod binary;
 mod bytes;
 mod error;
+mod ink;
 pub mod json;
 pub mod limits;
 mod message;
 mod operation;
 
 pub use error::DecodeError;
+pub use ink::Ink;
 pub use message::{
     AuthorState, Change, ClientId, ClientMessage, Element, Entry, Epoch, GestureRef, GestureState, PatchRecord, Reason,
-    RejectReason, ServerMessage,
+    RejectReason, ServerMessage, StorageState,
 };
 pub use operation::{
     Begin, Colour, Content, ElementRef, Operation, Patch, Points, Property, Shape, ShapeKind, Text, Tool,

@@ -32,6 +32,9 @@ pub enum ClientMessage {
         epoch: Epoch,
         /// The last sequence number it has; 0 for nothing.
         seq: u64,
+        /// The state hash that its board has there: the log goes on from there only where the server had the same.
+        #[serde(with = "crate::json::hex_array", default)]
+        hash: [u8; 8],
         /// The person's name; the server cleans it.
         name: String,
         /// The person's colour.
@@ -62,6 +65,14 @@ pub enum ClientMessage {
     Ping {
         /// Comes back in the `pong`.
         nonce: u64,
+    },
+    /// Compares state hashes; a snapshot follows where they differ.
+    Check {
+        /// The last sequence number that the client has.
+        seq: u64,
+        /// The state hash of its board there.
+        #[serde(with = "crate::json::hex_array")]
+        hash: [u8; 8],
     },
     /// A message of a later version; the server passes over it.
     Unknown {
@@ -238,6 +249,20 @@ reasons! {
         HelloExpected,
         /// Nothing was heard for too long.
         TimedOut,
+        /// The board was deleted.
+        Deleted,
+    }
+}
+
+reasons! {
+    /// Where what is drawn is kept.
+    StorageState {
+        /// In memory, as long as the server runs: nothing becomes durable.
+        Memory,
+        /// On a disk that takes it.
+        Disk,
+        /// On a disk that takes nothing now, because it is full or broken: what is new becomes durable later.
+        Failing,
     }
 }
 
@@ -319,6 +344,11 @@ pub enum ServerMessage {
     Pong {
         /// The ping's.
         nonce: u64,
+    },
+    /// Where what is drawn is kept: behind the welcome, and when it changes.
+    Storage {
+        /// Where.
+        state: StorageState,
     },
     /// A message of a later version; an old client passes over it.
     Unknown {

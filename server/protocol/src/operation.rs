@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::Ink;
+
 /// A colour with its opacity, as `0xRRGGBBAA`; in JSON `"#rrggbbaa"`.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Colour(pub u32);
@@ -269,7 +271,7 @@ pub enum Content {
         /// Its style and first point.
         begin: Begin,
         /// Every later point.
-        points: Points,
+        points: Ink,
         /// The slot of its author in which it is still being drawn.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         live: Option<u8>,

@@ -14,7 +14,8 @@ const REJECT_REASONS = [
   "unknownOperation", "slotBusy", "slotFree", "gestureClosed", "noSuchGesture", "noSuchElement", "noSuchProperty",
   "strokeFull", "pressureMismatch", "outOfRange", "controlCharacter", "boardFull",
 ];
-const REASONS = ["restart", "replaced", "malformed", "helloExpected", "timedOut"];
+const REASONS = ["restart", "replaced", "malformed", "helloExpected", "timedOut", "deleted"];
+const STORAGE_STATES = ["memory", "disk", "failing"];
 
 // Fields: each has a way to read and a way to write, so that an operation is written down once.
 
@@ -275,6 +276,7 @@ const gestureState = {
 const strokeContent = {
   read(reader) {
     const it = { begin: begin.read(reader), points: points(0, limits.STROKE_POINTS).read(reader) };
+    if (it.points.slot !== 0) throw new DecodeError("slotOutOfRange");
     const live = reader.byte();
     if (live > limits.LIVE_SLOTS) throw new DecodeError("slotOutOfRange");
     if (live > 0) it.live = live - 1;
@@ -316,11 +318,12 @@ const clientOperations = {
 };
 
 const clientMessage = tagged({
-  hello: [1, fields({ clientId: hex(16), epoch: hex(8), seq: number, name: text(limits.NAME), colour })],
+  hello: [1, fields({ clientId: hex(16), epoch: hex(8), seq: number, hash: hex(8), name: text(limits.NAME), colour })],
   operations: [2, clientOperations],
   presence: [3, fields({ cursor: optional(place) })],
   profile: [4, fields({ name: text(limits.NAME), colour })],
   ping: [5, fields({ nonce: number })],
+  check: [6, fields({ seq: number, hash: hex(8) })],
 });
 
 const serverMessage = tagged({
@@ -341,6 +344,7 @@ const serverMessage = tagged({
   reject: [39, fields({ cseq: number, reason: value(REJECT_REASONS) })],
   bye: [40, fields({ reason: value(REASONS), retryMs: number, text: text(limits.REASON_TEXT) })],
   pong: [41, fields({ nonce: number })],
+  storage: [42, fields({ state: value(STORAGE_STATES) })],
 });
 
 const decode = (message, most) => (bytes) => {

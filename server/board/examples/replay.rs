@@ -25,7 +25,7 @@ pub fn document() -> String {
         steps.push(format!(r#"{{"bytes":"{}","hash":"{}"}}"#, hex(&packet), board.hash()));
     }
     assert_eq!(board.hash(), played.hash());
-    let snapshot = hex(&binary::encode_server(&board.snapshot().into_messages()));
+    let snapshot = hex(&board.packets().flatten().collect::<Vec<u8>>());
     format!("{{\n\"steps\": [\n{}\n],\n\"snapshot\": \"{snapshot}\"\n}}\n", steps.join(",\n"))
 }
 

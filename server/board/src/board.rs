@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 
 use inkwire_protocol::{
-    Begin, ClientId, Content, Element, ElementRef, Entry, GestureRef, Operation, Patch, Points, Property, RejectReason,
-    limits,
+    Begin, ClientId, Content, Element, ElementRef, Entry, GestureRef, Ink, Operation, Patch, Points, Property,
+    RejectReason, limits,
 };
 
 use crate::element::BoardElement;
@@ -55,7 +55,7 @@ pub(crate) struct Author {
 pub struct Board {
     pub(crate) seq: u64,
     pub(crate) authors: BTreeMap<u32, Author>,
-    pub(crate) elements: BTreeMap<u64, BoardElement>,
+    pub(crate) elements: BTreeMap<u64, Box<BoardElement>>,
     pub(crate) by_id: HashMap<ElementRef, u64>,
     pub(crate) clients: BTreeMap<ClientId, u32>,
     pub(crate) last_author: u32,
@@ -83,12 +83,12 @@ impl Board {
 
     /// Every element that is held, visible or not, in painting order.
     pub fn elements(&self) -> impl Iterator<Item = &BoardElement> {
-        self.elements.values()
+        self.elements.values().map(Box::as_ref)
     }
 
     /// The element of that identity.
     pub fn element(&self, id: ElementRef) -> Option<&BoardElement> {
-        self.elements.get(self.by_id.get(&id)?)
+        self.elements.get(self.by_id.get(&id)?).map(Box::as_ref)
     }
 
     /// The last client sequence number of an author in the log; 0 for none.
@@ -109,6 +109,27 @@ impl Board {
     /// Ties an author number that [`Board::author_for`] gave out to its client for good.
     pub fn remember(&mut self, client: ClientId, author: u32) {
         self.clients.entry(client).or_insert(author);
+        self.last_author = self.last_author.max(author);
+    }
+
+    /// Everybody who has drawn here, with their author numbers.
+    pub fn clients(&self) -> impl Iterator<Item = (ClientId, u32)> {
+        self.clients.iter().map(|(client, author)| (*client, *author))
+    }
+
+    /// Whether an author number is tied to this client.
+    pub fn remembers(&self, client: ClientId) -> bool {
+        self.clients.contains_key(&client)
+    }
+
+    /// The highest author number that was given out.
+    pub fn last_author(&self) -> u32 {
+        self.last_author
+    }
+
+    /// Passes over author numbers, so that none is given out twice although some that were are not known any more.
+    pub fn skip_authors(&mut self, count: u32) {
+        self.last_author += count;
     }
 
     /// Gives an operation its place in the log, unless it has one or breaks a rule.
@@ -173,10 +194,14 @@ impl Board {
         if self.authors.get(&author).is_some_and(|author| author.live[slot].is_some()) {
             return Err(RejectReason::SlotBusy);
         }
-        let points = Points { slot: 0, steps: Vec::new(), pressures: Vec::new() };
         let begin = Begin { slot: 0, ..begin.clone() };
         let gesture_back = begin.gesture_back;
-        self.add(author, cseq, gesture_back, Content::Stroke { begin, points, live: Some(slot as u8) })?;
+        self.add(
+            author,
+            cseq,
+            gesture_back,
+            Content::Stroke { begin, points: Ink::default(), live: Some(slot as u8) },
+        )?;
         let seq = self.seq + 1;
         self.author(author).live[slot] = Some(seq);
         Ok(())
@@ -237,7 +262,7 @@ impl Board {
         let element = BoardElement::new(wire)?;
         self.open(author, gesture, gesture_back);
         self.by_id.insert(element.id(), seq);
-        self.elements.insert(seq, element);
+        self.elements.insert(seq, Box::new(element));
         self.touch(author, gesture, seq);
         Ok(())
     }
@@ -297,7 +322,7 @@ impl Board {
             id.author = author;
         }
         let seq = self.by_id.get(&id).copied().ok_or(RejectReason::NoSuchElement)?;
-        let visible = self.elements.get(&seq).is_some_and(BoardElement::is_visible);
+        let visible = self.elements.get(&seq).is_some_and(|element| element.is_visible());
         if visible { Ok(seq) } else { Err(RejectReason::NoSuchElement) }
     }
 

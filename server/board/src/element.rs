@@ -49,10 +49,12 @@ impl BoardElement {
         let mut element =
             Self { wire, tip: Tip::default(), ink: Fold::default(), visible: false, hash: StateHash::default() };
         if let Content::Stroke { begin, points, .. } = &element.wire.content {
-            let (begin, points) = (begin.clone(), points.clone());
-            element.tip = Tip { x: begin.x, y: begin.y, pressure: begin.pressure.map_or(0, i32::from) };
-            element.tip.fold_into(&mut element.ink);
-            element.walk(&points, begin.pressure.is_some())?;
+            if !points.is_empty() && points.is_pressed() != begin.pressure.is_some() {
+                return Err(RejectReason::PressureMismatch);
+            }
+            let start = Tip { x: begin.x, y: begin.y, pressure: begin.pressure.map_or(0, i32::from) };
+            start.fold_into(&mut element.ink);
+            (element.tip, element.ink) = walk(start, element.ink, points.steps(), points.pressures())?;
         }
         Ok(element)
     }
@@ -81,33 +83,17 @@ impl BoardElement {
         let Content::Stroke { begin, points: held, .. } = &self.wire.content else {
             return Err(RejectReason::SlotFree);
         };
-        let pressed = begin.pressure.is_some();
-        if pressed == points.pressures.is_empty() {
+        if begin.pressure.is_some() == points.pressures.is_empty() {
             return Err(RejectReason::PressureMismatch);
         }
-        if held.steps.len() + points.steps.len() > limits::STROKE_POINTS {
+        if held.len() + points.steps.len() > limits::STROKE_POINTS {
             return Err(RejectReason::StrokeFull);
         }
-        self.walk(points, pressed)?;
+        let pressures = points.pressures.iter().copied();
+        (self.tip, self.ink) = walk(self.tip, self.ink, points.steps.iter().copied(), pressures)?;
         if let Content::Stroke { points: held, .. } = &mut self.wire.content {
-            held.steps.extend_from_slice(&points.steps);
-            held.pressures.extend_from_slice(&points.pressures);
+            held.extend(points);
         }
-        Ok(())
-    }
-
-    /// Moves the tip over the points, all or nothing.
-    fn walk(&mut self, points: &Points, pressed: bool) -> Result<(), RejectReason> {
-        if !points.steps.is_empty() && pressed == points.pressures.is_empty() {
-            return Err(RejectReason::PressureMismatch);
-        }
-        let (mut tip, mut ink) = (self.tip, self.ink);
-        for (at, step) in points.steps.iter().enumerate() {
-            let pressure = points.pressures.get(at).copied().unwrap_or(0);
-            tip = tip.step(*step, pressure).ok_or(RejectReason::OutOfRange)?;
-            tip.fold_into(&mut ink);
-        }
-        (self.tip, self.ink) = (tip, ink);
         Ok(())
     }
 
@@ -118,8 +104,9 @@ impl BoardElement {
 
     /// The stroke is finished.
     pub(crate) fn end(&mut self) {
-        if let Content::Stroke { live, .. } = &mut self.wire.content {
+        if let Content::Stroke { points, live, .. } = &mut self.wire.content {
             *live = None;
+            points.shrink();
         }
     }
 
@@ -214,6 +201,20 @@ impl BoardElement {
             }
         }
     }
+}
+
+/// Moves a tip over steps and folds every point, all or nothing.
+fn walk(
+    mut tip: Tip,
+    mut ink: Fold,
+    steps: impl Iterator<Item = [i32; 2]>,
+    mut pressures: impl Iterator<Item = i16>,
+) -> Result<(Tip, Fold), RejectReason> {
+    for step in steps {
+        tip = tip.step(step, pressures.next().unwrap_or(0)).ok_or(RejectReason::OutOfRange)?;
+        tip.fold_into(&mut ink);
+    }
+    Ok((tip, ink))
 }
 
 fn fold_style(fold: &mut Fold, colour: Colour, width: u16, scale: i8) {

@@ -44,9 +44,12 @@ impl History {
     /// Begins a gesture. Gives back the gestures that now stand for good: all that were undone, because there is no
     /// redo past a new gesture, and the oldest where there are too many.
     pub(crate) fn open(&mut self, id: u64) -> Vec<Gesture> {
-        let (mut settled, kept): (Vec<_>, Vec<_>) =
-            std::mem::take(&mut self.gestures).into_iter().partition(|gesture| gesture.undone);
-        self.gestures = kept.into();
+        let mut settled = Vec::new();
+        if self.gestures.iter().any(|gesture| gesture.undone) {
+            let all = std::mem::take(&mut self.gestures).into_iter();
+            let (undone, kept): (Vec<_>, Vec<_>) = all.partition(|gesture| gesture.undone);
+            (settled, self.gestures) = (undone, kept.into());
+        }
         self.gestures.push_back(Gesture { id, undone: false, touched: BTreeSet::new() });
         if self.gestures.len() > limits::UNDO_DEPTH {
             settled.extend(self.gestures.pop_front());

@@ -3,7 +3,8 @@
 use inkwire_protocol::{Element, Epoch, ServerMessage};
 
 use crate::board::{Board, ReplayError};
-use crate::snapshot::{RestoreError, Snapshot};
+use crate::hash::StateHash;
+use crate::snapshot::{Assembly, RestoreError};
 
 /// The server said something that does not follow from what it said before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -14,8 +15,8 @@ pub enum ReplicaError {
     /// A snapshot is none.
     #[error(transparent)]
     Restore(#[from] RestoreError),
-    /// Elements or the end of a snapshot that never began, or another number of elements than was announced.
-    #[error("a snapshot without beginning, or with another number of elements than announced")]
+    /// Elements or the end of a snapshot that never began.
+    #[error("a snapshot without beginning")]
     Assembly,
 }
 
@@ -24,7 +25,7 @@ pub enum ReplicaError {
 pub struct Replica {
     board: Board,
     epoch: Epoch,
-    arriving: Option<(Snapshot, u64)>,
+    arriving: Option<Assembly>,
 }
 
 impl Replica {
@@ -53,8 +54,7 @@ impl Replica {
                 *self = Self { epoch, ..Self::default() };
             }
             ServerMessage::Snapshot { seq, elements, authors } => {
-                let hash = crate::StateHash::default();
-                self.arriving = Some((Snapshot { seq, authors, elements: Vec::new(), hash }, elements));
+                self.arriving = Some(Assembly::new(seq, elements, &authors)?);
             }
             ServerMessage::Elements { elements } => self.arrived(elements)?,
             ServerMessage::SnapshotEnd { hash } => self.assemble(hash)?,
@@ -72,18 +72,13 @@ impl Replica {
     }
 
     fn arrived(&mut self, elements: Vec<Element>) -> Result<(), ReplicaError> {
-        let (snapshot, _) = self.arriving.as_mut().ok_or(ReplicaError::Assembly)?;
-        snapshot.elements.extend(elements);
-        Ok(())
+        let assembly = self.arriving.as_mut().ok_or(ReplicaError::Assembly)?;
+        Ok(elements.into_iter().try_for_each(|element| assembly.add(element))?)
     }
 
     fn assemble(&mut self, hash: [u8; 8]) -> Result<(), ReplicaError> {
-        let (mut snapshot, announced) = self.arriving.take().ok_or(ReplicaError::Assembly)?;
-        if snapshot.elements.len() as u64 != announced {
-            return Err(ReplicaError::Assembly);
-        }
-        snapshot.hash = crate::StateHash::from_bytes(hash);
-        self.board = Board::restore(snapshot)?;
+        let assembly = self.arriving.take().ok_or(ReplicaError::Assembly)?;
+        self.board = assembly.finish(StateHash::from_bytes(hash))?;
         Ok(())
     }
 }

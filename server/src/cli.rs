@@ -1,6 +1,8 @@
 //! The command line: what was typed. Each flag is also an environment variable.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -55,9 +57,12 @@ pub struct Serve {
     /// Where to listen: HOST:PORT (port 0 picks a free one), unix:/PATH, or systemd for an inherited socket.
     #[arg(long, env = "INKWIRE_LISTEN", default_value = "127.0.0.1:8081", value_name = "ADDRESS")]
     pub listen: Address,
-    /// Where boards are kept. This version keeps them in memory only, until the server stops.
-    #[arg(long, env = "INKWIRE_DATA", default_value = ":memory:", value_parser = [":memory:"])]
-    pub data: String,
+    /// The directory where boards are kept; :memory: for nowhere, until the server stops.
+    #[arg(long, env = "INKWIRE_DATA", default_value = "./inkwire-data", value_name = "DIRECTORY")]
+    pub data: Data,
+    /// Seconds to wait for another server to let go of that directory, as one does that hands over to this one.
+    #[arg(long, env = "INKWIRE_DATA_WAIT", default_value = "0", value_name = "SECONDS", value_parser = patience)]
+    pub data_wait: Duration,
     /// The path below which the page lives behind a proxy, whether the proxy strips it or not.
     #[arg(long, env = "INKWIRE_BASE_PATH", default_value = "/", value_name = "PATH")]
     pub base_path: BasePath,
@@ -82,6 +87,31 @@ pub struct Serve {
     /// How logs are written to standard error.
     #[arg(long, env = "INKWIRE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
+}
+
+/// Where boards are kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Data {
+    /// As long as the server runs.
+    Memory,
+    /// In this directory.
+    Directory(PathBuf),
+}
+
+impl FromStr for Data {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            ":memory:" => Ok(Self::Memory),
+            "" => Err("a directory has a name".into()),
+            path => Ok(Self::Directory(path.into())),
+        }
+    }
+}
+
+fn patience(text: &str) -> Result<Duration, String> {
+    if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -1,7 +1,7 @@
 //! The Inkwire server: HTTP, WebSocket connections, rooms and storage.
 //!
 //! Layers, each importing only those below it: [`serve`] puts everything together; [`site`] says what lives at which
-//! path; [`room`] is the drawing service; [`ws`] moves messages and knows nothing of boards; [`http`] reads and answers
+//! path; [`room`] is the drawing service, [`storage`] where it keeps its boards; [`ws`] moves messages and knows nothing of boards; [`http`] reads and answers
 //! requests; [`listen`] accepts sockets. Protocol and board are crates of their own.
 
 pub mod assets;
@@ -10,6 +10,7 @@ pub mod exit;
 pub mod http;
 pub mod listen;
 pub mod metrics;
+pub mod name;
 pub mod notify;
 pub mod room;
 pub mod serve;

@@ -36,6 +36,20 @@ pub struct Metrics {
     pub snapshots: Counter,
     /// How long the oldest operation of a flush had waited for it.
     pub flush_lag: Histogram,
+    /// Members that came back with a state that the log does not have, and were given a snapshot.
+    pub resynchronised: Counter,
+    /// Members whose state hash was not the room's; must stay 0.
+    pub diverged: Counter,
+    /// Commits to the disk.
+    pub commits: Counter,
+    /// Operations in one commit.
+    pub commit_operations: Histogram,
+    /// How long the oldest operation of a commit had waited until it was durable.
+    pub durable_lag: Histogram,
+    /// Commits that the disk did not take.
+    pub storage_failures: Counter,
+    /// Boards whose records were put in order.
+    pub compactions: Counter,
     /// Handlers that panicked; must stay 0.
     pub panics: Counter,
 }
@@ -63,6 +77,12 @@ impl Default for Metrics {
         let writes = counter("writes", "System calls that wrote to WebSocket connections");
         let flushes = counter("flushes", "Flushes of rooms");
         let snapshots = counter("snapshots", "Snapshots sent to members");
+        let resynchronised =
+            counter("resynchronised", "Members that came back with a state that the log does not have");
+        let diverged = counter("diverged", "Members whose state hash was not the room's");
+        let commits = counter("commits", "Commits to the disk");
+        let storage_failures = counter("storage_failures", "Commits that the disk did not take");
+        let compactions = counter("compactions", "Boards whose records were put in order");
         let panics = counter("panics", "Handlers that panicked");
         let mut bytes = |name: &str, help: &str| {
             let counter: Counter = Counter::default();
@@ -71,13 +91,16 @@ impl Default for Metrics {
         };
         let received = bytes("received", "Read from WebSocket connections");
         let sent = bytes("sent", "Written to WebSocket connections");
-        let flush_lag = Histogram::new(exponential_buckets(0.000_1, 2.0, 12));
-        registry.register_with_unit(
-            "flush_lag",
-            "How long the oldest operation of a flush had waited for it",
-            Unit::Seconds,
-            flush_lag.clone(),
-        );
+        let mut seconds = |name: &str, help: &str| {
+            let histogram = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
+            registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+            histogram
+        };
+        let flush_lag = seconds("flush_lag", "How long the oldest operation of a flush had waited for it");
+        let durable_lag =
+            seconds("durable_lag", "How long the oldest operation of a commit had waited until it was durable");
+        let commit_operations = Histogram::new(exponential_buckets(1.0, 2.0, 14));
+        registry.register("commit_operations", "Operations in one commit", commit_operations.clone());
         Self {
             registry,
             connections,
@@ -93,6 +116,13 @@ impl Default for Metrics {
             flushes,
             snapshots,
             flush_lag,
+            resynchronised,
+            diverged,
+            commits,
+            commit_operations,
+            durable_lag,
+            storage_failures,
+            compactions,
             panics,
         }
     }

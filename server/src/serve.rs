@@ -12,13 +12,13 @@ use smol::Executor;
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
-use crate::cli::{LogFormat, Serve};
+use crate::cli::{Data, LogFormat, Serve};
 use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::notify::notify;
 use crate::room::Rooms;
 use crate::site::{Echo, Site};
-use crate::storage::Memory;
+use crate::storage::{Disk, Memory, Storage};
 use crate::ws::{Close, Connections, Hub, Settings};
 
 /// Serves until SIGINT or SIGTERM, and then stops cleanly; a second signal stops at once.
@@ -74,8 +74,10 @@ async fn serve(flags: Serve, executor: Arc<Executor<'static>>) -> anyhow::Result
     let listener = Listener::bind(&flags.listen)?;
     let mut signals = Signals::new([Signal::Int, Signal::Term]).context("signals cannot be handled")?;
     let metrics = Arc::new(Metrics::default());
+    let disk = open_disk(&flags, &metrics).await?;
+    let storage: Arc<dyn Storage> = disk.clone().map_or_else(|| Arc::new(Memory) as Arc<dyn Storage>, |disk| disk);
     let site = Arc::new(Site {
-        rooms: Rooms::new(Arc::new(Memory::default()), metrics.clone(), executor.clone()),
+        rooms: Rooms::new(storage, metrics.clone(), executor.clone()),
         metrics,
         connections: Connections::default(),
         settings: Settings {
@@ -102,12 +104,27 @@ async fn serve(flags: Serve, executor: Arc<Executor<'static>>) -> anyhow::Result
     };
     let signal = accept.or(async { signals.next().await.and_then(Result::ok) }).await;
     drop(listener);
-    stop(&site, signal, flags.drain).or(async { signals.next().await.map_or((), drop) }).await;
-    Ok(())
+    let second = async {
+        signals.next().await;
+        Err(anyhow::anyhow!("stopped at once, by a second signal"))
+    };
+    stop(&site, disk, signal, flags.drain).or(second).await
+}
+
+async fn open_disk(flags: &Serve, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<Disk>>> {
+    let Data::Directory(directory) = &flags.data else { return Ok(None) };
+    let (directory, patience, metrics) = (directory.clone(), flags.data_wait, metrics.clone());
+    let disk = smol::unblock(move || Disk::open(&directory, patience, metrics)).await?;
+    Ok(Some(Arc::new(disk)))
 }
 
 /// Tells every member to come back and gives them time to take what is meant for them.
-async fn stop(site: &Site, signal: Option<Signal>, drain: Duration) {
+async fn stop(
+    site: &Arc<Site>,
+    disk: Option<Arc<Disk>>,
+    signal: Option<Signal>,
+    drain: Duration,
+) -> anyhow::Result<()> {
     notify("STOPPING=1");
     let code = if signal == Some(Signal::Int) { Close::GOING_AWAY } else { Close::RESTART };
     tracing::info!(?signal, connections = site.connections.count(), "stopping");
@@ -115,6 +132,24 @@ async fn stop(site: &Site, signal: Option<Signal>, drain: Duration) {
     site.rooms.flush_all();
     site.connections.stop(code);
     site.connections.drained(drain).await;
-    site.rooms.keep_all();
+    site.rooms.flush_all();
+    let rooms = site.rooms.clone();
+    let unwritten = smol::unblock(move || disk.map_or(0, |disk| close(&rooms, &disk, drain))).await;
     tracing::info!(left = site.connections.count(), "stopped");
+    if unwritten > 0 {
+        anyhow::bail!(
+            "{unwritten} operations could not be written: the disk takes nothing; the pages that drew them have them"
+        );
+    }
+    Ok(())
+}
+
+/// Writes what is still to be written and closes all boards; gives how many operations the disk did not take.
+fn close(rooms: &Rooms, disk: &Disk, drain: Duration) -> u64 {
+    let unwritten = disk.unwritten(drain);
+    if unwritten == 0 {
+        rooms.close_all();
+        disk.stop();
+    }
+    unwritten
 }

@@ -5,12 +5,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use http_types::{Method, StatusCode};
+use inkwire_protocol::StorageState;
 
 use crate::assets::asset;
 use crate::http::{Head, HeadReader, Origin, Reply, Upgrade, send, send_last, upgrade};
 use crate::listen::Socket;
 use crate::metrics::Metrics;
-use crate::room::{BoardName, Encoding, Member, NameError, Rooms};
+use crate::name::{BoardName, NameError};
+use crate::room::{Encoding, Member, Place, Rooms};
 use crate::ws::{self, Connections, Handle, Hub, Message, Service, Settings};
 
 /// The path below which the page lives: begins and ends with a slash.
@@ -118,7 +120,8 @@ fn route(path: &str) -> Route<'_> {
 /// What is done with a request.
 enum Answer {
     Reply(Reply),
-    Member(Upgrade, BoardName),
+    Join(Upgrade, BoardName),
+    Member(Upgrade, Place),
     Echo(Upgrade),
 }
 
@@ -154,7 +157,7 @@ impl Site {
             };
             first = false;
             let method = head.request.method();
-            match self.answer(&head) {
+            match self.opened(self.answer(&head)).await {
                 Answer::Reply(reply) if head.close => {
                     send_last(socket, reply, method).await;
                     return None;
@@ -162,10 +165,33 @@ impl Site {
                 Answer::Reply(reply) => send(socket, &reply.into_bytes(method, false).await).await?,
                 accepted => {
                     let (Answer::Member(upgrade, _) | Answer::Echo(upgrade)) = &accepted else { return None };
-                    send(socket, &upgrade.response()).await?;
+                    if send(socket, &upgrade.response()).await.is_none() {
+                        self.let_go(&accepted);
+                        return None;
+                    }
                     return Some((accepted, reader.into_rest()));
                 }
             }
+        }
+    }
+
+    /// Opens the board of whoever wants to join it, before the upgrade: where it cannot be opened, HTTP can say so.
+    async fn opened(&self, answer: Answer) -> Answer {
+        let Answer::Join(upgrade, name) = answer else { return answer };
+        match self.rooms.room(&name).await {
+            Ok(place) => Answer::Member(upgrade, place),
+            Err(error) => {
+                tracing::error!(board = %name, %error, "the board could not be opened");
+                let reply = Reply::text(StatusCode::ServiceUnavailable, "the board cannot be opened now");
+                Answer::Reply(reply.header("retry-after", "5"))
+            }
+        }
+    }
+
+    /// Nobody comes to a room that was opened for somebody.
+    fn let_go(&self, answer: &Answer) {
+        if let Answer::Member(_, place) = answer {
+            self.rooms.release(place);
         }
     }
 
@@ -178,7 +204,7 @@ impl Site {
             Route::NewBoard => Reply::redirect(&format!("b/{}", BoardName::unguessable())),
             Route::Board(Ok(_)) => self.page(head),
             Route::BoardSocket(Ok(name)) => match upgrade(head, &Encoding::SUBPROTOCOLS, &self.allowed_origins) {
-                Ok(upgrade) => return Answer::Member(upgrade, name),
+                Ok(upgrade) => return Answer::Join(upgrade, name),
                 Err(error) => error.reply(),
             },
             Route::Board(Err(error)) | Route::BoardSocket(Err(error)) => {
@@ -192,6 +218,9 @@ impl Site {
             Route::Healthz => ok("ok"),
             Route::Readyz if self.stopping.load(Ordering::Relaxed) => {
                 Reply::text(StatusCode::ServiceUnavailable, "stopping")
+            }
+            Route::Readyz if self.rooms.storage_state() == StorageState::Failing => {
+                Reply::text(StatusCode::ServiceUnavailable, "the disk takes nothing")
             }
             Route::Readyz => ok("ready"),
             Route::Metrics => {
@@ -217,9 +246,8 @@ impl Site {
     async fn speak_websocket(&self, socket: Socket, answer: Answer, rest: Vec<u8>) {
         let (connections, metrics) = (&self.connections, &*self.metrics);
         match answer {
-            Answer::Member(upgrade, name) => {
+            Answer::Member(upgrade, room) => {
                 let (rooms, encoding) = (self.rooms.clone(), Encoding::of(upgrade.protocol));
-                let room = rooms.room(&name);
                 let open = |wakeup, _| Member::new(rooms, room, encoding, wakeup);
                 ws::serve(socket, rest, &self.settings, connections, metrics, open).await;
             }
@@ -228,7 +256,7 @@ impl Site {
                 let open = |wakeup, id| self.echo.session(id, wakeup, peer, upgrade.protocol, &self.settings);
                 ws::serve(socket, rest, &self.settings, connections, metrics, open).await;
             }
-            Answer::Reply(_) => {}
+            Answer::Reply(_) | Answer::Join(..) => {}
         }
     }
 }

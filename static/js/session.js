@@ -70,7 +70,7 @@ export class Session {
     this.joined = false;
     const { clientId, name, colour } = this.identity;
     const [epoch, seq] = this.#wantsSnapshot ? [NO_EPOCH, 0] : [this.epoch, this.log.seq];
-    return { type: "hello", clientId, epoch, seq, name, colour };
+    return { type: "hello", clientId, epoch, seq, hash: this.log.hash.toString(), name, colour };
   }
 
   /** Does something now, and sends it. Gives back its client sequence number; throws {@link Rejected}. */
@@ -137,6 +137,8 @@ export class Session {
 
   #wantsSnapshot = false;
   #everythingChanged = false;
+  /** The log has what the server had not written when it was killed: a snapshot will come. */
+  #isStale = false;
   #arriving = undefined;
 
   #handlers = {
@@ -147,6 +149,7 @@ export class Session {
     elements: ({ elements }) => this.#arriving.elements.push(...elements),
     snapshotEnd: ({ hash }) => {
       this.log = Board.restore({ ...this.#arriving, hash });
+      this.#isStale = false;
       this.#arriving = undefined;
       this.#wantsSnapshot = false;
       this.#everythingChanged = true;
@@ -175,6 +178,7 @@ export class Session {
     this.pending = [...missing, ...this.pending].map((it) => ({ cseq: it.cseq, operation: it.operation }));
     if (epoch !== this.epoch) this.#changeEpoch(epoch);
     this.author = author;
+    this.#isStale = this.log.cseq(author) > cseq;
     this.mark = mark;
     this.joined = true;
     this.sentCseq = cseq;
@@ -195,6 +199,7 @@ export class Session {
 
   /** What the log has is no longer pending; what is durable is let go. */
   #settle() {
+    if (this.#isStale) return;
     const inLog = this.log.cseq(this.self);
     while (this.pending.length > 0 && this.pending[0].cseq <= inLog) {
       this.received.push({ ...this.pending.shift(), seq: this.log.seq });

@@ -20,7 +20,8 @@ export class Server {
   static async start(...flags) {
     const server = new Server();
     const listen = flags.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
-    server.child = spawn(BINARY, [...listen, ...flags], { stdio: ["ignore", "pipe", "ignore"] });
+    const data = flags.includes("--data") ? [] : ["--data", ":memory:"];
+    server.child = spawn(BINARY, [...listen, ...data, ...flags], { stdio: ["ignore", "pipe", "ignore"] });
     server.exited = once(server.child, "exit");
     const [line] = await once(createInterface({ input: server.child.stdout }), "line");
     server.url = line.replace("inkwire: draw at ", "");

@@ -9,7 +9,7 @@ use async_tungstenite::tungstenite::{self, Message, WebSocket, client::client};
 use inkwire_board::Replica;
 use inkwire_protocol::{
     Change, ClientId, ClientMessage, Colour, Operation, RejectReason, SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON,
-    ServerMessage, binary, json,
+    ServerMessage, StorageState, binary, json,
 };
 
 use crate::patience::PATIENCE;
@@ -40,12 +40,22 @@ pub struct Client {
     pub cseq: u64,
     /// Operations that it has not seen in the log, nor rejected.
     pub pending: Vec<(u64, Operation)>,
+    /// Operations that are in the log and not durable, with a sequence number at or below which they are there.
+    pub received: Vec<(u64, Operation, u64)>,
+    /// The last client sequence number that the server has said is durable.
+    pub durable: u64,
+    /// What it has of the log is of another past than the server's; a snapshot will come.
+    is_stale: bool,
     /// What was rejected, and why.
     pub rejects: Vec<(u64, RejectReason)>,
     /// Who is here, by author number.
     pub people: std::collections::BTreeMap<u32, String>,
     /// Where pointers are.
     pub cursors: std::collections::BTreeMap<u32, [i32; 2]>,
+    /// Every operation up to this number is on disk.
+    pub mark: u64,
+    /// Where the server keeps what is drawn, once it has said so.
+    pub storage: Option<StorageState>,
     /// With what code the server closed the connection.
     pub closed: Option<u16>,
     welcomed: bool,
@@ -84,9 +94,14 @@ impl Client {
             author: 0,
             cseq: 0,
             pending: Vec::new(),
+            received: Vec::new(),
+            durable: 0,
+            is_stale: false,
             rejects: Vec::new(),
             people: Default::default(),
             cursors: Default::default(),
+            mark: 0,
+            storage: None,
             closed: None,
             welcomed: false,
             pongs: 0,
@@ -112,14 +127,13 @@ impl Client {
         (self.closed, self.welcomed) = (None, false);
         let (epoch, seq) = (self.replica.epoch(), self.replica.board().seq());
         let (client_id, name) = (self.id, self.name.clone());
-        self.say(&[ClientMessage::Hello { client_id, epoch, seq, name, colour: Colour(0x1971_c2ff) }]);
+        let hash = self.replica.board().hash().to_bytes();
+        self.say(&[ClientMessage::Hello { client_id, epoch, seq, hash, name, colour: Colour(0x1971_c2ff) }]);
         self.wait("a welcome", |client| client.welcomed);
         self.resend();
     }
 
     fn resend(&mut self) {
-        let in_log = self.replica.board().cseq(self.author);
-        self.pending.retain(|(cseq, _)| *cseq > in_log);
         for (cseq, operation) in self.pending.clone() {
             self.say(&[ClientMessage::Operations { first_cseq: cseq, operations: vec![operation] }]);
         }
@@ -266,13 +280,38 @@ impl Client {
             self.take(&message);
             self.replica.receive(message).expect("the server's messages follow");
         }
-        let in_log = self.replica.board().cseq(self.author);
-        self.pending.retain(|(cseq, _)| *cseq > in_log);
+        self.settle();
+    }
+
+    /// What the server does not have of what it had before is to be sent again.
+    fn welcome(&mut self, author: u32, cseq: u64, mark: u64) {
+        let lost = self.received.split_off(self.received.partition_point(|(known, ..)| *known <= cseq));
+        let lost = lost.into_iter().map(|(cseq, operation, _)| (cseq, operation));
+        self.pending = lost.chain(std::mem::take(&mut self.pending)).filter(|(own, _)| *own > cseq).collect();
+        (self.author, self.mark, self.welcomed) = (author, mark, true);
+        self.is_stale = self.replica.board().cseq(author) > cseq;
+    }
+
+    /// What the log has is no longer pending, and what is durable is let go.
+    fn settle(&mut self) {
+        if self.is_stale {
+            return;
+        }
+        let (in_log, seq) = (self.replica.board().cseq(self.author), self.replica.board().seq());
+        let arrived = self.pending.partition_point(|(cseq, _)| *cseq <= in_log);
+        self.received.extend(self.pending.drain(..arrived).map(|(cseq, operation)| (cseq, operation, seq)));
+        let durable = self.received.partition_point(|(.., seq)| *seq <= self.mark);
+        if let Some((cseq, ..)) = self.received.drain(..durable).next_back() {
+            self.durable = cseq;
+        }
     }
 
     fn take(&mut self, message: &ServerMessage) {
         match message {
-            ServerMessage::Welcome { author, .. } => (self.author, self.welcomed) = (*author, true),
+            ServerMessage::Welcome { author, cseq, mark, .. } => self.welcome(*author, *cseq, *mark),
+            ServerMessage::SnapshotEnd { .. } => self.is_stale = false,
+            ServerMessage::Mark { seq } => self.mark = *seq,
+            ServerMessage::Storage { state } => self.storage = Some(*state),
             ServerMessage::Reject { cseq, reason } => {
                 self.rejects.push((*cseq, *reason));
                 self.pending.retain(|(waiting, _)| waiting != cseq);

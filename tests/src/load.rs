@@ -151,7 +151,14 @@ fn hello(at: usize) -> Vec<u8> {
     id[..8].copy_from_slice(&(at as u64).to_be_bytes());
     let (epoch, name) = (Epoch::default(), format!("member {at}"));
     let client_id = ClientId(id);
-    binary::encode_client(&[ClientMessage::Hello { client_id, epoch, seq: 0, name, colour: Colour(0xff) }])
+    binary::encode_client(&[ClientMessage::Hello {
+        client_id,
+        epoch,
+        seq: 0,
+        hash: [0; 8],
+        name,
+        colour: Colour(0xff),
+    }])
 }
 
 fn allow_descriptors() {
@@ -214,7 +221,7 @@ pub fn stalled(server: &Server, members: usize, drawers: usize, lasts: Duration)
 }
 
 fn snapshot_size(client: &Client) -> u64 {
-    client.replica.board().to_bytes().len() as u64
+    client.replica.board().packets().map(|packet| packet.len() as u64).sum()
 }
 
 /// Draws a little and takes the time until the viewer has it.

@@ -50,8 +50,9 @@ impl Server {
     #[track_caller]
     pub fn start(flags: &[&str]) -> Self {
         let listen = if flags.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
+        let data = if flags.contains(&"--data") { &[][..] } else { &["--data", ":memory:"] };
         let mut command = Command::new(binary());
-        command.arg("serve").args(listen).args(flags);
+        command.arg("serve").args(listen).args(data).args(flags);
         Self::spawn(&mut command)
     }
 

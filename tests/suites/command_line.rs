@@ -2,11 +2,17 @@
 
 use assert_cmd::Command;
 use inkwire_tests::client::Client;
+use inkwire_tests::patience::PATIENCE;
 use inkwire_tests::server::{Server, binary};
 
 fn inkwire() -> Command {
     let mut command = Command::new(binary());
-    command.env_remove("INKWIRE_LISTEN").env("COLUMNS", "100").env("NO_COLOR", "1");
+    command
+        .timeout(PATIENCE)
+        .env_remove("INKWIRE_LISTEN")
+        .env("INKWIRE_DATA", ":memory:")
+        .env("COLUMNS", "100")
+        .env("NO_COLOR", "1");
     command
 }
 
@@ -18,7 +24,7 @@ fn output(command: &mut Command) -> (Option<i32>, String, String) {
 
 #[test]
 fn help_says_what_there_is() {
-    let (code, help, _) = output(inkwire().arg("--help"));
+    let (code, help, _) = output(inkwire().env_remove("INKWIRE_DATA").arg("--help"));
     assert_eq!(code, Some(0));
     insta::assert_snapshot!("help", help);
 }
@@ -35,7 +41,7 @@ fn wrong_usage_exits_2() {
         &["--ping-interval", "soon"],
         &["--max-connections", "0"],
         &["--workers", "0"],
-        &["--data", "/tmp/boards"],
+        &["--data", ""],
         &["--log", "loud"],
         &["--nonsense"],
         &["nonsense"],
@@ -104,7 +110,11 @@ os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
 os.execv(sys.argv[1], [sys.argv[1], "--listen", "systemd"])
 "#;
     let mut command = std::process::Command::new("python3");
-    command.args(["-c", script]).arg(binary()).env("NOTIFY_SOCKET", folder.path().join("notify"));
+    command
+        .args(["-c", script])
+        .arg(binary())
+        .env("INKWIRE_DATA", ":memory:")
+        .env("NOTIFY_SOCKET", folder.path().join("notify"));
     let server = Server::spawn(&mut command);
     let mut state = [0; 64];
     let length = notify.recv(&mut state).unwrap();

@@ -6,6 +6,8 @@ mod command_line;
 mod conformance;
 /// What ink costs on the wire, and what a member that never reads costs.
 mod costs;
+/// What is drawn stays, whatever happens to server and disk.
+mod durable;
 /// Faults of the programs that this one follows.
 mod faults;
 /// Malformed HTTP, frames and packets, and everybody else undisturbed.

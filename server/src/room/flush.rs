@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use inkwire_board::StateHash;
 use inkwire_protocol::{ServerMessage, binary, json};
 
 use super::member::Encoding;
@@ -43,7 +44,8 @@ impl Packet {
 /// Operations that a room sent at once.
 #[derive(Debug)]
 pub(super) struct Flush {
-    pub(super) first_seq: u64,
     pub(super) last_seq: u64,
+    /// The board's state hash behind it.
+    pub(super) hash: StateHash,
     pub(super) packet: Packet,
 }

@@ -5,18 +5,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use inkwire_board::StateHash;
 use inkwire_protocol::{
     ClientId, ClientMessage, Colour, Epoch, Operation, Reason, SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON, ServerMessage,
     binary, json,
 };
 
 use super::flush::Packet;
-use super::room::{self, Due, Position, Room};
-use super::rooms::Rooms;
+use super::room::{Due, Position};
+use super::rooms::{Place, Rooms};
 use crate::ws::{Close, Message, Outgoing, Session, Wakeup};
 
 /// Close code of a connection that another one of the same client replaced (RFC 6455 section 7.4.2: private use).
 const REPLACED: u16 = 4000;
+/// Close code of a connection to a board that was deleted.
+const DELETED: u16 = 4001;
 /// How long a client is asked to wait before it comes back to a server that restarts, in milliseconds.
 const RESTART_RETRY: u64 = 250;
 
@@ -49,6 +52,8 @@ pub(super) struct Hello {
     pub(super) client_id: ClientId,
     pub(super) epoch: Epoch,
     pub(super) seq: u64,
+    /// The state hash that it has there.
+    pub(super) hash: StateHash,
     pub(super) name: String,
     pub(super) colour: Colour,
 }
@@ -57,7 +62,7 @@ pub(super) struct Hello {
 #[derive(Debug)]
 pub struct Member {
     id: u64,
-    room: Arc<Room>,
+    room: Place,
     rooms: Arc<Rooms>,
     encoding: Encoding,
     wakeup: Arc<Wakeup>,
@@ -101,7 +106,7 @@ impl Allowance {
 
 impl Member {
     /// A connection to a room that has not said hello yet.
-    pub fn new(rooms: Arc<Rooms>, room: Arc<Room>, encoding: Encoding, wakeup: Arc<Wakeup>) -> Self {
+    pub fn new(rooms: Arc<Rooms>, room: Place, encoding: Encoding, wakeup: Arc<Wakeup>) -> Self {
         let id = rooms.member_id();
         Self {
             id,
@@ -129,15 +134,17 @@ impl Member {
     }
 
     fn receive(&mut self, message: ClientMessage) -> Result<(), Close> {
-        let Some((author, _)) = self.seat else {
+        let Some((author, position)) = &mut self.seat else {
             return match message {
-                ClientMessage::Hello { client_id, epoch, seq, name, colour } => {
-                    self.join(&Hello { client_id, epoch, seq, name, colour });
+                ClientMessage::Hello { client_id, epoch, seq, hash, name, colour } => {
+                    let hash = StateHash::from_bytes(hash);
+                    self.join(&Hello { client_id, epoch, seq, hash, name, colour });
                     Ok(())
                 }
                 _ => Err(self.refuse("the first message must be hello")),
             };
         };
+        let author = *author;
         match message {
             ClientMessage::Hello { .. } => return Err(self.refuse("hello is said once")),
             ClientMessage::Operations { first_cseq, operations } => {
@@ -146,6 +153,9 @@ impl Member {
             }
             ClientMessage::Presence { cursor } => self.room.cursor(author, cursor),
             ClientMessage::Profile { name, colour } => self.room.profile(author, &name, colour),
+            ClientMessage::Check { seq, hash } => {
+                self.room.check(author, position, seq, StateHash::from_bytes(hash));
+            }
             ClientMessage::Ping { nonce } => self.answers.push(ServerMessage::Pong { nonce }),
             ClientMessage::Unknown { .. } => {}
         }
@@ -195,7 +205,7 @@ impl Member {
 
     fn see_to_flush(&self) {
         if let Due::At(due) = self.room.flush_if_due() {
-            self.rooms.flush_at(self.room.clone(), due);
+            self.rooms.flush_at(self.room.room().clone(), due);
         }
     }
 }
@@ -240,11 +250,24 @@ impl Session for Member {
     }
 
     fn wants_close(&mut self) -> Option<Close> {
-        let replaced = self.seat.is_some() && !self.said_goodbye && self.room.is_replaced(self.id);
-        replaced.then(|| {
-            self.said_goodbye = true;
-            self.answers.push(room::replaced());
-            Close::new(REPLACED, "replaced")
+        if self.seat.is_none() || self.said_goodbye {
+            return None;
+        }
+        let reason = self.room.dismisses(self.id)?;
+        self.said_goodbye = true;
+        Some(match reason {
+            Reason::Replaced => {
+                self.bye(reason, 0, "joined again on another connection");
+                Close::new(REPLACED, "replaced")
+            }
+            Reason::Deleted => {
+                self.bye(reason, 0, "the board was deleted");
+                Close::new(DELETED, "deleted")
+            }
+            _ => {
+                self.bye(reason, RESTART_RETRY, "the board was put in place anew");
+                Close::new(Close::RESTART, "")
+            }
         })
     }
 

@@ -5,13 +5,11 @@
 
 mod flush;
 mod member;
-mod name;
 mod ring;
 #[expect(clippy::module_inception, reason = "the room is what this folder is about")]
 mod room;
 mod rooms;
 
 pub use member::{Encoding, Member};
-pub use name::{BoardName, NameError};
 pub use room::Room;
-pub use rooms::Rooms;
+pub use rooms::{Place, Rooms};

@@ -3,6 +3,8 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use inkwire_board::StateHash;
+
 use super::flush::Flush;
 
 /// Flushes are kept up to this many bytes; a member that is further behind gets a snapshot.
@@ -12,15 +14,22 @@ const CAPACITY: usize = 1024 * 1024;
 const OVERHEAD: usize = 256;
 
 /// Flushes with dense numbers, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ring {
     flushes: VecDeque<Arc<Flush>>,
+    /// The sequence number and state hash before the oldest one.
+    base: (u64, StateHash),
     /// The number of the oldest.
     start: u64,
     bytes: usize,
 }
 
 impl Ring {
+    /// An empty ring behind a board at a sequence number.
+    pub(super) fn behind(seq: u64, hash: StateHash) -> Self {
+        Self { flushes: VecDeque::new(), base: (seq, hash), start: 0, bytes: 0 }
+    }
+
     /// The number of the oldest flush that is held.
     pub(super) fn start(&self) -> u64 {
         self.start
@@ -47,18 +56,25 @@ impl Ring {
         while self.bytes > CAPACITY && self.flushes.len() > 1 {
             let oldest = self.flushes.pop_front().expect("Bug: there are two");
             self.bytes -= oldest.packet.bytes.len() + OVERHEAD;
+            self.base = (oldest.last_seq, oldest.hash);
             self.start += 1;
         }
     }
 
-    /// The flush with which a member goes on that has everything up to `seq`; `None` where it is no longer held.
+    /// The flush with which a member goes on that has everything up to `seq`; `None` where that is no longer held, or is
+    /// not between two flushes.
     pub(super) fn after(&self, seq: u64) -> Option<u64> {
-        let behind = self.flushes.partition_point(|flush| flush.last_seq <= seq);
-        match self.flushes.get(behind) {
-            Some(flush) if flush.first_seq > seq + 1 => None,
-            Some(_) => Some(self.start + behind as u64),
-            None => self.flushes.back().filter(|last| last.last_seq == seq).map(|_| self.end()),
+        if seq == self.base.0 {
+            return Some(self.start);
         }
+        let at = self.flushes.binary_search_by_key(&seq, |flush| flush.last_seq).ok()?;
+        Some(self.start + at as u64 + 1)
+    }
+
+    /// The board's state hash at a sequence number between two flushes, as far as it is known.
+    pub(super) fn hash_at(&self, seq: u64) -> Option<StateHash> {
+        let before = self.after(seq)?.checked_sub(self.start + 1);
+        Some(before.map_or(self.base.1, |at| self.flushes[at as usize].hash))
     }
 }
 
@@ -67,11 +83,15 @@ mod tests {
     use super::*;
     use crate::room::flush::Packet;
 
+    fn hash(of: u8) -> StateHash {
+        StateHash::from_bytes([of; 8])
+    }
+
     fn ring(count: u64, size: usize) -> Ring {
-        let mut ring = Ring::default();
+        let mut ring = Ring::behind(0, hash(0));
         for at in 0..count {
             let packet = Packet::new(&vec![0; size]);
-            ring.push(Flush { first_seq: at * 10 + 1, last_seq: at * 10 + 10, packet });
+            ring.push(Flush { last_seq: at * 10 + 10, hash: hash(at as u8 + 1), packet });
         }
         ring
     }
@@ -81,9 +101,19 @@ mod tests {
         let ring = ring(3, 10);
         assert_eq!(ring.after(0), Some(0));
         assert_eq!(ring.after(10), Some(1));
-        assert_eq!(ring.after(15), Some(1), "from the middle of a flush, which then repeats what is known");
+        assert_eq!(ring.after(15), None, "nobody has half of a flush");
         assert_eq!(ring.after(30), Some(3));
         assert_eq!(ring.after(31), None, "ahead of the log");
+    }
+
+    #[test]
+    fn the_state_hash_is_known_between_flushes() {
+        let ring = ring(3, 10);
+        assert_eq!(ring.hash_at(0), Some(hash(0)));
+        assert_eq!(ring.hash_at(20), Some(hash(2)));
+        assert_eq!(ring.hash_at(30), Some(hash(3)));
+        assert_eq!(ring.hash_at(25), None);
+        assert_eq!(ring.hash_at(40), None);
     }
 
     #[test]
@@ -93,5 +123,6 @@ mod tests {
         assert_eq!(ring.after(5), None);
         assert!(ring.get(89).is_none());
         assert!(ring.get(90).is_some());
+        assert_eq!(ring.after(900), Some(90), "from right before the oldest");
     }
 }

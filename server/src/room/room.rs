@@ -1,19 +1,19 @@
 //! A room: a board that is open, its members, and the tick at which it flushes.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use inkwire_board::{Board, Presence, Submitted};
-use inkwire_protocol::{ClientId, Colour, Epoch, Operation, Reason, RejectReason, ServerMessage, binary};
+use inkwire_board::{Board, Presence, StateHash, Submitted};
+use inkwire_protocol::{ClientId, Colour, Epoch, Operation, Reason, RejectReason, ServerMessage, StorageState, binary};
 
 use super::flush::{Flush, Packet};
 use super::member::Encoding;
-use super::name::BoardName;
 use super::ring::Ring;
 use crate::metrics::Metrics;
-use crate::storage::{Storage, Stored};
+use crate::name::BoardName;
+use crate::storage::{Part, Storage, Stored};
 use crate::ws::{Outgoing, Wakeup};
 
 /// One display frame: no operation waits longer for its flush.
@@ -23,12 +23,9 @@ const LONGEST_TICK: Duration = Duration::from_millis(16);
 const TICK_PER_MEMBER: Duration = Duration::from_micros(160);
 /// Pointers are sent at most this often.
 const PRESENCE_TICK: Duration = Duration::from_millis(33);
-/// Most bytes of log that a newcomer gets behind a snapshot that others had before.
+/// Most bytes of log that a newcomer gets behind a snapshot that others are being given, and that part of its size.
 const TAIL: usize = 16 * 1024;
-/// Operations between two snapshots to the storage.
-const SNAPSHOT_EVERY: u64 = 10_000;
-/// Bytes of log between them.
-const SNAPSHOT_BYTES: usize = 4 * 1024 * 1024;
+const TAIL_PART: usize = 4;
 /// Elements that one call of [`Room::submit`] works on before it leaves the room to others: about a millisecond.
 const WORK: u64 = 2_000;
 
@@ -49,6 +46,8 @@ struct State {
     gathered: Vec<u8>,
     gathered_first: u64,
     gathered_since: Instant,
+    /// Clients that drew here for the first time since the last flush.
+    newcomers: Vec<(ClientId, u32)>,
     ring: Ring,
     presence: Presence,
     /// The version of the presence that members may send: it moves with the flushes, not with every pointer.
@@ -56,16 +55,20 @@ struct State {
     /// The last change of presence, encoded once: from which version, to which.
     presence_packet: Option<(u64, u64, Arc<Packet>)>,
     presence_flush: Instant,
+    /// Every operation up to this number is on disk.
     mark: u64,
-    mark_packet: Arc<Packet>,
-    snapshot: Option<Arc<SnapshotPackets>>,
-    snapshot_kept: u64,
+    /// The mark that members may be told, and its packet: it moves with the flushes.
+    mark_flushed: u64,
+    mark_packet: Packet,
+    storage_state: StorageState,
+    /// The last snapshot, as long as somebody is being given it.
+    snapshot: Weak<SnapshotPackets>,
     members: HashMap<u64, Seat>,
     last_flush: Instant,
     /// The moment at which somebody has promised to flush.
     flush_scheduled: Option<Instant>,
-    /// Bytes of log since the last snapshot to the storage.
-    unkept: usize,
+    /// The room is no longer that of its board: nobody draws here any more.
+    evicted: Option<Reason>,
     /// Somebody sees to it that the room is closed when nobody comes back.
     is_closing: bool,
 }
@@ -74,6 +77,7 @@ struct State {
 #[derive(Debug)]
 struct SnapshotPackets {
     packets: Vec<Packet>,
+    bytes: usize,
     /// The flush that goes on where it ends.
     then: u64,
 }
@@ -93,6 +97,7 @@ pub(super) struct Position {
     log: LogPosition,
     presence: u64,
     mark: u64,
+    storage_state: Option<StorageState>,
 }
 
 #[derive(Debug)]
@@ -130,36 +135,32 @@ pub(super) enum Due {
 }
 
 impl Room {
-    /// Opens a board from what the storage has of it.
-    pub fn open(name: BoardName, storage: Arc<dyn Storage>, metrics: Arc<Metrics>) -> Self {
-        let (board, epoch) = restore(storage.open(&name)).unwrap_or_else(|error| {
-            // Memory cannot break; a storage with a disk sets a broken board aside. What goes on is a new lineage, so
-            // that every client brings back what it has.
-            tracing::error!(board = %name, %error, "a stored board could not be restored");
-            storage.discard(&name);
-            (Board::default(), storage.open(&name).epoch)
-        });
+    /// Opens a board as the storage has it.
+    pub fn open(name: BoardName, stored: Stored, storage: Arc<dyn Storage>, metrics: Arc<Metrics>) -> Self {
+        let Stored { epoch, board } = stored;
         let now = Instant::now();
-        let mark = storage.mark(&name);
+        let mark = board.seq();
         let state = State {
-            snapshot_kept: board.seq(),
+            ring: Ring::behind(mark, board.hash()),
             board,
             epoch,
             gathered: Vec::new(),
             gathered_first: 0,
             gathered_since: now,
-            ring: Ring::default(),
+            newcomers: Vec::new(),
             presence: Presence::default(),
             presence_flushed: 0,
             presence_packet: None,
             presence_flush: now,
             mark,
-            mark_packet: Arc::new(Packet::of(&[ServerMessage::Mark { seq: mark }])),
-            snapshot: None,
+            mark_flushed: mark,
+            mark_packet: Packet::of(&[ServerMessage::Mark { seq: mark }]),
+            storage_state: storage.state(),
+            snapshot: Weak::new(),
             members: HashMap::new(),
             last_flush: now,
             flush_scheduled: None,
-            unkept: 0,
+            evicted: None,
             is_closing: false,
         };
         metrics.rooms.inc();
@@ -176,21 +177,36 @@ impl Room {
         self.flush(&mut self.lock());
     }
 
-    /// Keeps the board as it is now: the storage can go on from here without its log.
-    pub fn keep(&self) {
-        let mut state = self.lock();
-        self.flush(&mut state);
-        if state.board.seq() == 0 {
-            self.storage.discard(&self.name);
-        } else if state.board.seq() > state.snapshot_kept {
-            self.keep_snapshot(&mut state);
-        }
+    /// Whether everything on the board is on disk, so that it can be opened from there again.
+    pub(super) fn is_durable(&self) -> bool {
+        let state = self.lock();
+        state.gathered.is_empty() && state.mark >= state.board.seq()
     }
 
-    fn keep_snapshot(&self, state: &mut State) {
-        state.snapshot_kept = state.board.seq();
-        state.unkept = 0;
-        self.storage.snapshot(&self.name, state.board.seq(), state.board.to_bytes());
+    /// Whether anything was ever drawn here.
+    pub(super) fn is_drawn(&self) -> bool {
+        self.lock().board.seq() > 0
+    }
+
+    /// The storage has every operation up to this number on disk.
+    pub(super) fn became_durable(&self, seq: u64) {
+        let mut state = self.lock();
+        state.mark = state.mark.max(seq);
+    }
+
+    /// The storage is in another state.
+    pub(super) fn storage_became(&self, storage_state: StorageState) {
+        let mut state = self.lock();
+        state.storage_state = storage_state;
+        state.members.values().for_each(|seat| seat.wakeup.wake());
+    }
+
+    /// The room is no longer that of its board: its members are told so, and what they still send is dropped.
+    pub(super) fn evict(&self, reason: Reason) {
+        let mut state = self.lock();
+        state.evicted = Some(reason);
+        state.gathered.clear();
+        state.members.values().for_each(|seat| seat.wakeup.wake());
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -205,9 +221,15 @@ impl Room {
         let author = state.seat(member, hello.client_id, wakeup);
         state.presence.here(author, &hello.name, hello.colour);
         let log = match state.ring.after(hello.seq) {
-            Some(next) if hello.epoch == state.epoch => LogPosition::Ring(next),
-            _ if hello.epoch == state.epoch && hello.seq == state.board.seq() => LogPosition::Ring(state.ring.end()),
-            _ => LogPosition::Snapshot(self.snapshot(&mut state), 0),
+            Some(next) if hello.epoch == state.epoch && state.ring.hash_at(hello.seq) == Some(hello.hash) => {
+                LogPosition::Ring(next)
+            }
+            _ => {
+                if hello.epoch == state.epoch && state.has_another_past(hello) {
+                    self.metrics.resynchronised.inc();
+                }
+                LogPosition::Snapshot(self.snapshot(&mut state), 0)
+            }
         };
         let welcome = ServerMessage::Welcome {
             author,
@@ -217,7 +239,7 @@ impl Room {
             mark: state.mark,
         };
         self.metrics.members.inc();
-        let position = Position { log, presence: 0, mark: state.mark };
+        let position = Position { log, presence: 0, mark: state.mark, storage_state: None };
         Joined { author, welcome, position }
     }
 
@@ -234,7 +256,8 @@ impl Room {
     /// Whether the caller must see to it that the room is closed: nobody is here, and nobody has promised it yet.
     pub(super) fn begins_closing(&self) -> bool {
         let mut state = self.lock();
-        state.members.is_empty() && !std::mem::replace(&mut state.is_closing, true)
+        let is_over = state.members.is_empty() && state.evicted.is_none();
+        is_over && !std::mem::replace(&mut state.is_closing, true)
     }
 
     /// Whether the room is still to be closed; a room to which somebody has come back is not.
@@ -244,9 +267,21 @@ impl Room {
         state.is_closing
     }
 
-    /// Whether another connection has taken a member's place.
-    pub(super) fn is_replaced(&self, member: u64) -> bool {
-        self.lock().members.get(&member).is_some_and(|seat| seat.replaced)
+    /// Why a member must go: another connection has taken its place, or the room is no longer that of its board.
+    pub(super) fn dismisses(&self, member: u64) -> Option<Reason> {
+        let state = self.lock();
+        let replaced = || state.members.get(&member).filter(|seat| seat.replaced).map(|_| Reason::Replaced);
+        state.evicted.or_else(replaced)
+    }
+
+    /// Compares a member's state hash with what the board had there. A member that has another state has met a mistake of
+    /// ours: it is given a snapshot, and what is known is logged.
+    pub(super) fn check(&self, author: u32, position: &mut Position, seq: u64, hash: StateHash) {
+        let mut state = self.lock();
+        let Some(expected) = state.ring.hash_at(seq).filter(|expected| *expected != hash) else { return };
+        self.metrics.diverged.inc();
+        tracing::error!(board = %self.name, epoch = ?state.epoch, author, seq, %expected, found = %hash, "a member's board is not the room's: it gets a snapshot");
+        position.log = LogPosition::Snapshot(self.snapshot(&mut state), 0);
     }
 
     /// Gives a member's operations their place in the log, first come, first served, until the work is enough for one
@@ -255,7 +290,7 @@ impl Room {
         let mut guard = self.lock();
         let state = &mut *guard;
         let mut work = Work::default();
-        let Some(seat) = state.members.get(&member) else {
+        let Some(seat) = state.members.get(&member).filter(|_| state.evicted.is_none()) else {
             operations.clear();
             return work;
         };
@@ -266,7 +301,10 @@ impl Room {
         {
             match state.board.submit(author, cseq, operation) {
                 Ok(Submitted::Logged(entry)) => {
-                    state.board.remember(client, author);
+                    if !state.board.remembers(client) {
+                        state.board.remember(client, author);
+                        state.newcomers.push((client, author));
+                    }
                     if state.gathered.is_empty() {
                         state.gathered_first = state.board.seq();
                         state.gathered_since = Instant::now();
@@ -330,10 +368,9 @@ impl Room {
             state.flush_presence(now);
             news = true;
         }
-        let mark = self.storage.mark(&self.name);
-        if mark > state.mark {
-            state.mark = mark;
-            state.mark_packet = Arc::new(Packet::of(&[ServerMessage::Mark { seq: mark }]));
+        if state.mark > state.mark_flushed {
+            state.mark_flushed = state.mark;
+            state.mark_packet = Packet::of(&[ServerMessage::Mark { seq: state.mark }]);
             news = true;
         }
         if news {
@@ -346,31 +383,31 @@ impl Room {
         let mut packet = Vec::with_capacity(state.gathered.len() + 12);
         binary::put_entries(&mut packet, state.gathered_first, &state.gathered);
         state.gathered.clear();
-        let last_seq = state.board.seq();
+        let (first_seq, last_seq, hash) = (state.gathered_first, state.board.seq(), state.board.hash());
         let packet = Packet::new(&packet);
-        state.unkept += packet.bytes.len();
-        self.storage.append(&self.name, last_seq, packet.bytes.clone());
-        state.ring.push(Flush { first_seq: state.gathered_first, last_seq, packet });
+        let (epoch, bytes, clients) = (state.epoch, packet.bytes.clone(), std::mem::take(&mut state.newcomers));
+        self.storage.append(&self.name, Part { epoch, first_seq, last_seq, packet: bytes, hash, clients });
+        state.ring.push(Flush { last_seq, hash, packet });
         self.metrics.flushes.inc();
         self.metrics.flush_lag.observe((now - state.gathered_since).as_secs_f64());
-        if last_seq >= state.snapshot_kept + SNAPSHOT_EVERY || state.unkept >= SNAPSHOT_BYTES {
-            self.keep_snapshot(state);
-        }
     }
 
-    /// The snapshot for a newcomer: the last one, as long as the ring goes on from it and not for long.
+    /// The snapshot for a newcomer: the one that others are being given, as long as the ring goes on from it and not for
+    /// long.
     fn snapshot(&self, state: &mut State) -> Arc<SnapshotPackets> {
         self.metrics.snapshots.inc();
         let ring = &state.ring;
-        let serves = |last: &SnapshotPackets| last.then >= ring.start() && ring.bytes_from(last.then) <= TAIL;
-        if let Some(last) = state.snapshot.as_ref().filter(|last| serves(last)) {
-            return last.clone();
+        let serves = |last: &SnapshotPackets| {
+            last.then >= ring.start() && ring.bytes_from(last.then) <= TAIL.max(last.bytes / TAIL_PART)
+        };
+        if let Some(last) = state.snapshot.upgrade().filter(|last| serves(last)) {
+            return last;
         }
         self.flush(state);
-        let messages = state.board.snapshot().into_messages();
-        let packets = messages.into_iter().map(|message| Packet::of(&[message])).collect();
-        let snapshot = Arc::new(SnapshotPackets { packets, then: state.ring.end() });
-        state.snapshot = Some(snapshot.clone());
+        let packets: Vec<Packet> = state.board.packets().map(|packet| Packet::new(&packet)).collect();
+        let bytes = packets.iter().map(|packet| packet.bytes.len()).sum();
+        let snapshot = Arc::new(SnapshotPackets { packets, bytes, then: state.ring.end() });
+        state.snapshot = Arc::downgrade(&snapshot);
         snapshot
     }
 
@@ -436,9 +473,16 @@ impl State {
         (TICK_PER_MEMBER * self.members.len() as u32).min(LONGEST_TICK)
     }
 
+    /// Whether somebody of this lineage has what the log does not: it was told what a server that was killed had not
+    /// written yet.
+    fn has_another_past(&self, hello: &super::member::Hello) -> bool {
+        hello.seq > self.board.seq() || self.ring.hash_at(hello.seq).is_some_and(|hash| hash != hello.hash)
+    }
+
     /// When what waits must be flushed.
     fn due(&self) -> Option<Instant> {
-        let operations = (!self.gathered.is_empty()).then(|| self.last_flush + self.tick());
+        let waits = !self.gathered.is_empty() || self.mark > self.mark_flushed;
+        let operations = waits.then(|| self.last_flush + self.tick());
         let presence = (self.presence.version() > self.presence_flushed).then(|| self.presence_flush + PRESENCE_TICK);
         operations.into_iter().chain(presence).min()
     }
@@ -453,8 +497,12 @@ impl State {
     }
 
     fn next_beside_the_log(&mut self, position: &mut Position, encoding: Encoding) -> Option<Bytes> {
-        if position.mark < self.mark {
-            position.mark = self.mark;
+        if position.storage_state != Some(self.storage_state) {
+            position.storage_state = Some(self.storage_state);
+            return Some(Packet::of(&[ServerMessage::Storage { state: self.storage_state }]).frame(encoding));
+        }
+        if position.mark < self.mark_flushed {
+            position.mark = self.mark_flushed;
             return Some(self.mark_packet.frame(encoding));
         }
         if position.presence >= self.presence_flushed {
@@ -473,56 +521,22 @@ impl State {
     }
 }
 
-fn restore(stored: Stored) -> Result<(Board, Epoch), Box<dyn std::error::Error>> {
-    let mut board = if stored.snapshot.is_empty() { Board::default() } else { Board::from_bytes(&stored.snapshot)? };
-    for packet in stored.tail {
-        for message in binary::decode_server(&packet)? {
-            if let ServerMessage::Operations { first_seq, entries } = message {
-                for (seq, entry) in (first_seq..).zip(&entries) {
-                    board.replay(seq, entry)?;
-                }
-            }
-        }
-    }
-    Ok((board, stored.epoch))
-}
-
-/// The last words to a member that another connection of the same client has replaced.
-pub(super) fn replaced() -> ServerMessage {
-    ServerMessage::Bye { reason: Reason::Replaced, retry_ms: 0, text: "joined again on another connection".into() }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
-
     use inkwire_protocol::Text;
 
     use super::super::member::Hello;
     use super::*;
-    use crate::storage::new_epoch;
+    use crate::storage::{Memory, new_epoch};
 
-    /// A disk on which everything is as soon as a test says so.
-    #[derive(Debug, Default)]
-    struct Disk {
-        mark: AtomicU64,
-    }
-
-    impl Storage for Disk {
-        fn open(&self, _: &BoardName) -> Stored {
-            Stored { epoch: new_epoch(), snapshot: Vec::new(), tail: Vec::new() }
-        }
-        fn append(&self, _: &BoardName, _: u64, _: Bytes) {}
-        fn snapshot(&self, _: &BoardName, _: u64, _: Vec<u8>) {}
-        fn discard(&self, _: &BoardName) {}
-        fn mark(&self, _: &BoardName) -> u64 {
-            self.mark.load(Ordering::SeqCst)
-        }
+    fn open() -> Room {
+        let stored = Stored { epoch: new_epoch(), board: Board::default() };
+        Room::open("x".parse().unwrap(), stored, Arc::new(Memory), Arc::default())
     }
 
     fn hello() -> Hello {
         let (client_id, epoch, colour) = (ClientId([1; 16]), Epoch::default(), Colour(0xff));
-        Hello { client_id, epoch, seq: 0, name: "Ada".into(), colour }
+        Hello { client_id, epoch, seq: 0, hash: StateHash::default(), name: "Ada".into(), colour }
     }
 
     fn text() -> Operation {
@@ -540,22 +554,23 @@ mod tests {
 
     #[test]
     fn the_durable_mark_is_told_when_the_storage_moves_it_and_not_before() {
-        let disk = Arc::new(Disk::default());
-        let room = Room::open("x".parse().unwrap(), disk.clone(), Arc::default());
+        let room = open();
         let mut joined = room.join(1, &hello(), Arc::default());
         room.submit(1, &mut VecDeque::from([(1, text()), (2, text())]));
         room.flush_now();
         let is_mark = |message: &ServerMessage| matches!(message, ServerMessage::Mark { .. });
         assert!(!pulled(&room, &mut joined.position).iter().any(is_mark));
-        disk.mark.store(2, Ordering::SeqCst);
+        assert!(!room.is_durable());
+        room.became_durable(2);
         room.flush_now();
+        assert!(room.is_durable());
         assert_eq!(pulled(&room, &mut joined.position), [ServerMessage::Mark { seq: 2 }]);
         assert_eq!(pulled(&room, &mut joined.position), [], "once");
     }
 
     #[test]
     fn ink_does_not_wait_for_a_flush_that_was_promised_for_pointers() {
-        let room = Room::open("x".parse().unwrap(), Arc::new(Disk::default()), Arc::default());
+        let room = open();
         let joined = room.join(1, &hello(), Arc::default());
         room.flush_now();
         room.cursor(joined.author, Some([1, 1]));
@@ -568,8 +583,45 @@ mod tests {
     }
 
     #[test]
+    fn a_member_with_another_past_gets_a_snapshot_and_one_with_this_past_does_not() {
+        let room = open();
+        room.join(1, &hello(), Arc::default());
+        room.submit(1, &mut VecDeque::from([(1, text())]));
+        room.flush_now();
+        let (epoch, hash) = {
+            let state = room.lock();
+            (state.epoch, state.board.hash())
+        };
+        let is_snapshot = |hello: &Hello| {
+            let joined = room.join(2, hello, Arc::default());
+            matches!(joined.position.log, LogPosition::Snapshot(..))
+        };
+        assert!(!is_snapshot(&Hello { epoch, seq: 1, hash, ..hello() }));
+        assert!(is_snapshot(&Hello { epoch, seq: 1, ..hello() }), "another state at the same number");
+        assert!(is_snapshot(&Hello { epoch, seq: 2, hash, ..hello() }), "ahead of the log");
+        assert!(is_snapshot(&Hello { seq: 1, hash, ..hello() }), "another lineage");
+        assert_eq!(room.metrics.resynchronised.get(), 2);
+    }
+
+    #[test]
+    fn a_member_whose_board_is_another_is_noticed_and_given_a_snapshot() {
+        let room = open();
+        let mut joined = room.join(1, &hello(), Arc::default());
+        room.submit(1, &mut VecDeque::from([(1, text())]));
+        room.flush_now();
+        pulled(&room, &mut joined.position);
+        let hash = room.lock().board.hash();
+        room.check(1, &mut joined.position, 1, hash);
+        assert_eq!((room.metrics.diverged.get(), pulled(&room, &mut joined.position).len()), (0, 0));
+        room.check(1, &mut joined.position, 1, StateHash::default());
+        assert_eq!(room.metrics.diverged.get(), 1);
+        let first = pulled(&room, &mut joined.position).swap_remove(0);
+        assert!(matches!(first, ServerMessage::Snapshot { seq: 1, .. }));
+    }
+
+    #[test]
     fn a_snapshot_is_shared_by_those_who_join_together() {
-        let room = Room::open("x".parse().unwrap(), Arc::new(Disk::default()), Arc::default());
+        let room = open();
         room.join(1, &hello(), Arc::default());
         room.submit(1, &mut VecDeque::from([(1, text())]));
         let one = room.snapshot(&mut room.lock());

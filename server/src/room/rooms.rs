@@ -1,16 +1,19 @@
 //! All rooms of the process: opened when somebody comes, closed a while after everybody has gone.
 
 use std::collections::HashMap;
+use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use inkwire_protocol::{Reason, StorageState};
+use smol::lock::OnceCell;
 use smol::{Executor, Timer};
 
-use super::name::BoardName;
 use super::room::{Due, Room};
 use crate::metrics::Metrics;
-use crate::storage::Storage;
+use crate::name::BoardName;
+use crate::storage::{News, Storage, StorageError};
 use crate::ws::Wakeup;
 
 /// How long a room stays open when everybody has gone: most come back from a lost connection sooner.
@@ -19,28 +22,114 @@ const LINGER: Duration = Duration::from_secs(30);
 /// The rooms that are open.
 #[derive(Debug)]
 pub struct Rooms {
-    open: Mutex<HashMap<BoardName, Arc<Room>>>,
+    open: Mutex<HashMap<BoardName, Place>>,
     storage: Arc<dyn Storage>,
     metrics: Arc<Metrics>,
     executor: Arc<Executor<'static>>,
     next_member: AtomicU64,
 }
 
+/// A room, or one that is being opened: whoever comes meanwhile waits for it. As long as somebody beside [`Rooms`] holds
+/// one, its room is not closed.
+#[derive(Debug, Clone, Default)]
+pub struct Place(Arc<OnceCell<Arc<Room>>>);
+
+impl Place {
+    /// The room.
+    ///
+    /// # Panics
+    /// Where it is not open yet; [`Rooms::room`] gives only places whose room is.
+    pub fn room(&self) -> &Arc<Room> {
+        self.0.get().expect("Bug: the room was opened before its place was given away")
+    }
+
+    fn is_held(&self) -> bool {
+        Arc::strong_count(&self.0) > 1 || self.0.get().is_some_and(|room| Arc::strong_count(room) > 1)
+    }
+}
+
+impl Deref for Place {
+    type Target = Room;
+
+    fn deref(&self) -> &Room {
+        self.room()
+    }
+}
+
 impl Rooms {
     /// No rooms yet.
     pub fn new(storage: Arc<dyn Storage>, metrics: Arc<Metrics>, executor: Arc<Executor<'static>>) -> Arc<Self> {
-        Arc::new(Self { open: Mutex::default(), storage, metrics, executor, next_member: AtomicU64::new(1) })
+        let (open, next_member) = (Mutex::default(), AtomicU64::new(1));
+        let rooms = Arc::new(Self { open, storage, metrics, executor, next_member });
+        let hears = Arc::downgrade(&rooms);
+        rooms.storage.listen(Box::new(move |news| {
+            if let Some(rooms) = hears.upgrade() {
+                rooms.heard(news);
+            }
+        }));
+        rooms
     }
 
-    /// The room of a board.
-    pub fn room(&self, name: &BoardName) -> Arc<Room> {
-        let mut open = self.lock();
-        if let Some(room) = open.get(name) {
-            return room.clone();
+    /// The room of a board, opened where it is not yet.
+    ///
+    /// # Errors
+    /// Where the storage cannot give the board now.
+    pub async fn room(self: &Arc<Self>, name: &BoardName) -> Result<Place, StorageError> {
+        let place = self.lock().entry(name.clone()).or_default().clone();
+        let opened = place.0.get_or_try_init(|| self.open_room(name.clone(), || Ok(()))).await;
+        match opened.map(drop) {
+            Ok(()) => Ok(place),
+            Err(error) => {
+                drop(place);
+                self.forget_unopened(name);
+                Err(error)
+            }
         }
-        let room = Arc::new(Room::open(name.clone(), self.storage.clone(), self.metrics.clone()));
-        open.insert(name.clone(), room.clone());
-        room
+    }
+
+    /// Puts a board in place anew: whoever is in its room is told why to go, and whoever comes meanwhile waits.
+    ///
+    /// # Errors
+    /// What `act` says; the board is as the storage has it then.
+    pub async fn replace(
+        self: &Arc<Self>,
+        name: &BoardName,
+        reason: Reason,
+        act: impl FnOnce() -> Result<(), StorageError> + Send + 'static,
+    ) -> Result<(), StorageError> {
+        let place = Place::default();
+        let before = self.lock().insert(name.clone(), place.clone());
+        if let Some(room) = before.as_ref().and_then(|place| place.0.get()) {
+            room.evict(reason);
+        }
+        let done = place.0.get_or_try_init(|| self.open_room(name.clone(), act)).await.map(drop);
+        if done.is_ok() {
+            self.release(&place);
+        }
+        drop(place);
+        self.forget_unopened(name);
+        done
+    }
+
+    async fn open_room(
+        &self,
+        name: BoardName,
+        before: impl FnOnce() -> Result<(), StorageError> + Send + 'static,
+    ) -> Result<Arc<Room>, StorageError> {
+        let (storage, metrics) = (self.storage.clone(), self.metrics.clone());
+        smol::unblock(move || {
+            before()?;
+            let stored = storage.open(&name)?;
+            Ok(Arc::new(Room::open(name, stored, storage, metrics)))
+        })
+        .await
+    }
+
+    fn forget_unopened(&self, name: &BoardName) {
+        let mut open = self.lock();
+        if open.get(name).is_some_and(|place| place.0.get().is_none() && !place.is_held()) {
+            open.remove(name);
+        }
     }
 
     /// Sends everybody what was gathered; for a server that stops.
@@ -48,13 +137,33 @@ impl Rooms {
         self.all().iter().for_each(|room| room.flush_now());
     }
 
-    /// Keeps all boards; for a server that stops.
-    pub fn keep_all(&self) {
-        self.all().iter().for_each(|room| room.keep());
+    /// Tells the storage that all boards are closed; for a server that stops, once everything is durable.
+    pub fn close_all(&self) {
+        self.all().iter().filter(|room| room.is_durable()).for_each(|room| self.storage.closed(room.name()));
     }
 
     fn all(&self) -> Vec<Arc<Room>> {
-        self.lock().values().cloned().collect()
+        self.lock().values().filter_map(|place| place.0.get().cloned()).collect()
+    }
+
+    fn heard(self: &Arc<Self>, news: &News) {
+        match news {
+            News::Durable(name, seq) => {
+                let room = self.lock().get(name).and_then(|place| place.0.get().cloned());
+                if let Some(room) = room {
+                    room.became_durable(*seq);
+                    if let Due::At(due) = room.flush_if_due() {
+                        self.flush_at(room, due);
+                    }
+                }
+            }
+            News::State(state) => self.all().iter().for_each(|room| room.storage_became(*state)),
+        }
+    }
+
+    /// Where what is drawn is kept.
+    pub fn storage_state(&self) -> StorageState {
+        self.storage.state()
     }
 
     pub(super) fn metrics(&self) -> &Metrics {
@@ -87,7 +196,7 @@ impl Rooms {
     }
 
     /// A member has let go of a room: it is closed when nobody has come back a while later.
-    pub(super) fn release(self: &Arc<Self>, room: &Room) {
+    pub fn release(self: &Arc<Self>, room: &Room) {
         if !room.begins_closing() {
             return;
         }
@@ -101,20 +210,26 @@ impl Rooms {
         self.executor.spawn(close).detach();
     }
 
-    /// Closes a room that only the map holds, and says whether there is nothing more to see to. Only [`Rooms::room`]
-    /// hands rooms out, under the same lock, so a room that only the map holds stays so here.
+    /// Closes a room that nobody else holds and that can be opened from the storage again; says whether there is nothing
+    /// more to see to. Only [`Rooms::room`] gives rooms away, under the same lock, so one that is not held stays so here.
     fn close_if_idle(&self, name: &BoardName) -> bool {
         let mut open = self.lock();
-        let Some(room) = open.get(name) else { return true };
-        if Arc::strong_count(room) > 1 {
+        let Some(place) = open.get(name) else { return true };
+        let Some(room) = place.0.get() else { return true };
+        if place.is_held() || !room.is_durable() {
             return !room.goes_on_closing();
         }
-        room.keep();
+        let is_drawn = room.is_drawn();
         open.remove(name);
+        drop(open);
+        if is_drawn {
+            let (storage, name) = (self.storage.clone(), name.clone());
+            self.executor.spawn(smol::unblock(move || storage.closed(&name))).detach();
+        }
         true
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<BoardName, Arc<Room>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<BoardName, Place>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

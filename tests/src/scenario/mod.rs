@@ -130,7 +130,7 @@ fn kind(content: &Content) -> String {
     match content {
         Content::Stroke { points, live, .. } => {
             let live = if live.is_some() { " live" } else { "" };
-            format!("stroke of {}{live}", points.steps.len() + 1)
+            format!("stroke of {}{live}", points.len() + 1)
         }
         Content::Shape(shape) => format!("{:?}", shape.kind).to_lowercase(),
         Content::Text(text) => format!("text {:?}", text.text),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use inkwire_board::{Board, Replica, Submitted};
-use inkwire_protocol::{Entry, Epoch, Operation, ServerMessage};
+use inkwire_protocol::{Entry, Epoch, Operation, ServerMessage, binary};
 
 use super::{Outcome, World};
 use crate::client::client_id;
@@ -82,7 +82,8 @@ impl Simulated {
                 self.send(name, ServerMessage::Operations { first_seq: seq + 1, entries });
             }
         } else {
-            for message in self.board.snapshot().into_messages() {
+            let packets: Vec<u8> = self.board.packets().flatten().collect();
+            for message in binary::decode_server(&packets).expect("a snapshot decodes") {
                 self.send(name, message);
             }
         }

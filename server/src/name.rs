@@ -27,6 +27,11 @@ impl std::fmt::Display for BoardName {
 }
 
 impl BoardName {
+    /// The name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// A new name that nobody can guess: 20 letters and digits that are not easily mistaken, about 100 bits.
     pub fn unguessable() -> Self {
         const LETTERS: &[u8; 32] = b"abcdefghijkmnopqrstuvwxyz2345678";

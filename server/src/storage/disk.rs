@@ -1,0 +1,264 @@
+//! Storage in SQLite: one data directory, one writing thread with group commit, compaction in the background.
+
+use std::fs::{self, DirBuilder};
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use inkwire_board::Board;
+use inkwire_protocol::{Epoch, StorageState};
+
+use super::compaction::{Compactor, TAIL_WHEN_CLOSED, insert_board};
+use super::load::{BoardRecord, Damage, Reader};
+use super::lock::Lock;
+use super::schema::{self, FILE, said_of};
+use super::writer::{Queue, Writer};
+use super::{Listener, Part, Storage, StorageError, Stored, new_epoch, salvage};
+use crate::metrics::Metrics;
+use crate::name::BoardName;
+
+/// Author numbers that are passed over when a board is opened that a server has not closed: some may have been given out
+/// that never came to the disk, and other people's pages know elements by them.
+const PASSED_OVER: u32 = 256;
+
+/// Boards in the database of a data directory, which no other process writes as long as this lives.
+#[derive(Debug)]
+pub struct Disk {
+    directory: PathBuf,
+    queue: Arc<Queue>,
+    compactor: Compactor,
+    compact: Mutex<Option<mpsc::Sender<BoardName>>>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+    _lock: Lock,
+}
+
+/// What came of a compaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compacted {
+    /// The sequence number of the snapshot.
+    pub seq: u64,
+    /// Its size, unpacked, in bytes.
+    pub snapshot_bytes: u64,
+}
+
+impl Disk {
+    /// Opens a data directory, which is made where there is none; waits for another process to let go of it, at most so
+    /// long.
+    ///
+    /// # Errors
+    /// Where another process has it, or it cannot be written.
+    pub fn open(directory: &Path, patience: Duration, metrics: Arc<Metrics>) -> Result<Self, StorageError> {
+        // It holds the secrets by which clients are known again.
+        let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+        made.map_err(|error| StorageError::Path { path: directory.into(), error: error.into() })?;
+        let lock = Lock::take(directory, patience)?;
+        let path = directory.join(FILE);
+        let mut connection = salvage::open(directory)?;
+        let renewed = schema::begin_new_lineages(&mut connection).map_err(said_of(&path))?;
+        if renewed > 0 {
+            tracing::info!(boards = renewed, "a backup was restored: every board in it is a new lineage");
+        }
+        let queue = Arc::new(Queue::default());
+        let (compact, asked) = mpsc::channel();
+        let writer = Writer::new(path, connection, queue.clone(), metrics.clone(), compact.clone());
+        let compactor = Compactor { directory: directory.into(), queue: queue.clone(), metrics };
+        let compacting = compactor.clone();
+        let threads = [spawn("writer", move || writer.run()), spawn("compactor", move || compacting.run(&asked))];
+        let threads = threads.into_iter().collect::<std::io::Result<Vec<_>>>();
+        let threads = threads.map_err(|error| StorageError::Path { path: directory.into(), error: error.into() })?;
+        Ok(Self {
+            directory: directory.into(),
+            queue,
+            compactor,
+            compact: Mutex::new(Some(compact)),
+            threads: Mutex::new(threads),
+            _lock: lock,
+        })
+    }
+
+    /// The data directory.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Deletes a board and everything that is kept of it.
+    ///
+    /// # Errors
+    /// Where there is none of that name, or the disk fails.
+    pub fn delete(&self, name: &BoardName) -> Result<(), StorageError> {
+        self.queue.forget(name);
+        let text = name.as_str().to_owned();
+        let found = self.write(move |transaction| delete_rows(transaction, &text))?;
+        if found { Ok(()) } else { Err(StorageError::NoBoard(name.to_string())) }
+    }
+
+    /// Puts a board in under a name that is free, or in the place of what is there, as a new lineage.
+    ///
+    /// # Errors
+    /// Where the name is taken, or the disk fails.
+    pub fn import(&self, name: &BoardName, board: Board, replaces: bool) -> Result<(), StorageError> {
+        if replaces {
+            self.queue.forget(name);
+        } else if Reader::open(&self.directory)?.record(name.as_str())?.is_some() {
+            return Err(StorageError::Exists(name.to_string()));
+        }
+        let text = name.as_str().to_owned();
+        self.write(move |transaction| {
+            delete_rows(transaction, &text)?;
+            insert_board(transaction, &text, new_epoch(), &board)
+        })
+    }
+
+    /// Puts the records of a board in order, now; see `boards compact`.
+    ///
+    /// # Errors
+    /// As for the compaction in the background.
+    pub fn compact(&self, name: &BoardName, forgets_history: bool) -> Result<Compacted, StorageError> {
+        self.compactor.compact(name.as_str(), forgets_history)
+    }
+
+    /// Waits until everything is on disk that was appended, at most so long; gives how many operations are not, because
+    /// the disk takes nothing.
+    pub fn unwritten(&self, patience: Duration) -> u64 {
+        self.queue.drained(patience)
+    }
+
+    /// Ends the threads, once everything is written, and puts the file in order.
+    pub fn stop(&self) {
+        self.queue.stop();
+        self.compact.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+    }
+
+    fn write<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StorageError> {
+        self.queue.write(&self.directory.join(FILE), act)
+    }
+
+    /// Sets aside what is not good of a board, so that it goes on from what is. Where something was lost, that is a new
+    /// lineage: its sequence numbers were given to something else before.
+    fn set_aside(
+        &self,
+        reader: &Reader,
+        record: &BoardRecord,
+        board: &Board,
+        damage: &Damage,
+    ) -> Result<Epoch, StorageError> {
+        let good = board.seq();
+        if good == record.seq && matches!(damage, Damage::Snapshot { .. }) {
+            tracing::error!(board = record.name, %damage, "the board was replayed from its log; nothing is lost");
+            self.forget_snapshot(record)?;
+            return Ok(record.epoch);
+        }
+        let aside = self.copy_aside(reader, record, good)?;
+        tracing::error!(board = record.name, %damage, good, of = record.seq, aside = %aside.display(), "the board is damaged: what is behind is set aside, and it goes on from what is good");
+        let epoch = new_epoch();
+        let (record, board) = (record.clone(), board.clone());
+        self.write(move |transaction| {
+            // Its rows may lie in pages that cannot even be deleted: they stay, under a name that no board can have.
+            let name = format!("{} (damaged {})", record.name, record.id);
+            transaction.execute("UPDATE boards SET name = ?2, is_open = 0 WHERE id = ?1", (record.id, name))?;
+            insert_board(transaction, &record.name, epoch, &board)
+        })?;
+        Ok(epoch)
+    }
+
+    fn forget_snapshot(&self, record: &BoardRecord) -> Result<(), StorageError> {
+        let id = record.id;
+        self.write(move |transaction| {
+            transaction.execute("UPDATE boards SET snapshot_seq = 0, snapshot_bytes = 0 WHERE id = ?1", [id])?;
+            transaction.execute("DELETE FROM snapshots WHERE board = ?1", [id]).map(drop)
+        })
+    }
+
+    /// Copies the records behind what is good into a file of their own: for each a line that says which, then its bytes.
+    fn copy_aside(&self, reader: &Reader, record: &BoardRecord, good: u64) -> Result<PathBuf, StorageError> {
+        let place = salvage::place_aside(&self.directory, &record.name, "log")?;
+        let copy = || -> std::io::Result<()> {
+            let mut file = fs::File::create_new(&place)?;
+            for (first, last, bytes) in reader.raw_log(record, good + 1) {
+                writeln!(file, "operations {first} to {last}, {} bytes:", bytes.len())?;
+                file.write_all(&bytes)?;
+                writeln!(file)?;
+            }
+            file.sync_all()
+        };
+        copy().map_err(|error| StorageError::Path { path: place.clone(), error: error.into() })?;
+        Ok(place)
+    }
+}
+
+fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.into()).spawn(run)
+}
+
+fn delete_rows(transaction: &rusqlite::Transaction<'_>, name: &str) -> rusqlite::Result<bool> {
+    for table in ["log", "snapshots", "clients"] {
+        let board = "board = (SELECT id FROM boards WHERE name = ?1)";
+        transaction.execute(&format!("DELETE FROM {table} WHERE {board}"), [name])?;
+    }
+    Ok(transaction.execute("DELETE FROM boards WHERE name = ?1", [name])? > 0)
+}
+
+impl Storage for Disk {
+    fn open(&self, name: &BoardName) -> Result<Stored, StorageError> {
+        let reader = Reader::open(&self.directory)?;
+        let Some(record) = reader.record(name.as_str())? else {
+            return Ok(Stored { epoch: new_epoch(), board: Board::default() });
+        };
+        let (mut stored, damage) = match reader.stored(&record) {
+            Err(StorageError::Damaged { damage, .. }) => {
+                (Stored { epoch: record.epoch, board: Board::default() }, Some(damage))
+            }
+            other => other?,
+        };
+        if let Some(damage) = damage {
+            stored.epoch = self.set_aside(&reader, &record, &stored.board, &damage)?;
+        }
+        if record.is_open {
+            stored.board.skip_authors(PASSED_OVER);
+            let (id, last_author) = (record.id, stored.board.last_author());
+            self.write(move |transaction| {
+                transaction.execute("UPDATE boards SET last_author = ?2 WHERE id = ?1", (id, last_author))
+            })?;
+        }
+        Ok(stored)
+    }
+
+    fn append(&self, name: &BoardName, part: Part) {
+        self.queue.append(name, part);
+    }
+
+    fn closed(&self, name: &BoardName) {
+        let text = name.as_str().to_owned();
+        let closed = self.write(move |transaction| {
+            transaction.execute("UPDATE boards SET is_open = 0 WHERE name = ?1", [&text])?;
+            let tail = "SELECT tail_bytes FROM boards WHERE name = ?1";
+            rusqlite::OptionalExtension::optional(transaction.query_row(tail, [&text], |row| row.get::<_, i64>(0)))
+        });
+        match closed {
+            Ok(Some(tail)) if tail as u64 > TAIL_WHEN_CLOSED => {
+                if let Some(compact) = &*self.compact.lock().unwrap_or_else(PoisonError::into_inner) {
+                    let _ = compact.send(name.clone());
+                }
+            }
+            Ok(_) => {}
+            // The next server passes over a few author numbers; nothing else comes of it.
+            Err(error) => tracing::warn!(board = %name, %error, "the board could not be marked as closed"),
+        }
+    }
+
+    fn state(&self) -> StorageState {
+        self.queue.state()
+    }
+
+    fn listen(&self, listener: Listener) {
+        self.queue.listen(listener);
+    }
+}

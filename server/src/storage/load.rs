@@ -1,0 +1,522 @@
+//! Reading what is on disk: every record is checked before it counts, and what is good of a damaged board is told apart.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use flate2::read::DeflateDecoder;
+use inkwire_board::{Board, Replica, StateHash};
+use inkwire_protocol::{ClientId, Epoch, ServerMessage, binary};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
+
+use super::schema::{self, FILE, said_of};
+use super::{StorageError, Stored};
+
+/// A packed record holds at most so much; more is not one that this program wrote.
+const UNPACKED: u64 = 64 * 1024 * 1024;
+
+/// What the database says of a board.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BoardRecord {
+    pub(super) id: i64,
+    /// Its name.
+    pub name: String,
+    /// The lineage of its log.
+    pub epoch: Epoch,
+    /// Its last sequence number.
+    pub seq: u64,
+    /// Its state hash there.
+    pub hash: StateHash,
+    /// The highest author number that was given out for good.
+    pub last_author: u32,
+    /// The sequence number of its snapshot; 0 for none.
+    pub snapshot_seq: u64,
+    /// The size of that snapshot, unpacked, in bytes.
+    pub snapshot_bytes: u64,
+    /// The size of the log behind it, in bytes.
+    pub tail_bytes: u64,
+    /// Whether a server has written to it and not closed it.
+    pub is_open: bool,
+    /// When it was first drawn on, in seconds since 1970.
+    pub created: i64,
+    /// When it was last drawn on, in seconds since 1970.
+    pub changed: i64,
+}
+
+impl BoardRecord {
+    const COLUMNS: &str = "id, name, epoch, seq, hash, last_author, snapshot_seq, snapshot_bytes, tail_bytes, is_open, \
+                           created, changed";
+
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            id: row.get(0)?,
+            name: row.get(1)?,
+            epoch: Epoch(row.get(2)?),
+            seq: row.get::<_, i64>(3)? as u64,
+            hash: StateHash::from_bytes(row.get(4)?),
+            last_author: row.get(5)?,
+            snapshot_seq: row.get::<_, i64>(6)? as u64,
+            snapshot_bytes: row.get::<_, i64>(7)? as u64,
+            tail_bytes: row.get::<_, i64>(8)? as u64,
+            is_open: row.get(9)?,
+            created: row.get(10)?,
+            changed: row.get(11)?,
+        })
+    }
+}
+
+/// What is wrong with the records of a board, and where.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Damage {
+    /// A part of the snapshot is not what was written.
+    #[error("the snapshot at operation {seq} is damaged: {why}")]
+    Snapshot {
+        /// The sequence number that it stands at.
+        seq: u64,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// A record of the log is not what was written.
+    #[error("the log is damaged between operations {first_seq} and {last_seq}: {why}")]
+    Log {
+        /// The first operation of the record.
+        first_seq: u64,
+        /// The last one.
+        last_seq: u64,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// A part of the log is missing.
+    #[error("the log lacks operations {from} to {to}")]
+    Gap {
+        /// The first that is missing.
+        from: u64,
+        /// The last that is missing.
+        to: u64,
+    },
+    /// The database itself is damaged where the log of the board lies.
+    #[error("the database cannot be read behind operation {seq}")]
+    Unreadable {
+        /// The last operation that can be read.
+        seq: u64,
+    },
+}
+
+/// A board as far as its records are good.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The board.
+    pub board: Board,
+    /// What is wrong behind it.
+    pub damage: Option<Damage>,
+}
+
+/// What [`Reader::verify`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Operations whose records were read and replayed.
+    pub operations: u64,
+    /// The first operation that there is a record of; behind a snapshot that was imported, or whose history was dropped.
+    pub first: u64,
+    /// Everything that is wrong, in the order of the log.
+    pub problems: Vec<Damage>,
+}
+
+/// A record of the log.
+struct LogRow {
+    first_seq: u64,
+    last_seq: u64,
+    hash: StateHash,
+    crc: u32,
+    is_packed: bool,
+    bytes: Vec<u8>,
+}
+
+impl LogRow {
+    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        Ok(Self {
+            first_seq: row.get::<_, i64>(0)? as u64,
+            last_seq: row.get::<_, i64>(1)? as u64,
+            hash: StateHash::from_bytes(row.get(2)?),
+            crc: row.get(3)?,
+            is_packed: row.get(4)?,
+            bytes: row.get(5)?,
+        })
+    }
+
+    fn damage(&self, why: &'static str) -> Damage {
+        Damage::Log { first_seq: self.first_seq, last_seq: self.last_seq, why }
+    }
+
+    /// The packets of the record.
+    fn packets(&self) -> Result<Vec<u8>, &'static str> {
+        unpack(&self.bytes, self.crc, self.is_packed)
+    }
+
+    /// Replays the record on a board, up to a sequence number.
+    fn replay(&self, board: &mut Board, until: u64) -> Result<(), Damage> {
+        if self.first_seq > board.seq() + 1 {
+            return Err(Damage::Gap { from: board.seq() + 1, to: self.first_seq - 1 });
+        }
+        let packets = self.packets().map_err(|why| self.damage(why))?;
+        let messages = binary::decode_server(&packets).map_err(|_| self.damage("its bytes are no operations"))?;
+        for message in messages {
+            let ServerMessage::Operations { first_seq, entries } = message else {
+                return Err(self.damage("its bytes are no operations"));
+            };
+            for (seq, entry) in (first_seq..).zip(&entries) {
+                if (board.seq() + 1..=until).contains(&seq) {
+                    board.replay(seq, entry).map_err(|_| self.damage("an operation does not follow"))?;
+                }
+            }
+        }
+        let is_whole = board.seq() == self.last_seq;
+        if is_whole && board.hash() != self.hash {
+            return Err(self.damage("the board does not come to its state hash"));
+        }
+        if !is_whole && board.seq() < until {
+            return Err(self.damage("it ends too early"));
+        }
+        Ok(())
+    }
+}
+
+/// The packets of a stored record: its checksum must fit.
+fn unpack(bytes: &[u8], crc: u32, is_packed: bool) -> Result<Vec<u8>, &'static str> {
+    if crc32fast::hash(bytes) != crc {
+        return Err("its checksum does not fit");
+    }
+    if !is_packed {
+        return Ok(bytes.to_vec());
+    }
+    let mut packets = Vec::new();
+    let unpacked = DeflateDecoder::new(bytes).take(UNPACKED).read_to_end(&mut packets);
+    unpacked.map(|_| packets).map_err(|_| "it does not unpack")
+}
+
+/// Whether SQLite found the database itself damaged.
+pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
+    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
+        // Bytes of another type or length than was written.
+        || matches!(error, rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..))
+}
+
+/// A view of a data directory's database that never changes it, beside whatever else has it open.
+#[derive(Debug)]
+pub struct Reader {
+    path: PathBuf,
+    connection: Connection,
+}
+
+impl Reader {
+    /// Opens the database of a data directory.
+    ///
+    /// # Errors
+    /// Where there is none, or it cannot be read.
+    pub fn open(directory: &Path) -> Result<Self, StorageError> {
+        let path = directory.join(FILE);
+        if let Err(error) = std::fs::metadata(&path) {
+            return Err(StorageError::Path { path, error: error.into() });
+        }
+        Self::of_file(&path)
+    }
+
+    /// Opens a database wherever it lies.
+    ///
+    /// # Errors
+    /// Where it cannot be read.
+    pub fn of_file(path: &Path) -> Result<Self, StorageError> {
+        Ok(Self { connection: schema::open_to_read(path)?, path: path.into() })
+    }
+
+    /// The boards of a damaged database: from the first on as far as they can be read, and from the last back.
+    pub(super) fn readable_boards(&self) -> Vec<BoardRecord> {
+        let mut all: Vec<BoardRecord> = Vec::new();
+        for (compare, order, mut id) in [(">", "ASC", i64::MIN), ("<", "DESC", i64::MAX)] {
+            let query = format!(
+                "SELECT {} FROM boards WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1",
+                BoardRecord::COLUMNS
+            );
+            while let Ok(record) = self.connection.query_row(&query, [id], BoardRecord::of)
+                && !all.iter().any(|known| known.id == record.id)
+            {
+                id = record.id;
+                all.push(record);
+            }
+        }
+        all
+    }
+
+    fn said(&self) -> impl Fn(rusqlite::Error) -> StorageError + use<> {
+        said_of(&self.path)
+    }
+
+    /// All boards, by name.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn boards(&self) -> Result<Vec<BoardRecord>, StorageError> {
+        let query = format!("SELECT {} FROM boards ORDER BY name", BoardRecord::COLUMNS);
+        let read = || -> rusqlite::Result<Vec<BoardRecord>> {
+            self.connection.prepare(&query)?.query_map([], BoardRecord::of)?.collect()
+        };
+        read().map_err(self.said())
+    }
+
+    /// What the database says of a board; `None` where it has none of that name.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn record(&self, name: &str) -> Result<Option<BoardRecord>, StorageError> {
+        let query = format!("SELECT {} FROM boards WHERE name = ?1", BoardRecord::COLUMNS);
+        self.connection.query_row(&query, [name], BoardRecord::of).optional().map_err(self.said())
+    }
+
+    /// A board as it was at a sequence number, or is now, as far as its records are good.
+    ///
+    /// # Errors
+    /// Where the records do not reach so far back or forth, or the disk fails.
+    pub fn load(&self, record: &BoardRecord, at: Option<u64>) -> Result<Loaded, StorageError> {
+        // One transaction, so that compaction does not change the records in between.
+        let transaction = self.connection.unchecked_transaction().map_err(self.said())?;
+        let loaded = self.load_in_transaction(record, at);
+        drop(transaction);
+        loaded
+    }
+
+    fn load_in_transaction(&self, record: &BoardRecord, at: Option<u64>) -> Result<Loaded, StorageError> {
+        let until = at.unwrap_or(record.seq);
+        let first = self.first_in_log(record)?;
+        let out_of_range =
+            |first| StorageError::OutOfRange { name: record.name.clone(), asked: until, first, last: record.seq };
+        if until > record.seq {
+            return Err(out_of_range(first.unwrap_or(record.snapshot_seq).min(record.snapshot_seq.max(1))));
+        }
+        let (start, damage) = self.start(record, until, first == Some(1))?;
+        let Some(start) = start else {
+            return match damage {
+                Some(damage) => Err(StorageError::Damaged { name: record.name.clone(), damage }),
+                None => Err(out_of_range(record.snapshot_seq)),
+            };
+        };
+        let mut board = start;
+        self.remember_clients(record, &mut board)?;
+        let broken = self.replay(record, &mut board, until)?;
+        match broken.or(damage) {
+            Some(damage) if board.seq() < until || at.is_none() => self.good_part(record, board, damage),
+            damage => Ok(Loaded { board, damage }),
+        }
+    }
+
+    /// A record that does not come to its hash was replayed before that was known: so it is done again without it.
+    fn good_part(&self, record: &BoardRecord, board: Board, damage: Damage) -> Result<Loaded, StorageError> {
+        if let Damage::Log { first_seq, .. } = damage
+            && board.seq() >= first_seq
+        {
+            let good = self.load_in_transaction(record, Some(first_seq - 1))?;
+            return Ok(Loaded { board: good.board, damage: Some(damage) });
+        }
+        Ok(Loaded { board, damage: Some(damage) })
+    }
+
+    /// Where replaying begins: at the snapshot, or at nothing where that is damaged or too late.
+    fn start(
+        &self,
+        record: &BoardRecord,
+        until: u64,
+        has_all: bool,
+    ) -> Result<(Option<Board>, Option<Damage>), StorageError> {
+        if record.snapshot_seq == 0 || record.snapshot_seq > until {
+            return Ok((has_all.then(Board::default), None));
+        }
+        match self.snapshot(record)? {
+            Ok(board) => Ok((Some(board), None)),
+            Err(damage) => Ok((has_all.then(Board::default), Some(damage))),
+        }
+    }
+
+    fn first_in_log(&self, record: &BoardRecord) -> Result<Option<u64>, StorageError> {
+        let first: rusqlite::Result<Option<i64>> =
+            self.connection.query_row("SELECT min(first_seq) FROM log WHERE board = ?1", [record.id], |row| row.get(0));
+        match first {
+            Ok(first) => Ok(first.map(|first| first as u64)),
+            Err(error) if is_corrupt(&error) => Ok(None),
+            Err(error) => Err(self.said()(error)),
+        }
+    }
+
+    fn remember_clients(&self, record: &BoardRecord, board: &mut Board) -> Result<(), StorageError> {
+        let query = "SELECT client, author FROM clients WHERE board = ?1";
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare_cached(query)?;
+            let mut rows = statement.query([record.id])?;
+            while let Some(row) = rows.next()? {
+                board.remember(ClientId(row.get(0)?), row.get(1)?);
+            }
+            Ok(())
+        };
+        match read() {
+            // Whoever is not known gets a new number: no ink depends on it.
+            Err(error) if !is_corrupt(&error) => Err(self.said()(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The board of the snapshot.
+    fn snapshot(&self, record: &BoardRecord) -> Result<Result<Board, Damage>, StorageError> {
+        let damaged = |why| Damage::Snapshot { seq: record.snapshot_seq, why };
+        let mut replica = Replica::default();
+        let mut take = |bytes: &[u8], crc| -> Result<(), Damage> {
+            let packets = unpack(bytes, crc, true).map_err(damaged)?;
+            let messages = binary::decode_server(&packets).map_err(|_| damaged("its bytes are no snapshot"))?;
+            messages
+                .into_iter()
+                .try_for_each(|message| replica.receive(message))
+                .map_err(|_| damaged("it does not fit together"))
+        };
+        let mut read = || -> rusqlite::Result<Result<(), Damage>> {
+            let query = "SELECT bytes, crc FROM snapshots WHERE board = ?1 AND seq = ?2 ORDER BY part";
+            let mut statement = self.connection.prepare_cached(query)?;
+            let mut rows = statement.query((record.id, record.snapshot_seq as i64))?;
+            while let Some(row) = rows.next()? {
+                if let Err(damage) = take(row.get_ref(0)?.as_blob()?, row.get(1)?) {
+                    return Ok(Err(damage));
+                }
+            }
+            Ok(Ok(()))
+        };
+        match read() {
+            Ok(Err(damage)) => return Ok(Err(damage)),
+            Err(error) if is_corrupt(&error) => return Ok(Err(damaged("the database cannot be read there"))),
+            Err(error) => return Err(self.said()(error)),
+            Ok(Ok(())) => {}
+        }
+        let board = replica.into_board();
+        Ok(if board.seq() == record.snapshot_seq { Ok(board) } else { Err(damaged("parts of it are missing")) })
+    }
+
+    /// Replays the records of the log behind a board; gives what is wrong with the first one that is not good.
+    fn replay(&self, record: &BoardRecord, board: &mut Board, until: u64) -> Result<Option<Damage>, StorageError> {
+        let query = "SELECT first_seq, last_seq, hash, crc, is_packed, bytes FROM log
+                     WHERE board = ?1 AND last_seq > ?2 AND first_seq <= ?3 ORDER BY first_seq";
+        let (from, to) = (board.seq() as i64, until as i64);
+        let mut read = || -> rusqlite::Result<Option<Damage>> {
+            let mut statement = self.connection.prepare_cached(query)?;
+            let mut rows = statement.query((record.id, from, to))?;
+            while let Some(row) = rows.next()? {
+                if let Err(damage) = LogRow::of(row)?.replay(board, until) {
+                    return Ok(Some(damage));
+                }
+            }
+            Ok(None)
+        };
+        let damage = match read() {
+            Ok(damage) => damage,
+            Err(error) if is_corrupt(&error) => Some(Damage::Unreadable { seq: board.seq() }),
+            Err(error) => return Err(self.said()(error)),
+        };
+        let ends_early = || (board.seq() < until).then(|| Damage::Gap { from: board.seq() + 1, to: until });
+        Ok(damage.or_else(ends_early))
+    }
+
+    /// Walks all records of a board: every checksum, every operation, every state hash.
+    ///
+    /// # Errors
+    /// Where the disk fails; what is wrong with the records is in the result.
+    pub fn verify(&self, record: &BoardRecord) -> Result<Verified, StorageError> {
+        let mut problems = Vec::new();
+        let snapshot = if record.snapshot_seq > 0 { Some(self.snapshot(record)?) } else { None };
+        let first = self.first_in_log(record)?.unwrap_or(record.snapshot_seq + 1);
+        let has_all = first == 1;
+        if let Some(Err(damage)) = &snapshot {
+            problems.push(damage.clone());
+        }
+        let mut board = match &snapshot {
+            Some(Ok(board)) if !has_all => board.clone(),
+            _ => Board::default(),
+        };
+        let start = board.seq();
+        if has_all && let Some(Ok(snapshot)) = &snapshot {
+            problems.extend(self.replay(record, &mut board, snapshot.seq())?);
+            if problems.is_empty() && board.hash() != snapshot.hash() {
+                let why = "the log comes to another state hash";
+                problems.push(Damage::Snapshot { seq: snapshot.seq(), why });
+            }
+            board = if board.seq() < snapshot.seq() { snapshot.clone() } else { board };
+        }
+        problems.extend(self.replay(record, &mut board, record.seq)?);
+        if problems.is_empty() && board.hash() != record.hash {
+            let (first_seq, last_seq) = (board.seq(), board.seq());
+            problems.push(Damage::Log { first_seq, last_seq, why: "the board does not come to its state hash" });
+        }
+        Ok(Verified { operations: board.seq() - start, first: start + 1, problems })
+    }
+
+    /// Copies the database as it is at this moment into a new file.
+    ///
+    /// # Errors
+    /// Where the file is there already or cannot be written.
+    pub fn backup(&self, to: &Path) -> Result<(), StorageError> {
+        if to.exists() {
+            let error = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+            return Err(StorageError::Path { path: to.into(), error: error.into() });
+        }
+        let name = to.to_str().ok_or_else(|| {
+            let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path is not UTF-8");
+            StorageError::Path { path: to.into(), error: error.into() }
+        })?;
+        self.connection.execute("VACUUM INTO ?1", [name]).map_err(said_of(to))?;
+        let copy = Connection::open(to).map_err(said_of(to))?;
+        schema::mark_as_backup(&copy).map_err(said_of(to))
+    }
+
+    /// What a server needs of a board.
+    pub(super) fn stored(&self, record: &BoardRecord) -> Result<(Stored, Option<Damage>), StorageError> {
+        let Loaded { mut board, damage } = self.load(record, None)?;
+        board.skip_authors(record.last_author.saturating_sub(board.last_author()));
+        Ok((Stored { epoch: record.epoch, board }, damage))
+    }
+
+    /// The records of the log that a range of sequence numbers touches, as they are on disk.
+    pub(super) fn raw_log(&self, record: &BoardRecord, from: u64) -> Vec<(u64, u64, Vec<u8>)> {
+        let query = "SELECT first_seq, last_seq, bytes FROM log WHERE board = ?1 AND last_seq >= ?2 ORDER BY first_seq";
+        let mut rows = Vec::new();
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare(query)?;
+            let mut found = statement.query((record.id, from as i64))?;
+            while let Some(row) = found.next()? {
+                rows.push((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, row.get(2)?));
+            }
+            Ok(())
+        };
+        // As far as it can be read: what is set aside is for people to look at.
+        let _ = read();
+        rows
+    }
+
+    /// The unpacked records of a board's log up to a sequence number, in runs of about one size.
+    pub(super) fn unpacked_log(
+        &self,
+        record: &BoardRecord,
+        until: u64,
+    ) -> Result<Vec<(u64, u64, StateHash)>, StorageError> {
+        let query = "SELECT first_seq, last_seq, hash FROM log WHERE board = ?1 AND is_packed = 0 AND last_seq <= ?2
+                     ORDER BY first_seq";
+        let read = || -> rusqlite::Result<Vec<(u64, u64, StateHash)>> {
+            let row = |row: &Row<'_>| {
+                let hash = StateHash::from_bytes(row.get(2)?);
+                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, hash))
+            };
+            self.connection.prepare(query)?.query_map((record.id, until as i64), row)?.collect()
+        };
+        read().map_err(self.said())
+    }
+
+    /// The bytes of one unpacked record.
+    pub(super) fn log_bytes(&self, record: &BoardRecord, first_seq: u64) -> Result<Vec<u8>, StorageError> {
+        let query = "SELECT bytes FROM log WHERE board = ?1 AND first_seq = ?2";
+        self.connection
+            .prepare_cached(query)
+            .and_then(|mut statement| statement.query_row((record.id, first_seq as i64), |row| row.get(0)))
+            .map_err(self.said())
+    }
+}

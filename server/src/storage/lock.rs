@@ -1,0 +1,62 @@
+//! The lock of a data directory: two processes never write one.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read, Seek, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::StorageError;
+
+/// Between two looks at a lock that another process has.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// Held as long as this value lives; the kernel lets go of it when the process ends, however it ends.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+impl Lock {
+    /// Takes the lock of a directory, and waits for it at most so long: a server that hands over to this one has it
+    /// until it has written everything.
+    ///
+    /// # Errors
+    /// Where another process has it, or the directory cannot be written.
+    pub fn take(directory: &Path, patience: Duration) -> Result<Self, StorageError> {
+        let path = directory.join("lock");
+        let failed = |error| StorageError::Path { path: path.clone(), error: Arc::new(error) };
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(&path)
+            .map_err(failed)?;
+        let deadline = Instant::now() + patience;
+        loop {
+            match file.try_lock() {
+                Ok(()) => break,
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => {
+                    return Err(StorageError::Locked { path: directory.into(), owner: owner(&mut file) });
+                }
+            }
+        }
+        // Who has it is for people; a full disk must not keep a server from starting.
+        let _ = file.set_len(0).and_then(|()| file.rewind());
+        let _ = writeln!(file, "{}", std::process::id());
+        Ok(Self { _file: file })
+    }
+}
+
+fn owner(file: &mut File) -> String {
+    let mut text = String::new();
+    match file.read_to_string(&mut text) {
+        Ok(_) if text.trim().parse::<u32>().is_ok() => format!("process {}", text.trim()),
+        _ => "another process".into(),
+    }
+}

@@ -1,0 +1,164 @@
+//! Where boards are kept: one small interface, a storage without a disk, and one in SQLite.
+
+mod compaction;
+mod disk;
+mod load;
+mod lock;
+mod memory;
+mod salvage;
+mod schema;
+mod writer;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use inkwire_board::{Board, StateHash};
+use inkwire_protocol::{ClientId, Epoch, StorageState};
+
+pub use disk::{Compacted, Disk};
+pub use load::{BoardRecord, Damage, Loaded, Reader, Verified};
+pub use lock::Lock;
+pub use memory::Memory;
+
+use crate::name::BoardName;
+
+/// What was kept of a board.
+#[derive(Debug)]
+pub struct Stored {
+    /// The lineage of its log.
+    pub epoch: Epoch,
+    /// The board; everything on it is durable.
+    pub board: Board,
+}
+
+/// The next part of a board's log.
+#[derive(Debug)]
+pub struct Part {
+    /// The lineage of the log.
+    pub epoch: Epoch,
+    /// The sequence number of its first operation.
+    pub first_seq: u64,
+    /// The sequence number of its last operation.
+    pub last_seq: u64,
+    /// A packet with one `operations` message.
+    pub packet: Bytes,
+    /// The board's state hash behind it.
+    pub hash: StateHash,
+    /// Clients that drew here for the first time, and their author numbers.
+    pub clients: Vec<(ClientId, u32)>,
+}
+
+/// What a storage says by itself.
+#[derive(Debug, Clone)]
+pub enum News {
+    /// Every operation of a board up to a sequence number is on disk.
+    Durable(BoardName, u64),
+    /// The disk takes nothing any more, or takes everything again.
+    State(StorageState),
+}
+
+/// Hears the news of a storage, on a thread of the storage; must not block for long.
+pub type Listener = Box<dyn Fn(&News) + Send + Sync>;
+
+/// A place for boards. Only [`Storage::open`] may block; what is appended is written elsewhere, and heard of as news.
+pub trait Storage: Send + Sync + std::fmt::Debug {
+    /// What is kept of a board; a new lineage where nothing is.
+    ///
+    /// # Errors
+    /// Where it cannot be read now.
+    fn open(&self, name: &BoardName) -> Result<Stored, StorageError>;
+
+    /// Takes the next part of a board's log.
+    fn append(&self, name: &BoardName, part: Part);
+
+    /// A board is closed, with everything durable: a good moment to put its records in order.
+    fn closed(&self, name: &BoardName);
+
+    /// Where what is drawn is kept.
+    fn state(&self) -> StorageState;
+
+    /// From now on the listener hears the news.
+    fn listen(&self, listener: Listener);
+}
+
+/// Why a storage does not do what it is asked. Each says what failed, on what, and where possible what to do.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StorageError {
+    /// Another process has the directory.
+    #[error("{} is in use by {owner}: stop that server, or choose another directory with --data", path.display())]
+    Locked {
+        /// The directory.
+        path: PathBuf,
+        /// The other process, as far as it is known.
+        owner: String,
+    },
+    /// A file or directory cannot be used.
+    #[error("{}: {error}", path.display())]
+    Path {
+        /// Which one.
+        path: PathBuf,
+        /// What the system says.
+        error: Arc<std::io::Error>,
+    },
+    /// SQLite says no.
+    #[error("{}: {error}", path.display())]
+    Sqlite {
+        /// The database.
+        path: PathBuf,
+        /// What it says.
+        error: Arc<rusqlite::Error>,
+    },
+    /// The database is of a later version of the program.
+    #[error("{} was written by a later version of inkwire (format {found}, this one knows {known})", path.display())]
+    Newer {
+        /// The database.
+        path: PathBuf,
+        /// Its format.
+        found: i64,
+        /// The last format that this program knows.
+        known: i64,
+    },
+    /// The file is a database, but holds no boards.
+    #[error("{} is not a file of boards", path.display())]
+    NotBoards {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There is nothing of that name.
+    #[error("there is no board {0}")]
+    NoBoard(String),
+    /// There is something of that name.
+    #[error("there is a board {0} already: choose another name, or give --replace")]
+    Exists(String),
+    /// A board's records are damaged.
+    #[error("board {name}: {damage}")]
+    Damaged {
+        /// Which board.
+        name: String,
+        /// What is wrong.
+        damage: Damage,
+    },
+    /// A sequence number that the records do not reach, or no longer.
+    #[error("board {name} has no record of operation {asked}: it goes from {first} to {last}")]
+    OutOfRange {
+        /// Which board.
+        name: String,
+        /// The sequence number that was asked for.
+        asked: u64,
+        /// The first one that can be had.
+        first: u64,
+        /// The last one.
+        last: u64,
+    },
+    /// The server stops.
+    #[error("the server stops")]
+    Stopping,
+}
+
+/// A lineage that no other log has.
+pub fn new_epoch() -> Epoch {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
+    Epoch(bytes)
+}

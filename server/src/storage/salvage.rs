@@ -1,0 +1,122 @@
+//! What is done about a damaged database when the server starts: it is set aside, and what is good of it is served.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use rusqlite::Connection;
+
+use super::compaction::insert_board;
+use super::load::{BoardRecord, Loaded, Reader, is_corrupt};
+use super::schema::{self, FILE, said_of};
+use super::{StorageError, new_epoch};
+
+/// The folder of a data directory for what was found damaged.
+const DAMAGED: &str = "damaged";
+
+fn failed(path: &Path) -> impl Fn(std::io::Error) -> StorageError {
+    move |error| StorageError::Path { path: path.into(), error: Arc::new(error) }
+}
+
+/// A new name in the folder of damaged things, which is made where there is none.
+///
+/// # Errors
+/// Where the folder cannot be made.
+pub(super) fn place_aside(directory: &Path, name: &str, ending: &str) -> Result<PathBuf, StorageError> {
+    let folder = directory.join(DAMAGED);
+    fs::create_dir_all(&folder).map_err(failed(&folder))?;
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let mut places = (0..).map(|at| folder.join(format!("{name}-{}.{ending}", seconds + at)));
+    Ok(places.find(|place| !place.exists()).expect("some name is free"))
+}
+
+/// Opens the database of a data directory to write, made where there is none; a damaged one is set aside first, and what
+/// is good of it is put into a new one.
+///
+/// # Errors
+/// Where the disk fails, or the file is no database of ours.
+pub(super) fn open(directory: &Path) -> Result<Connection, StorageError> {
+    let path = directory.join(FILE);
+    if !path.exists() {
+        return make(&path);
+    }
+    match whole(&path)? {
+        Ok(connection) => Ok(connection),
+        Err(why) => salvage(directory, &path, &why),
+    }
+}
+
+/// Makes a new database under another name first: so an empty file of that name was not left by us.
+fn make(path: &Path) -> Result<Connection, StorageError> {
+    let new = path.with_extension("new");
+    let _ = fs::remove_file(&new);
+    drop(schema::open_to_write(&new)?);
+    fs::rename(&new, path).map_err(failed(path))?;
+    schema::open_to_write(path)
+}
+
+/// The database, or what is wrong with it.
+fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
+    let size = fs::metadata(path).map_err(failed(path))?.len();
+    if size == 0 {
+        return Ok(Err("it is empty".into()));
+    }
+    let connection = match schema::open_to_write(path) {
+        Ok(connection) => connection,
+        Err(StorageError::Sqlite { error, .. }) if is_corrupt(&error) => return Ok(Err(error.to_string())),
+        Err(error) => return Err(error),
+    };
+    let check: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
+    match check {
+        Ok(found) if found == "ok" => Ok(Ok(connection)),
+        Ok(found) => Ok(Err(found)),
+        Err(error) if is_corrupt(&error) => Ok(Err(error.to_string())),
+        Err(error) => Err(said_of(path)(error)),
+    }
+}
+
+fn salvage(directory: &Path, path: &Path, why: &str) -> Result<Connection, StorageError> {
+    let aside = place_aside(directory, "boards", "sqlite")?;
+    for ending in ["", "-wal", "-shm"] {
+        let (from, to) = (with_ending(path, ending), with_ending(&aside, ending));
+        if from.exists() {
+            fs::rename(&from, &to).map_err(failed(&from))?;
+        }
+    }
+    tracing::error!(path = %path.display(), aside = %aside.display(), why, "the database is damaged and set aside; what is good of it is served");
+    let mut connection = make(path)?;
+    for (record, loaded) in good_boards(&aside) {
+        let good = loaded.board.seq();
+        match &loaded.damage {
+            None => tracing::warn!(board = record.name, seq = good, "saved whole, without its history"),
+            Some(damage) => tracing::error!(board = record.name, good, of = record.seq, %damage, "saved in part"),
+        }
+        if good > 0 {
+            let epoch = if loaded.damage.is_none() { record.epoch } else { new_epoch() };
+            let transaction = connection.transaction().map_err(said_of(path))?;
+            insert_board(&transaction, &record.name, epoch, &loaded.board).map_err(said_of(path))?;
+            transaction.commit().map_err(said_of(path))?;
+        }
+    }
+    Ok(connection)
+}
+
+fn with_ending(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+/// What can be read of a damaged database.
+fn good_boards(path: &Path) -> Vec<(BoardRecord, Loaded)> {
+    let Ok(reader) = Reader::of_file(path) else { return Vec::new() };
+    let mut good = Vec::new();
+    for record in reader.readable_boards() {
+        match reader.load(&record, None) {
+            Ok(loaded) => good.push((record, loaded)),
+            Err(error) => tracing::error!(board = record.name, %error, "nothing of this board can be saved"),
+        }
+    }
+    good
+}

@@ -1,0 +1,150 @@
+//! The database: how it is opened, its tables, and how an older one becomes a current one.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::{StorageError, new_epoch};
+
+/// The file of a data directory that holds its boards.
+pub(super) const FILE: &str = "boards.sqlite";
+/// Says in the file's head that it is ours (`PRAGMA application_id`): "ink1".
+const APPLICATION_ID: i64 = 0x696e_6b31;
+/// The format that this program writes (`PRAGMA user_version`).
+const VERSION: i64 = MIGRATIONS.len() as i64;
+/// How long one process waits for another that writes: a backup, or a command beside a running server.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// What makes format n + 1 of format n; the first makes the tables.
+///
+/// `log` holds the whole history of a board: rows of about one commit each, which compaction packs (deflate) behind its
+/// back. `snapshots` is the board at `boards.snapshot_seq`, in parts, so that it is never held in memory at once.
+const MIGRATIONS: [&str; 1] = ["
+    CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE boards (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL UNIQUE,
+        epoch BLOB NOT NULL,
+        seq INTEGER NOT NULL,
+        hash BLOB NOT NULL,
+        last_author INTEGER NOT NULL,
+        snapshot_seq INTEGER NOT NULL DEFAULT 0,
+        snapshot_bytes INTEGER NOT NULL DEFAULT 0,
+        tail_bytes INTEGER NOT NULL DEFAULT 0,
+        is_open INTEGER NOT NULL DEFAULT 1,
+        created INTEGER NOT NULL DEFAULT (unixepoch()),
+        changed INTEGER NOT NULL DEFAULT (unixepoch())
+    );
+    CREATE TABLE clients (
+        board INTEGER NOT NULL, client BLOB NOT NULL, author INTEGER NOT NULL, PRIMARY KEY (board, client)
+    ) WITHOUT ROWID;
+    CREATE TABLE log (
+        board INTEGER NOT NULL, first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, hash BLOB NOT NULL,
+        crc INTEGER NOT NULL, is_packed INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (board, first_seq)
+    );
+    CREATE TABLE snapshots (
+        board INTEGER NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL, crc INTEGER NOT NULL, bytes BLOB NOT NULL,
+        PRIMARY KEY (board, seq, part)
+    );
+"];
+
+/// SQLite's own error, with the file that it is about.
+pub(super) fn said_of(path: &Path) -> impl Fn(rusqlite::Error) -> StorageError + use<> {
+    let path = path.to_owned();
+    move |error| StorageError::Sqlite { path: path.clone(), error: Arc::new(error) }
+}
+
+/// Opens a database to write, makes it where there is none, and brings it to the current format.
+///
+/// # Errors
+/// Where it cannot be opened or written, is of a later format, or is something else.
+pub(super) fn open_to_write(path: &Path) -> Result<Connection, StorageError> {
+    let said = said_of(path);
+    let mut connection = Connection::open(path).map_err(&said)?;
+    connection.busy_timeout(BUSY).map_err(&said)?;
+    let version = version(&connection, path)?;
+    if version == 0 {
+        // Before there is any table, or it does nothing.
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(&said)?;
+        connection.pragma_update(None, "application_id", APPLICATION_ID).map_err(&said)?;
+    }
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(&said)?;
+    connection.pragma_update(None, "synchronous", "FULL").map_err(&said)?;
+    connection.pragma_update(None, "journal_size_limit", 4 * 1024 * 1024).map_err(&said)?;
+    if version < VERSION {
+        let transaction = connection.transaction().map_err(&said)?;
+        for migration in &MIGRATIONS[version as usize..] {
+            transaction.execute_batch(migration).map_err(&said)?;
+        }
+        transaction.pragma_update(None, "user_version", VERSION).map_err(&said)?;
+        transaction.commit().map_err(&said)?;
+    }
+    Ok(connection)
+}
+
+/// Opens a database that is there, to read, also while a server writes it.
+///
+/// # Errors
+/// As [`open_to_write`].
+pub(super) fn open_to_read(path: &Path) -> Result<Connection, StorageError> {
+    let said = said_of(path);
+    // A file without a current -shm can only be read by somebody who may make one, so writing is not ruled out here.
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(path, flags).map_err(&said)?;
+    connection.busy_timeout(BUSY).map_err(&said)?;
+    connection.pragma_update(None, "query_only", true).map_err(&said)?;
+    if version(&connection, path)? == VERSION {
+        Ok(connection)
+    } else {
+        Err(StorageError::NotBoards { path: path.into() })
+    }
+}
+
+/// The format of a database; 0 for an empty one.
+fn version(connection: &Connection, path: &Path) -> Result<i64, StorageError> {
+    let said = said_of(path);
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).map_err(&said);
+    let version = number("user_version")?;
+    let tables: i64 =
+        connection.query_row("SELECT count(*) FROM sqlite_master", [], |row| row.get(0)).map_err(&said)?;
+    if tables > 0 && number("application_id")? != APPLICATION_ID {
+        return Err(StorageError::NotBoards { path: path.into() });
+    }
+    if version > VERSION {
+        return Err(StorageError::Newer { path: path.into(), found: version, known: VERSION });
+    }
+    Ok(version)
+}
+
+/// A restored backup is a new lineage of every board in it.
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn begin_new_lineages(connection: &mut Connection) -> rusqlite::Result<usize> {
+    let transaction = connection.transaction()?;
+    let is_backup = transaction.execute("DELETE FROM meta WHERE key = 'backup'", [])? > 0;
+    let mut renewed = 0;
+    if is_backup {
+        let ids: Vec<i64> = transaction
+            .prepare("SELECT id FROM boards")?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
+        for id in &ids {
+            transaction.execute("UPDATE boards SET epoch = ?2 WHERE id = ?1", (id, new_epoch().0))?;
+        }
+        renewed = ids.len();
+    }
+    transaction.commit()?;
+    Ok(renewed)
+}
+
+/// Says in a copy that it is one; see [`begin_new_lineages`].
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn mark_as_backup(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute("INSERT OR REPLACE INTO meta VALUES ('backup', datetime('now'))", [])?;
+    Ok(())
+}

@@ -1,0 +1,50 @@
+//! What is drawn stays: over restarts, kills, full disks and broken files.
+
+use inkwire_protocol::{ClientMessage, Colour, Operation, StorageState, Text};
+use inkwire_tests::client::Client;
+use inkwire_tests::server::Server;
+use rustix::process::Signal;
+
+fn text(words: &str) -> Operation {
+    let text = words.to_owned();
+    Operation::Text(Text { gesture_back: 0, colour: Colour(0xff), size: 99, scale: 3, x: 0, y: 0, text })
+}
+
+fn server(data: &tempfile::TempDir) -> Server {
+    Server::start(&["--data", data.path().to_str().expect("a path of letters")])
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+#[test]
+fn a_board_is_there_after_a_restart_and_a_resend_is_dropped() {
+    let data = folder();
+    for signal in [Signal::TERM, Signal::KILL] {
+        let first = server(&data);
+        let mut ada = Client::join(&first.address, "x", &format!("ada {signal:?}"));
+        ada.wait("a board", |ada| ada.storage == Some(StorageState::Disk));
+        for at in 0..50 {
+            ada.submit(text(&format!("text {at}")));
+        }
+        ada.wait("all is durable", |ada| ada.durable == 50);
+        first.signal(signal);
+        first.wait();
+        let second = server(&data);
+        let elements = ada.replica.board().elements().count();
+        ada.connect(&second.address);
+        ada.say(&[ClientMessage::Operations {
+            first_cseq: 7,
+            operations: vec![text("sent again"), text("and again")],
+        }]);
+        ada.round_trip();
+        let mut bob = Client::join(&second.address, "x", "bob");
+        bob.wait_for_seq(ada.replica.board().seq());
+        assert_eq!(bob.replica.board().hash(), ada.replica.board().hash());
+        assert_eq!(bob.replica.board().elements().count(), elements);
+        assert_eq!(second.metric("inkwire_duplicates_total"), 2.0);
+        assert_eq!(second.metric("inkwire_resynchronised_total"), 0.0);
+        second.stop();
+    }
+}

@@ -72,6 +72,9 @@ pub struct Serve {
     /// Most connections at once; further ones are answered 503.
     #[arg(long, env = "INKWIRE_MAX_CONNECTIONS", default_value_t = NonZeroUsize::new(10_000).expect("not zero"), value_name = "N")]
     pub max_connections: NonZeroUsize,
+    /// Most connections at once from one IP address; further ones are answered 429. Behind a proxy all come from its own.
+    #[arg(long, env = "INKWIRE_MAX_PER_ADDRESS", default_value_t = NonZeroUsize::new(10_000).expect("not zero"), value_name = "N")]
+    pub max_per_address: NonZeroUsize,
     /// Worker threads; one per core where nothing is said.
     #[arg(long, env = "INKWIRE_WORKERS", value_name = "N")]
     pub workers: Option<NonZeroUsize>,

@@ -19,7 +19,7 @@ use crate::notify::notify;
 use crate::room::Rooms;
 use crate::site::{Echo, Site};
 use crate::storage::{Disk, Memory, Storage};
-use crate::ws::{Close, Connections, Hub, Settings};
+use crate::ws::{Addresses, Close, Connections, Hub, Settings};
 
 /// Serves until SIGINT or SIGTERM, and then stops cleanly; a second signal stops at once.
 ///
@@ -88,6 +88,8 @@ async fn serve(flags: Serve, executor: Arc<Executor<'static>>) -> anyhow::Result
         base_path: flags.base_path.clone(),
         allowed_origins: flags.allow_origin,
         max_connections: flags.max_connections.get(),
+        max_per_address: flags.max_per_address.get(),
+        addresses: Addresses::default(),
         stopping: false.into(),
         open: 0.into(),
         echo: Hub::new(Echo),
@@ -131,7 +133,7 @@ async fn stop(
     site.stopping.store(true, Ordering::Relaxed);
     site.rooms.flush_all();
     site.connections.stop(code);
-    site.connections.drained(drain).await;
+    site.connections.drained_or_ended(drain).await;
     site.rooms.flush_all();
     let rooms = site.rooms.clone();
     let unwritten = smol::unblock(move || disk.map_or(0, |disk| close(&rooms, &disk, drain))).await;

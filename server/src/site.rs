@@ -13,7 +13,7 @@ use crate::listen::Socket;
 use crate::metrics::Metrics;
 use crate::name::{BoardName, NameError};
 use crate::room::{Encoding, Member, Place, Rooms};
-use crate::ws::{self, Connections, Handle, Hub, Message, Service, Settings};
+use crate::ws::{self, Addresses, Connections, Handle, Hub, Message, Service, Settings};
 
 /// The path below which the page lives: begins and ends with a slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +65,10 @@ pub struct Site {
     pub allowed_origins: Vec<Origin>,
     /// Most connections at once.
     pub max_connections: usize,
+    /// Most connections from one IP address at once.
+    pub max_per_address: usize,
+    /// The addresses that have connections.
+    pub addresses: Addresses,
     /// The rooms.
     pub rooms: Arc<Rooms>,
     /// What is counted.
@@ -122,13 +126,17 @@ enum Answer {
     Reply(Reply),
     Join(Upgrade, BoardName),
     Member(Upgrade, Place),
-    Echo(Upgrade),
+    Echo(Upgrade, Arc<str>),
 }
 
 impl Site {
     /// Serves one connection until it is over.
     pub async fn serve(self: Arc<Self>, mut socket: Socket) {
         let _open = Open::new(&self);
+        let Some(_place) = self.addresses.enter(socket.peer().map(|peer| peer.ip()), self.max_per_address) else {
+            let reply = Reply::text(StatusCode::TooManyRequests, "too many connections from this address");
+            return send_last(&mut socket, reply.header("retry-after", "5"), Method::Get).await;
+        };
         if self.open.load(Ordering::Relaxed) > self.max_connections {
             let reply = Reply::text(StatusCode::ServiceUnavailable, "too many connections; try again in a moment");
             send_last(&mut socket, reply.header("retry-after", "5"), Method::Get).await;
@@ -150,7 +158,7 @@ impl Site {
                 Ok(Some(Ok(head))) => head,
                 Ok(Some(Err(error))) => {
                     tracing::debug!(%error, "request refused");
-                    send_last(socket, Reply::text(error.status(), &error.to_string()), Method::Get).await;
+                    send_last(socket, Reply::text(error.status(), &error.to_string()), reader.method()).await;
                     return None;
                 }
                 Ok(None) | Err(_) => return None,
@@ -164,7 +172,7 @@ impl Site {
                 }
                 Answer::Reply(reply) => send(socket, &reply.into_bytes(method, false).await).await?,
                 accepted => {
-                    let (Answer::Member(upgrade, _) | Answer::Echo(upgrade)) = &accepted else { return None };
+                    let (Answer::Member(upgrade, _) | Answer::Echo(upgrade, _)) = &accepted else { return None };
                     if send(socket, &upgrade.response()).await.is_none() {
                         self.let_go(&accepted);
                         return None;
@@ -211,7 +219,7 @@ impl Site {
                 Reply::text(StatusCode::NotFound, &error.to_string())
             }
             Route::Echo => match upgrade(head, &[], &self.allowed_origins) {
-                Ok(upgrade) => return Answer::Echo(upgrade),
+                Ok(upgrade) => return Answer::Echo(upgrade, head.text.clone()),
                 Err(error) => error.reply(),
             },
             Route::Asset(path) => file(head, path),
@@ -251,9 +259,9 @@ impl Site {
                 let open = |wakeup, _| Member::new(rooms, room, encoding, wakeup);
                 ws::serve(socket, rest, &self.settings, connections, metrics, open).await;
             }
-            Answer::Echo(upgrade) => {
+            Answer::Echo(upgrade, text) => {
                 let peer = socket.peer();
-                let open = |wakeup, id| self.echo.session(id, wakeup, peer, upgrade.protocol, &self.settings);
+                let open = |wakeup, id| self.echo.session(id, wakeup, (peer, upgrade.protocol, text), &self.settings);
                 ws::serve(socket, rest, &self.settings, connections, metrics, open).await;
             }
             Answer::Reply(_) | Answer::Join(..) => {}

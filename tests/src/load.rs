@@ -161,7 +161,7 @@ fn hello(at: usize) -> Vec<u8> {
     }])
 }
 
-fn allow_descriptors() {
+pub fn allow_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });

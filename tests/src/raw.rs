@@ -102,10 +102,16 @@ impl Raw {
         String::from_utf8(head).expect("a head is ASCII")
     }
 
-    /// Reads until the server closes.
+    /// Reads until the server closes; a reset is an end too.
+    ///
+    /// # Panics
+    /// Where the server does not close in time.
+    #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();
-        let _ = self.stream.read_to_end(&mut rest);
+        if let Err(error) = self.stream.read_to_end(&mut rest) {
+            assert!(error.kind() != std::io::ErrorKind::WouldBlock, "the server does not close");
+        }
         rest
     }
 

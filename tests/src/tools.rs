@@ -1,5 +1,6 @@
 //! Tools that a test needs and a machine may lack.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 /// The root of the checkout.
@@ -16,6 +17,7 @@ pub fn are_there(test: &str, needed: &[&Path]) -> bool {
     let Some(missing) = needed.iter().find(|path| !path.exists()) else { return true };
     let message = format!("{test} needs {}; `cargo xtask setup` installs it", missing.display());
     assert!(std::env::var_os("INKWIRE_REQUIRE_TOOLS").is_none(), "{message}");
-    eprintln!("SKIPPED: {message}");
+    // Not by `eprintln!`: what a passing test prints by that is not seen.
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {message}");
     false
 }

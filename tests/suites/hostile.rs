@@ -51,6 +51,15 @@ const REQUESTS: &[(&str, u16)] = &[
     ("GET / HTTP/1.1\r\nHost: {}\r\nX-Name: a\r\n folded\r\n\r\n", 400),
     ("GET / HTTP/1.1\r\nHost: {}\r\nX Name: a\r\n\r\n", 400),
     ("GET / HTTP/1.1\r\nHost: {}\r\nX-Name: a\u{1}b\r\n\r\n", 400),
+    ("GET http://{}?x=/healthz HTTP/1.1\r\nHost: {}\r\n\r\n", 303),
+    ("GET HTTP://{}/healthz HTTP/1.1\r\nHost: {}\r\n\r\n", 200),
+    ("GET http:///healthz HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
+    ("GET http://evil.example/healthz HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nTransfer-Encoding : chunked\r\n\r\n", 400),
+    ("GET / HTTP/1.1\nHost: {}\n\n", 400),
+    ("GET /healthz HTTP/1.1\nHost: {}\n\nGET /nothing HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nX-Name: a\nX-Other: b\r\n\r\n", 400),
+    ("GET / HTTP/1.1\r\nHost: {}\r\nX-Name: a\rb\r\n\r\n", 400),
     ("nonsense\r\n\r\n", 400),
     ("\u{16}\u{3}\u{1}\u{2}\u{0}\u{1}\u{0}\u{1}", 400),
 ];
@@ -64,8 +73,28 @@ fn every_request_gets_its_exact_status() {
         raw.send(request.as_bytes());
         let head = raw.head();
         assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request:?}: {head}");
+        if *status == 400 || *status == 413 {
+            // Nothing behind a refused head is ever taken for a request.
+            let rest = String::from_utf8(raw.rest()).unwrap();
+            assert!(!rest.contains("HTTP/1.1 ") && head.contains("connection: close\r\n"), "{request:?}: {head}{rest}");
+        }
+        if *status == 426 {
+            let named = ["connection: upgrade\r\n", "upgrade: websocket\r\n", "sec-websocket-version: 13\r\n"];
+            assert!(named.iter().all(|header| head.contains(header)), "RFC 9110 section 7.8: {head}");
+        }
     }
     assert_eq!(server.metric("inkwire_panics_total"), 0.0);
+}
+
+#[test]
+fn a_reply_to_head_has_no_body_also_where_it_refuses() {
+    let server = Server::start(&[]);
+    for request in ["HEAD /healthz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", "HEAD / HTTP/1.1\r\n\r\n"] {
+        let mut raw = Raw::connect(&server.address);
+        raw.send(request.replace("{}", &server.address).as_bytes());
+        assert!(raw.head().starts_with("HTTP/1.1 "));
+        assert_eq!(raw.rest(), b"");
+    }
 }
 
 #[test]
@@ -157,14 +186,24 @@ fn the_handshake_is_checked() {
         (handshake("/ws/x", host, "Origin: null\r\n"), 403),
         (handshake("/ws/a.b", host, BINARY), 404),
         (handshake(&format!("/ws/{}", "n".repeat(65)), host, BINARY), 404),
+        (good.replace("Connection: Upgrade", "Connection: keep-alive\r\nConnection: upgrade"), 101),
+        (good.replace("dGhlIHNhbXBsZSBub25jZQ==", &"d".repeat(200)), 400),
+        (good.replace("dGhlIHNhbXBsZSBub25jZQ==", ""), 400),
+        (good.replace("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j!Q=="), 400),
+        (good.replace("Version: 13", "Version: 13\r\nSec-WebSocket-Version: 8"), 426),
+        (good.replace("HTTP/1.1", "HTTP/1.0"), 505),
+        (good.replace("GET", "HEAD"), 426),
+        (good.replace("/ws/x", "/healthz"), 200),
     ];
     for (request, status) in cases {
-        let mut raw = Raw::connect(host);
-        raw.send(request.as_bytes());
-        let head = raw.head();
-        assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {head}");
-        if request.contains("Version: 8") {
-            assert!(head.contains("sec-websocket-version: 13\r\n"), "RFC 6455 section 4.2.2: {head}");
+        for piece in [request.len(), 1] {
+            let mut raw = Raw::connect(host);
+            request.as_bytes().chunks(piece).for_each(|part| raw.send(part));
+            let head = raw.head();
+            assert!(head.starts_with(&format!("HTTP/1.1 {status} ")), "{request}: {head}");
+            if *status == 426 {
+                assert!(head.contains("sec-websocket-version: 13\r\n"), "RFC 6455 section 4.2.2: {head}");
+            }
         }
     }
     let mut raw = Raw::connect(host);

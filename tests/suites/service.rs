@@ -59,6 +59,17 @@ impl Service for Probe {
                 handle.stream(Opcode::Binary, reader).expect("it is open");
                 say("behind it");
             }
+            ["subscribe"] => {
+                handle.hub().subscribe(handle, "news");
+                say("ok");
+            }
+            ["resubscribe"] => {
+                let kept = self.kept.lock().unwrap();
+                let gone = kept.first().expect("somebody was here");
+                handle.hub().subscribe(gone, "news");
+                handle.hub().subscribe_matching(gone, "*");
+                say(&format!("{} {}", gone.is_gone(), gone.write(Message::Text("x")) == Err(WriteError::Gone)));
+            }
             ["count"] => say(&handle.hub().count().to_string()),
             ["each"] => {
                 handle.hub().each(Some(handle), |other| other.write(Message::Text("hello")).expect("it is open"));
@@ -73,6 +84,13 @@ impl Service for Probe {
                 assert_eq!(handle.write(Message::Binary(&chunk)), Err(WriteError::Full));
                 self.note(handle, &format!("took {taken}"));
             }
+            ["close", code] => handle.close(code.parse().unwrap(), ""),
+            ["request"] => say(&format!("{} {:?}", handle.target(), handle.header("X-Name"))),
+            ["text", good] => {
+                let bytes = if good == "good" { "é".repeat(20_000).into_bytes() } else { vec![0xc3; 20_000] };
+                handle.stream(Opcode::Text, std::io::Cursor::new(bytes)).expect("it is open");
+            }
+            ["publish"] => say(&handle.hub().publish("news", Message::Text("grüß dich")).to_string()),
             ["protocol"] => say(handle.protocol().unwrap_or("none")),
             _ => say(text),
         }
@@ -125,7 +143,7 @@ fn every_open_has_one_close_also_when_a_handler_panics() {
     drop(rude);
     let mut unlucky = open(&address);
     say(&mut unlucky, "panic");
-    assert!(unlucky.frame().is_none());
+    assert_eq!(unlucky.close_code(), Some(1011));
     wait_until("all are closed", || has(&events, "close 1000 done") == 1 && has(&events, "close 1011 ") == 1);
     wait_until("also who said nothing", || has(&events, "close 1006 ") == 1);
     assert_eq!(has(&events, " open"), 3);
@@ -205,6 +223,89 @@ fn the_service_chooses_the_protocol_and_refuses_with_any_reply() {
     refused.send(handshake("/secret", &address, "").as_bytes());
     let head = refused.head();
     assert!(head.starts_with("HTTP/1.1 401 ") && head.contains("www-authenticate: Basic"), "{head}");
+}
+
+#[test]
+fn the_request_that_was_upgraded_can_be_asked_for() {
+    let (address, _) = probe(Settings::default());
+    let mut raw = Raw::upgrade(&address, "/path?query=1", "X-Name:  Ada \r\n");
+    say(&mut raw, "request");
+    assert_eq!(hear(&mut raw), r#"/path?query=1 Some("Ada")"#);
+}
+
+#[test]
+fn a_close_code_that_must_not_be_sent_is_not() {
+    let (address, _) = probe(Settings::default());
+    for (asked, sent) in [("1000", 1000), ("4999", 4999), ("1005", 1011), ("1006", 1011), ("0", 1011), ("70", 1011)] {
+        let mut raw = open(&address);
+        say(&mut raw, &format!("close {asked}"));
+        assert_eq!(raw.close_code(), Some(sent), "{asked}");
+    }
+}
+
+#[test]
+fn a_streamed_text_may_cut_letters_between_fragments_and_must_be_text() {
+    let (address, _) = probe(Settings::default());
+    let mut raw = open(&address);
+    say(&mut raw, "text good");
+    let frames: Vec<Frame> = std::iter::from_fn(|| raw.frame()).take(3).collect();
+    let text = frames.into_iter().flat_map(|frame| frame.payload).collect::<Vec<_>>();
+    assert_eq!(String::from_utf8(text).unwrap(), "é".repeat(20_000));
+    say(&mut raw, "text bad");
+    assert_eq!(raw.close_code(), Some(1011));
+}
+
+#[test]
+fn a_connection_that_is_gone_takes_nothing_and_subscribes_to_nothing() {
+    let (address, events) = probe(Settings::default());
+    let mut gone = open(&address);
+    say(&mut gone, "leave a subscription behind");
+    hear(&mut gone);
+    drop(gone);
+    wait_until("it is closed", || has(&events, "close 1006 ") == 1);
+    let mut raw = open(&address);
+    say(&mut raw, "resubscribe");
+    assert_eq!(hear(&mut raw), "true true");
+    say(&mut raw, "publish");
+    assert_eq!(hear(&mut raw), "0");
+}
+
+#[test]
+fn what_is_published_as_text_arrives_as_text() {
+    let (address, _) = probe(Settings::default());
+    let mut raw = open(&address);
+    say(&mut raw, "subscribe");
+    assert_eq!(hear(&mut raw), "ok");
+    say(&mut raw, "publish");
+    let frames: Vec<Frame> = std::iter::from_fn(|| raw.frame()).take(2).collect();
+    assert!(frames.contains(&Frame { first: 0x81, payload: "grüß dich".into() }), "{frames:?}");
+}
+
+#[test]
+fn places_are_bounded_in_all() {
+    let (address, _) = probe(Settings { max_connections: 1, ..Settings::default() });
+    let _first = open(&address);
+    let mut second = Raw::connect(&address);
+    second.send(handshake("/", &address, "").as_bytes());
+    assert!(second.head().starts_with("HTTP/1.1 503 "));
+}
+
+#[test]
+fn a_peer_that_is_slow_in_the_middle_of_a_message_is_alive() {
+    let settings = Settings {
+        ping_interval: std::time::Duration::from_millis(200),
+        pong_timeout: std::time::Duration::from_millis(300),
+        ..Settings::default()
+    };
+    let (address, _) = probe(settings);
+    let mut raw = open(&address);
+    let words = "slowly ".repeat(30);
+    for byte in client_frame(0x81, words.as_bytes()) {
+        raw.send(&[byte]);
+        std::thread::park_timeout(std::time::Duration::from_millis(5));
+    }
+    let echo = std::iter::from_fn(|| raw.frame()).find(|frame| frame.opcode() == 1);
+    assert_eq!(echo.expect("its echo").payload, words.as_bytes());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -80,6 +81,8 @@ pub struct Head {
     pub path: String,
     /// The Host header.
     pub host: String,
+    /// The head as it came, without its empty line: the request line, and a line for each header. All of it is ASCII.
+    pub text: Arc<str>,
     /// Whether the client wants the connection closed after the reply.
     pub close: bool,
 }
@@ -88,6 +91,8 @@ pub struct Head {
 #[derive(Debug)]
 pub struct HeadReader {
     buffer: Vec<u8>,
+    /// Whether the last head asked for no body in the reply, also where it was refused.
+    is_for_head: bool,
     /// How long a head may take from its first byte, and a new connection to send one.
     deadline: Duration,
 }
@@ -95,7 +100,7 @@ pub struct HeadReader {
 impl HeadReader {
     /// A reader of a new connection.
     pub fn new(deadline: Duration) -> Self {
-        Self { buffer: Vec::new(), deadline }
+        Self { buffer: Vec::new(), is_for_head: false, deadline }
     }
 
     /// The next head; `None` where the client has closed the connection or stays silent between requests.
@@ -130,12 +135,18 @@ impl HeadReader {
                 };
             }
         };
+        self.is_for_head = self.buffer.starts_with(b"HEAD ");
         let rest = self.buffer.split_off(length);
         let head = std::mem::replace(&mut self.buffer, rest);
         Ok(Some(match check(&head) {
             Ok(checked) => parse(head, checked).await,
             Err(error) => Err(error),
         }))
+    }
+
+    /// The method that decides whether the reply to the last head has a body.
+    pub fn method(&self) -> Method {
+        if self.is_for_head { Method::Head } else { Method::Get }
     }
 
     /// What has come behind the last head.
@@ -174,12 +185,22 @@ async fn after<T>(patience: Duration) -> io::Result<T> {
 
 /// Whether no more bytes can make a request of this (a TLS hello, random bytes): then there is nothing to wait for.
 fn is_hopeless(bytes: &[u8]) -> bool {
+    if has_bare_line_feed(bytes) {
+        return true;
+    }
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     match httparse::Request::new(&mut headers).parse(bytes) {
         Ok(_) => false,
         Err(httparse::Error::TooManyHeaders) => false,
         Err(_) => true,
     }
+}
+
+/// A line feed alone ends a line for some readers and not for others: behind it could stand a second request that only
+/// some of them see (RFC 9112 section 2.2 lets a server be strict).
+fn has_bare_line_feed(bytes: &[u8]) -> bool {
+    let is_bare = |at: usize| bytes[at] == b'\n' && (at == 0 || bytes[at - 1] != b'\r');
+    (0..bytes.len()).any(is_bare)
 }
 
 struct Checked {
@@ -191,11 +212,14 @@ struct Checked {
 fn check(head: &[u8]) -> Result<Checked, HeadError> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
+    if has_bare_line_feed(head) {
+        return Err(HeadError::Malformed);
+    }
     match request.parse(head) {
-        Ok(httparse::Status::Complete(_)) => {}
+        Ok(httparse::Status::Complete(length)) if length == head.len() => {}
         Err(httparse::Error::TooManyHeaders) => return Err(HeadError::TooLarge),
         Err(httparse::Error::Version) => return Err(HeadError::Version),
-        Ok(httparse::Status::Partial) | Err(_) => return Err(HeadError::Malformed),
+        Ok(_) | Err(_) => return Err(HeadError::Malformed),
     }
     if request.version != Some(1) {
         return Err(HeadError::Version);
@@ -212,7 +236,7 @@ fn check(head: &[u8]) -> Result<Checked, HeadError> {
         return Err(HeadError::Method);
     }
     let host = check_host(&all("host"))?;
-    let path = check_target(request.path.unwrap_or_default())?;
+    let path = check_target(request.path.unwrap_or_default(), &host)?;
     let close = all("connection").iter().any(|value| has_token(value, "close"));
     Ok(Checked { path, host, close })
 }
@@ -251,10 +275,17 @@ fn check_host(hosts: &[&str]) -> Result<String, HeadError> {
 }
 
 /// The path of a target in origin form or absolute form (RFC 9112 section 3.2), without its query.
-fn check_target(target: &str) -> Result<String, HeadError> {
-    let target = match target.strip_prefix("http://").or_else(|| target.strip_prefix("https://")) {
-        Some(absolute) => absolute.find('/').map_or("/", |at| &absolute[at..]),
-        None => target,
+fn check_target(target: &str, host: &str) -> Result<String, HeadError> {
+    let target = match target.split_once("://") {
+        Some((scheme, absolute)) if ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)) => {
+            let (authority, path) = absolute.split_at(absolute.find(['/', '?']).unwrap_or(absolute.len()));
+            // Whoever is named twice must be the same: a proxy may have looked at the other one.
+            if !authority.eq_ignore_ascii_case(host) {
+                return Err(HeadError::Host);
+            }
+            if path.starts_with('/') { path } else { "/" }
+        }
+        _ => target,
     };
     let path = target.split('?').next().unwrap_or_default();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-._~%".contains(&byte);
@@ -268,11 +299,17 @@ fn check_target(target: &str) -> Result<String, HeadError> {
 }
 
 async fn parse(head: Vec<u8>, checked: Checked) -> Result<Head, HeadError> {
-    let memory = Memory { bytes: head.into(), at: 0 };
+    let text = std::str::from_utf8(&head).map_err(|_| HeadError::NotAscii)?.trim_end();
+    // async-h1 is given the path that was checked, so that the two can never mean something else.
+    let (line, headers) = text.split_once("\r\n").unwrap_or((text, ""));
+    let method = line.split(' ').next().unwrap_or_default();
+    let plain = format!("{method} {} HTTP/1.1\r\n{headers}\r\n\r\n", checked.path);
+    let text = text.into();
+    let memory = Memory { bytes: plain.into_bytes().into(), at: 0 };
     match async_h1::server::decode(memory).await {
         Ok(Some((request, _))) => {
             debug_assert!(matches!(request.method(), Method::Get | Method::Head));
-            Ok(Head { request, path: checked.path, host: checked.host, close: checked.close })
+            Ok(Head { request, path: checked.path, host: checked.host, text, close: checked.close })
         }
         _ => Err(HeadError::Malformed),
     }
@@ -324,6 +361,7 @@ mod tests {
         refuses("GET / HTTP/1.0\r\nHost: h\r\n\r\n", HeadError::Version);
         refuses("GET / HTTP/2.0\r\nHost: h\r\n\r\n", HeadError::Version);
         refuses("nonsense\r\n\r\n", HeadError::Malformed);
+        refuses("GET / HTTP/1.1\nHost: h\n\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n", HeadError::Malformed);
         refuses("GET / HTTP/1.1\r\n\r\n", HeadError::Host);
         refuses(&get("Host: other\r\n"), HeadError::Host);
         refuses("GET / HTTP/1.1\r\nHost: x/admin?\r\n\r\n", HeadError::Host);
@@ -341,11 +379,16 @@ mod tests {
 
     #[test]
     fn targets_are_plain_paths() {
-        for (target, path) in [("/", "/"), ("/b/x?y=z", "/b/x"), ("http://h/b/x", "/b/x"), ("http://h", "/")] {
-            assert_eq!(check_target(target).as_deref(), Ok(path));
+        for (target, path) in
+            [("/", "/"), ("/b/x?y=z", "/b/x"), ("http://h/b/x", "/b/x"), ("HTTP://H", "/"), ("http://h?x=/b", "/")]
+        {
+            assert_eq!(check_target(target, "h").as_deref(), Ok(path));
         }
         for target in ["", "*", "b", "/..", "/a/../b", "/%2e%2e/b", "/a%2Fb", "/a//b", "/\\", "/a%00", "/b c", "/é"] {
-            assert_eq!(check_target(target), Err(HeadError::Target), "{target}");
+            assert_eq!(check_target(target, "h"), Err(HeadError::Target), "{target}");
+        }
+        for target in ["http:///b", "http://other/b", "https://h@other/"] {
+            assert_eq!(check_target(target, "h"), Err(HeadError::Host), "{target}");
         }
     }
 }

@@ -20,10 +20,10 @@ pub enum UpgradeError {
     #[error("Sec-WebSocket-Key must be 16 bytes in base64, once")]
     Key,
     /// A page of another site.
-    #[error("pages of this origin may not connect; the operator can allow it with --allow-origin")]
+    #[error("pages of this origin may not connect here")]
     Origin,
     /// Sub-protocols were offered and none of them is spoken.
-    #[error("none of the offered sub-protocols is spoken here; use inkwire.v1 or inkwire.v1.json")]
+    #[error("none of the offered sub-protocols is spoken here")]
     Protocol,
 }
 
@@ -37,9 +37,11 @@ impl UpgradeError {
         };
         let reply = Reply::text(status, &self.to_string());
         match self {
-            Self::Required => reply.header("upgrade", "websocket"),
-            // RFC 6455 section 4.2.2 item 4.
-            Self::Version => reply.header("upgrade", "websocket").header("sec-websocket-version", "13"),
+            // RFC 6455 section 4.2.2 item 4; RFC 9110 section 7.8: Upgrade is named in Connection.
+            Self::Required | Self::Version => reply
+                .header("connection", "upgrade")
+                .header("upgrade", "websocket")
+                .header("sec-websocket-version", "13"),
             _ => reply,
         }
     }

@@ -23,6 +23,9 @@ const DELETED: u16 = 4001;
 /// How long a client is asked to wait before it comes back to a server that restarts, in milliseconds.
 const RESTART_RETRY: u64 = 250;
 
+/// How long a new connection may take to say hello: a person may type it.
+const HELLO_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Answers that may wait for a member before nothing more is read from it. One packet adds a few thousand at most: 8
 /// messages of 1,024 operations.
 const ANSWERS: usize = 256;
@@ -75,6 +78,7 @@ pub struct Member {
     /// Until when this member rests; a timer wakes it then.
     rests_until: Option<Instant>,
     said_goodbye: bool,
+    since: Instant,
 }
 
 /// How much work a member may still make: undoing a gesture that touched thousands of elements is cheap to ask. A bucket
@@ -108,6 +112,7 @@ impl Member {
     /// A connection to a room that has not said hello yet.
     pub fn new(rooms: Arc<Rooms>, room: Place, encoding: Encoding, wakeup: Arc<Wakeup>) -> Self {
         let id = rooms.member_id();
+        rooms.wake_after(wakeup.clone(), HELLO_PATIENCE);
         Self {
             id,
             room,
@@ -120,7 +125,13 @@ impl Member {
             allowance: Allowance { elements: Allowance::MOST, since: Instant::now() },
             rests_until: None,
             said_goodbye: false,
+            since: Instant::now(),
         }
+    }
+
+    /// Whether it has said no hello for too long: it takes a place and does nothing with it.
+    fn is_late(&self) -> bool {
+        Instant::now() >= self.since + HELLO_PATIENCE
     }
 
     fn decode(&self, message: Message<'_>) -> Result<Vec<ClientMessage>, Close> {
@@ -191,6 +202,7 @@ impl Member {
 
     fn refuse(&mut self, why: &str) -> Close {
         self.bye(Reason::HelloExpected, 0, why);
+        self.said_goodbye = true;
         Close::new(Close::INVALID_PAYLOAD, "helloExpected")
     }
 
@@ -220,6 +232,7 @@ impl Session for Member {
             Ok(packet) => packet,
             Err(close) => {
                 self.bye(Reason::Malformed, 0, &close.reason);
+                self.said_goodbye = true;
                 return Err(close);
             }
         };
@@ -250,8 +263,15 @@ impl Session for Member {
     }
 
     fn wants_close(&mut self) -> Option<Close> {
-        if self.seat.is_none() || self.said_goodbye {
+        if self.said_goodbye {
             return None;
+        }
+        if self.seat.is_none() {
+            return self.is_late().then(|| {
+                self.bye(Reason::TimedOut, 0, "no hello came");
+                self.said_goodbye = true;
+                Close::new(Close::POLICY, "timedOut")
+            });
         }
         let reason = self.room.dismisses(self.id)?;
         self.said_goodbye = true;

@@ -55,8 +55,8 @@ pub async fn serve<S: Session>(
         .max_write_buffer_size(PONGS)
         .max_message_size(Some(settings.max_message))
         .max_frame_size(Some(settings.max_message));
-    let wire = Wire::new(socket);
-    let stream = WebSocketStream::from_partially_read(wire, rest, Role::Server, Some(config)).await;
+    let wire = Wire::new(socket, rest);
+    let stream = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
     let session = open(place.wakeup.clone(), place.id);
     let mut connection = Connection {
         stream,
@@ -67,6 +67,7 @@ pub async fn serve<S: Session>(
         metrics,
         phase: Phase::Open,
         is_opened: false,
+        is_deaf: false,
         ending: None,
         close: None,
         last_heard: Instant::now(),
@@ -89,8 +90,9 @@ enum Phase {
     Open,
     /// Our close frame is out; the peer's is awaited.
     Closing { until: Instant },
-    /// Nothing more is to be said; the rest of what the peer sends is thrown away.
-    Lingering { until: Instant, left: usize },
+    /// Nothing more is to be said, and the rest of what the peer sends is thrown away: as long as the peer takes what is
+    /// still on its way to it, and until a moment from then on.
+    Lingering { until: Option<Instant>, left: usize },
 }
 
 /// Why reading stopped.
@@ -113,6 +115,8 @@ struct Connection<'a, S> {
     metrics: &'a Metrics,
     phase: Phase,
     is_opened: bool,
+    /// The peer has broken a rule, or the session is through with it: nothing more of it is handed over.
+    is_deaf: bool,
     /// With what the connection is to end as soon as everything is out that the session has given.
     ending: Option<Close>,
     /// With what the connection ends; the first cause counts.
@@ -129,8 +133,14 @@ impl<S: Session> Connection<'_, S> {
     fn poll_guarded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         catch_unwind(AssertUnwindSafe(|| self.poll_turn(cx))).unwrap_or_else(|_| {
             self.metrics.panics.inc();
-            self.close = Some(Close::new(Close::INTERNAL, ""));
-            Poll::Ready(())
+            if self.phase != Phase::Open {
+                return Poll::Ready(());
+            }
+            // The session is not asked any more: only the close frame still goes out.
+            self.say_close(Close::new(Close::INTERNAL, ""));
+            self.linger();
+            cx.waker().wake_by_ref();
+            Poll::Pending
         })
     }
 
@@ -139,11 +149,20 @@ impl<S: Session> Connection<'_, S> {
         if !std::mem::replace(&mut self.is_opened, true) {
             self.session.on_open();
         }
+        if self.connections.are_over() {
+            self.close.get_or_insert(Close::new(Close::ABNORMAL, "the server has stopped"));
+            return Poll::Ready(());
+        }
         self.stream.get_mut().begin_turn();
         let before = self.counts();
         self.heed_shutdown();
         let alive = self.poll_phase(cx);
         self.count(before);
+        if self.counts().0 > before.0 {
+            // Also half a message is a sign of life.
+            self.last_heard = Instant::now();
+            self.pinged = false;
+        }
         if alive.is_ready() {
             return Poll::Ready(());
         }
@@ -170,6 +189,9 @@ impl<S: Session> Connection<'_, S> {
 
     /// Whether reading stopped for a reason that writing has taken away since: no waker will say so.
     fn may_read_on(&mut self, reading: Reading) -> bool {
+        if self.is_deaf {
+            return false;
+        }
         let wire = self.stream.get_mut();
         let may_pong = wire.refused && !wire.outgoing.is_full();
         wire.refused &= !may_pong;
@@ -178,6 +200,9 @@ impl<S: Session> Connection<'_, S> {
 
     /// Reads and hands over until nothing more has come, or the connection is no longer open for messages.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Reading {
+        if self.is_deaf {
+            return Reading::Blocked;
+        }
         let mut handed_over = false;
         let result = loop {
             if self.phase == Phase::Open && self.session.is_saturated() {
@@ -187,8 +212,6 @@ impl<S: Session> Connection<'_, S> {
             match Pin::new(&mut self.stream).poll_next(cx) {
                 Poll::Pending => break Reading::Blocked,
                 Poll::Ready(next) => {
-                    self.last_heard = Instant::now();
-                    self.pinged = false;
                     handed_over = true;
                     if !self.take(next) {
                         break Reading::Over;
@@ -235,40 +258,60 @@ impl<S: Session> Connection<'_, S> {
         match result {
             Ok(()) => true,
             Err(close) => {
-                self.start_close(close);
+                self.begin_ending(close);
                 false
             }
+        }
+    }
+
+    /// Nothing more is taken from the peer; everything that the session still has goes out, and then the close.
+    fn begin_ending(&mut self, close: Close) {
+        self.is_deaf = true;
+        if self.phase == Phase::Open {
+            self.session.on_ending();
+            self.ending.get_or_insert(close);
+        } else {
+            self.linger();
         }
     }
 
     /// What the session has to say goes out before the answer to the peer's close frame, which tungstenite writes when it
     /// is asked to read again.
     fn answer_close(&mut self) {
+        self.session.on_ending();
         let wire = self.stream.get_mut();
         wire.takes_all = true;
         wire.outgoing.widen(self.settings.max_outgoing);
         self.session.pull(&mut wire.outgoing);
     }
 
-    /// tungstenite says nothing to the peer about what it refuses: the close code is sent here.
+    /// tungstenite says nothing to the peer about what it refuses: the close code is sent here (RFC 6455 section 7.4.1; for
+    /// text that is not UTF-8 section 8.1, for a length that is not in its shortest form section 5.2).
     fn fail(&mut self, error: &Error) {
         let close = match error {
             Error::Capacity(_) => Close::new(Close::TOO_BIG, "the message is above the limit"),
             Error::Utf8(_) => Close::new(Close::INVALID_PAYLOAD, "the text is not UTF-8"),
+            Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Close::new(Close::PROTOCOL_ERROR, "a length is not in its shortest form")
+            }
             Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return self.linger(),
             Error::Protocol(error) => Close::new(Close::PROTOCOL_ERROR, error.to_string()),
             _ => return self.linger(),
         };
-        self.start_close(close);
-        self.linger();
+        self.begin_ending(close);
     }
 
-    /// Sends what the session still has to say, and then the close frame.
+    /// Sends the close frame; everything before it has gone out. A peer that broke a rule is not asked to answer it.
     fn start_close(&mut self, close: Close) {
-        if self.phase != Phase::Open {
-            return;
+        self.say_close(close);
+        if self.is_deaf {
+            self.linger();
+        } else {
+            self.phase = Phase::Closing { until: Instant::now() + CLOSE_PATIENCE };
         }
-        self.session.pull(&mut self.stream.get_mut().outgoing);
+    }
+
+    fn say_close(&mut self, close: Close) {
         let mut reason = close.reason.clone();
         reason.truncate(reason.floor_char_boundary(REASON));
         let wire = self.stream.get_mut();
@@ -276,11 +319,11 @@ impl<S: Session> Connection<'_, S> {
         // RFC 6455 section 5.5.1: nothing goes out behind a close frame.
         wire.closed = true;
         self.close.get_or_insert(close);
-        self.phase = Phase::Closing { until: Instant::now() + CLOSE_PATIENCE };
     }
 
     fn linger(&mut self) {
-        self.phase = Phase::Lingering { until: Instant::now() + LINGER, left: LINGER_BYTES };
+        self.last_written = Instant::now();
+        self.phase = Phase::Lingering { until: None, left: LINGER_BYTES };
     }
 
     fn heed_shutdown(&mut self) {
@@ -288,10 +331,14 @@ impl<S: Session> Connection<'_, S> {
             return;
         }
         self.ending = self.session.wants_close();
+        if self.ending.is_some() {
+            self.session.on_ending();
+        }
         if self.ending.is_none()
             && let Some(code) = self.connections.stopping()
         {
             self.session.on_shutdown();
+            self.session.on_ending();
             self.ending = Some(Close::new(code, "the server stops"));
         }
     }
@@ -304,6 +351,10 @@ impl<S: Session> Connection<'_, S> {
             let drained = wire.poll_drain(cx);
             if drained.is_ready() || wire.outgoing.written > before {
                 self.last_written = Instant::now();
+            }
+            if wire.outgoing.written > before && self.session.is_saturated() {
+                // Nothing is read of a peer that is saturated, not even its pongs: it lives as long as it takes.
+                self.last_heard = self.last_written;
             }
             match drained {
                 Poll::Pending => return Ok(()),
@@ -328,9 +379,15 @@ impl<S: Session> Connection<'_, S> {
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Phase::Lingering { until, mut left } = self.phase else { return Poll::Ready(()) };
         let wire = self.stream.get_mut();
-        if ready!(wire.poll_drain(cx)).is_err() || ready!(Pin::new(&mut wire.socket).poll_close(cx)).is_err() {
+        let before = wire.outgoing.written;
+        let drained = wire.poll_drain(cx);
+        if drained.is_ready() || wire.outgoing.written > before {
+            self.last_written = Instant::now();
+        }
+        if ready!(drained).is_err() || ready!(Pin::new(&mut wire.socket).poll_close(cx)).is_err() {
             return Poll::Ready(());
         }
+        let until = until.or(Some(Instant::now() + LINGER));
         let mut scrap = [0; 4096];
         loop {
             match Pin::new(&mut *wire).poll_read(cx, &mut scrap) {
@@ -348,7 +405,8 @@ impl<S: Session> Connection<'_, S> {
         loop {
             let now = Instant::now();
             let next = match self.phase {
-                Phase::Closing { until } | Phase::Lingering { until, .. } => until,
+                Phase::Closing { until } | Phase::Lingering { until: Some(until), .. } => until,
+                Phase::Lingering { until: None, .. } => self.last_written + self.settings.write_timeout,
                 Phase::Open if self.pinged => {
                     self.last_heard + self.settings.ping_interval + self.settings.pong_timeout
                 }
@@ -370,8 +428,13 @@ impl<S: Session> Connection<'_, S> {
             match self.phase {
                 Phase::Open if !self.pinged => self.ping(cx),
                 Phase::Open => {
-                    self.close.get_or_insert(Close::new(Close::ABNORMAL, "no sign of life"));
-                    return Poll::Ready(());
+                    // Should it still hear something, it is told why.
+                    self.is_deaf = true;
+                    self.say_close(Close::new(Close::POLICY, "no sign of life"));
+                    self.linger();
+                    if self.poll_linger(cx).is_ready() {
+                        return Poll::Ready(());
+                    }
                 }
                 Phase::Closing { .. } => {
                     self.linger();

@@ -13,7 +13,7 @@ pub enum Opcode {
 }
 
 /// A whole message as one frame, ready for the socket of every connection that it is meant for.
-pub fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
+pub(crate) fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
     fragment(Some(opcode), true, payload)
 }
 

@@ -36,6 +36,7 @@ pub(super) struct Shared<S: Service> {
     id: u64,
     peer: Option<SocketAddr>,
     protocol: Option<&'static str>,
+    request: Arc<str>,
     pub(super) hub: Hub<S>,
     wakeup: Arc<Wakeup>,
     data: Mutex<S::Data>,
@@ -49,13 +50,49 @@ struct Outbox {
     items: VecDeque<Item>,
     bytes: usize,
     close: Option<Close>,
+    is_ending: bool,
     is_gone: bool,
 }
 
 enum Item {
     Frame(Bytes),
-    /// A message that is read while it goes out; `true` once its first fragment has.
-    Stream(Opcode, Box<dyn Read + Send>, bool),
+    Stream(Stream),
+}
+
+/// A message that is read while it goes out.
+struct Stream {
+    opcode: Opcode,
+    reader: Box<dyn Read + Send>,
+    /// Its first fragment has gone out.
+    is_begun: bool,
+    /// Of a text: the beginning of a letter that the last fragment has cut.
+    cut: Vec<u8>,
+}
+
+impl Stream {
+    /// The next fragment, and whether it is the last one; `None` where it cannot be read or is not the text it should be.
+    fn next(&mut self) -> Option<(Bytes, bool)> {
+        let mut chunk = Vec::with_capacity(FRAGMENT);
+        self.reader.by_ref().take(FRAGMENT as u64).read_to_end(&mut chunk).ok()?;
+        let is_last = chunk.len() < FRAGMENT;
+        if self.opcode == Opcode::Text {
+            self.check_text(&chunk, is_last)?;
+        }
+        let first = (!std::mem::replace(&mut self.is_begun, true)).then_some(self.opcode);
+        Some((fragment(first, is_last, &chunk), is_last))
+    }
+
+    /// Text is UTF-8 as a whole (RFC 6455 section 8.1); a fragment may cut a letter (section 5.6).
+    fn check_text(&mut self, chunk: &[u8], is_last: bool) -> Option<()> {
+        self.cut.extend_from_slice(chunk);
+        let good = match std::str::from_utf8(&self.cut) {
+            Ok(text) => text.len(),
+            Err(error) if error.error_len().is_none() && !is_last => error.valid_up_to(),
+            Err(_) => return None,
+        };
+        self.cut.drain(..good);
+        Some(())
+    }
 }
 
 impl<S: Service> Clone for Handle<S> {
@@ -81,12 +118,11 @@ impl<S: Service> Handle<S> {
         hub: Hub<S>,
         id: u64,
         wakeup: Arc<Wakeup>,
-        peer: Option<SocketAddr>,
-        protocol: Option<&'static str>,
+        (peer, protocol, request): (Option<SocketAddr>, Option<&'static str>, Arc<str>),
         max_outgoing: usize,
     ) -> Self {
         let (data, outbox) = Default::default();
-        Self { shared: Arc::new(Shared { id, peer, protocol, hub, wakeup, data, max_outgoing, outbox }) }
+        Self { shared: Arc::new(Shared { id, peer, protocol, request, hub, wakeup, data, max_outgoing, outbox }) }
     }
 
     /// The connection's number: unique for the life of the process, never given out again.
@@ -102,6 +138,18 @@ impl<S: Service> Handle<S> {
     /// The sub-protocol that was agreed on (RFC 6455 section 1.9).
     pub fn protocol(&self) -> Option<&'static str> {
         self.shared.protocol
+    }
+
+    /// The target of the request that was upgraded: path and query (RFC 9112 section 3.2).
+    pub fn target(&self) -> &str {
+        self.shared.request.split(' ').nth(1).unwrap_or_default()
+    }
+
+    /// The value of a header of that request; the first one where there are several.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.shared.request.lines().skip(1).filter_map(|line| line.split_once(':'));
+        let mut named = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name));
+        named.next().map(|(_, value)| value.trim())
     }
 
     /// All connections of this one's service, and its channels.
@@ -138,31 +186,42 @@ impl<S: Service> Handle<S> {
 
     /// Sends a message that is read while it goes out, in fragments of 16 KiB (RFC 6455 section 5.4): a large one takes
     /// no more memory than that. Pings and pongs go between its fragments, later messages behind it. An error of the
-    /// reader closes the connection with 1011, because half a message cannot be taken back. The reader must not block.
+    /// reader closes the connection with 1011, because half a message cannot be taken back; so does text that is not
+    /// UTF-8. The reader must not block. A stream that waits counts as one fragment.
     ///
     /// # Errors
-    /// When the connection is gone.
+    /// As for [`Handle::write`].
     pub fn stream(&self, opcode: Opcode, reader: impl Read + Send + 'static) -> Result<(), WriteError> {
         let mut outbox = self.outbox();
-        outbox.takes(0, usize::MAX)?;
-        outbox.items.push_back(Item::Stream(opcode, Box::new(reader), false));
+        outbox.takes(FRAGMENT, self.shared.max_outgoing)?;
+        outbox.items.push_back(Item::Stream(Stream {
+            opcode,
+            reader: Box::new(reader),
+            is_begun: false,
+            cut: Vec::new(),
+        }));
         drop(outbox);
         self.shared.wakeup.wake();
         Ok(())
     }
 
-    /// Closes the connection (RFC 6455 section 7.1.2); what was written before still goes out first. The first close counts.
+    /// Closes the connection (RFC 6455 section 7.1.2); what was written before still goes out first. The first close
+    /// counts. A code that must not be sent (section 7.4.1) becomes 1011.
     pub fn close(&self, code: u16, reason: &str) {
-        let mut outbox = self.outbox();
-        outbox.close.get_or_insert_with(|| Close::new(code, reason));
-        drop(outbox);
+        let code = if Close::may_be_sent(code) { code } else { Close::INTERNAL };
+        self.outbox().close.get_or_insert_with(|| Close::new(code, reason));
         self.shared.wakeup.wake();
     }
 
     /// Whether the connection is closed, or closing.
     pub fn is_gone(&self) -> bool {
         let outbox = self.outbox();
-        outbox.is_gone || outbox.close.is_some()
+        outbox.is_gone || outbox.close.is_some() || outbox.is_ending
+    }
+
+    /// The connection will be closed, by the peer or for what it did: nothing more is taken, what waits still goes out.
+    pub(super) fn begin_ending(&self) {
+        self.outbox().is_ending = true;
     }
 
     /// Whether half of what may wait for it does.
@@ -183,18 +242,41 @@ impl<S: Service> Handle<S> {
 
     /// Gives what waits, as far as there is room; says whether there was anything.
     pub(super) fn pull(&self, out: &mut Outgoing) -> bool {
-        let mut outbox = self.outbox();
         let mut gave = false;
         while !out.is_full()
-            && let Some(frame) = outbox.next()
+            && let Some(frame) = self.next()
         {
             gave = true;
             out.push(frame);
         }
+        let outbox = self.outbox();
         if outbox.items.is_empty() && outbox.close.is_some() {
             self.shared.wakeup.wake();
         }
         gave
+    }
+
+    fn next(&self) -> Option<Bytes> {
+        let item = self.outbox().items.pop_front()?;
+        let mut stream = match item {
+            Item::Frame(frame) => {
+                self.outbox().bytes -= frame.len();
+                return Some(frame);
+            }
+            Item::Stream(stream) => stream,
+        };
+        // Read without the lock: who writes meanwhile does not wait for it.
+        let next = stream.next();
+        let mut outbox = self.outbox();
+        match &next {
+            Some((_, false)) => outbox.items.push_front(Item::Stream(stream)),
+            Some((_, true)) => outbox.bytes -= FRAGMENT,
+            None => {
+                outbox.items.clear();
+                outbox.close = Some(Close::new(Close::INTERNAL, "a message could not be read to its end"));
+            }
+        }
+        next.map(|(frame, _)| frame)
     }
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
@@ -204,7 +286,7 @@ impl<S: Service> Handle<S> {
 
 impl Outbox {
     fn takes(&mut self, bytes: usize, most: usize) -> Result<(), WriteError> {
-        if self.is_gone || self.close.is_some() {
+        if self.is_gone || self.is_ending || self.close.is_some() {
             return Err(WriteError::Gone);
         }
         // A single message above the bound still goes, when nothing else waits.
@@ -213,28 +295,5 @@ impl Outbox {
         }
         self.bytes += bytes;
         Ok(())
-    }
-
-    fn next(&mut self) -> Option<Bytes> {
-        match self.items.pop_front()? {
-            Item::Frame(frame) => {
-                self.bytes -= frame.len();
-                Some(frame)
-            }
-            Item::Stream(opcode, mut reader, is_begun) => {
-                let mut chunk = Vec::with_capacity(FRAGMENT);
-                if reader.by_ref().take(FRAGMENT as u64).read_to_end(&mut chunk).is_err() {
-                    self.items.clear();
-                    self.close = Some(Close::new(Close::INTERNAL, "a message could not be read to its end"));
-                    return None;
-                }
-                let is_last = chunk.len() < FRAGMENT;
-                let first = (!is_begun).then_some(opcode);
-                if !is_last {
-                    self.items.push_front(Item::Stream(opcode, reader, true));
-                }
-                Some(fragment(first, is_last, &chunk))
-            }
-        }
     }
 }

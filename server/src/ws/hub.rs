@@ -52,16 +52,16 @@ impl<S: Service> Hub<S> {
         &self.shared.service
     }
 
-    /// The session of a new connection, for [`super::serve`].
+    /// The session of a new connection, for [`super::serve`]: with the peer's address, the sub-protocol that was agreed
+    /// on, and the head of the request ([`crate::http::Head::text`]).
     pub fn session(
         &self,
         id: u64,
         wakeup: Arc<Wakeup>,
-        peer: Option<SocketAddr>,
-        protocol: Option<&'static str>,
+        (peer, protocol, request): (Option<SocketAddr>, Option<&'static str>, Arc<str>),
         settings: &Settings,
     ) -> ServiceSession<S> {
-        ServiceSession::new(Handle::new(self.clone(), id, wakeup, peer, protocol, settings.max_outgoing))
+        ServiceSession::new(Handle::new(self.clone(), id, wakeup, (peer, protocol, request), settings.max_outgoing))
     }
 
     /// How many connections are open.
@@ -76,14 +76,21 @@ impl<S: Service> Hub<S> {
     }
 
     /// From now on a connection gets what is published on a channel.
+    /// A connection that has closed gets nothing any more.
     pub fn subscribe(&self, handle: &Handle<S>, channel: &str) {
-        add(&mut self.state().exact, channel, handle.id());
+        let mut state = self.state();
+        if state.open.contains_key(&handle.id()) {
+            add(&mut state.exact, channel, handle.id());
+        }
     }
 
     /// From now on a connection gets what is published on every channel that a pattern matches: `*` stands for any
     /// letters, `?` for one.
     pub fn subscribe_matching(&self, handle: &Handle<S>, pattern: &str) {
-        add(&mut self.state().patterns, pattern, handle.id());
+        let mut state = self.state();
+        if state.open.contains_key(&handle.id()) {
+            add(&mut state.patterns, pattern, handle.id());
+        }
     }
 
     /// Ends a subscription, to a channel or to a pattern. Closing ends all of a connection.

@@ -16,18 +16,22 @@
 //! each connection. tungstenite reads frames and answers pings and closes; it writes into [`Outgoing`] like everybody
 //! else.
 
+mod addresses;
 mod connection;
 mod frame;
 mod handle;
 mod hub;
+mod lengths;
 mod outgoing;
 mod registry;
 mod server;
 mod service;
 mod wire;
 
+pub use addresses::Addresses;
 pub use connection::serve;
-pub use frame::{Opcode, frame};
+pub use frame::Opcode;
+pub(crate) use frame::frame;
 pub use handle::{Handle, WriteError};
 pub use hub::Hub;
 pub use outgoing::Outgoing;
@@ -73,6 +77,15 @@ impl Close {
     /// The server restarts.
     pub const RESTART: u16 = 1012;
 
+    /// The peer breaks a rule of the service that no other code names.
+    pub const POLICY: u16 = 1008;
+
+    /// Whether a code may stand in a close frame (RFC 6455 section 7.4): those that are defined for it, and those that
+    /// libraries and programs may use for themselves.
+    pub fn may_be_sent(code: u16) -> bool {
+        matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
+    }
+
     /// A close with a code and a reason.
     pub fn new(code: u16, reason: impl Into<String>) -> Self {
         Self { code, reason: reason.into() }
@@ -101,6 +114,10 @@ pub trait Session: Send {
     fn is_saturated(&self) -> bool {
         false
     }
+
+    /// The connection is about to be closed: what is pulled from now on is the last that goes out, so it must come to an
+    /// end.
+    fn on_ending(&mut self) {}
 
     /// The session itself wants the connection closed, after everything that it still gives.
     fn wants_close(&mut self) -> Option<Close> {

@@ -1,7 +1,7 @@
 //! All connections of the process: how each is woken, and how all are told that the server stops.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
@@ -26,11 +26,18 @@ impl Wakeup {
     }
 }
 
-/// The connections of the process.
+/// How long connections may take to notice that they are over: a turn of their worker.
+const END_PATIENCE: Duration = Duration::from_secs(1);
+
+/// The number of the next connection, of whatever service.
+static NEXT: AtomicU64 = AtomicU64::new(0);
+
+/// Connections that are closed together.
 #[derive(Debug, Default)]
 pub struct Connections {
     open: Mutex<HashMap<u64, Arc<Wakeup>>>,
-    next: AtomicU64,
+    /// Nothing more is waited for.
+    is_over: AtomicBool,
     /// The close code of a server that stops; 0 while it runs.
     stopping: AtomicU16,
 }
@@ -46,7 +53,7 @@ pub(super) struct Place<'a> {
 
 impl Connections {
     pub(super) fn enter(&self, wakeup: Arc<Wakeup>) -> Place<'_> {
-        let id = self.next.fetch_add(1, Ordering::Relaxed);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
         self.lock().insert(id, wakeup.clone());
         Place { connections: self, id, wakeup }
     }
@@ -62,12 +69,24 @@ impl Connections {
         self.lock().values().for_each(|wakeup| wakeup.wake());
     }
 
-    /// Waits until none is open any more, or for so long.
-    pub async fn drained(&self, patience: Duration) {
+    /// Waits until none is open any more, at most for so long; those that are left are ended then, each with its
+    /// `on_close`.
+    pub async fn drained_or_ended(&self, patience: Duration) {
+        self.drained(patience).await;
+        self.is_over.store(true, Ordering::SeqCst);
+        self.lock().values().for_each(|wakeup| wakeup.wake());
+        self.drained(END_PATIENCE).await;
+    }
+
+    async fn drained(&self, patience: Duration) {
         let deadline = Instant::now() + patience;
         while self.count() > 0 && Instant::now() < deadline {
             Timer::after(Duration::from_millis(5)).await;
         }
+    }
+
+    pub(super) fn are_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed)
     }
 
     pub(super) fn stopping(&self) -> Option<u16> {

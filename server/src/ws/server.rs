@@ -1,8 +1,6 @@
 //! A server of one service: listens, upgrades, serves, stops. For programs that have nothing else to serve.
 
-use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_signal::{Signal, Signals};
@@ -11,8 +9,8 @@ use smol::Executor;
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
-use super::{Close, Connections, Hub, Service, Settings};
-use crate::http::{HeadReader, Reply, send, send_last, upgrade};
+use super::{Addresses, Close, Connections, Hub, Service, Settings};
+use crate::http::{HeadReader, Origin, Reply, send, send_last, upgrade};
 use crate::listen::{Address, Listener, Socket};
 use crate::metrics::Metrics;
 
@@ -24,6 +22,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct Server {
     listener: Listener,
     settings: Settings,
+    origins: Vec<Origin>,
 }
 
 /// What all connections of a running server share.
@@ -32,7 +31,8 @@ struct Running<S: Service> {
     settings: Settings,
     connections: Connections,
     metrics: Metrics,
-    addresses: Mutex<HashMap<IpAddr, usize>>,
+    addresses: Addresses,
+    origins: Vec<Origin>,
 }
 
 impl Server {
@@ -42,13 +42,20 @@ impl Server {
     /// Where the address is none, or cannot be listened on.
     pub fn bind(address: &str) -> anyhow::Result<Self> {
         let address: Address = address.parse().map_err(anyhow::Error::msg)?;
-        Ok(Self { listener: Listener::bind(&address)?, settings: Settings::default() })
+        Ok(Self { listener: Listener::bind(&address)?, settings: Settings::default(), origins: Vec::new() })
     }
 
     /// With other limits than the usual ones.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// Other sites whose pages may connect, beside that of the server itself.
+    #[must_use]
+    pub fn origins(mut self, origins: Vec<Origin>) -> Self {
+        self.origins = origins;
         self
     }
 
@@ -78,7 +85,8 @@ impl Server {
             settings: self.settings,
             connections: Connections::default(),
             metrics: Metrics::default(),
-            addresses: Mutex::default(),
+            addresses: Addresses::default(),
+            origins: self.origins,
         });
         let accept = async {
             loop {
@@ -88,7 +96,7 @@ impl Server {
         };
         accept.or(async { _ = signals.next().await }).await;
         running.connections.stop(Close::GOING_AWAY);
-        running.connections.drained(DRAIN).await;
+        running.connections.drained_or_ended(DRAIN).await;
         Ok(())
     }
 }
@@ -96,7 +104,7 @@ impl Server {
 impl<S: Service> Running<S> {
     async fn greet(self: Arc<Self>, mut socket: Socket) {
         let peer = socket.peer();
-        let Some(_place) = Place::take(&self, peer.map(|peer| peer.ip())) else {
+        let Some(_place) = self.addresses.enter(peer.map(|peer| peer.ip()), self.settings.max_per_address) else {
             let reply = Reply::text(StatusCode::TooManyRequests, "too many connections from this address");
             return send_last(&mut socket, reply, Method::Get).await;
         };
@@ -112,55 +120,23 @@ impl<S: Service> Running<S> {
         let head = match reader.next(&mut socket, true).await {
             Ok(Some(Ok(head))) => head,
             Ok(Some(Err(error))) => {
-                return send_last(&mut socket, Reply::text(error.status(), &error.to_string()), Method::Get).await;
+                return send_last(&mut socket, Reply::text(error.status(), &error.to_string()), reader.method()).await;
             }
             Ok(None) | Err(_) => return,
         };
         let service = self.hub.service();
-        let accepted = upgrade(&head, service.protocols(), &[])
+        let accepted = upgrade(&head, service.protocols(), &self.origins)
             .map_err(crate::http::UpgradeError::reply)
             .and_then(|upgrade| service.on_upgrade(&head).map(|()| upgrade));
         match accepted {
             Err(reply) => send_last(&mut socket, reply, Method::Get).await,
             Ok(upgrade) => {
                 if send(&mut socket, &upgrade.response()).await.is_some() {
-                    let open = |wakeup, id| self.hub.session(id, wakeup, peer, upgrade.protocol, &self.settings);
+                    let open =
+                        |wakeup, id| self.hub.session(id, wakeup, (peer, upgrade.protocol, head.text), &self.settings);
                     let rest = reader.into_rest();
                     super::serve(socket, rest, &self.settings, &self.connections, &self.metrics, open).await;
                 }
-            }
-        }
-    }
-}
-
-/// A place among the connections of one address, given back when it is dropped.
-struct Place<'a, S: Service> {
-    running: &'a Running<S>,
-    address: Option<IpAddr>,
-}
-
-impl<'a, S: Service> Place<'a, S> {
-    fn take(running: &'a Running<S>, address: Option<IpAddr>) -> Option<Self> {
-        if let Some(address) = address {
-            let mut addresses = running.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = addresses.entry(address).or_default();
-            if *count >= running.settings.max_per_address {
-                return None;
-            }
-            *count += 1;
-        }
-        Some(Self { running, address })
-    }
-}
-
-impl<S: Service> Drop for Place<'_, S> {
-    fn drop(&mut self) {
-        let Some(address) = self.address else { return };
-        let mut addresses = self.running.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = addresses.get_mut(&address) {
-            *count -= 1;
-            if *count == 0 {
-                addresses.remove(&address);
             }
         }
     }

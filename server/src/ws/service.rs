@@ -5,13 +5,13 @@ use super::{Close, Message, Outgoing, Session};
 use crate::http::{Head, Reply};
 
 /// What a program does with its WebSocket connections. Handlers run on the connection's task, so they must not block; one
-/// that panics ends its connection (1011 is not sent, the peer sees 1006) and no other.
+/// that panics ends its connection with 1011, and no other.
 pub trait Service: Send + Sync + Sized + 'static {
     /// What the service keeps for each connection; see [`Handle::with_data`].
     type Data: Default + Send + 'static;
 
-    /// The sub-protocols that are spoken, the best first (RFC 6455 section 1.9). With none, what a client offers is
-    /// passed over.
+    /// The sub-protocols that are spoken (RFC 6455 section 1.9): the first of a client's that is among them is agreed on,
+    /// and a client that offers only others is refused with 400. With none, what a client offers is passed over.
     fn protocols(&self) -> &[&'static str] {
         &[]
     }
@@ -81,6 +81,10 @@ impl<S: Service> Session for ServiceSession<S> {
             self.service().on_ready(&self.handle);
         }
         self.has_given |= self.handle.pull(out);
+    }
+
+    fn on_ending(&mut self) {
+        self.handle.begin_ending();
     }
 
     fn wants_close(&mut self) -> Option<Close> {

@@ -7,6 +7,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use smol::io::{AsyncRead, AsyncWrite};
 
+use super::lengths::Lengths;
 use super::outgoing::Outgoing;
 use crate::listen::Socket;
 
@@ -23,15 +24,26 @@ pub(super) struct Wire {
     pub(super) takes_all: bool,
     /// Our close frame is out: what comes behind it is thrown away.
     pub(super) closed: bool,
+    /// What came behind the handshake and was not read yet.
+    rest: Vec<u8>,
+    lengths: Lengths,
+    /// The next byte breaks the rule of [`Lengths`].
+    is_breaking: bool,
+    /// The peer has broken it, and tungstenite has been told; who reads on reads bytes, not frames.
+    pub(super) is_broken: bool,
     /// A frame of tungstenite was not taken because `outgoing` was full: it must be asked again.
     pub(super) refused: bool,
     ration: u32,
 }
 
 impl Wire {
-    pub(super) fn new(socket: Socket) -> Self {
+    pub(super) fn new(socket: Socket, rest: Vec<u8>) -> Self {
         Self {
             socket,
+            rest,
+            lengths: Lengths::default(),
+            is_breaking: false,
+            is_broken: false,
             outgoing: Outgoing::default(),
             received: 0,
             takes_all: false,
@@ -46,6 +58,19 @@ impl Wire {
         self.ration = READS_PER_TURN;
     }
 
+    fn poll_bytes(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.rest.is_empty() {
+            return Pin::new(&mut self.socket).poll_read(cx, buffer);
+        }
+        let length = self.rest.len().min(buffer.len());
+        buffer[..length].copy_from_slice(&self.rest[..length]);
+        self.rest.drain(..length);
+        if self.rest.is_empty() {
+            self.rest = Vec::new();
+        }
+        Poll::Ready(Ok(length))
+    }
+
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.outgoing.poll_drain(cx, Pin::new(&mut self.socket))
     }
@@ -57,10 +82,20 @@ impl AsyncRead for Wire {
             cx.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let read = ready!(Pin::new(&mut self.socket).poll_read(cx, buffer))?;
+        if std::mem::take(&mut self.is_breaking) {
+            self.is_broken = true;
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        }
+        let read = ready!(self.poll_bytes(cx, buffer))?;
         self.ration -= 1;
         self.received += read as u64;
-        Poll::Ready(Ok(read))
+        if self.is_broken {
+            return Poll::Ready(Ok(read));
+        }
+        // What stands before the broken length still counts; it is read first, and the next read fails.
+        let good = self.lengths.admit(&buffer[..read]);
+        self.is_breaking = good < read;
+        if good == 0 && read > 0 { self.poll_read(cx, buffer) } else { Poll::Ready(Ok(good)) }
     }
 }
 

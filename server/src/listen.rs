@@ -115,7 +115,10 @@ impl Listener {
         loop {
             let accepted = match self {
                 Self::Tcp(listener) => listener.accept().await.and_then(|(stream, _)| Socket::tcp(stream)),
-                Self::Unix(listener, _) => listener.accept().await.map(|(stream, _)| Socket::Unix(stream)),
+                Self::Unix(listener, _) => listener.accept().await.and_then(|(stream, _)| {
+                    socket2::SockRef::from(stream.get_ref()).set_send_buffer_size(SEND_BUFFER)?;
+                    Ok(Socket::Unix(stream))
+                }),
             };
             match accepted {
                 Ok(socket) => return socket,

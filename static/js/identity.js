@@ -1,5 +1,6 @@
 // Who this is: a secret client id for this tab, and the person's name and colour for this browser.
 
+import { claimed } from "./outbox.js";
 import { toHex } from "./protocol/bytes.js";
 
 const NAMES = ["Otter", "Heron", "Lynx", "Wren", "Marten", "Ibis", "Newt", "Finch", "Badger", "Swift", "Hare", "Owl"];
@@ -26,18 +27,33 @@ const write = (storage, key, value) => {
 };
 
 /**
- * The client id of this tab and the next client sequence number on this board. A reloaded tab goes on as who it was. A
- * duplicated tab must not: so the id lies in the storage only while the tab is away.
+ * The clients whose part this tab takes on a board, each with what it has left to send: the first is who draws here. A
+ * reloaded tab goes on as who it was, and a new one as somebody whose tab is gone and has left something behind. A
+ * duplicated tab must not be the same client: so its id lies in the storage only while the tab is away.
  */
-export function takeClient(board) {
+export async function takeClients(board, outbox) {
   const kept = read("sessionStorage", SESSION_KEY);
   try {
     sessionStorage.removeItem(SESSION_KEY);
   } catch {
     // As above.
   }
-  if (kept?.board === board) return { clientId: kept.clientId, nextCseq: kept.nextCseq };
-  return { clientId: toHex(crypto.getRandomValues(new Uint8Array(16))), nextCseq: 1 };
+  const own = kept?.board === board ? kept : undefined;
+  const left = (await outbox.clients(board)).filter((clientId) => clientId !== own?.clientId);
+  const taken = [];
+  for (const clientId of own ? [own.clientId, ...left] : left) {
+    if (!(await claimed(clientId))) continue;
+    const operations = await outbox.operations(board, clientId);
+    const nextCseq = Math.max(clientId === own?.clientId ? own.nextCseq : 1, (operations.at(-1)?.cseq ?? 0) + 1);
+    if (operations.length > 0 || clientId === own?.clientId) taken.push({ clientId, nextCseq, operations });
+  }
+  return taken.length > 0 ? taken : [await newClient()];
+}
+
+async function newClient() {
+  const clientId = toHex(crypto.getRandomValues(new Uint8Array(16)));
+  await claimed(clientId);
+  return { clientId, nextCseq: 1, operations: [] };
 }
 
 /** Keeps the client for when the tab comes back. */

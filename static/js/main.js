@@ -2,7 +2,9 @@
 
 import { Rejected } from "./board/element.js";
 import { Connection } from "./connection.js";
-import { keepClient, keepPerson, person, shortened, takeClient } from "./identity.js";
+import { Courier } from "./courier.js";
+import { keepClient, keepPerson, person, shortened, takeClients } from "./identity.js";
+import { Outbox } from "./outbox.js";
 import { People, cursorOf } from "./people.js";
 import { Pointers } from "./pointers.js";
 import { COORDINATE, NAME } from "./protocol/limits.js";
@@ -27,12 +29,24 @@ const REJECTIONS = {
 };
 
 class Application {
-  constructor() {
-    this.boardName = location.pathname.split("/").pop();
+  static async open() {
+    const boardName = location.pathname.split("/").pop();
+    const outbox = await Outbox.open();
+    const clients = await takeClients(boardName, outbox);
+    return new Application(boardName, outbox, clients);
+  }
+
+  constructor(boardName, outbox, clients) {
+    this.boardName = boardName;
+    this.outbox = outbox;
     this.viewport = new Viewport();
     const { name, colour } = person();
-    const identity = { ...takeClient(this.boardName), name: shortened(name, NAME), colour: `${colour}ff` };
+    const [identity, ...others] = clients.map((client) => ({ ...client, name: shortened(name, NAME), colour: `${colour}ff` }));
+    this.box = outbox.box(boardName, identity.clientId);
     this.session = new Session(identity, this);
+    this.couriers = others.map(
+      (other) => new Courier(socketUrl(boardName), other, outbox.box(boardName, other.clientId)),
+    );
     const canvases = { base: document.querySelector("#base"), live: document.querySelector("#live") };
     this.stage = new Stage(canvases, this.session, this.viewport);
     this.connection = new Connection(socketUrl(this.boardName), this);
@@ -47,11 +61,16 @@ class Application {
     document.querySelector("#board-name").textContent = this.boardName;
     document.querySelector("#share").addEventListener("click", () => this.#share());
     document.querySelector("#status-retry").addEventListener("click", () => this.connection.restart());
+    document.querySelector("#offer-take").addEventListener("click", () => this.#answerOffer(() => this.session.putBack()));
+    document.querySelector("#offer-leave").addEventListener("click", () => this.#answerOffer(() => (this.session.lost = [])));
     addEventListener("pagehide", () => this.#leave());
+    addEventListener("beforeunload", (event) => this.#warn(event));
     this.toolbar.start();
     this.people.start();
     this.pointers.start();
     this.connection.start();
+    for (const courier of this.couriers) courier.start();
+    this.elementsChanged(undefined);
     this.progressChanged();
   }
 
@@ -59,7 +78,18 @@ class Application {
   #leave() {
     this.session.endLiveStrokes();
     this.#send();
+    this.box.flush();
     keepClient(this.boardName, this.session.identity, this.session.nextCseq);
+  }
+
+  /** Where the browser keeps nothing, ink that the server does not have would go with the tab. */
+  #warn(event) {
+    if (!this.outbox.keeps && this.session.pending.length > 0) event.preventDefault();
+  }
+
+  #answerOffer(act) {
+    document.querySelector("#offer").hidden = true;
+    act();
   }
 
   async #share() {
@@ -183,7 +213,28 @@ class Application {
     const history = this.session.board.history(this.session.self);
     const [undoable, redoable] = [history.undoable !== undefined, history.redoable !== undefined];
     this.toolbar.show({ undoable, redoable, zoom: this.viewport.zoom });
-    this.status.show(this.connection.state, this.session.pending.length);
+    const { pending, received, storage } = this.session;
+    this.status.show(this.connection.state, { unsent: pending.length, unsaved: pending.length + received.length, storage });
+  }
+
+  operationKept(cseq, operation) {
+    this.box.keep(cseq, operation);
+  }
+
+  operationsLetGo(first, last) {
+    this.box.letGo(first, last);
+  }
+
+  operationsReplaced(operations) {
+    this.box.replace(operations);
+  }
+
+  storageChanged() {}
+
+  inkWasLost(count) {
+    const what = count === 1 ? "one thing that you drew is" : `${count} things that you drew are`;
+    document.querySelector("#offer-text").textContent = `This board was put back to an earlier state: ${what} not on it.`;
+    document.querySelector("#offer").hidden = false;
   }
 
   operationRejected(reason) {
@@ -192,9 +243,14 @@ class Application {
   }
 
   toldGoodbye({ reason, retryMs }) {
-    if (reason === "replaced") this.connection.stop();
+    if (reason === "replaced" || reason === "deleted") this.#stop(reason);
     else if (reason === "restart") this.connection.retryAfter(retryMs * (0.5 + Math.random()));
     else if (reason === "malformed" && this.session.wasMalformed()) this.operationRejected("malformed");
+  }
+
+  #stop(reason) {
+    this.status.stoppedBecause(reason);
+    this.connection.stop();
   }
 
   /** What is submitted in one turn goes into one packet. */
@@ -268,5 +324,5 @@ function socketUrl(board) {
 }
 
 // For tests, and for whoever looks around in the console.
-globalThis.inkwire = new Application();
+globalThis.inkwire = await Application.open();
 globalThis.inkwire.start();

@@ -5,10 +5,12 @@
 // Liveness: after every welcome, all that the server does not have is sent again with the numbers it had.
 
 import { Board } from "./board/board.js";
-import { Rejected } from "./board/element.js";
-import { OPERATIONS } from "./protocol/limits.js";
+import { Rejected, keyOf } from "./board/element.js";
+import { LIVE_SLOTS, OPERATIONS, POINTS } from "./protocol/limits.js";
 
 const NO_EPOCH = "0".repeat(16);
+/** Operations of the log between two comparisons of state hashes with the server. */
+const CHECK_EVERY = 256;
 /** Weight of one message when much is sent, in bytes that it may take at most: well below the limit of a packet. */
 const MESSAGE_WEIGHT = 32 * 1024;
 
@@ -20,6 +22,16 @@ export class SessionDelegate {
   peopleChanged() {}
   /** The number of operations that the server does not have, or may be undone, has changed. */
   progressChanged() {}
+  /** An operation must be kept until it is let go. @param {number} cseq @param {object} operation */
+  operationKept(cseq, operation) {}
+  /** Operations need not be kept any more, from one client sequence number to another. */
+  operationsLetGo(first, last) {}
+  /** These are the operations to keep, and no others. @param {{ cseq: number, operation: object }[]} operations */
+  operationsReplaced(operations) {}
+  /** Own elements that were on the board are not on the one that the server has now. @param {number} count */
+  inkWasLost(count) {}
+  /** Where the server keeps what is drawn: `memory`, `disk` or `failing`. @param {string} storage */
+  storageChanged(storage) {}
   /** The server did not do an operation. @param {string} reason */
   operationRejected(reason) {}
   /** The server ends the connection. @param {{ reason: string, retryMs: number, text: string }} bye */
@@ -30,7 +42,8 @@ export class SessionDelegate {
 
 export class Session {
   /**
-   * @param {{ clientId: string, nextCseq: number, name: string, colour: string }} identity
+   * @param {{ clientId: string, nextCseq: number, name: string, colour: string, operations?: object[] }} identity with
+   *   the operations that an earlier page of the same client has left behind
    * @param {SessionDelegate} delegate
    */
   constructor(identity, delegate) {
@@ -42,15 +55,18 @@ export class Session {
     this.log = new Board();
     this.board = new Board(this.log);
     /** Operations that the log does not have: `{ cseq, operation }`. */
-    this.pending = [];
+    this.pending = identity.operations ?? [];
     /** Operations that are in the log and not durable: `{ cseq, operation, seq }`. */
     this.received = [];
     this.mark = 0;
+    /** Where the server keeps what is drawn, once it has said so. */
+    this.storage = undefined;
     this.joined = false;
     this.sentCseq = 0;
     this.isCareful = false;
     /** @type {Map<number, { name: string, colour: string, at?: number[] }>} */
     this.people = new Map();
+    this.#rebase();
   }
 
   /** The author number that own operations have on top of the log: before the first welcome, one that nobody has. */
@@ -79,6 +95,7 @@ export class Session {
     this.board.submit(this.self, cseq, operation);
     this.nextCseq += 1;
     this.pending.push({ cseq, operation });
+    this.delegate.operationKept(cseq, operation);
     this.#tell();
     if (this.joined) this.delegate.hasMessages();
     return cseq;
@@ -90,8 +107,19 @@ export class Session {
     const next = this.isCareful ? this.pending.slice(0, 1) : this.pending;
     const unsent = next.filter(({ cseq }) => cseq > this.sentCseq);
     this.sentCseq = unsent.at(-1)?.cseq ?? this.sentCseq;
-    return inRuns(unsent);
+    return [...inRuns(unsent), ...this.#check()];
   }
+
+  /** Now and then, the state hash: where it is not the server's, a snapshot comes. */
+  #check() {
+    const { seq, hash } = this.log;
+    if (this.#isStale || this.#isOutdated || seq < this.#checkedAt + CHECK_EVERY) return [];
+    this.#checkedAt = seq;
+    return [{ type: "check", seq, hash: hash.toString() }];
+  }
+
+  #checkedAt = 0;
+  #isOutdated = false;
 
   /**
    * The server could not even read a packet. From now on one operation is sent at a time; when that is refused too, it is
@@ -101,7 +129,7 @@ export class Session {
    */
   wasMalformed() {
     const isFound = this.isCareful && this.pending.length > 0;
-    if (isFound) this.pending.shift();
+    if (isFound) this.#letGo(this.pending.shift().cseq);
     this.isCareful = true;
     return isFound;
   }
@@ -110,6 +138,28 @@ export class Session {
   endLiveStrokes() {
     for (const slot of this.board.liveSlots(this.self)) this.submit({ type: "end", slot });
   }
+
+  /** Draws anew what {@link SessionDelegate.inkWasLost} told of, as one gesture. */
+  putBack() {
+    let first;
+    for (const element of this.lost.splice(0)) {
+      for (const operation of anew(element, this.#freeSlot())) {
+        const begins = operation.gestureBack !== undefined;
+        const gestureBack = first === undefined ? 0 : this.nextCseq - first;
+        const cseq = this.submit(begins ? { ...operation, gestureBack } : operation);
+        first ??= cseq;
+      }
+    }
+  }
+
+  #freeSlot() {
+    const busy = this.board.liveSlots(this.self);
+    return Array.from({ length: LIVE_SLOTS }, (_, slot) => slot).find((slot) => !busy.includes(slot)) ?? 0;
+  }
+
+  /** Own elements that the server does not have any more. */
+  lost = [];
+  #atRisk = [];
 
   undo() {
     const gesture = this.board.history(this.self).undoable;
@@ -150,11 +200,14 @@ export class Session {
     snapshotEnd: ({ hash }) => {
       this.log = Board.restore({ ...this.#arriving, hash });
       this.#isStale = false;
+      this.#findLost();
       this.#arriving = undefined;
       this.#wantsSnapshot = false;
       this.#everythingChanged = true;
     },
     operations: ({ firstSeq, entries }) => {
+      // A board on which something cannot be shown has another hash, and that is no mistake.
+      this.#isOutdated ||= entries.some(({ operation }) => operation.type === "unknown");
       entries.forEach((entry, at) => {
         // A flush that straddles the position of a reconnect repeats what is known.
         if (firstSeq + at > this.log.seq) this.log.replay(firstSeq + at, entry);
@@ -164,7 +217,12 @@ export class Session {
     mark: ({ seq }) => {
       this.mark = Math.max(this.mark, seq);
     },
+    storage: ({ state }) => {
+      this.storage = state;
+      this.delegate.storageChanged(state);
+    },
     reject: ({ cseq, reason }) => {
+      this.#letGo(cseq);
       this.pending = this.pending.filter((operation) => operation.cseq !== cseq);
       this.delegate.operationRejected(reason);
     },
@@ -190,11 +248,28 @@ export class Session {
    * other people's elements, because author numbers may have changed.
    */
   #changeEpoch(epoch) {
-    if (this.epoch !== NO_EPOCH) this.pending = ownOnly(this.pending);
+    if (this.epoch !== NO_EPOCH) {
+      this.pending = ownOnly(this.pending);
+      this.delegate.operationsReplaced(this.pending);
+      const isOwn = (element) => element.author === this.author && element.live === undefined;
+      this.#atRisk.push(...Array.from(this.log.visible()).filter(isOwn));
+    }
     this.received = [];
+    this.#checkedAt = 0;
     this.log = new Board();
     this.epoch = epoch;
     this.#everythingChanged = true;
+  }
+
+  /** What was durable in an earlier lineage and is not in this one is offered to its author. */
+  #findLost() {
+    const isThere = ({ cseq }) => this.log.element(keyOf(this.author, cseq)) || this.pending.some((it) => it.cseq === cseq);
+    this.lost.push(...this.#atRisk.splice(0).filter((element) => !isThere(element)));
+    if (this.lost.length > 0) this.delegate.inkWasLost(this.lost.length);
+  }
+
+  #letGo(first, last = first) {
+    this.delegate.operationsLetGo(first, last);
   }
 
   /** What the log has is no longer pending; what is durable is let go. */
@@ -204,7 +279,11 @@ export class Session {
     while (this.pending.length > 0 && this.pending[0].cseq <= inLog) {
       this.received.push({ ...this.pending.shift(), seq: this.log.seq });
     }
-    if (this.received[0]?.seq <= this.mark) this.received = this.received.filter(({ seq }) => seq > this.mark);
+    if (this.received[0]?.seq <= this.mark) {
+      const durable = this.received.filter(({ seq }) => seq <= this.mark);
+      this.received = this.received.slice(durable.length);
+      this.#letGo(durable[0].cseq, durable.at(-1).cseq);
+    }
     this.isCareful &&= this.pending.length > 0;
   }
 
@@ -274,6 +353,24 @@ export function ownOnly(operations) {
     kept.push({ cseq, operation: own });
   }
   return kept;
+}
+
+/** The operations that draw an element as it is seen, without what was done to it since. */
+function anew({ kind, content, ink, pressed, properties }, slot) {
+  const { colour, fill, width, text, offset } = properties;
+  const at = (x, y) => ({ x: x + offset[0], y: y + offset[1] });
+  if (kind === "text") return [{ ...content, type: "text", gestureBack: 0, colour, size: width, text, ...at(content.x, content.y) }];
+  if (kind === "shape") return [{ ...content, type: "shape", gestureBack: 0, colour, fill, width, ...at(content.x, content.y) }];
+  const begin = { ...content.begin, type: "begin", slot, gestureBack: 0, colour, width, ...at(ink.x[0], ink.y[0]) };
+  const operations = [begin];
+  const step = (list, index) => list[index] - list[index - 1];
+  for (let from = 1; from < ink.x.length; from += POINTS) {
+    const indices = Array.from({ length: Math.min(POINTS, ink.x.length - from) }, (_, index) => from + index);
+    const points = { type: "points", slot, steps: indices.map((index) => [step(ink.x, index), step(ink.y, index)]) };
+    if (pressed) points.pressures = indices.map((index) => step(ink.pressure, index));
+    operations.push(points);
+  }
+  return [...operations, { type: "end", slot }];
 }
 
 /** A copy of an operation without other people's elements; `undefined` where nothing is left of it. */

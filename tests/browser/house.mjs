@@ -8,7 +8,7 @@ import { after, afterEach, before } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
-const BINARY = process.env.INKWIRE_BIN ?? fileURLToPath(new URL("../../target/debug/inkwire", import.meta.url));
+export const BINARY = process.env.INKWIRE_BIN ?? fileURLToPath(new URL("../../target/debug/inkwire", import.meta.url));
 
 const FLAGS = [
   "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -102,7 +102,12 @@ export class Person {
   }
 
   async isLive() {
-    await this.page.waitForSelector('#status[data-state="online"][data-unsent="0"]');
+    await this.page.waitForSelector('#status[data-state="online"][data-unsent="0"]:not([data-storage=""])');
+  }
+
+  /** Waits until the server has everything on its disk. */
+  async isSaved() {
+    await this.page.waitForSelector('#status[data-state="online"][data-unsaved="0"][data-storage="disk"]');
   }
 
   /** Draws with the mouse through places of the screen. */

@@ -62,6 +62,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("painter.js", &["ink.js"]),
     ("stage.js", &["painter.js"]),
     ("connection.js", &["protocol/"]),
+    ("outbox.js", &[]),
+    ("courier.js", &["connection.js", "session.js"]),
     ("pointers.js", &[]),
     ("tools/", &["tools/", "protocol/", "ink.js", "painter.js"]),
 ];

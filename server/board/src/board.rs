@@ -157,6 +157,11 @@ impl Board {
             return Err(ReplayError::Gap { expected: self.seq + 1, found: seq });
         }
         let cseq = self.cseq(entry.author) + 1 + entry.skip;
+        if let Operation::Unknown { .. } = entry.operation {
+            // Of a later version: this one cannot show it, and goes on.
+            self.logged(entry.author, cseq);
+            return Ok(());
+        }
         self.apply(entry.author, cseq, &entry.operation).map_err(|reason| ReplayError::Rejected { seq, reason })
     }
 
@@ -179,10 +184,15 @@ impl Board {
             Operation::Clear { gesture_back } => self.clear(author, cseq, *gesture_back),
             Operation::Unknown { .. } => Err(RejectReason::UnknownOperation),
         }?;
+        self.logged(author, cseq);
+        Ok(())
+    }
+
+    /// An operation has its place in the log.
+    fn logged(&mut self, author: u32, cseq: u64) {
         self.seq += 1;
         self.author(author).cseq = cseq;
         self.last_author = self.last_author.max(author);
-        Ok(())
     }
 
     fn author(&mut self, author: u32) -> &mut Author {

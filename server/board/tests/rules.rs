@@ -214,6 +214,12 @@ fn texts_hold_no_control_characters() {
 fn operations_of_a_later_version_are_rejected() {
     let mut room = Room::default();
     room.refuses(1, Operation::Unknown { tag: 99, body: vec![] }, RejectReason::UnknownOperation);
+    // In the log of a later server they have their number, and everything behind them goes on.
+    let mut replica = Board::default();
+    let entry = |operation| Entry { author: 1, skip: 0, operation };
+    replica.replay(1, &entry(Operation::Unknown { tag: 99, body: vec![] })).unwrap();
+    replica.replay(2, &entry(text("known"))).unwrap();
+    assert_eq!((replica.seq(), replica.cseq(1)), (2, 2));
 }
 
 #[test]

@@ -329,6 +329,15 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
         ("a flag of 2", "client", vec![3, 1, 2], InvalidFlag),
         ("no operations", "client", vec![2, 1, 1], Empty),
         (
+            "a client sequence number of 0",
+            "client",
+            binary::encode_client(&[ClientMessage::Operations {
+                first_cseq: 0,
+                operations: vec![Operation::End { slot: 0 }],
+            }]),
+            NumberTooSmall,
+        ),
+        (
             "a client sequence number above the limit",
             "client",
             binary::encode_client(&[ClientMessage::Operations {

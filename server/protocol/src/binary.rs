@@ -416,6 +416,9 @@ fn client_message(tag: u8, body: &mut Reader<'_>) -> Result<ClientMessage> {
         },
         tag::CLIENT_OPERATIONS => {
             let first_cseq = body.number()?;
+            if first_cseq == 0 {
+                return Err(DecodeError::NumberTooSmall);
+            }
             let operations = at_least_one(until_empty(body, limits::OPERATIONS, |body| tagged(body, operation))?)?;
             if first_cseq + operations.len() as u64 - 1 > limits::CSEQ {
                 return Err(DecodeError::NumberTooLarge);

@@ -16,6 +16,9 @@ pub enum DecodeError {
     /// A number above 2^53 - 1.
     #[error("a number is above 2^53 - 1")]
     NumberTooLarge,
+    /// A client sequence number of 0: they begin at 1.
+    #[error("a number is below 1")]
+    NumberTooSmall,
     /// A number written in more bytes than it needs.
     #[error("a number is written in more bytes than it needs")]
     NumberNotMinimal,
@@ -71,6 +74,7 @@ impl DecodeError {
             Self::TrailingBytes => "trailingBytes",
             Self::EmptyPacket => "emptyPacket",
             Self::NumberTooLarge => "numberTooLarge",
+            Self::NumberTooSmall => "numberTooSmall",
             Self::NumberNotMinimal => "numberNotMinimal",
             Self::StepNotMinimal => "stepNotMinimal",
             Self::InvalidUtf8 => "invalidUtf8",

@@ -45,7 +45,7 @@ fn operation() -> impl Strategy<Value = Operation> {
 }
 
 fn client_packet() -> impl Strategy<Value = Vec<ClientMessage>> {
-    let operations = (0..limits::CSEQ - 9, prop::collection::vec(operation(), 1..9))
+    let operations = (1..limits::CSEQ - 9, prop::collection::vec(operation(), 1..9))
         .prop_map(|(first_cseq, operations)| ClientMessage::Operations { first_cseq, operations });
     let presence = any::<bool>().prop_map(|here| ClientMessage::Presence { cursor: here.then_some([5, -5]) });
     prop::collection::vec(prop_oneof![operations, presence], 1..4)

@@ -88,6 +88,7 @@ fn every_error_has_a_vector() {
         TrailingBytes,
         EmptyPacket,
         NumberTooLarge,
+        NumberTooSmall,
         NumberNotMinimal,
         StepNotMinimal,
         InvalidUtf8,

@@ -290,7 +290,7 @@ impl Room {
         let mut guard = self.lock();
         let state = &mut *guard;
         let mut work = Work::default();
-        let Some(seat) = state.members.get(&member).filter(|_| state.evicted.is_none()) else {
+        let Some(seat) = state.members.get(&member).filter(|seat| !seat.replaced && state.evicted.is_none()) else {
             operations.clear();
             return work;
         };

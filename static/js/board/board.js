@@ -93,7 +93,9 @@ export class Board {
     if (seq !== this.seq + 1) throw new Diverged(`the log goes on at ${seq}, the board stands at ${this.seq}`);
     const cseq = this.cseq(author) + 1 + skip;
     try {
-      this.submit(author, cseq, operation);
+      // Of a later version: this page cannot show it, and goes on.
+      if (operation.type === "unknown") this.#logged(author, cseq);
+      else this.submit(author, cseq, operation);
     } catch (error) {
       throw new Diverged(`operation ${seq} of the log breaks a rule: ${error.message}`, { cause: error });
     }
@@ -105,6 +107,10 @@ export class Board {
     const rule = RULES[operation.type];
     if (!rule) throw new Rejected("unknownOperation");
     rule(this, author, cseq, operation);
+    this.#logged(author, cseq);
+  }
+
+  #logged(author, cseq) {
     this.seq += 1;
     this.#author(author).cseq = cseq;
   }

@@ -305,8 +305,17 @@ const change = oneOf("type", CHANGES, {
   gone: fields({ author }),
 });
 
+const clientSequenceNumber = {
+  read(reader) {
+    const it = reader.number();
+    if (it === 0) throw new DecodeError("numberTooSmall");
+    return it;
+  },
+  write: (writer, it) => writer.number(it),
+};
+
 const clientOperations = {
-  fields: fields({ firstCseq: number, operations: untilEmpty(operation, 1, limits.OPERATIONS) }),
+  fields: fields({ firstCseq: clientSequenceNumber, operations: untilEmpty(operation, 1, limits.OPERATIONS) }),
   read(reader) {
     const it = this.fields.read(reader);
     if (it.firstCseq + it.operations.length - 1 > limits.CSEQ) throw new DecodeError("numberTooLarge");

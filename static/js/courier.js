@@ -1,0 +1,70 @@
+// Brings to the server what a tab has left behind that will not come back, under the client id that it had.
+
+import { Connection } from "./connection.js";
+import { Session } from "./session.js";
+
+export class Courier {
+  /**
+   * @param {string} url
+   * @param {object} identity with the operations that were left behind
+   * @param {object} box where they are kept
+   */
+  constructor(url, identity, box) {
+    this.session = new Session(identity, this);
+    this.box = box;
+    this.connection = new Connection(url, this);
+  }
+
+  start() {
+    this.connection.start();
+  }
+
+  // Session delegate
+
+  hasMessages() {
+    queueMicrotask(() => {
+      for (const message of this.session.takeMessages()) this.connection.send([message]);
+    });
+  }
+
+  progressChanged() {
+    const { pending, received, storage, isCaughtUp } = this.session;
+    const isSafe = received.length === 0 || storage === "memory";
+    if (isCaughtUp && pending.length === 0 && isSafe) this.connection?.stop();
+  }
+
+  operationsLetGo(first, last) {
+    this.box.letGo(first, last);
+  }
+
+  operationsReplaced(operations) {
+    this.box.replace(operations);
+  }
+
+  toldGoodbye({ reason, retryMs }) {
+    if (reason === "restart") this.connection.retryAfter(retryMs);
+    else if (reason === "malformed") this.session.wasMalformed();
+    else this.connection.stop();
+  }
+
+  operationKept() {}
+  elementsChanged() {}
+  peopleChanged() {}
+  operationRejected() {}
+  inkWasLost() {}
+  storageChanged() {}
+
+  // Connection delegate
+
+  firstMessages() {
+    return [this.session.hello()];
+  }
+
+  receivedMessages(messages) {
+    this.session.receive(messages);
+  }
+
+  stateChanged(state) {
+    if (state !== "online") this.session.joined = false;
+  }
+}

@@ -1,0 +1,159 @@
+// Keeps on this device what the server has not said is on its disk: a tab that is closed, reloaded or crashes loses no ink.
+//
+// Safety: an operation is kept before it is sent, and let go only when it is durable or was rejected. What is kept under a
+// client id is sent by one tab only, the one that has claimed it.
+
+const DATABASE = "inkwire";
+const STORE = "operations";
+/** Operations that nobody has fetched for so long are let go, in milliseconds: their server will not come back. */
+const OLDEST_MS = 90 * 24 * 3600 * 1000;
+
+/** Operations by board, client and client sequence number. Where the browser forbids it, nothing is kept. */
+export class Outbox {
+  static async open() {
+    const outbox = new Outbox();
+    try {
+      outbox.database = await opened();
+    } catch (error) {
+      console.info("nothing can be kept on this device:", error);
+    }
+    return outbox;
+  }
+
+  /** Whether what is drawn survives the tab. */
+  get keeps() {
+    return this.database !== undefined;
+  }
+
+  /** The clients of a board that have left operations behind. @returns {Promise<string[]>} */
+  async clients(board) {
+    if (!this.keeps) return [];
+    const keys = await asked(this.#store("readonly").getAllKeys(all(board)));
+    return Array.from(new Set(keys.map(([, clientId]) => clientId)));
+  }
+
+  /** What a client has left behind, in order. @returns {Promise<{ cseq: number, operation: object }[]>} */
+  async operations(board, clientId) {
+    if (!this.keeps) return [];
+    const kept = await asked(this.#store("readonly").getAll(all(board, clientId)));
+    const fresh = kept.filter(({ at }) => at > Date.now() - OLDEST_MS);
+    if (fresh.length < kept.length) this.#store("readwrite").delete(all(board, clientId));
+    return fresh.map(({ cseq, operation }) => ({ cseq, operation }));
+  }
+
+  /** The part of one client on one board. */
+  box(board, clientId) {
+    return new Box(this, board, clientId);
+  }
+
+  /** Makes changes in one transaction. @param {((store: IDBObjectStore) => void)[]} changes */
+  write(changes) {
+    if (!this.keeps) return;
+    try {
+      const store = this.#store("readwrite");
+      for (const change of changes) change(store);
+    } catch (error) {
+      console.info("nothing more can be kept on this device:", error);
+      this.database = undefined;
+    }
+  }
+
+  #store(mode) {
+    const transaction = this.database.transaction(STORE, mode);
+    // A full device is no error of the page: what is drawn is still sent.
+    transaction.onabort = (event) => event.stopPropagation();
+    return transaction.objectStore(STORE);
+  }
+}
+
+/** What one client keeps. What changes in one turn is written at once. */
+class Box {
+  constructor(outbox, board, clientId) {
+    Object.assign(this, { outbox, board, clientId });
+    this.changes = [];
+  }
+
+  keep(cseq, operation) {
+    const { board, clientId } = this;
+    this.#change((store) => store.put({ board, clientId, cseq, operation, at: Date.now() }));
+  }
+
+  /** Lets go of the operations from one client sequence number to another. */
+  letGo(first, last) {
+    this.#change((store) => store.delete(all(this.board, this.clientId, first, last)));
+  }
+
+  /** Keeps these operations and no others. */
+  replace(operations) {
+    this.#change((store) => store.delete(all(this.board, this.clientId)));
+    for (const { cseq, operation } of operations) this.keep(cseq, operation);
+  }
+
+  /** Writes at once: the page goes away. */
+  flush() {
+    const { changes } = this;
+    this.changes = [];
+    if (changes.length > 0) this.outbox.write(changes);
+  }
+
+  #change(change) {
+    if (this.changes.push(change) === 1) queueMicrotask(() => this.flush());
+  }
+}
+
+/** Claims a client id for this tab, as long as it lives; `false` where another tab has it. */
+export async function claimed(clientId) {
+  // Only pages from https or localhost have locks; the others ask around.
+  return navigator.locks ? lock(`inkwire.client.${clientId}`) : isFree(clientId);
+}
+
+function lock(name) {
+  return new Promise((decided) => {
+    const held = (lock) => {
+      decided(lock !== null);
+      return lock && new Promise(() => {});
+    };
+    navigator.locks.request(name, { ifAvailable: true }, held).catch(() => decided(false));
+  });
+}
+
+/** How long another tab may take to say that it is there, in milliseconds. */
+const ANSWER_MS = 200;
+
+function isFree(clientId) {
+  const channel = new BroadcastChannel("inkwire.clients");
+  return new Promise((decided) => {
+    const claim = () => {
+      channel.onmessage = ({ data }) => data === `who is ${clientId}?` && channel.postMessage(`I am ${clientId}`);
+      decided(true);
+    };
+    const timer = setTimeout(claim, ANSWER_MS);
+    channel.onmessage = ({ data }) => {
+      if (data !== `I am ${clientId}`) return;
+      clearTimeout(timer);
+      channel.close();
+      decided(false);
+    };
+    channel.postMessage(`who is ${clientId}?`);
+  });
+}
+
+/** Everything of a board, or of a client on it, or some of its operations. */
+const all = (board, clientId, first, last) =>
+  IDBKeyRange.bound(
+    [board, ...(clientId === undefined ? [] : [clientId]), ...(first === undefined ? [] : [first])],
+    [board, clientId ?? [], ...(clientId === undefined ? [] : [last ?? []])],
+  );
+
+/** What a request comes to. */
+const asked = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
+function opened() {
+  const request = indexedDB.open(DATABASE, 1);
+  request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: ["board", "clientId", "cseq"] });
+  return asked(request);
+}

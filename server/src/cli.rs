@@ -33,6 +33,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve boards until SIGINT or SIGTERM (the default).
     Serve(Serve),
+    /// List, show, export, import, delete, check and copy the boards of a data directory.
+    Boards(crate::boards::Flags),
     /// Print the completions of a shell.
     Completions {
         /// Which shell.

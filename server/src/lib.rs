@@ -5,7 +5,9 @@
 //! requests; [`listen`] accepts sockets. Protocol and board are crates of their own.
 
 pub mod assets;
+pub mod boards;
 pub mod cli;
+pub mod control;
 pub mod exit;
 pub mod http;
 pub mod listen;

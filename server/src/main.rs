@@ -22,6 +22,7 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         None => inkwire::serve::run(cli.serve),
         Some(Command::Serve(serve)) => inkwire::serve::run(serve),
+        Some(Command::Boards(flags)) => inkwire::boards::run(&flags),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "inkwire", &mut std::io::stdout());
             Ok(())

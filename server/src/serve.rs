@@ -94,6 +94,9 @@ async fn serve(flags: Serve, executor: Arc<Executor<'static>>) -> anyhow::Result
         open: 0.into(),
         echo: Hub::new(Echo),
     });
+    if let Some(disk) = &disk {
+        crate::control::listen(disk.clone(), site.rooms.clone())?;
+    }
     let url = listener.url(site.base_path.as_str());
     println!("inkwire: draw at {url}");
     tracing::info!(%url, "listening");
@@ -150,6 +153,7 @@ async fn stop(
 fn close(rooms: &Rooms, disk: &Disk, drain: Duration) -> u64 {
     let unwritten = disk.unwritten(drain);
     if unwritten == 0 {
+        crate::control::close(disk.directory());
         rooms.close_all();
         disk.stop();
     }

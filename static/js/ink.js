@@ -1,5 +1,5 @@
 // The shape of ink: from the points of a stroke to a smooth outline. Pure geometry; the same points always give the
-// same outline, in whatever chunks they came.
+// same outline, in whatever chunks they came. Its twin is server/board/src/ink.rs; server/board/ink.json holds both.
 
 /** Part of the full width that ink has at no pressure at all. */
 const LEAST_PRESSURE = 0.15;
@@ -39,8 +39,8 @@ export function addLine(path, { x, y }, from = 0) {
 export function addLineEnd(path, { x, y }) {
   const last = x.length - 1;
   if (last < 1) return;
-  path.moveTo((x[last - 1] + x[last]) / 2, (y[last - 1] + y[last]) / 2);
   if (last === 1) path.moveTo(x[0], y[0]);
+  else path.moveTo((x[last - 1] + x[last]) / 2, (y[last - 1] + y[last]) / 2);
   path.lineTo(x[last], y[last]);
 }
 

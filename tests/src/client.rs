@@ -8,7 +8,7 @@ use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::{self, Message, WebSocket, client::client};
 use inkwire_board::Replica;
 use inkwire_protocol::{
-    Change, ClientId, ClientMessage, Colour, Operation, RejectReason, SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON,
+    Change, ClientId, ClientMessage, Colour, Operation, Reason, RejectReason, SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON,
     ServerMessage, StorageState, binary, json,
 };
 
@@ -56,6 +56,8 @@ pub struct Client {
     pub mark: u64,
     /// Where the server keeps what is drawn, once it has said so.
     pub storage: Option<StorageState>,
+    /// Why the server said goodbye.
+    pub farewell: Option<Reason>,
     /// With what code the server closed the connection.
     pub closed: Option<u16>,
     welcomed: bool,
@@ -102,6 +104,7 @@ impl Client {
             cursors: Default::default(),
             mark: 0,
             storage: None,
+            farewell: None,
             closed: None,
             welcomed: false,
             pongs: 0,
@@ -311,6 +314,7 @@ impl Client {
             ServerMessage::Welcome { author, cseq, mark, .. } => self.welcome(*author, *cseq, *mark),
             ServerMessage::SnapshotEnd { .. } => self.is_stale = false,
             ServerMessage::Mark { seq } => self.mark = *seq,
+            ServerMessage::Bye { reason, .. } => self.farewell = Some(*reason),
             ServerMessage::Storage { state } => self.storage = Some(*state),
             ServerMessage::Reject { cseq, reason } => {
                 self.rejects.push((*cseq, *reason));

@@ -161,6 +161,7 @@ fn hello(at: usize) -> Vec<u8> {
     }])
 }
 
+/// Raises the soft limit of descriptors to the hard one.
 pub fn allow_descriptors() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);

@@ -1,5 +1,7 @@
 //! The tests that need the whole house, in one binary.
 
+/// The operator's commands for boards.
+mod boards;
 /// The command line: help, flags, exit codes.
 mod command_line;
 /// The Autobahn test suite.

@@ -6,6 +6,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     for (package, example, path) in [
         ("inkwire-protocol", "vectors", "server/protocol/vectors.json"),
         ("inkwire-board", "replay", "server/board/replay.json"),
+        ("inkwire-board", "ink", "server/board/ink.json"),
     ] {
         let made = output(&mut cargo(&["run", "--quiet", "--package", package, "--example", example]))?;
         let is_current = std::fs::read_to_string(path).is_ok_and(|committed| committed == made);

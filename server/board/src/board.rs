@@ -385,6 +385,11 @@ impl Board {
         self.refresh(seq);
     }
 
+    /// Whether a gesture is undone now.
+    pub(crate) fn is_undone(&self, by: GestureRef) -> bool {
+        self.authors.get(&by.author).is_some_and(|author| author.history.is_undone(by.gesture))
+    }
+
     pub(crate) fn refresh(&mut self, seq: u64) {
         let Some(element) = self.elements.get_mut(&seq) else { return };
         self.work += 1;

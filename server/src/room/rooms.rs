@@ -87,6 +87,11 @@ impl Rooms {
         }
     }
 
+    /// Whether a board is open.
+    pub fn is_open(&self, name: &BoardName) -> bool {
+        self.lock().contains_key(name)
+    }
+
     /// Puts a board in place anew: whoever is in its room is told why to go, and whoever comes meanwhile waits.
     ///
     /// # Errors

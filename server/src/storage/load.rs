@@ -457,14 +457,22 @@ impl Reader {
     /// Where the file is there already or cannot be written.
     pub fn backup(&self, to: &Path) -> Result<(), StorageError> {
         if to.exists() {
-            let error = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+            let error = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "there is such a file already");
             return Err(StorageError::Path { path: to.into(), error: error.into() });
         }
         let name = to.to_str().ok_or_else(|| {
             let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path is not UTF-8");
             StorageError::Path { path: to.into(), error: error.into() }
         })?;
-        self.connection.execute("VACUUM INTO ?1", [name]).map_err(said_of(to))?;
+        // Another file is written, and this one is not; SQLite does not tell them apart here.
+        self.connection.pragma_update(None, "query_only", false).map_err(self.said())?;
+        let copied = self.connection.execute("VACUUM INTO ?1", [name]).map_err(said_of(to));
+        self.connection.pragma_update(None, "query_only", true).map_err(self.said())?;
+        if let Err(error) = copied {
+            // What there is of it is no backup.
+            let _ = std::fs::remove_file(to);
+            return Err(error);
+        }
         let copy = Connection::open(to).map_err(said_of(to))?;
         schema::mark_as_backup(&copy).map_err(said_of(to))
     }

@@ -20,6 +20,7 @@ pub use disk::{Compacted, Disk};
 pub use load::{BoardRecord, Damage, Loaded, Reader, Verified};
 pub use lock::Lock;
 pub use memory::Memory;
+pub use salvage::restore;
 
 use crate::name::BoardName;
 
@@ -151,6 +152,9 @@ pub enum StorageError {
         /// The last one.
         last: u64,
     },
+    /// An order that cannot be carried out.
+    #[error("{0}")]
+    Order(String),
     /// The server stops.
     #[error("the server stops")]
     Stopping,

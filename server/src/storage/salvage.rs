@@ -12,19 +12,19 @@ use super::load::{BoardRecord, Loaded, Reader, is_corrupt};
 use super::schema::{self, FILE, said_of};
 use super::{StorageError, new_epoch};
 
-/// The folder of a data directory for what was found damaged.
-const DAMAGED: &str = "damaged";
+/// The folder of a data directory for what was taken out of the way.
+const ASIDE: &str = "set-aside";
 
 fn failed(path: &Path) -> impl Fn(std::io::Error) -> StorageError {
     move |error| StorageError::Path { path: path.into(), error: Arc::new(error) }
 }
 
-/// A new name in the folder of damaged things, which is made where there is none.
+/// A new name in the folder of things set aside, which is made where there is none.
 ///
 /// # Errors
 /// Where the folder cannot be made.
 pub(super) fn place_aside(directory: &Path, name: &str, ending: &str) -> Result<PathBuf, StorageError> {
-    let folder = directory.join(DAMAGED);
+    let folder = directory.join(ASIDE);
     fs::create_dir_all(&folder).map_err(failed(&folder))?;
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut places = (0..).map(|at| folder.join(format!("{name}-{}.{ending}", seconds + at)));
@@ -76,14 +76,37 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
     }
 }
 
-fn salvage(directory: &Path, path: &Path, why: &str) -> Result<Connection, StorageError> {
-    let aside = place_aside(directory, "boards", "sqlite")?;
+/// Puts a backup in the place of a directory's database, whose lock the caller has; gives where what was there before is.
+///
+/// # Errors
+/// Where the backup is none, or the disk fails.
+pub fn restore(directory: &Path, backup: &Path) -> Result<Option<PathBuf>, StorageError> {
+    let path = directory.join(FILE);
+    let new = path.with_extension("new");
+    fs::copy(backup, &new).map_err(failed(backup))?;
+    // Whatever it is a copy of: what comes is a new lineage.
+    let copy = schema::open_to_write(&new)?;
+    schema::mark_as_backup(&copy).map_err(said_of(&new))?;
+    drop(copy);
+    let before = if path.exists() { Some(move_aside(directory, &path, "replaced")?) } else { None };
+    fs::rename(&new, &path).map_err(failed(&path))?;
+    Ok(before)
+}
+
+/// Moves a database aside, with the log that belongs to it: SQLite would put that into the next one.
+fn move_aside(directory: &Path, path: &Path, name: &str) -> Result<PathBuf, StorageError> {
+    let aside = place_aside(directory, name, "sqlite")?;
     for ending in ["", "-wal", "-shm"] {
         let (from, to) = (with_ending(path, ending), with_ending(&aside, ending));
         if from.exists() {
             fs::rename(&from, &to).map_err(failed(&from))?;
         }
     }
+    Ok(aside)
+}
+
+fn salvage(directory: &Path, path: &Path, why: &str) -> Result<Connection, StorageError> {
+    let aside = move_aside(directory, path, "boards")?;
     tracing::error!(path = %path.display(), aside = %aside.display(), why, "the database is damaged and set aside; what is good of it is served");
     let mut connection = make(path)?;
     for (record, loaded) in good_boards(&aside) {

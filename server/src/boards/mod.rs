@@ -1,0 +1,390 @@
+//! `inkwire boards`: what an operator does with the boards of a data directory, beside a running server or without one.
+//!
+//! Reading goes past the server, which SQLite allows. Changing goes through it where one runs, because it alone writes
+//! its directory; see [`crate::control`].
+
+mod archive;
+mod png;
+mod svg;
+
+use std::fs;
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand, ValueEnum};
+use inkwire_board::Board;
+use serde_json::{Value, json};
+
+pub use archive::ArchiveError;
+
+use crate::control::{self, Order, Outcome};
+use crate::metrics::Metrics;
+use crate::name::BoardName;
+use crate::storage::{self, BoardRecord, Disk, Lock, Reader, StorageError};
+
+/// Largest file that is imported, in bytes.
+pub(crate) const LARGEST_IMPORT: u64 = 1024 * 1024 * 1024;
+
+/// The flags of `boards`.
+#[derive(Debug, Args)]
+pub struct Flags {
+    /// The directory where boards are kept.
+    #[arg(
+        id = "boards-data",
+        long = "data",
+        env = "INKWIRE_DATA",
+        default_value = "./inkwire-data",
+        value_name = "DIRECTORY",
+        global = true
+    )]
+    pub data: PathBuf,
+    /// Print JSON.
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What can be done with boards.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// List all boards.
+    List,
+    /// Show what is kept of a board.
+    Show {
+        /// Which board.
+        name: BoardName,
+    },
+    /// Write a board as a file: the same bytes for the same board, every time.
+    Export {
+        /// Which board.
+        name: BoardName,
+        /// As what.
+        #[arg(long, default_value = "json", value_name = "FORMAT")]
+        format: Format,
+        /// As it was at this sequence number, instead of now.
+        #[arg(long, value_name = "N")]
+        at: Option<u64>,
+        /// The file to write, instead of standard output.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+    /// Put in a board that was exported as JSON.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// The name to give it, instead of the one that it had.
+        #[arg(long, value_name = "NAME")]
+        name: Option<BoardName>,
+        /// Put it in the place of a board of that name.
+        #[arg(long)]
+        replace: bool,
+    },
+    /// Delete a board for good.
+    Delete {
+        /// Which board.
+        name: BoardName,
+    },
+    /// Check every record and every state hash, and say what is wrong and where.
+    Verify {
+        /// Which board; all of them where nothing is said.
+        name: Option<BoardName>,
+    },
+    /// Put the records of a board in order now, which a server does by itself.
+    Compact {
+        /// Which board; all of them where nothing is said.
+        name: Option<BoardName>,
+        /// Let go of how the board came about: it takes less room, and cannot be exported as it was before.
+        #[arg(long)]
+        forget_history: bool,
+    },
+    /// Copy all boards into a new file, as they are at this moment, also while a server runs.
+    Backup {
+        /// The file to make.
+        file: PathBuf,
+    },
+    /// Put back all boards from a backup, while no server runs; what was there before is set aside.
+    Restore {
+        /// The backup.
+        file: PathBuf,
+    },
+}
+
+/// As what a board is exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// Everything on it, to be imported again.
+    Json,
+    /// A picture of lines.
+    Svg,
+    /// A picture of pixels.
+    Png,
+}
+
+/// Does what the flags say and prints what came of it.
+///
+/// # Errors
+/// What fails, on what.
+pub fn run(flags: &Flags) -> anyhow::Result<()> {
+    let boards = Boards { data: &flags.data, json: flags.json };
+    match &flags.command {
+        Command::List => boards.list(),
+        Command::Show { name } => boards.show(name),
+        Command::Export { name, format, at, output } => boards.export(name, *format, *at, output.as_deref()),
+        Command::Import { file, name, replace } => boards.import(file, name.as_ref(), *replace),
+        Command::Delete { name } => boards.delete(name),
+        Command::Verify { name } => boards.verify(name.as_ref()),
+        Command::Compact { name, forget_history } => boards.compact(name.as_ref(), *forget_history),
+        Command::Backup { file } => boards.backup(file),
+        Command::Restore { file } => boards.restore(file),
+    }
+}
+
+struct Boards<'a> {
+    data: &'a Path,
+    json: bool,
+}
+
+impl Boards<'_> {
+    fn reader(&self) -> anyhow::Result<Reader> {
+        Ok(Reader::open(self.data)?)
+    }
+
+    /// The records of one board, or of all.
+    fn records(&self, reader: &Reader, name: Option<&BoardName>) -> anyhow::Result<Vec<BoardRecord>> {
+        match name {
+            Some(name) => Ok(vec![self.record(reader, name)?]),
+            None => Ok(reader.boards()?),
+        }
+    }
+
+    fn record(&self, reader: &Reader, name: &BoardName) -> anyhow::Result<BoardRecord> {
+        let record = reader.record(name.as_str())?;
+        record.with_context(|| format!("there is no board {name} in {}", self.data.display()))
+    }
+
+    /// Prints a value as JSON, or lines for people.
+    fn print(&self, value: &Value, lines: impl FnOnce() -> String) -> anyhow::Result<()> {
+        let text = if self.json { format!("{value}\n") } else { lines() };
+        write_out(text.as_bytes())
+    }
+
+    fn list(&self) -> anyhow::Result<()> {
+        let records = self.reader()?.boards()?;
+        let all: Vec<Value> = records.iter().map(facts).collect();
+        self.print(&json!(all), || {
+            let width = records.iter().map(|record| record.name.len()).max().unwrap_or(0);
+            let line = |record: &BoardRecord| {
+                let (name, seq, changed) = (&record.name, record.seq, date(record.changed));
+                format!("{name:width$}  {seq:>9} operations  drawn on {changed}\n")
+            };
+            records.iter().map(line).collect()
+        })
+    }
+
+    fn show(&self, name: &BoardName) -> anyhow::Result<()> {
+        let reader = self.reader()?;
+        let record = self.record(&reader, name)?;
+        let board = good(&reader, &record, None)?;
+        let visible = board.elements().filter(|element| element.is_visible()).count();
+        let mut value = facts(&record);
+        value["elements"] = visible.into();
+        value["authors"] = board.clients().count().into();
+        self.print(&value, || {
+            format!(
+                "board       {name}\noperations  {}\nelements    {visible} visible, {} held\nauthors     {}\nstate hash  {}\n\
+                 lineage     {}\nsnapshot    at operation {}, {} bytes\ntail        {} bytes\nfirst drawn {}\nlast drawn  {}\n",
+                record.seq,
+                board.elements().count(),
+                board.clients().count(),
+                record.hash,
+                hex(&record.epoch.0),
+                record.snapshot_seq,
+                record.snapshot_bytes,
+                record.tail_bytes,
+                date(record.created),
+                date(record.changed),
+            )
+        })
+    }
+
+    fn export(&self, name: &BoardName, format: Format, at: Option<u64>, to: Option<&Path>) -> anyhow::Result<()> {
+        let reader = self.reader()?;
+        let record = self.record(&reader, name)?;
+        let board = good(&reader, &record, at)?;
+        let bytes = match format {
+            Format::Json => archive::write(name.as_str(), &board).into_bytes(),
+            Format::Svg => svg::svg(&board).into_bytes(),
+            Format::Png => png::png(&svg::svg(&board)).with_context(|| format!("board {name} cannot be drawn"))?,
+        };
+        let Some(to) = to else { return write_out(&bytes) };
+        fs::write(to, &bytes).with_context(|| format!("{} cannot be written", to.display()))?;
+        let value = json!({ "board": name.as_str(), "file": to, "bytes": bytes.len(), "seq": board.seq() });
+        self.print(&value, || format!("wrote {}, {} bytes\n", to.display(), bytes.len()))
+    }
+
+    fn import(&self, file: &Path, name: Option<&BoardName>, replaces: bool) -> anyhow::Result<()> {
+        let text = read_bounded(file)?;
+        let (own_name, board) = archive::read(&text).with_context(|| file.display().to_string())?;
+        let name = match name {
+            Some(name) => name.clone(),
+            None => own_name.parse().with_context(|| format!("{}: {own_name:?}", file.display()))?,
+        };
+        drop(board);
+        self.order(Order::Import { name: name.to_string(), replaces, archive: text })?;
+        self.print(&json!({ "imported": name.as_str() }), || format!("imported {name}\n"))
+    }
+
+    fn delete(&self, name: &BoardName) -> anyhow::Result<()> {
+        self.record(&self.reader()?, name)?;
+        self.order(Order::Delete { name: name.to_string() })?;
+        self.print(&json!({ "deleted": name.as_str() }), || format!("deleted {name}\n"))
+    }
+
+    fn compact(&self, name: Option<&BoardName>, forgets_history: bool) -> anyhow::Result<()> {
+        let records = self.records(&self.reader()?, name)?;
+        let mut all = Vec::new();
+        let mut lines = String::new();
+        for record in records.iter().filter(|record| record.name.parse::<BoardName>().is_ok()) {
+            let order = Order::Compact { name: record.name.clone(), forgets_history };
+            let Outcome { seq, snapshot_bytes } = self.order(order)?;
+            all.push(json!({ "board": record.name, "seq": seq, "snapshotBytes": snapshot_bytes }));
+            lines += &format!("compacted {} at operation {seq}, {snapshot_bytes} bytes\n", record.name);
+        }
+        self.print(&json!(all), || lines)
+    }
+
+    fn verify(&self, name: Option<&BoardName>) -> anyhow::Result<()> {
+        let reader = self.reader()?;
+        let records = self.records(&reader, name)?;
+        let mut all = Vec::new();
+        let mut lines = String::new();
+        let mut broken = 0;
+        for record in &records {
+            let verified = reader.verify(record)?;
+            let problems: Vec<String> = verified.problems.iter().map(ToString::to_string).collect();
+            broken += usize::from(!problems.is_empty());
+            let verdict = if problems.is_empty() { "good" } else { "DAMAGED" };
+            lines +=
+                &format!("{}: {verdict}, {} operations from {}\n", record.name, verified.operations, verified.first);
+            problems.iter().for_each(|problem| lines += &format!("    {problem}\n"));
+            all.push(json!({ "board": record.name, "operations": verified.operations, "first": verified.first, "problems": problems }));
+        }
+        self.print(&json!(all), || lines)?;
+        if broken > 0 {
+            bail!("{broken} of {} boards are damaged", records.len());
+        }
+        Ok(())
+    }
+
+    fn backup(&self, file: &Path) -> anyhow::Result<()> {
+        self.reader()?.backup(file)?;
+        self.print(&json!({ "backup": file }), || format!("wrote {}\n", file.display()))
+    }
+
+    fn restore(&self, file: &Path) -> anyhow::Result<()> {
+        let count = Reader::of_file(file)?.boards()?.len();
+        self.see_directory()?;
+        let lock = Lock::take(self.data, Duration::ZERO)?;
+        let before = storage::restore(self.data, file)?;
+        drop(lock);
+        let value = json!({ "restored": count, "before": before });
+        self.print(&value, || match &before {
+            Some(before) => format!("restored {count} boards; what was there before is {}\n", before.display()),
+            None => format!("restored {count} boards\n"),
+        })
+    }
+
+    /// A server makes its directory; a command that was given a wrong one must not.
+    fn see_directory(&self) -> anyhow::Result<()> {
+        if self.data.is_dir() { Ok(()) } else { bail!("{}: there is no such directory", self.data.display()) }
+    }
+
+    /// Has something changed: by the server that has the directory, or here where none has.
+    fn order(&self, order: Order) -> anyhow::Result<Outcome> {
+        self.see_directory()?;
+        let disk = match Disk::open(self.data, Duration::ZERO, Arc::new(Metrics::default())) {
+            Err(StorageError::Locked { .. }) => return control::ask(self.data, &order),
+            other => other?,
+        };
+        let outcome = carry_out(&disk, order);
+        disk.stop();
+        outcome
+    }
+}
+
+/// Does what was ordered, in a storage that this process has.
+///
+/// # Errors
+/// What fails.
+pub(crate) fn carry_out(disk: &Disk, order: Order) -> anyhow::Result<Outcome> {
+    match order {
+        Order::Delete { name } => disk.delete(&name.parse()?)?,
+        Order::Import { name, replaces, archive } => {
+            let (_, board) = archive::read(&archive)?;
+            disk.import(&name.parse()?, board, replaces)?;
+        }
+        Order::Compact { name, forgets_history } => {
+            let compacted = disk.compact(&name.parse()?, forgets_history)?;
+            return Ok(Outcome { seq: compacted.seq, snapshot_bytes: compacted.snapshot_bytes });
+        }
+    }
+    Ok(Outcome::default())
+}
+
+/// A board whose records are good.
+fn good(reader: &Reader, record: &BoardRecord, at: Option<u64>) -> anyhow::Result<Board> {
+    let loaded = reader.load(record, at)?;
+    match loaded.damage {
+        // A snapshot that is damaged is told by `verify`; the log alone came to the same board.
+        Some(damage) if loaded.board.seq() < at.unwrap_or(record.seq) => {
+            Err(StorageError::Damaged { name: record.name.clone(), damage }.into())
+        }
+        _ => Ok(loaded.board),
+    }
+}
+
+fn facts(record: &BoardRecord) -> Value {
+    json!({
+        "board": record.name,
+        "seq": record.seq,
+        "hash": record.hash.to_string(),
+        "epoch": hex(&record.epoch.0),
+        "snapshotSeq": record.snapshot_seq,
+        "snapshotBytes": record.snapshot_bytes,
+        "tailBytes": record.tail_bytes,
+        "created": record.created,
+        "changed": record.changed,
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Seconds since 1970 as a date for people (RFC 9110 section 5.6.7).
+fn date(seconds: i64) -> String {
+    let time = std::time::UNIX_EPOCH + Duration::from_secs(seconds.max(0) as u64);
+    httpdate::HttpDate::from(time).to_string()
+}
+
+fn read_bounded(file: &Path) -> anyhow::Result<String> {
+    let failed = || file.display().to_string();
+    let size = fs::metadata(file).with_context(failed)?.len();
+    if size > LARGEST_IMPORT {
+        bail!("{}: larger than {LARGEST_IMPORT} bytes", file.display());
+    }
+    fs::read_to_string(file).with_context(failed)
+}
+
+/// Writes to standard output; whoever stops reading has seen enough.
+fn write_out(bytes: &[u8]) -> anyhow::Result<()> {
+    match std::io::stdout().write_all(bytes) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        _ => Ok(()),
+    }
+}

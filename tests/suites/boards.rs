@@ -1,0 +1,301 @@
+//! `inkwire boards`: what an operator does with boards, beside a running server and without one.
+
+use std::path::Path;
+
+use assert_cmd::Command;
+use inkwire_protocol::{Begin, Colour, Operation, Points, Reason, Text, Tool};
+use inkwire_tests::client::Client;
+use inkwire_tests::patience::PATIENCE;
+use inkwire_tests::server::{Server, binary};
+use tempfile::TempDir;
+
+fn text(words: &str) -> Operation {
+    let text = words.to_owned();
+    Operation::Text(Text { gesture_back: 0, colour: Colour(0x1971_c2ff), size: 160, scale: 3, x: 0, y: 0, text })
+}
+
+/// A data directory, and what a command says about it: exit code, output, error.
+struct House {
+    data: TempDir,
+}
+
+impl House {
+    fn new() -> Self {
+        Self { data: tempfile::tempdir().expect("a folder") }
+    }
+
+    fn path(&self) -> &Path {
+        self.data.path()
+    }
+
+    fn serve(&self) -> Server {
+        Server::start(&["--data", self.path().to_str().expect("a path of letters")])
+    }
+
+    fn boards(&self, arguments: &[&str]) -> (i32, String, String) {
+        Self::boards_in(self.path(), arguments)
+    }
+
+    fn boards_in(data: &Path, arguments: &[&str]) -> (i32, String, String) {
+        let mut command = Command::new(binary());
+        command.timeout(PATIENCE).arg("boards").arg("--data").arg(data).args(arguments);
+        let output = command.output().expect("it runs");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        (output.status.code().expect("no signal"), text(output.stdout), text(output.stderr))
+    }
+
+    #[track_caller]
+    fn good(&self, arguments: &[&str]) -> String {
+        let (code, output, error) = self.boards(arguments);
+        assert_eq!((code, error.as_str()), (0, ""), "{arguments:?}");
+        output
+    }
+
+    /// A command that fails: one line on standard error, exit code 1.
+    #[track_caller]
+    fn bad(&self, arguments: &[&str], why: &str) {
+        let (code, output, error) = self.boards(arguments);
+        assert_eq!((code, output.as_str()), (1, ""), "{arguments:?}");
+        assert!(error.starts_with("inkwire: ") && error.lines().count() == 1, "{arguments:?}: {error}");
+        assert!(error.contains(why), "{arguments:?}: {error}");
+    }
+
+    /// Draws a text, a stroke with pressure and one without; undoes the text.
+    fn draw(&self, server: &Server, board: &str) -> Client {
+        let mut ada = Client::join(&server.address, board, "ada");
+        ada.submit(text("<b>& hello"));
+        let (tool, colour) = (Tool::Pen, Colour(0xe032_3180));
+        let begin =
+            Begin { slot: 0, gesture_back: 0, tool, colour, width: 32, scale: 3, x: 80, y: 800, pressure: None };
+        for pressure in [None, Some(40)] {
+            ada.submit(Operation::Begin(Begin { pressure, ..begin.clone() }));
+            let steps: Vec<[i32; 2]> = (0..60).map(|at| [20, at % 9 - 4]).collect();
+            let pressures = if pressure.is_some() { vec![2; 60] } else { Vec::new() };
+            ada.submit(Operation::Points(Points { slot: 0, steps, pressures }));
+            ada.submit(Operation::End { slot: 0 });
+        }
+        let last = ada.submit(Operation::Undo { gesture: 1 });
+        ada.wait("all is durable", |ada| ada.durable == last);
+        ada
+    }
+}
+
+#[test]
+fn boards_are_listed_and_shown_while_the_server_runs_and_after() {
+    let house = House::new();
+    let server = house.serve();
+    house.draw(&server, "one");
+    house.draw(&server, "two");
+    for _ in ["while it runs", "after"] {
+        let list = house.good(&["list"]);
+        assert_eq!(
+            list.lines().map(|line| line.split_whitespace().next().unwrap()).collect::<Vec<_>>(),
+            ["one", "two"]
+        );
+        let show = house.good(&["show", "one"]);
+        assert!(show.contains("operations  8\nelements    2 visible, 3 held\nauthors     1\n"), "{show}");
+        let json: serde_json::Value = serde_json::from_str(&house.good(&["show", "one", "--json"])).unwrap();
+        assert_eq!((json["seq"].as_u64(), json["elements"].as_u64()), (Some(8), Some(2)));
+        let json: serde_json::Value = serde_json::from_str(&house.good(&["--json", "list"])).unwrap();
+        assert_eq!(json.as_array().unwrap().len(), 2);
+        assert!(house.good(&["verify"]).starts_with("one: good, 8 operations from 1\n"));
+        if std::fs::exists(house.path().join("control.sock")).unwrap() {
+            server.signal(rustix::process::Signal::TERM);
+            inkwire_tests::patience::wait_until("it has stopped", || !house.path().join("control.sock").exists());
+        }
+    }
+    assert!(server.wait().success());
+    let left: Vec<_> = std::fs::read_dir(house.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left.len(), 2, "a clean stop leaves one file, and the lock: {left:?}");
+}
+
+#[test]
+fn an_export_is_the_same_byte_for_byte_and_can_be_imported() {
+    let house = House::new();
+    let server = house.serve();
+    house.draw(&server, "one");
+    let exports = |at: &str| -> Vec<String> {
+        ["json", "svg"].iter().map(|format| house.good(&["export", "one", "--format", format, "--at", at])).collect()
+    };
+    let (now, early) = (exports("8"), exports("4"));
+    assert_eq!(now[0], house.good(&["export", "one"]));
+    house.good(&["compact", "one"]);
+    assert_eq!((exports("8"), exports("4")), (now.clone(), early), "also when the records are in another order");
+    assert!(exports("7")[1].contains("&lt;b&gt;&amp; hello</text>"), "markup is text");
+    assert!(!now[1].contains("hello"), "and what is undone is not drawn");
+    let picture = house.path().join("one.png");
+    house.good(&["export", "one", "--format", "png", "--output", picture.to_str().unwrap()]);
+    assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG\r\n"));
+
+    let file = house.path().join("one.json");
+    std::fs::write(&file, &now[0]).unwrap();
+    let file = file.to_str().unwrap();
+    house.bad(&["import", file], "there is a board one already");
+    house.good(&["import", file, "--name", "copy"]);
+    assert_eq!(house.good(&["export", "copy"]), now[0].replace("\"name\":\"one\"", "\"name\":\"copy\""));
+    let mut bob = Client::join(&server.address, "copy", "bob");
+    bob.wait_for_seq(8);
+    assert!(server.stop().success());
+    house.good(&["import", file, "--name", "without-a-server"]);
+    house.good(&["import", file, "--replace"]);
+    assert_eq!(house.good(&["export", "one"]), now[0]);
+    house.bad(&["export", "one", "--at", "4"], "board one has no record of operation 4: it goes from 8 to 8");
+}
+
+#[test]
+fn a_board_that_is_deleted_tells_its_members_and_can_be_begun_anew() {
+    let house = House::new();
+    let server = house.serve();
+    let mut ada = house.draw(&server, "one");
+    house.good(&["delete", "one"]);
+    assert_eq!(ada.wait_for_close(), 4001);
+    assert_eq!(ada.farewell, Some(Reason::Deleted));
+    house.bad(&["show", "one"], "there is no board one");
+    let mut bob = Client::join(&server.address, "one", "bob");
+    bob.does(text("anew")).unwrap();
+    bob.wait("it is durable", |bob| bob.durable == 1);
+    assert_eq!(bob.replica.board().seq(), 1);
+    assert!(server.stop().success());
+    house.good(&["delete", "one"]);
+    assert_eq!(house.good(&["list"]), "");
+}
+
+#[test]
+fn a_board_that_is_replaced_brings_its_members_back_to_the_new_one() {
+    let house = House::new();
+    let server = house.serve();
+    let mut ada = house.draw(&server, "one");
+    let file = house.path().join("one.json");
+    std::fs::write(&file, house.good(&["export", "one", "--at", "4"])).unwrap();
+    house.good(&["import", file.to_str().unwrap(), "--replace"]);
+    assert_eq!(ada.wait_for_close(), 1012);
+    let epoch = ada.replica.epoch();
+    ada.connect(&server.address);
+    ada.round_trip();
+    assert_ne!(ada.replica.epoch(), epoch);
+    ada.does(text("goes on")).unwrap();
+    ada.round_trip();
+    let mut bob = Client::join(&server.address, "one", "bob");
+    bob.wait_for_seq(ada.replica.board().seq());
+    assert_eq!(bob.replica.board().hash(), ada.replica.board().hash());
+}
+
+#[test]
+fn a_backup_of_a_live_server_is_whole_and_is_restored_as_a_new_lineage() {
+    let house = House::new();
+    let server = house.serve();
+    let mut ada = house.draw(&server, "one");
+    let backup = house.path().join("backup.sqlite");
+    let backup = backup.to_str().unwrap();
+    std::thread::scope(|scope| {
+        let drawing = scope.spawn(|| {
+            for at in 0..200 {
+                ada.submit(text(&format!("text {at}")));
+            }
+            ada.wait("all is durable", |ada| ada.durable == 208);
+        });
+        house.good(&["backup", backup]);
+        drawing.join().unwrap();
+    });
+    house.bad(&["backup", backup], "there is such a file already");
+    house.bad(&["restore", backup], "is in use by process");
+    let (epoch, seq) = (ada.replica.epoch(), ada.replica.board().seq());
+    assert!(server.stop().success());
+    let said = house.good(&["restore", backup]);
+    assert!(said.starts_with("restored 1 boards; what was there before is "), "{said}");
+    assert!(house.good(&["verify"]).contains(": good"));
+    let server = house.serve();
+    ada.connect(&server.address);
+    ada.round_trip();
+    assert_ne!(ada.replica.epoch(), epoch, "nobody takes it for the log that it was");
+    assert!(ada.replica.board().seq() < seq);
+}
+
+#[test]
+fn compaction_keeps_the_history_unless_it_is_to_be_forgotten() {
+    let house = House::new();
+    let server = house.serve();
+    house.draw(&server, "one");
+    house.good(&["compact"]);
+    house.good(&["export", "one", "--at", "1"]);
+    house.good(&["compact", "one", "--forget-history"]);
+    house.bad(&["export", "one", "--at", "1"], "it goes from 8 to 8");
+    assert!(house.good(&["verify", "one"]).contains("one: good"));
+    assert!(server.stop().success());
+    house.good(&["compact", "one"]);
+}
+
+#[test]
+fn what_a_command_cannot_do_is_one_line_and_changes_nothing() {
+    let house = House::new();
+    let nowhere = house.path().join("nowhere");
+    let file = house.path().join("file");
+    std::fs::write(&file, "hello").unwrap();
+    let file = file.to_str().unwrap();
+    for command in [&["list"][..], &["show", "x"], &["export", "x"], &["delete", "x"], &["verify"], &["compact"]] {
+        house.bad(command, "boards.sqlite: No such file");
+    }
+    for command in [&["import", file][..], &["restore", file], &["list"], &["delete", "x"], &["compact"]] {
+        let (code, _, error) = House::boards_in(&nowhere, command);
+        assert_eq!((code, error.lines().count()), (1, 1), "{command:?}: {error}");
+    }
+    assert!(!nowhere.exists(), "nothing is made");
+    assert!(!house.path().join("boards.sqlite").exists());
+
+    let server = house.serve();
+    house.draw(&server, "one");
+    let before = house.good(&["export", "one"]);
+    for (command, why) in [
+        (&["show", "nobody"][..], "there is no board nobody"),
+        (&["export", "nobody"], "there is no board nobody"),
+        (&["delete", "nobody"], "there is no board nobody"),
+        (&["verify", "nobody"], "there is no board nobody"),
+        (&["compact", "nobody"], "there is no board nobody"),
+        (&["export", "one", "--at", "9"], "no record of operation 9"),
+        (&["export", "one", "--output", "/no/such/folder/x"], "/no/such/folder/x cannot be written"),
+        (&["import", "/no/such/file"], "/no/such/file: No such file"),
+        (&["import", file], "not the JSON of a board"),
+        (&["import", "/"], "/: Is a directory"),
+        (&["backup", "/no/such/folder/x"], "/no/such/folder/x"),
+        (&["restore", file], "file is not a database"),
+    ] {
+        house.bad(command, why);
+    }
+    for (from, to, why) in [
+        ("inkwire board 1", "inkwire board 2", "not a board in the format"),
+        ("\"seq\":8", "\"seq\":2", "not a board"),
+        ("\"slot\":0", "\"slot\":9", "not a board"),
+        ("\"elements\"", "\"others\"", "not the JSON of a board"),
+        ("\"name\":\"one\"", "\"name\":\"../one\"", "a board's name is"),
+    ] {
+        std::fs::write(file, before.replacen(from, to, 1)).unwrap();
+        house.bad(&["import", file, "--replace"], why);
+    }
+    let edited = before.replace("hello", "hullo");
+    std::fs::write(file, edited).unwrap();
+    house.bad(&["import", file, "--replace"], "the state hash does not fit");
+    assert_eq!(house.good(&["export", "one"]), before);
+    for wrong in [&["show"][..], &["show", "a/b"], &["export", "one", "--format", "gif"], &["nonsense"]] {
+        assert_eq!(house.boards(wrong).0, 2, "{wrong:?}");
+    }
+}
+
+#[test]
+fn two_servers_never_have_one_directory_and_one_waits_for_the_other_where_it_is_told_to() {
+    let house = House::new();
+    let first = house.serve();
+    house.draw(&first, "one");
+    let data = house.path().to_str().unwrap();
+    let mut second = Command::new(binary());
+    let output =
+        second.timeout(PATIENCE).args(["--listen", "127.0.0.1:0", "--log", "off", "--data", data]).output().unwrap();
+    let error = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert!(error.contains(&format!("is in use by process {}", first.pid())) && error.lines().count() == 1, "{error}");
+    let waits = std::thread::scope(|scope| {
+        let waits = scope.spawn(|| Server::start(&["--data", data, "--data-wait", "20"]));
+        assert!(first.stop().success());
+        waits.join().unwrap()
+    });
+    Client::join(&waits.address, "one", "bob").wait_for_seq(8);
+}

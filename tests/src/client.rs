@@ -44,6 +44,8 @@ pub struct Client {
     pub received: Vec<(u64, Operation, u64)>,
     /// The last client sequence number that the server has said is durable.
     pub durable: u64,
+    /// The last client sequence number of its own that the server had when it was last welcomed.
+    pub welcomed_cseq: u64,
     /// What it has of the log is of another past than the server's; a snapshot will come.
     is_stale: bool,
     /// What was rejected, and why.
@@ -85,7 +87,13 @@ impl Client {
 
     #[track_caller]
     fn join_as(address: &str, board: &str, name: &str, json: bool) -> Self {
-        let mut client = Self {
+        let mut client = Self::new(address, board, name, json);
+        client.connect(address);
+        client
+    }
+
+    fn new(address: &str, board: &str, name: &str, json: bool) -> Self {
+        Self {
             socket: None,
             address: address.into(),
             board: board.into(),
@@ -98,6 +106,7 @@ impl Client {
             pending: Vec::new(),
             received: Vec::new(),
             durable: 0,
+            welcomed_cseq: 0,
             is_stale: false,
             rejects: Vec::new(),
             people: Default::default(),
@@ -108,9 +117,7 @@ impl Client {
             closed: None,
             welcomed: false,
             pongs: 0,
-        };
-        client.connect(address);
-        client
+        }
     }
 
     /// Connects anew, from where it stands, and resends what the server does not have.
@@ -119,21 +126,59 @@ impl Client {
     /// Where the server does not welcome it.
     #[track_caller]
     pub fn connect(&mut self, address: &str) {
+        self.greet(address).expect("the server accepts and upgrades");
+        self.wait("a welcome", |client| client.welcomed);
+        self.resend();
+    }
+
+    /// Connects anew as [`Client::connect`] does, where that can be done; says whether it could.
+    pub fn try_connect(&mut self, address: &str) -> bool {
+        let deadline = Instant::now() + PATIENCE;
+        if self.greet(address).is_err() {
+            return false;
+        }
+        while !self.welcomed && Instant::now() < deadline {
+            if !self.read(deadline.saturating_duration_since(Instant::now())) {
+                return false;
+            }
+        }
+        if self.welcomed {
+            self.resend();
+        }
+        self.welcomed
+    }
+
+    /// Reads what comes, for so long; says whether it is still connected.
+    pub fn listen(&mut self, lasts: Duration) -> bool {
+        let until = Instant::now() + lasts;
+        while self.is_connected() && Instant::now() < until {
+            self.read(until.saturating_duration_since(Instant::now()));
+        }
+        self.is_connected()
+    }
+
+    /// Opens a connection and says hello.
+    fn greet(&mut self, address: &str) -> Result<(), String> {
         self.address = address.into();
-        let stream = TcpStream::connect(address).expect("the server accepts");
-        stream.set_nodelay(true).expect("no delay");
+        let stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
+        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        stream.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
         let mut request = format!("ws://{address}/ws/{}", self.board).into_client_request().expect("a request");
         let protocol = if self.json { SUBPROTOCOL_JSON } else { SUBPROTOCOL_BINARY };
         request.headers_mut().insert("sec-websocket-protocol", protocol.parse().expect("a header"));
-        let (socket, _) = client(request, stream).expect("the server upgrades");
+        let (socket, _) = client(request, stream).map_err(|error| error.to_string())?;
         self.socket = Some(socket);
         (self.closed, self.welcomed) = (None, false);
         let (epoch, seq) = (self.replica.epoch(), self.replica.board().seq());
         let (client_id, name) = (self.id, self.name.clone());
         let hash = self.replica.board().hash().to_bytes();
         self.say(&[ClientMessage::Hello { client_id, epoch, seq, hash, name, colour: Colour(0x1971_c2ff) }]);
-        self.wait("a welcome", |client| client.welcomed);
-        self.resend();
+        Ok(())
+    }
+
+    /// A member that is not connected yet.
+    pub fn away(address: &str, board: &str, name: &str) -> Self {
+        Self::new(address, board, name, false)
     }
 
     fn resend(&mut self) {
@@ -287,10 +332,14 @@ impl Client {
     }
 
     /// What the server does not have of what it had before is to be sent again.
-    fn welcome(&mut self, author: u32, cseq: u64, mark: u64) {
+    fn welcome(&mut self, author: u32, seq: u64, cseq: u64, mark: u64) {
         let lost = self.received.split_off(self.received.partition_point(|(known, ..)| *known <= cseq));
         let lost = lost.into_iter().map(|(cseq, operation, _)| (cseq, operation));
-        self.pending = lost.chain(std::mem::take(&mut self.pending)).filter(|(own, _)| *own > cseq).collect();
+        let kept = lost.chain(std::mem::take(&mut self.pending));
+        let (there, missing): (Vec<_>, Vec<_>) = kept.partition(|(own, _)| *own <= cseq);
+        self.received.extend(there.into_iter().map(|(own, operation)| (own, operation, seq)));
+        self.pending = missing;
+        self.welcomed_cseq = cseq;
         (self.author, self.mark, self.welcomed) = (author, mark, true);
         self.is_stale = self.replica.board().cseq(author) > cseq;
     }
@@ -311,7 +360,7 @@ impl Client {
 
     fn take(&mut self, message: &ServerMessage) {
         match message {
-            ServerMessage::Welcome { author, cseq, mark, .. } => self.welcome(*author, *cseq, *mark),
+            ServerMessage::Welcome { author, seq, cseq, mark, .. } => self.welcome(*author, *seq, *cseq, *mark),
             ServerMessage::SnapshotEnd { .. } => self.is_stale = false,
             ServerMessage::Mark { seq } => self.mark = *seq,
             ServerMessage::Bye { reason, .. } => self.farewell = Some(*reason),

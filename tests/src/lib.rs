@@ -1,9 +1,12 @@
 //! The harness: starts servers, drives clients, runs scenario scripts, generates load.
 
+pub mod chaos;
 pub mod client;
+pub mod dice;
 pub mod echo;
 pub mod load;
 pub mod patience;
+pub mod proxy;
 pub mod raw;
 pub mod scenario;
 pub mod server;

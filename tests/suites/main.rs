@@ -2,6 +2,8 @@
 
 /// The operator's commands for boards.
 mod boards;
+/// Kills and cuts.
+mod chaos;
 /// The command line: help, flags, exit codes.
 mod command_line;
 /// The Autobahn test suite.

@@ -1,0 +1,278 @@
+//! Breaking the server on purpose: people who draw through kills and cuts, and keep the ledger of what they were promised.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use inkwire_board::Board;
+use inkwire_protocol::{Begin, Colour, Operation, Points, Text, Tool};
+use rustix::process::Signal;
+
+use crate::client::Client;
+use crate::dice::Dice;
+use crate::patience::PATIENCE;
+use crate::proxy::Proxy;
+use crate::server::Server;
+
+const BOARD: &str = "chaos";
+/// Events of a person's history that are kept: enough to see what was promised and what was broken.
+const HISTORY: usize = 24;
+
+/// A person who draws whatever happens, and keeps the ledger.
+#[derive(Debug)]
+struct Drawer {
+    client: Client,
+    dice: Dice,
+    has_live_stroke: bool,
+    history: VecDeque<String>,
+}
+
+impl Drawer {
+    fn new(address: &str, seed: u64, number: u64) -> Self {
+        let client = Client::away(address, BOARD, &format!("drawer {number:02}"));
+        Self { client, dice: Dice::part(seed, number), has_live_stroke: false, history: VecDeque::new() }
+    }
+
+    fn note(&mut self, event: String) {
+        if self.history.len() == HISTORY {
+            self.history.pop_front();
+        }
+        self.history.push_back(event);
+    }
+
+    /// Draws a little, or comes back first.
+    fn go_on(&mut self, address: &str) {
+        if !self.client.is_connected() && !self.come_back(address) {
+            std::thread::park_timeout(Duration::from_millis(5));
+            return;
+        }
+        for _ in 0..=self.dice.below(4) {
+            self.draw();
+        }
+        let before = self.client.durable;
+        self.client.listen(Duration::from_millis(1 + self.dice.below(8)));
+        if self.client.durable > before {
+            self.note(format!("{} is durable", self.client.durable));
+        }
+    }
+
+    fn come_back(&mut self, address: &str) -> bool {
+        if !self.client.try_connect(address) {
+            return false;
+        }
+        let (has, durable) = (self.client.welcomed_cseq, self.client.durable);
+        self.note(format!("came back, the server has {has}"));
+        assert!(
+            has >= durable,
+            "{}: {durable} was durable, and the server has only {has}\n{}",
+            self.client.name,
+            self.told()
+        );
+        true
+    }
+
+    fn draw(&mut self) {
+        let number = self.client.cseq + 1;
+        let operation = match (self.has_live_stroke, self.dice.below(6)) {
+            (true, 0) => Operation::End { slot: 0 },
+            (true, 1..=4) => {
+                let steps = (0..1 + self.dice.below(6)).map(|_| [self.dice.below(40) as i32, 3]).collect();
+                Operation::Points(Points { slot: 0, steps, pressures: Vec::new() })
+            }
+            (false, 0..=2) => Operation::Begin(Begin {
+                slot: 0,
+                gesture_back: 0,
+                tool: Tool::Pen,
+                colour: Colour(0xff),
+                width: 32,
+                scale: 3,
+                x: number as i32,
+                y: 0,
+                pressure: None,
+            }),
+            // What it says is said once on the whole board.
+            _ => Operation::Text(Text {
+                gesture_back: 0,
+                colour: Colour(0xff),
+                size: 99,
+                scale: 3,
+                x: 0,
+                y: 0,
+                text: format!("{} {number}", self.client.name),
+            }),
+        };
+        match operation {
+            Operation::Begin(_) => self.has_live_stroke = true,
+            Operation::End { .. } => self.has_live_stroke = false,
+            _ => {}
+        }
+        self.client.submit(operation);
+    }
+
+    /// Waits until everything is durable; the faults are over.
+    fn finish(&mut self, address: &str) {
+        let deadline = Instant::now() + 2 * PATIENCE;
+        while self.client.durable < self.client.cseq {
+            assert!(Instant::now() < deadline, "{} waits in vain for durability\n{}", self.client.name, self.told());
+            if self.client.is_connected() || self.come_back(address) {
+                self.client.listen(Duration::from_millis(20));
+            } else {
+                std::thread::park_timeout(Duration::from_millis(20));
+            }
+        }
+    }
+
+    fn told(&self) -> String {
+        let events: Vec<&str> = self.history.iter().map(String::as_str).collect();
+        format!("history of {}, latest last:\n  {}", self.client.name, events.join("\n  "))
+    }
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, Copy)]
+pub struct Survived {
+    /// How often something was broken.
+    pub faults: u64,
+    /// How many operations are on the board.
+    pub operations: u64,
+}
+
+/// A port that is free now, so that a server can come back to it.
+fn free_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it has an address").to_string()
+}
+
+/// Starts a server on a directory again, however its last life ended.
+fn start(data: &str, address: &str) -> Server {
+    Server::start(&["--data", data, "--listen", address, "--log", "error"])
+}
+
+/// Ten people draw while the server is killed again and again, at random moments.
+///
+/// # Panics
+/// Where a promise was broken; with the seed, and the history of whom it was broken to.
+pub fn kills(data: &str, seed: u64, kills: u64, people: u64) -> Survived {
+    println!("chaos: {kills} kills, seed {seed} (INKWIRE_SEED={seed} does it again)");
+    let address = free_port();
+    let mut dice = Dice(seed);
+    let is_over = AtomicBool::new(false);
+    let (server, drawers) = std::thread::scope(|scope| {
+        let mut server = start(data, &address);
+        let drawing: Vec<_> = (0..people)
+            .map(|number| {
+                let (address, is_over) = (&address, &is_over);
+                scope.spawn(move || {
+                    let mut drawer = Drawer::new(address, seed, number);
+                    while !is_over.load(Ordering::Relaxed) {
+                        drawer.go_on(address);
+                    }
+                    drawer.finish(address);
+                    drawer
+                })
+            })
+            .collect();
+        for _ in 0..kills {
+            std::thread::park_timeout(Duration::from_millis(20 + dice.below(250)));
+            server.signal(Signal::KILL);
+            server.wait();
+            server = start(data, &address);
+            if drawing.iter().any(|drawer| drawer.is_finished()) {
+                break;
+            }
+        }
+        is_over.store(true, Ordering::Relaxed);
+        let drawers = drawing.into_iter().map(|drawer| drawer.join().expect("its promises were kept"));
+        let drawers = drawers.collect::<Vec<_>>();
+        (server, drawers)
+    });
+    let operations = agree(drawers, &server.address);
+    assert!(server.stop().success());
+    check_again(data, &address, operations);
+    Survived { faults: kills, operations }
+}
+
+/// Ten people draw through a network that fails so often.
+///
+/// # Panics
+/// As [`kills`].
+pub fn cuts(data: &str, seed: u64, cuts: u64, people: u64) -> Survived {
+    println!("chaos: {cuts} cuts, seed {seed} (INKWIRE_SEED={seed} does it again)");
+    let server = start(data, "127.0.0.1:0");
+    let proxy = Proxy::start(&server.address, seed);
+    let alive = AtomicU64::new(people);
+    let drawers = std::thread::scope(|scope| {
+        let drawing: Vec<_> = (0..people)
+            .map(|number| {
+                let (proxy, alive) = (&proxy, &alive);
+                scope.spawn(move || {
+                    let mut drawer = Drawer::new(&proxy.address, seed, number);
+                    while proxy.faults() < cuts {
+                        drawer.go_on(&proxy.address);
+                    }
+                    // The last of them mends the network.
+                    if alive.fetch_sub(1, Ordering::SeqCst) == 1 {
+                        proxy.heal();
+                    }
+                    drawer.finish(&proxy.address);
+                    drawer
+                })
+            })
+            .collect();
+        drawing.into_iter().map(|drawer| drawer.join().expect("its promises were kept")).collect::<Vec<_>>()
+    });
+    let faults = proxy.faults();
+    let operations = agree(drawers, &server.address);
+    assert!(server.stop().success());
+    Survived { faults, operations }
+}
+
+/// Everybody has the same board, and on it everything that was drawn, once and in the order of its author.
+fn agree(drawers: Vec<Drawer>, address: &str) -> u64 {
+    let mut witness = Client::join(address, BOARD, "witness");
+    witness.round_trip();
+    let board = witness.replica.board();
+    let mut clients = Vec::new();
+    for mut drawer in drawers {
+        // Past the proxy, whose last connections still end as they must.
+        drawer.client.connect(address);
+        drawer.client.wait_for_seq(board.seq());
+        drawer.client.round_trip();
+        assert_eq!(drawer.client.replica.board().hash(), board.hash(), "{}", drawer.told());
+        assert_eq!(board.cseq(drawer.client.author), drawer.client.cseq, "{}", drawer.told());
+        assert!(drawer.client.rejects.is_empty(), "{:?}\n{}", drawer.client.rejects, drawer.told());
+        clients.push(drawer.client);
+    }
+    check_order(board);
+    let submitted: u64 = clients.iter().map(|client| client.cseq).sum();
+    assert_eq!(board.seq(), submitted, "every operation is in the log, once");
+    board.seq()
+}
+
+/// What a person made is in the order in which it was made, and nothing is said twice.
+fn check_order(board: &Board) {
+    let mut last: BTreeMap<u32, u64> = BTreeMap::new();
+    let mut said = std::collections::BTreeSet::new();
+    for element in board.elements() {
+        let id = element.id();
+        let before = last.insert(id.author, id.cseq).unwrap_or(0);
+        assert!(before < id.cseq, "author {}: {} stands behind {before}", id.author, id.cseq);
+        if let inkwire_protocol::Content::Text(text) = &element.wire().content {
+            assert!(said.insert(text.text.clone()), "{:?} is there twice", text.text);
+        }
+    }
+}
+
+/// A server that was stopped cleanly comes back with all of it, and every record is good.
+fn check_again(data: &str, address: &str, operations: u64) {
+    let verified =
+        std::process::Command::new(crate::server::binary()).args(["boards", "verify", "--data", data]).output();
+    let verified = verified.expect("it runs");
+    assert!(verified.status.success(), "{}", String::from_utf8_lossy(&verified.stdout));
+    let server = start(data, address);
+    let mut witness = Client::join(&server.address, BOARD, "another witness");
+    witness.round_trip();
+    assert_eq!(witness.replica.board().seq(), operations);
+    assert!(server.stop().success());
+}

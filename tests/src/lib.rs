@@ -5,6 +5,7 @@ pub mod client;
 pub mod dice;
 pub mod echo;
 pub mod load;
+pub mod mount;
 pub mod patience;
 pub mod proxy;
 pub mod raw;

@@ -17,7 +17,11 @@ pub fn are_there(test: &str, needed: &[&Path]) -> bool {
     let Some(missing) = needed.iter().find(|path| !path.exists()) else { return true };
     let message = format!("{test} needs {}; `cargo xtask setup` installs it", missing.display());
     assert!(std::env::var_os("INKWIRE_REQUIRE_TOOLS").is_none(), "{message}");
-    // Not by `eprintln!`: what a passing test prints by that is not seen.
-    let _ = writeln!(std::io::stderr(), "SKIPPED: {message}");
+    skipped(&message);
     false
+}
+
+/// Says loudly that a test is skipped: not by `eprintln!`, because what a passing test prints by that is not seen.
+pub fn skipped(why: &str) {
+    let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
 }

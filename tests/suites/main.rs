@@ -10,6 +10,8 @@ mod command_line;
 mod conformance;
 /// What ink costs on the wire, and what a member that never reads costs.
 mod costs;
+/// Disks, files, power, clocks and descriptors that fail.
+mod disk;
 /// What is drawn stays, whatever happens to server and disk.
 mod durable;
 /// Faults of the programs that this one follows.

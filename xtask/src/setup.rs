@@ -24,6 +24,16 @@ const NEEDS: &[Need] = &[
     },
     Need { package: "nodejs", is_there: || is_on_path("node"), what_for: "the page's tests" },
     Need { package: "npm", is_there: || is_on_path("npm"), what_for: "Playwright" },
+    Need {
+        package: "libfaketime",
+        is_there: || Path::new("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1").exists(),
+        what_for: "a clock that jumps, in tests",
+    },
+    Need {
+        package: "e2fsprogs",
+        is_there: || Path::new("/usr/sbin/mkfs.ext4").exists(),
+        what_for: "a disk whose power is cut, in tests",
+    },
     Need { package: "python3", is_there: || is_on_path("python3"), what_for: "passing on a socket as systemd does" },
 ];
 

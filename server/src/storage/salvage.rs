@@ -1,6 +1,7 @@
 //! What is done about a damaged database when the server starts: it is set aside, and what is good of it is served.
 
 use std::fs;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,6 +15,12 @@ use super::{StorageError, new_epoch};
 
 /// The folder of a data directory for what was taken out of the way.
 const ASIDE: &str = "set-aside";
+
+/// The file of a database, and those beside it.
+const ENDINGS: [&str; 3] = ["", "-wal", "-shm"];
+
+/// Every database of ours has several pages of so many bytes.
+const PAGE: u64 = 4096;
 
 fn failed(path: &Path) -> impl Fn(std::io::Error) -> StorageError {
     move |error| StorageError::Path { path: path.into(), error: Arc::new(error) }
@@ -59,8 +66,9 @@ fn make(path: &Path) -> Result<Connection, StorageError> {
 /// The database, or what is wrong with it.
 fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
     let size = fs::metadata(path).map_err(failed(path))?.len();
-    if size == 0 {
-        return Ok(Err("it is empty".into()));
+    if size < PAGE {
+        // SQLite would take it for a new one.
+        return Ok(Err("it is shorter than a page".into()));
     }
     let connection = match schema::open_to_write(path) {
         Ok(connection) => connection,
@@ -96,7 +104,7 @@ pub fn restore(directory: &Path, backup: &Path) -> Result<Option<PathBuf>, Stora
 /// Moves a database aside, with the log that belongs to it: SQLite would put that into the next one.
 fn move_aside(directory: &Path, path: &Path, name: &str) -> Result<PathBuf, StorageError> {
     let aside = place_aside(directory, name, "sqlite")?;
-    for ending in ["", "-wal", "-shm"] {
+    for ending in ENDINGS {
         let (from, to) = (with_ending(path, ending), with_ending(&aside, ending));
         if from.exists() {
             fs::rename(&from, &to).map_err(failed(&from))?;
@@ -109,7 +117,12 @@ fn salvage(directory: &Path, path: &Path, why: &str) -> Result<Connection, Stora
     let aside = move_aside(directory, path, "boards")?;
     tracing::error!(path = %path.display(), aside = %aside.display(), why, "the database is damaged and set aside; what is good of it is served");
     let mut connection = make(path)?;
-    for (record, loaded) in good_boards(&aside) {
+    let copy = lengthened_copy(&aside).map_err(failed(&aside))?;
+    let boards = good_boards(&copy);
+    for ending in ENDINGS {
+        let _ = fs::remove_file(with_ending(&copy, ending));
+    }
+    for (record, loaded) in boards {
         let good = loaded.board.seq();
         match &loaded.damage {
             None => tracing::warn!(board = record.name, seq = good, "saved whole, without its history"),
@@ -123,6 +136,31 @@ fn salvage(directory: &Path, path: &Path, why: &str) -> Result<Connection, Stora
         }
     }
     Ok(connection)
+}
+
+/// A copy to read from, as long as the file says that it is: SQLite reads nothing at all of one that is shorter, although
+/// most of it may be there. What was set aside stays as it was found.
+fn lengthened_copy(aside: &Path) -> io::Result<PathBuf> {
+    let copy = aside.with_extension("copy");
+    for ending in ENDINGS {
+        let from = with_ending(aside, ending);
+        if from.exists() {
+            fs::copy(from, with_ending(&copy, ending))?;
+        }
+    }
+    // The size in pages stands in bytes 28 to 31, that of a page in 16 and 17 (the SQLite file format, section 1.3).
+    let mut head = [0; 32];
+    let mut file = fs::OpenOptions::new().read(true).write(true).open(&copy)?;
+    if file.read_exact(&mut head).is_ok() {
+        let page = u64::from(u16::from_be_bytes([head[16], head[17]]));
+        let pages = u64::from(u32::from_be_bytes([head[28], head[29], head[30], head[31]]));
+        let (size, found) = (page * pages, file.metadata()?.len());
+        // A damaged head must not make it endless.
+        if (found..found.saturating_mul(1000).max(1 << 30)).contains(&size) {
+            file.set_len(size)?;
+        }
+    }
+    Ok(copy)
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {

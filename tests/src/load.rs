@@ -36,7 +36,7 @@ pub struct Latency {
 }
 
 impl Latency {
-    fn of(mut all: Vec<Duration>) -> Self {
+    pub(crate) fn of(mut all: Vec<Duration>) -> Self {
         all.sort();
         let at = |share: f64| all.get(((all.len() as f64 * share) as usize).min(all.len().saturating_sub(1)));
         let or_zero = |one: Option<&Duration>| one.copied().unwrap_or_default();
@@ -146,7 +146,7 @@ fn joined(server: &Server, board: &str, at: usize) -> TcpStream {
     raw.stream
 }
 
-fn hello(at: usize) -> Vec<u8> {
+pub(crate) fn hello(at: usize) -> Vec<u8> {
     let mut id = [0x5a; 16];
     id[..8].copy_from_slice(&(at as u64).to_be_bytes());
     let (epoch, name) = (Epoch::default(), format!("member {at}"));

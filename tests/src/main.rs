@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use inkwire_tests::server::Server;
-use inkwire_tests::{echo, load};
+use inkwire_tests::{echo, load, stored};
 
 /// Generates load on a server of its own and prints what it measured.
 #[derive(Debug, Parser)]
@@ -14,6 +14,9 @@ struct Flags {
     /// How long each lasts, in seconds.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// How many strokes the big board has.
+    #[arg(long, default_value_t = 100_000)]
+    strokes: u64,
     /// How many idle connections.
     #[arg(long, default_value_t = 5000)]
     connections: usize,
@@ -27,6 +30,10 @@ enum Scenario {
     Idle,
     /// A hundred members, one of which never reads.
     Stalled,
+    /// How soon ink is on disk, at 1,000 operations a second.
+    Durable,
+    /// A board of 100,000 strokes: opening it, its file, its memory.
+    Big,
     /// Echo servers beside each other: ours, fastwebsockets, tokio-tungstenite, Node's ws.
     Echo,
 }
@@ -34,20 +41,24 @@ enum Scenario {
 fn main() {
     let flags = Flags::parse();
     let lasts = Duration::from_secs(flags.seconds);
-    let all = [Scenario::Quiet, Scenario::Idle, Scenario::Stalled];
+    let all = [Scenario::Quiet, Scenario::Idle, Scenario::Stalled, Scenario::Durable, Scenario::Big];
     let scenarios = if flags.scenarios.is_empty() { &all[..] } else { &flags.scenarios };
     for scenario in scenarios {
-        if *scenario == Scenario::Echo {
-            print_echo(lasts);
-            continue;
-        }
-        let server = Server::start(&["--max-connections", "20000", "--log", "warn"]);
         match scenario {
-            Scenario::Quiet => println!("quiet: {}", load::quiet(&server, lasts)),
-            Scenario::Idle => println!("idle: {}", load::idle(&server, flags.connections)),
-            Scenario::Stalled => println!("stalled: {}", load::stalled(&server, 100, 10, lasts)),
-            Scenario::Echo => {}
+            Scenario::Echo => print_echo(lasts),
+            Scenario::Durable => println!("durable: {}", stored::durable(lasts)),
+            Scenario::Big => println!("big: {}", stored::big(flags.strokes)),
+            _ => print_load(*scenario, &flags, lasts),
         }
+    }
+}
+
+fn print_load(scenario: Scenario, flags: &Flags, lasts: Duration) {
+    let server = Server::start(&["--max-connections", "20000", "--max-per-address", "20000", "--log", "warn"]);
+    match scenario {
+        Scenario::Quiet => println!("quiet: {}", load::quiet(&server, lasts)),
+        Scenario::Idle => println!("idle: {}", load::idle(&server, flags.connections)),
+        _ => println!("stalled: {}", load::stalled(&server, 100, 10, lasts)),
     }
 }
 

@@ -47,6 +47,9 @@ mod tag {
     pub(super) const CLEAR: u8 = 11;
 }
 
+/// The tag of a message that carries a part of the log.
+pub(crate) const OPERATIONS: u8 = tag::OPERATIONS;
+
 /// Reads a client's packet.
 ///
 /// # Errors

@@ -15,6 +15,7 @@
 
 pub mod binary;
 mod bytes;
+mod columns;
 mod error;
 mod ink;
 pub mod json;
@@ -22,6 +23,7 @@ pub mod limits;
 mod message;
 mod operation;
 
+pub use columns::Columns;
 pub use error::DecodeError;
 pub use ink::Ink;
 pub use message::{

@@ -25,6 +25,24 @@ impl Packet {
         Self { bytes: binary.slice(head..), binary, json: OnceLock::new() }
     }
 
+    /// Packets that lie behind each other in one buffer: a large one is given back to the system whole, where thousands of
+    /// small ones would leave holes.
+    pub(super) fn many(packets: impl Iterator<Item = Vec<u8>>) -> Vec<Self> {
+        let (mut buffer, mut ends) = (Vec::new(), Vec::new());
+        for packet in packets {
+            let start = buffer.len();
+            buffer.extend_from_slice(&frame(Opcode::Binary, &packet));
+            ends.push((start, buffer.len() - packet.len(), buffer.len()));
+        }
+        let buffer = Bytes::from(buffer);
+        let packet = |(start, head, end)| Self {
+            bytes: buffer.slice(head..end),
+            binary: buffer.slice(start..end),
+            json: OnceLock::new(),
+        };
+        ends.into_iter().map(packet).collect()
+    }
+
     pub(super) fn of(messages: &[ServerMessage]) -> Self {
         Self::new(&binary::encode_server(messages))
     }

@@ -404,7 +404,7 @@ impl Room {
             return last;
         }
         self.flush(state);
-        let packets: Vec<Packet> = state.board.packets().map(|packet| Packet::new(&packet)).collect();
+        let packets = Packet::many(state.board.packets());
         let bytes = packets.iter().map(|packet| packet.bytes.len()).sum();
         let snapshot = Arc::new(SnapshotPackets { packets, bytes, then: state.ring.end() });
         state.snapshot = Arc::downgrade(&snapshot);

@@ -6,12 +6,12 @@
 use std::collections::HashSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use inkwire_board::{Board, StateHash};
-use inkwire_protocol::Epoch;
+use inkwire_protocol::{Columns, Epoch};
 use rusqlite::Transaction;
 
 use super::load::{BoardRecord, Loaded, Reader};
@@ -36,6 +36,16 @@ fn pack(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = DeflateEncoder::new(Vec::with_capacity(bytes.len() / 2), Compression::default());
     encoder.write_all(bytes).expect("a vector takes everything");
     encoder.finish().expect("a vector takes everything")
+}
+
+/// A part of the log, packed: its two columns, each by itself; the length of the first one stands in front.
+///
+/// # Panics
+/// Where the packets are no log; they were replayed before.
+fn pack_log(packets: &[u8]) -> Vec<u8> {
+    let columns = Columns::of(packets).expect("Bug: what was replayed is a log");
+    let (heads, bodies) = (pack(&columns.heads), pack(&columns.bodies));
+    [&(heads.len() as u32).to_be_bytes()[..], &heads, &bodies].concat()
 }
 
 /// The parts of a board's snapshot, packed, and their size before.
@@ -89,6 +99,8 @@ pub(super) struct Compactor {
     pub(super) directory: PathBuf,
     pub(super) queue: Arc<Queue>,
     pub(super) metrics: Arc<Metrics>,
+    /// One compaction at a time: what it reads, no other may replace meanwhile.
+    pub(super) turn: Arc<Mutex<()>>,
 }
 
 impl Compactor {
@@ -111,6 +123,7 @@ impl Compactor {
     /// # Errors
     /// Where there is no such board, its records are damaged, or the disk fails.
     pub(super) fn compact(&self, name: &str, forgets_history: bool) -> Result<Compacted, StorageError> {
+        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = Reader::open(&self.directory)?;
         let Some(record) = reader.record(name)? else { return Err(StorageError::NoBoard(name.into())) };
         let Loaded { board, damage } = reader.load(&record, None)?;
@@ -176,7 +189,7 @@ impl Compactor {
                 packets.extend(reader.log_bytes(record, next)?);
                 (last, hash) = (next_last, next_hash);
             }
-            self.replace_records(record.id, first, last, hash, pack(&packets))?;
+            self.replace_records(record.id, first, last, hash, pack_log(&packets))?;
         }
         Ok(())
     }

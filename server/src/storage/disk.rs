@@ -64,7 +64,7 @@ impl Disk {
         let queue = Arc::new(Queue::default());
         let (compact, asked) = mpsc::channel();
         let writer = Writer::new(path, connection, queue.clone(), metrics.clone(), compact.clone());
-        let compactor = Compactor { directory: directory.into(), queue: queue.clone(), metrics };
+        let compactor = Compactor { directory: directory.into(), queue: queue.clone(), metrics, turn: Arc::default() };
         let compacting = compactor.clone();
         let threads = [spawn("writer", move || writer.run()), spawn("compactor", move || compacting.run(&asked))];
         let threads = threads.into_iter().collect::<std::io::Result<Vec<_>>>();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::DeflateDecoder;
 use inkwire_board::{Board, Replica, StateHash};
-use inkwire_protocol::{ClientId, Epoch, ServerMessage, binary};
+use inkwire_protocol::{ClientId, Columns, Epoch, ServerMessage, binary};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 
 use super::schema::{self, FILE, said_of};
@@ -149,7 +149,15 @@ impl LogRow {
 
     /// The packets of the record.
     fn packets(&self) -> Result<Vec<u8>, &'static str> {
-        unpack(&self.bytes, self.crc, self.is_packed)
+        check(&self.bytes, self.crc)?;
+        if !self.is_packed {
+            return Ok(self.bytes.clone());
+        }
+        let (length, packed) = self.bytes.split_first_chunk::<4>().ok_or(NOT_PACKED)?;
+        let columns = packed.split_at_checked(u32::from_be_bytes(*length) as usize);
+        let (heads, bodies) = columns.ok_or(NOT_PACKED)?;
+        let columns = Columns { heads: unpack(heads)?, bodies: unpack(bodies)? };
+        columns.into_packets().map_err(|_| NOT_PACKED)
     }
 
     /// Replays the record on a board, up to a sequence number.
@@ -180,17 +188,18 @@ impl LogRow {
     }
 }
 
-/// The packets of a stored record: its checksum must fit.
-fn unpack(bytes: &[u8], crc: u32, is_packed: bool) -> Result<Vec<u8>, &'static str> {
-    if crc32fast::hash(bytes) != crc {
-        return Err("its checksum does not fit");
-    }
-    if !is_packed {
-        return Ok(bytes.to_vec());
-    }
-    let mut packets = Vec::new();
-    let unpacked = DeflateDecoder::new(bytes).take(UNPACKED).read_to_end(&mut packets);
-    unpacked.map(|_| packets).map_err(|_| "it does not unpack")
+const NOT_PACKED: &str = "it does not unpack";
+
+/// Sees that a record is what was written.
+fn check(bytes: &[u8], crc: u32) -> Result<(), &'static str> {
+    if crc32fast::hash(bytes) == crc { Ok(()) } else { Err("its checksum does not fit") }
+}
+
+/// What was packed (deflate, RFC 1951).
+fn unpack(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
+    let mut unpacked = Vec::new();
+    let done = DeflateDecoder::new(bytes).take(UNPACKED).read_to_end(&mut unpacked);
+    done.map(|_| unpacked).map_err(|_| NOT_PACKED)
 }
 
 /// Whether SQLite found the database itself damaged.
@@ -366,7 +375,7 @@ impl Reader {
         let damaged = |why| Damage::Snapshot { seq: record.snapshot_seq, why };
         let mut replica = Replica::default();
         let mut take = |bytes: &[u8], crc| -> Result<(), Damage> {
-            let packets = unpack(bytes, crc, true).map_err(damaged)?;
+            let packets = check(bytes, crc).and_then(|()| unpack(bytes)).map_err(damaged)?;
             let messages = binary::decode_server(&packets).map_err(|_| damaged("its bytes are no snapshot"))?;
             messages
                 .into_iter()

@@ -1,6 +1,6 @@
 # The commands of a newcomer. Each is one line of Cargo, which works without make too.
 
-.PHONY: run test setup bench
+.PHONY: run test setup bench chaos
 
 run:
 	cargo run --release --package inkwire
@@ -13,3 +13,6 @@ setup:
 
 bench:
 	cargo xtask bench
+
+chaos:
+	cargo xtask chaos

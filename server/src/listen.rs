@@ -164,6 +164,14 @@ impl Socket {
         }
     }
 
+    /// Asks the reactor whether there is something to read.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_readable(cx),
+            Self::Unix(stream) => stream.poll_readable(cx),
+        }
+    }
+
     fn tcp(stream: Async<TcpStream>) -> io::Result<Self> {
         stream.get_ref().set_nodelay(true)?;
         socket2::SockRef::from(stream.get_ref()).set_send_buffer_size(SEND_BUFFER)?;

@@ -101,19 +101,29 @@ async fn serve(flags: Serve, executor: Arc<Executor<'static>>) -> anyhow::Result
     println!("inkwire: draw at {url}");
     tracing::info!(%url, "listening");
     notify("READY=1");
-    let accept = async {
-        loop {
-            let socket = listener.accept().await;
-            executor.spawn(site.clone().serve(socket)).detach();
+    // Tasks of their own: what the workers' root waits for is polled whenever a worker wakes, and must cost nothing.
+    let accept = executor.spawn(accept(listener, site.clone(), executor.clone()));
+    let (sender, told) = smol::channel::unbounded();
+    let listens = executor.spawn(async move {
+        while let Some(signal) = signals.next().await {
+            _ = sender.send(signal).await;
         }
-    };
-    let signal = accept.or(async { signals.next().await.and_then(Result::ok) }).await;
-    drop(listener);
+    });
+    listens.detach();
+    let signal = told.recv().await.ok().and_then(Result::ok);
+    accept.cancel().await;
     let second = async {
-        signals.next().await;
+        _ = told.recv().await;
         Err(anyhow::anyhow!("stopped at once, by a second signal"))
     };
     stop(&site, disk, signal, flags.drain).or(second).await
+}
+
+async fn accept(listener: Listener, site: Arc<Site>, executor: Arc<Executor<'static>>) {
+    loop {
+        let socket = listener.accept().await;
+        executor.spawn(site.clone().serve(socket)).detach();
+    }
 }
 
 async fn open_disk(flags: &Serve, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<Disk>>> {

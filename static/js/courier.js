@@ -65,6 +65,6 @@ export class Courier {
   }
 
   stateChanged(state) {
-    if (state !== "online") this.session.joined = false;
+    if (state !== "online") this.session.left();
   }
 }

@@ -294,7 +294,7 @@ class Application {
   }
 
   stateChanged(state) {
-    if (state !== "online") this.session.joined = false;
+    if (state !== "online") this.session.left();
     this.progressChanged();
   }
 }

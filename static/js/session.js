@@ -81,6 +81,13 @@ export class Session {
 
   #welcomedAt = 0;
 
+  /** The connection is lost: who else is here is not known any more. */
+  left() {
+    this.joined = false;
+    for (const author of this.people.keys()) if (author !== this.author) this.people.delete(author);
+    this.delegate.peopleChanged();
+  }
+
   /** The first message of a connection. */
   hello() {
     this.joined = false;

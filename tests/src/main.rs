@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use inkwire_tests::server::Server;
-use inkwire_tests::{echo, load, stored};
+use inkwire_tests::{chaos, echo, load, stored};
 
 /// Generates load on a server of its own and prints what it measured.
 #[derive(Debug, Parser)]
@@ -34,6 +34,8 @@ enum Scenario {
     Durable,
     /// A board of 100,000 strokes: opening it, its file, its memory.
     Big,
+    /// Kills and cuts, in rounds, until the time is over.
+    Chaos,
     /// Echo servers beside each other: ours, fastwebsockets, tokio-tungstenite, Node's ws.
     Echo,
 }
@@ -46,9 +48,29 @@ fn main() {
     for scenario in scenarios {
         match scenario {
             Scenario::Echo => print_echo(lasts),
+            Scenario::Chaos => print_chaos(lasts),
             Scenario::Durable => println!("durable: {}", stored::durable(lasts)),
             Scenario::Big => println!("big: {}", stored::big(flags.strokes)),
             _ => print_load(*scenario, &flags, lasts),
+        }
+    }
+}
+
+/// Rounds of a hundred kills and two hundred cuts, each on a board of its own.
+fn print_chaos(lasts: Duration) {
+    let start = std::time::Instant::now();
+    let first = inkwire_tests::dice::seed();
+    let (mut kills, mut cuts, mut operations) = (0, 0, 0);
+    for round in 0.. {
+        let data = tempfile::tempdir_in(".").expect("a folder on this disk");
+        let path = data.path().to_str().expect("a path of letters");
+        let survived = chaos::kills(&format!("{path}/kills"), first + round, 100, 10);
+        (kills, operations) = (kills + survived.faults, operations + survived.operations);
+        let survived = chaos::cuts(&format!("{path}/cuts"), first + round, 200, 10);
+        (cuts, operations) = (cuts + survived.faults, operations + survived.operations);
+        println!("chaos: {kills} kills and {cuts} cuts survived, {operations} operations, none lost and none doubled");
+        if start.elapsed() >= lasts {
+            return;
         }
     }
 }

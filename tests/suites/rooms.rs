@@ -1,6 +1,6 @@
 //! What a room promises its members: joining, resuming, presence, and a clean end.
 
-use inkwire_protocol::{ClientMessage, Colour, Operation, Points, Text, limits};
+use inkwire_protocol::{ClientMessage, Colour, ElementRef, Operation, Points, Text, limits};
 use inkwire_tests::client::Client;
 use inkwire_tests::patience::wait_until;
 use inkwire_tests::server::Server;
@@ -75,6 +75,41 @@ fn who_fell_far_behind_gets_a_snapshot() {
     bob.wait_for_seq(401);
     assert_eq!(bob.replica.board().hash(), ada.replica.board().hash());
     assert!(server.metric("inkwire_snapshots_total") > snapshots);
+}
+
+/// Megabytes pass by a member that reads nothing: the server keeps none of it for that member, and when it reads again it
+/// is given a snapshot.
+#[test]
+fn who_reads_nothing_costs_nothing_and_is_given_a_snapshot_when_it_reads() {
+    let server = Server::start(&[]);
+    let mut ada = Client::join(&server.address, "x", "ada");
+    // What is deleted for good is not held: the log grows, and the board does not.
+    let mut draw = |megabytes: usize| {
+        for _ in 0..megabytes * 256 {
+            let cseq = ada.submit(text(&"x".repeat(limits::TEXT)));
+            let elements = vec![ElementRef { author: 0, cseq }];
+            ada.submit(Operation::Delete { gesture_back: 1, elements });
+        }
+        ada.wait("all is in the log", |ada| ada.pending.is_empty());
+        // What this harness keeps because nothing is durable is not the server's.
+        ada.received.clear();
+    };
+    draw(6);
+    let before = server.memory();
+    let mut bob = Client::join(&server.address, "x", "bob");
+    bob.round_trip();
+    bob.narrow();
+    let snapshots = server.metric("inkwire_snapshots_total");
+    draw(8);
+    let grown = server.memory().saturating_sub(before);
+    assert!(grown < 1024 * 1024, "{grown} bytes for 8 MiB that somebody did not read");
+    assert_eq!(server.metric("inkwire_snapshots_total"), snapshots, "nothing was made for who does not read");
+    bob.round_trip();
+    bob.wait_for_seq(14 * 512);
+    assert!(server.metric("inkwire_snapshots_total") > snapshots, "what passed by is not sent any more");
+    let mut eve = Client::join(&server.address, "x", "eve");
+    eve.wait_for_seq(14 * 512);
+    assert_eq!(bob.replica.board().hash(), eve.replica.board().hash());
 }
 
 #[test]

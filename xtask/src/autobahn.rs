@@ -14,19 +14,24 @@ const SUITE: &str = "autobahntestsuite==25.10.1";
 /// Installs the suite where it is missing. A machine without a CPython 2.7 cannot have it; that is said and is no error,
 /// because such a machine can run everything else.
 pub(crate) fn install() -> anyhow::Result<()> {
-    if Path::new(VENV).join("bin/wstest").exists() {
-        return Ok(());
-    }
     let Some(python2) = python2() else {
         println!("setup: no CPython 2.7 here (pyenv install 2.7.18): the Autobahn conformance tests will be skipped");
         return Ok(());
     };
+    if is_installed() {
+        return Ok(());
+    }
     println!("setup: the Autobahn test suite in {VENV} (half a minute)");
     let maker = std::env::temp_dir().join(format!("inkwire-virtualenv-{}", std::process::id()));
     check(Command::new("python3").args(["-m", "venv"]).arg(&maker))?;
     let made = make(&maker, &python2);
     std::fs::remove_dir_all(&maker)?;
     made
+}
+
+/// Whether the suite is there, or cannot be.
+pub(crate) fn is_installed() -> bool {
+    Path::new(VENV).join("bin/wstest").exists() || python2().is_none()
 }
 
 fn make(maker: &Path, python2: &Path) -> anyhow::Result<()> {

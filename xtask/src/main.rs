@@ -2,6 +2,7 @@
 
 mod autobahn;
 mod bench;
+mod chaos;
 mod fuzz;
 mod process;
 mod screenshot;
@@ -32,6 +33,8 @@ enum Command {
     Vectors,
     /// Generate load on a release build and print what was measured.
     Bench(bench::Flags),
+    /// Kill the server and cut its network again and again, and see that nothing that was drawn is lost.
+    Chaos(chaos::Flags),
     /// Feed random packets to the decoder (needs a nightly toolchain).
     Fuzz(fuzz::Flags),
     /// Take the README's screenshot from the real page.
@@ -55,6 +58,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Test => test::run(),
         Command::Vectors => vectors::run(),
         Command::Bench(flags) => bench::run(&flags),
+        Command::Chaos(flags) => chaos::run(&flags),
         Command::Fuzz(flags) => fuzz::run(&flags),
         Command::Screenshot => screenshot::run(),
     }

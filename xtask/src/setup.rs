@@ -34,6 +34,11 @@ const NEEDS: &[Need] = &[
         is_there: || Path::new("/usr/sbin/mkfs.ext4").exists(),
         what_for: "a disk whose power is cut, in tests",
     },
+    Need {
+        package: "python3-venv",
+        is_there: || autobahn::is_installed() || answers("python3", &["-c", "import ensurepip, venv"]),
+        what_for: "installing the Autobahn test suite",
+    },
     Need { package: "python3", is_there: || is_on_path("python3"), what_for: "passing on a socket as systemd does" },
 ];
 
@@ -43,6 +48,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         missing.iter().for_each(|need| println!("setup: {} is missing ({})", need.package, need.what_for));
         install(&missing.iter().map(|need| need.package).collect::<Vec<_>>())?;
     }
+    install_components()?;
     install_npm_packages()?;
     autobahn::install()?;
     println!("setup: everything is there");
@@ -74,18 +80,39 @@ fn apt() -> Option<fn() -> Command> {
     if !is_on_path("apt-get") {
         return None;
     }
-    let answers = |command: &mut Command| {
-        command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
-        command.status().is_ok_and(|status| status.success())
-    };
     let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0");
     if is_root {
         Some(as_root)
-    } else if answers(Command::new("sudo").args(["--non-interactive", "true"])) {
+    } else if answers("sudo", &["--non-interactive", "true"]) {
         Some(by_sudo)
     } else {
         None
     }
+}
+
+/// A minimal toolchain has neither rustfmt nor clippy.
+fn install_components() -> anyhow::Result<()> {
+    for (component, program) in [("rustfmt", "cargo-fmt"), ("clippy", "cargo-clippy")] {
+        if answers(program, &["--version"]) {
+            continue;
+        }
+        if !is_on_path("rustup") {
+            bail!("{program} is missing and so is rustup; install the Debian package {component} or rust-{component}");
+        }
+        println!("setup: rustup component add {component}");
+        check(Command::new("rustup").args(["component", "add", component]))?;
+    }
+    Ok(())
+}
+
+fn answers(program: &str, arguments: &[&str]) -> bool {
+    succeeds(Command::new(program).args(arguments))
+}
+
+/// Whether a program runs to a good end, whatever it prints.
+fn succeeds(command: &mut Command) -> bool {
+    command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    command.status().is_ok_and(|status| status.success())
 }
 
 /// `npm ci` where the installed packages are not those of the lock file.

@@ -51,7 +51,7 @@ pub(crate) struct Author {
 }
 
 /// A board. The same operations in the same order make the same board everywhere.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Board {
     pub(crate) seq: u64,
     pub(crate) authors: BTreeMap<u32, Author>,
@@ -61,11 +61,36 @@ pub struct Board {
     pub(crate) last_author: u32,
     pub(crate) hash: StateHash,
     pub(crate) work: u64,
+    /// About the memory that the elements take, and how much it may be.
+    pub(crate) bytes: usize,
+    pub(crate) most_bytes: usize,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Self::of_at_most(limits::BOARD_BYTES)
+    }
 }
 
 type Rule = Result<(), RejectReason>;
 
 impl Board {
+    /// An empty board that takes nothing more once its elements take about so many bytes.
+    pub fn of_at_most(most_bytes: usize) -> Self {
+        Self {
+            seq: 0,
+            authors: BTreeMap::new(),
+            elements: BTreeMap::new(),
+            by_id: HashMap::new(),
+            clients: BTreeMap::new(),
+            last_author: 0,
+            hash: StateHash::default(),
+            work: 0,
+            bytes: 0,
+            most_bytes,
+        }
+    }
+
     /// The sequence number of the last operation; 0 for none.
     pub fn seq(&self) -> u64 {
         self.seq
@@ -143,6 +168,9 @@ impl Board {
         }
         if cseq > limits::CSEQ {
             return Err(RejectReason::OutOfRange);
+        }
+        if self.bytes >= self.most_bytes && adds(&operation) {
+            return Err(RejectReason::BoardFull);
         }
         self.apply(author, cseq, &operation)?;
         Ok(Submitted::Logged(Entry { author, skip: cseq - last - 1, operation }))
@@ -374,6 +402,7 @@ impl Board {
     fn remove(&mut self, seq: u64) {
         let Some(element) = self.elements.remove(&seq) else { return };
         self.by_id.remove(&element.id());
+        self.bytes -= element.counted();
         self.hash.subtract(element.hash());
         if let Some(slot) = element.live() {
             self.author(element.wire.author).live[usize::from(slot)] = None;
@@ -393,11 +422,19 @@ impl Board {
     pub(crate) fn refresh(&mut self, seq: u64) {
         let Some(element) = self.elements.get_mut(&seq) else { return };
         self.work += 1;
+        self.bytes = self.bytes - element.counted() + element.count();
         self.hash.subtract(element.hash());
         let authors = &self.authors;
         element.refresh(|by| authors.get(&by.author).is_some_and(|author| author.history.is_undone(by.gesture)));
         self.hash.add(element.hash());
     }
+}
+
+/// Whether an operation puts something on the board. A full one refuses it where it gets its place in the log; what has one
+/// is replayed.
+fn adds(operation: &Operation) -> bool {
+    use Operation::{Begin, Patch, Points, Shape, Text};
+    matches!(operation, Begin(_) | Points(_) | Shape(_) | Text(_) | Patch(_))
 }
 
 /// Texts hold no control characters but line feed and tab; directions and markup are shown, never obeyed.

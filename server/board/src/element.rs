@@ -14,7 +14,12 @@ pub struct BoardElement {
     ink: Fold,
     visible: bool,
     hash: StateHash,
+    /// The size with which it was last counted.
+    counted: u32,
 }
+
+/// What a patch takes beside its text.
+const PATCH: usize = size_of::<PatchRecord>();
 
 /// Where a stroke ends now: the next step counts from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -46,8 +51,14 @@ impl BoardElement {
     /// # Errors
     /// A stroke whose points leave the range or that mixes points with and without pressure.
     pub(crate) fn new(wire: Element) -> Result<Self, RejectReason> {
-        let mut element =
-            Self { wire, tip: Tip::default(), ink: Fold::default(), visible: false, hash: StateHash::default() };
+        let mut element = Self {
+            wire,
+            tip: Tip::default(),
+            ink: Fold::default(),
+            visible: false,
+            hash: StateHash::default(),
+            counted: 0,
+        };
         if let Content::Stroke { begin, points, .. } = &element.wire.content {
             if !points.is_empty() && points.is_pressed() != begin.pressure.is_some() {
                 return Err(RejectReason::PressureMismatch);
@@ -76,6 +87,29 @@ impl BoardElement {
 
     pub(crate) fn hash(&self) -> StateHash {
         self.hash
+    }
+
+    /// The size with which the board has counted it, in bytes.
+    pub(crate) fn counted(&self) -> usize {
+        self.counted as usize
+    }
+
+    /// Its size from now on.
+    pub(crate) fn count(&mut self) -> usize {
+        self.counted = self.size() as u32;
+        self.counted()
+    }
+
+    /// About the memory that it takes, in bytes.
+    fn size(&self) -> usize {
+        let text = |property: &Property| if let Property::Text { text } = property { text.len() } else { 0 };
+        let content = match &self.wire.content {
+            Content::Stroke { points, .. } => points.size(),
+            Content::Shape(_) => 0,
+            Content::Text(text) => text.text.len(),
+        };
+        let patches: usize = self.wire.patches.iter().map(|patch| PATCH + text(&patch.property)).sum();
+        size_of::<Self>() + content + patches + self.wire.deletions.len() * size_of::<GestureRef>()
     }
 
     /// Adds points to a live stroke.

@@ -211,6 +211,19 @@ fn texts_hold_no_control_characters() {
 }
 
 #[test]
+fn a_board_is_full_at_its_limit_in_bytes_and_what_is_deleted_for_good_makes_room() {
+    let mut room = Room { board: Board::of_at_most(1024 * 1024), ..Room::default() };
+    let long = "x".repeat(limits::TEXT);
+    let texts = (0..300).take_while(|_| room.tries(1, text(&long)).is_ok()).count();
+    assert!((200..256).contains(&texts), "a text takes what it says and a little more: {texts}");
+    room.refuses(1, text("one more"), RejectReason::BoardFull);
+    room.does(1, Operation::Clear { gesture_back: 0 });
+    room.refuses(1, text("what can still be undone takes its room"), RejectReason::BoardFull);
+    (0..limits::UNDO_DEPTH).for_each(|_| _ = room.does(1, Operation::Clear { gesture_back: 0 }));
+    room.does(1, text("and now there is room"));
+}
+
+#[test]
 fn operations_of_a_later_version_are_rejected() {
     let mut room = Room::default();
     room.refuses(1, Operation::Unknown { tag: 99, body: vec![] }, RejectReason::UnknownOperation);

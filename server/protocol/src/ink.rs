@@ -27,6 +27,11 @@ impl Ink {
         self.count as usize
     }
 
+    /// The memory that the points take, in bytes.
+    pub fn size(&self) -> usize {
+        self.steps.len() + self.pressures.len()
+    }
+
     /// Whether the stroke is a dot so far.
     pub fn is_empty(&self) -> bool {
         self.count == 0

@@ -36,5 +36,7 @@ pub const NUMBER: u64 = (1 << 53) - 1;
 pub const PRESSURE: u8 = 255;
 /// Most elements of one board.
 pub const BOARD_ELEMENTS: usize = 500_000;
+/// Most bytes that the ink and texts of one board may take; beyond them nothing is added, and what is there can be deleted.
+pub const BOARD_BYTES: usize = 256 * 1024 * 1024;
 /// Gestures of one author that can still be undone or redone; older ones stand for good.
 pub const UNDO_DEPTH: usize = 200;

@@ -58,12 +58,7 @@ impl Outgoing {
         mut socket: Pin<&mut (impl AsyncWrite + ?Sized)>,
     ) -> Poll<io::Result<()>> {
         while !self.frames.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let count = self.frames.len().min(SLICES);
-            for (slice, frame) in slices.iter_mut().zip(&self.frames) {
-                *slice = IoSlice::new(frame);
-            }
-            let written = ready!(socket.as_mut().poll_write_vectored(cx, &slices[..count]))?;
+            let written = ready!(self.poll_write(cx, socket.as_mut()))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
@@ -74,6 +69,23 @@ impl Outgoing {
         // An idle connection keeps no buffer.
         self.frames = VecDeque::new();
         Poll::Ready(Ok(()))
+    }
+
+    /// One system call; that for one frame is cheaper than that for several.
+    fn poll_write(
+        &self,
+        cx: &mut Context<'_>,
+        socket: Pin<&mut (impl AsyncWrite + ?Sized)>,
+    ) -> Poll<io::Result<usize>> {
+        if self.frames.len() == 1 {
+            return socket.poll_write(cx, &self.frames[0]);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let count = self.frames.len().min(SLICES);
+        for (slice, frame) in slices.iter_mut().zip(&self.frames) {
+            *slice = IoSlice::new(frame);
+        }
+        socket.poll_write_vectored(cx, &slices[..count])
     }
 
     fn advance(&mut self, mut written: usize) {

@@ -6,7 +6,6 @@ use std::time::Duration;
 use async_signal::{Signal, Signals};
 use http_types::{Method, StatusCode};
 use smol::Executor;
-use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
 use super::{Addresses, Close, Connections, Hub, Service, Settings};
@@ -78,7 +77,7 @@ impl Server {
         smol::block_on(executor.run(self.serve(service, &executor)))
     }
 
-    async fn serve(self, service: impl Service, executor: &Executor<'static>) -> anyhow::Result<()> {
+    async fn serve(self, service: impl Service, executor: &Arc<Executor<'static>>) -> anyhow::Result<()> {
         let mut signals = Signals::new([Signal::Int, Signal::Term])?;
         let running = Arc::new(Running {
             hub: Hub::new(service),
@@ -88,16 +87,26 @@ impl Server {
             addresses: Addresses::default(),
             origins: self.origins,
         });
-        let accept = async {
-            loop {
-                let socket = self.listener.accept().await;
-                executor.spawn(running.clone().greet(socket)).detach();
-            }
-        };
-        accept.or(async { _ = signals.next().await }).await;
+        // Tasks of their own: what the workers' root waits for is polled whenever a worker wakes, and must cost nothing.
+        let accept = executor.spawn(accept(self.listener, running.clone(), executor.clone()));
+        let (sender, stop) = smol::channel::bounded(1);
+        let signalled = executor.spawn(async move {
+            signals.next().await;
+            _ = sender.send(()).await;
+        });
+        _ = stop.recv().await;
+        accept.cancel().await;
+        signalled.cancel().await;
         running.connections.stop(Close::GOING_AWAY);
         running.connections.drained_or_ended(DRAIN).await;
         Ok(())
+    }
+}
+
+async fn accept<S: Service>(listener: Listener, running: Arc<Running<S>>, executor: Arc<Executor<'static>>) {
+    loop {
+        let socket = listener.accept().await;
+        executor.spawn(running.clone().greet(socket)).detach();
     }
 }
 

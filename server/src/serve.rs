@@ -75,7 +75,10 @@ async fn serve(flags: Serve, executor: Arc<Executor<'static>>) -> anyhow::Result
     let mut signals = Signals::new([Signal::Int, Signal::Term]).context("signals cannot be handled")?;
     let metrics = Arc::new(Metrics::default());
     let disk = open_disk(&flags, &metrics).await?;
-    let storage: Arc<dyn Storage> = disk.clone().map_or_else(|| Arc::new(Memory) as Arc<dyn Storage>, |disk| disk);
+    let storage: Arc<dyn Storage> = match &disk {
+        Some(disk) => disk.clone(),
+        None => Arc::new(Memory),
+    };
     let site = Arc::new(Site {
         rooms: Rooms::new(storage, metrics.clone(), executor.clone()),
         metrics,

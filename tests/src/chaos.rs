@@ -178,7 +178,7 @@ pub fn kills(data: &str, seed: u64, kills: u64, people: u64) -> Survived {
             server.signal(Signal::KILL);
             server.wait();
             server = start(data, &address);
-            if drawing.iter().any(|drawer| drawer.is_finished()) {
+            if drawing.iter().any(std::thread::ScopedJoinHandle::is_finished) {
                 break;
             }
         }

@@ -243,7 +243,11 @@ fn a_server_that_stops_under_load_delivers_what_is_queued_before_it_closes() {
     for (raw, echoes) in raws.iter_mut().zip(&mut echoes) {
         let frames: Vec<_> = std::iter::from_fn(|| raw.frame()).collect();
         *echoes += frames.iter().filter(|frame| frame.payload == message).count();
-        assert_eq!(frames.last().and_then(|frame| frame.close_code()), Some(1012), "the close is the last frame");
+        assert_eq!(
+            frames.last().and_then(inkwire_tests::raw::Frame::close_code),
+            Some(1012),
+            "the close is the last frame"
+        );
         assert_eq!(raw.rest(), b"", "and then the end");
     }
     assert_eq!(echoes, [4; 20]);

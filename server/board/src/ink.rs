@@ -97,7 +97,7 @@ fn curve_discs(chain: &mut Vec<Disc>, points: &[InkPoint], width: f64, at: usize
     }
     // A quadratic curve is nowhere further from its pieces than this bend, over the square of their number.
     let bend = (start[0] - 2.0 * control[0] + end[0]).hypot(start[1] - 2.0 * control[1] + end[1]) / 4.0;
-    let pieces = (bend / FLATNESS).sqrt().ceil().max(1.0).min(MOST_PIECES);
+    let pieces = (bend / FLATNESS).sqrt().ceil().clamp(1.0, MOST_PIECES);
     for piece in 1..=pieces as u32 {
         let t = f64::from(piece) / pieces;
         let [a, b, c] = [(1.0 - t).powi(2), 2.0 * t * (1.0 - t), t.powi(2)];

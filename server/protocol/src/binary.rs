@@ -142,7 +142,7 @@ pub fn put_server(out: &mut Vec<u8>, message: &ServerMessage) {
         }),
         ServerMessage::Pong { nonce } => put_tagged(out, tag::PONG, |out| put_number(out, *nonce)),
         ServerMessage::Storage { state } => {
-            put_tagged(out, tag::STORAGE, |out| put_value(out, StorageState::ALL, state))
+            put_tagged(out, tag::STORAGE, |out| put_value(out, StorageState::ALL, state));
         }
         ServerMessage::Unknown { tag, body } => put_tagged(out, *tag, |out| out.extend_from_slice(body)),
     }

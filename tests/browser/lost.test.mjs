@@ -117,7 +117,8 @@ test("a board that is opened again by the same client says so and does not fight
   const server = await start();
   const ada = await browser.person(`${server.url}b/twice`);
   const identity = await ada.page.evaluate(() => globalThis.inkwire.session.identity);
-  const page = await ada.page.context().newPage();
+  // In another browser, with a copy of the profile: tabs of one browser see to it that they are not the same.
+  const page = await (await browser.chromium.newContext()).newPage();
   await page.addInitScript((client) => {
     sessionStorage.setItem("inkwire.client", JSON.stringify({ board: "twice", clientId: client.clientId, nextCseq: 1 }));
   }, identity);
@@ -127,4 +128,5 @@ test("a board that is opened again by the same client says so and does not fight
   await ada.page.click("#status-retry");
   await ada.page.waitForSelector('#status[data-state="online"]');
   await page.waitForSelector('#status[data-state="stopped"]');
+  await page.context().close();
 });

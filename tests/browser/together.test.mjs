@@ -136,7 +136,7 @@ test("the board moves and zooms, and ink stays where it was drawn", async () => 
 
 test("a newcomer on a small screen is shown all of the drawing", async () => {
   const ada = await the.browser.person(board("fit"));
-  await ada.draws([[50, 50], [950, 500]]);
+  await ada.draws([[50, 80], [950, 500]]);
   await ada.isLive();
   const phone = await the.browser.person(board("fit"), { viewport: { width: 390, height: 700 }, hasTouch: true, isMobile: true });
   await phone.page.waitForFunction(() => globalThis.inkwire.viewport.zoom < 0.5);

@@ -157,13 +157,13 @@ impl Client {
         self.is_connected()
     }
 
-    /// Lets as little as possible come before it is read, so that the server meets a reader that takes nothing.
+    /// Lets only a little come before it is read, so that the server meets a reader that takes nothing.
     ///
     /// # Panics
     /// Where it is not connected.
     pub fn narrow(&mut self) {
         let socket = self.socket.as_ref().expect("it is connected");
-        rustix::net::sockopt::set_socket_recv_buffer_size(socket.get_ref(), 4096).expect("a buffer may be small");
+        rustix::net::sockopt::set_socket_recv_buffer_size(socket.get_ref(), 32 * 1024).expect("a buffer may be small");
     }
 
     /// Opens a connection and says hello.

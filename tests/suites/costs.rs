@@ -4,6 +4,7 @@ use inkwire_protocol::{ClientMessage, Entry, Operation, ServerMessage, binary};
 use inkwire_tests::load;
 use inkwire_tests::pen::{chunks, recorded};
 use inkwire_tests::server::Server;
+use inkwire_tests::stored;
 
 /// A WebSocket frame's header: two bytes below 126 bytes of payload, and a mask key of four from a client.
 fn framed(payload: usize, mask: usize) -> usize {
@@ -54,4 +55,21 @@ fn a_member_that_never_reads_costs_neither_memory_nor_the_others() {
     assert_eq!(report.behind, 0, "every reader has the whole log");
     assert!(report.operations > 1000, "they drew");
     assert!(report.grown < report.board * 4 + 6 * 1024 * 1024, "{report}");
+}
+
+#[test]
+fn a_large_board_takes_less_than_twice_its_snapshot_on_disk_and_thrice_in_memory() {
+    let big = stored::big(5_000);
+    println!("{big}");
+    // What SQLite and the allocator take once is not the board's: 256 free pages, and what a first connection needs. A
+    // hundred thousand strokes, where that does not count, are `cargo xtask bench big`.
+    assert!(big.file <= 2 * big.snapshot + 1280 * 1024, "{big}");
+    assert!(big.memory <= 3 * big.snapshot + 3 * 1024 * 1024, "{big}");
+}
+
+#[test]
+fn ink_is_durable_soon_and_many_operations_at_once() {
+    let durable = stored::durable(std::time::Duration::from_secs(3));
+    println!("{durable}");
+    assert!(durable.commits < durable.operations, "a commit is shared: {durable}");
 }

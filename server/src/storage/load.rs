@@ -46,7 +46,12 @@ impl BoardRecord {
     const COLUMNS: &str = "id, name, epoch, seq, hash, last_author, snapshot_seq, snapshot_bytes, tail_bytes, is_open, \
                            created, changed";
 
-    fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+    /// The question that is answered by records.
+    pub(super) fn query(which: &str) -> String {
+        format!("SELECT {} FROM boards {which}", Self::COLUMNS)
+    }
+
+    pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
         Ok(Self {
             id: row.get(0)?,
             name: row.get(1)?,
@@ -241,10 +246,7 @@ impl Reader {
     pub(super) fn readable_boards(&self) -> Vec<BoardRecord> {
         let mut all: Vec<BoardRecord> = Vec::new();
         for (compare, order, mut id) in [(">", "ASC", i64::MIN), ("<", "DESC", i64::MAX)] {
-            let query = format!(
-                "SELECT {} FROM boards WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1",
-                BoardRecord::COLUMNS
-            );
+            let query = BoardRecord::query(&format!("WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1"));
             while let Ok(record) = self.connection.query_row(&query, [id], BoardRecord::of)
                 && !all.iter().any(|known| known.id == record.id)
             {
@@ -264,7 +266,7 @@ impl Reader {
     /// # Errors
     /// What SQLite says.
     pub fn boards(&self) -> Result<Vec<BoardRecord>, StorageError> {
-        let query = format!("SELECT {} FROM boards ORDER BY name", BoardRecord::COLUMNS);
+        let query = BoardRecord::query("ORDER BY name");
         let read = || -> rusqlite::Result<Vec<BoardRecord>> {
             self.connection.prepare(&query)?.query_map([], BoardRecord::of)?.collect()
         };
@@ -276,7 +278,7 @@ impl Reader {
     /// # Errors
     /// What SQLite says.
     pub fn record(&self, name: &str) -> Result<Option<BoardRecord>, StorageError> {
-        let query = format!("SELECT {} FROM boards WHERE name = ?1", BoardRecord::COLUMNS);
+        let query = BoardRecord::query("WHERE name = ?1");
         self.connection.query_row(&query, [name], BoardRecord::of).optional().map_err(self.said())
     }
 

@@ -77,7 +77,11 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
     };
     let check: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
     match check {
-        Ok(found) if found == "ok" => Ok(Ok(connection)),
+        Ok(found) if found == "ok" => match can_be_asked(&connection) {
+            Ok(()) => Ok(Ok(connection)),
+            // Whatever it is that a question of ours is answered by: the tables are not those that were made.
+            Err(error) => Ok(Err(error.to_string())),
+        },
         Ok(found) => Ok(Err(found)),
         Err(error) if is_corrupt(&error) => Ok(Err(error.to_string())),
         Err(error) => Err(said_of(path)(error)),
@@ -111,6 +115,19 @@ fn move_aside(directory: &Path, path: &Path, name: &str) -> Result<PathBuf, Stor
         }
     }
     Ok(aside)
+}
+
+/// The check of SQLite looks at the form of the file; this one at what is in it, as far as everything else depends on it.
+fn can_be_asked(connection: &Connection) -> rusqlite::Result<()> {
+    for query in [
+        "SELECT key, value FROM meta",
+        "SELECT board, client, author FROM clients",
+        "SELECT board, first_seq, last_seq, hash, crc, is_packed, bytes FROM log",
+        "SELECT board, seq, part, crc, bytes FROM snapshots",
+    ] {
+        connection.prepare(query)?;
+    }
+    connection.prepare(&BoardRecord::query(""))?.query_map([], BoardRecord::of)?.try_for_each(|record| record.map(drop))
 }
 
 fn salvage(directory: &Path, path: &Path, why: &str) -> Result<Connection, StorageError> {

@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use inkwire_board::Board;
-use inkwire_protocol::{Begin, Colour, Operation, Points, Text, Tool};
+use inkwire_protocol::{Begin, Colour, Operation, Points, Tool};
 use rustix::process::Signal;
 
-use crate::client::Client;
+use crate::client::{Client, text};
 use crate::dice::Dice;
 use crate::patience::PATIENCE;
 use crate::proxy::Proxy;
@@ -92,15 +92,7 @@ impl Drawer {
                 pressure: None,
             }),
             // What it says is said once on the whole board.
-            _ => Operation::Text(Text {
-                gesture_back: 0,
-                colour: Colour(0xff),
-                size: 99,
-                scale: 3,
-                x: 0,
-                y: 0,
-                text: format!("{} {number}", self.client.name),
-            }),
+            _ => text(&format!("{} {number}", self.client.name)),
         };
         match operation {
             Operation::Begin(_) => self.has_live_stroke = true,

@@ -9,7 +9,7 @@ use async_tungstenite::tungstenite::{self, Message, WebSocket, client::client};
 use inkwire_board::Replica;
 use inkwire_protocol::{
     Change, ClientId, ClientMessage, Colour, Operation, Reason, RejectReason, SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON,
-    ServerMessage, StorageState, binary, json,
+    ServerMessage, StorageState, Text, binary, json,
 };
 
 use crate::patience::PATIENCE;
@@ -19,6 +19,12 @@ pub fn client_id(name: &str) -> ClientId {
     let mut id = [0; 16];
     id.iter_mut().zip(name.bytes().cycle()).for_each(|(to, from)| *to = from);
     ClientId(id)
+}
+
+/// An operation that writes a text.
+pub fn text(words: &str) -> Operation {
+    let text = words.to_owned();
+    Operation::Text(Text { gesture_back: 0, colour: Colour(0xff), size: 99, scale: 3, x: 0, y: 0, text })
 }
 
 /// A member of a board.

@@ -233,9 +233,39 @@ fn fill(data: &Path, strokes: u64) -> u64 {
     }
     assert_eq!(disk.unwritten(Duration::from_secs(60)), 0);
     disk.compact(&name, false).expect("it is compacted");
-    disk.closed(&name);
+    disk.closed(&[name]);
     disk.stop();
     board.seq()
+}
+
+/// Memory of a server with so many boards on its disk beyond that of one with none, in bytes; nobody has opened any of them.
+///
+/// # Panics
+/// Where they cannot be written.
+pub fn unopened(boards: u64) -> u64 {
+    let memory = |boards: u64| {
+        let data = tempfile::tempdir_in(".").expect("a folder on this disk");
+        let disk = Disk::open(data.path(), Duration::ZERO, Arc::new(Metrics::default())).expect("a new directory");
+        for number in 0..boards {
+            let (mut board, mut entries, mut packet) = (Board::default(), Vec::new(), Vec::new());
+            for (cseq, operation) in (1..).zip(stroke(&mut Dice(number), false)) {
+                if let Ok(Submitted::Logged(entry)) = board.submit(1, cseq, operation) {
+                    binary::put_entry(&mut entries, &entry);
+                }
+            }
+            binary::put_entries(&mut packet, 1, &entries);
+            let (last_seq, hash, clients) = (board.seq(), board.hash(), vec![(ClientId([1; 16]), 1)]);
+            let part = Part { epoch: new_epoch(), first_seq: 1, last_seq, packet: packet.into(), hash, clients };
+            disk.append(&format!("board-{number}").parse().expect("a name"), part);
+        }
+        assert_eq!(disk.unwritten(Duration::from_secs(60)), 0);
+        disk.stop();
+        drop(disk);
+        let server = Server::start(&["--data", data.path().to_str().expect("a path of letters"), "--log", "warn"]);
+        Client::join(&server.address, "board-7", "somebody").round_trip();
+        server.memory()
+    };
+    memory(boards).saturating_sub(memory(0))
 }
 
 /// Joins a board as a client that reads and keeps nothing; gives when the first byte of its snapshot came, and the last.

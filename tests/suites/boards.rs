@@ -3,16 +3,11 @@
 use std::path::Path;
 
 use assert_cmd::Command;
-use inkwire_protocol::{Begin, Colour, Operation, Points, Reason, Text, Tool};
-use inkwire_tests::client::Client;
+use inkwire_protocol::{Begin, Colour, Operation, Points, Reason, Tool};
+use inkwire_tests::client::{Client, text};
 use inkwire_tests::patience::PATIENCE;
 use inkwire_tests::server::{Server, binary};
 use tempfile::TempDir;
-
-fn text(words: &str) -> Operation {
-    let text = words.to_owned();
-    Operation::Text(Text { gesture_back: 0, colour: Colour(0x1971_c2ff), size: 160, scale: 3, x: 0, y: 0, text })
-}
 
 /// A data directory, and what a command says about it: exit code, output, error.
 struct House {

@@ -68,6 +68,14 @@ fn a_large_board_takes_less_than_twice_its_snapshot_on_disk_and_thrice_in_memory
 }
 
 #[test]
+fn ten_thousand_boards_on_disk_take_no_memory() {
+    let memory = stored::unopened(10_000);
+    println!("10,000 boards on disk: {memory} bytes");
+    // A page cache of SQLite, and one board that somebody is on.
+    assert!(memory < 4 * 1024 * 1024, "{memory} bytes");
+}
+
+#[test]
 fn ink_is_durable_soon_and_many_operations_at_once() {
     let durable = stored::durable(std::time::Duration::from_secs(3));
     println!("{durable}");

@@ -6,19 +6,14 @@ use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use inkwire_protocol::{Colour, Operation, StorageState, Text};
-use inkwire_tests::client::Client;
+use inkwire_protocol::StorageState;
+use inkwire_tests::client::{Client, text};
 use inkwire_tests::dice::{Dice, seed};
 use inkwire_tests::mount::{Mount, can_mount};
 use inkwire_tests::patience::wait_until;
 use inkwire_tests::server::{Server, binary};
 use inkwire_tests::tools::are_there;
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
-
-fn text(words: &str) -> Operation {
-    let text = words.to_owned();
-    Operation::Text(Text { gesture_back: 0, colour: Colour(0xff), size: 99, scale: 3, x: 0, y: 0, text })
-}
 
 fn serve(data: &Path) -> Server {
     Server::start(&["--data", data.to_str().expect("a path of letters")])

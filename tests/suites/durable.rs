@@ -1,14 +1,9 @@
 //! What is drawn stays: over restarts, kills, full disks and broken files.
 
-use inkwire_protocol::{ClientMessage, Colour, Operation, StorageState, Text};
-use inkwire_tests::client::Client;
+use inkwire_protocol::{ClientMessage, StorageState};
+use inkwire_tests::client::{Client, text};
 use inkwire_tests::server::Server;
 use rustix::process::Signal;
-
-fn text(words: &str) -> Operation {
-    let text = words.to_owned();
-    Operation::Text(Text { gesture_back: 0, colour: Colour(0xff), size: 99, scale: 3, x: 0, y: 0, text })
-}
 
 fn server(data: &tempfile::TempDir) -> Server {
     Server::start(&["--data", data.path().to_str().expect("a path of letters")])

@@ -37,7 +37,7 @@ fn people_draw_together_in_a_real_browser() {
     let playwright = root().join("tests/node_modules/playwright-core");
     let chromium = Path::new("/usr/bin/chromium");
     if are_there("the browser tests", &[&on_path("node"), chromium, &playwright]) {
-        node("browser", 120);
+        node("browser", 300);
     }
 }
 

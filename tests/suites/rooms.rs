@@ -1,15 +1,10 @@
 //! What a room promises its members: joining, resuming, presence, and a clean end.
 
-use inkwire_protocol::{ClientMessage, Colour, ElementRef, Operation, Points, Text, limits};
-use inkwire_tests::client::Client;
+use inkwire_protocol::{ClientMessage, Colour, ElementRef, Operation, Points, limits};
+use inkwire_tests::client::{Client, text};
 use inkwire_tests::patience::wait_until;
 use inkwire_tests::server::Server;
 use rustix::process::Signal;
-
-fn text(words: &str) -> Operation {
-    let text = words.to_owned();
-    Operation::Text(Text { gesture_back: 0, colour: Colour(0xff), size: 99, scale: 3, x: 0, y: 0, text })
-}
 
 #[test]
 fn a_newcomer_has_the_same_board() {

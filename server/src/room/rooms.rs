@@ -144,7 +144,8 @@ impl Rooms {
 
     /// Tells the storage that all boards are closed; for a server that stops, once everything is durable.
     pub fn close_all(&self) {
-        self.all().iter().filter(|room| room.is_durable()).for_each(|room| self.storage.closed(room.name()));
+        let durable = self.all().into_iter().filter(|room| room.is_drawn() && room.is_durable());
+        self.storage.closed(&durable.map(|room| room.name().clone()).collect::<Vec<_>>());
     }
 
     fn all(&self) -> Vec<Arc<Room>> {
@@ -229,7 +230,7 @@ impl Rooms {
         drop(open);
         if is_drawn {
             let (storage, name) = (self.storage.clone(), name.clone());
-            self.executor.spawn(smol::unblock(move || storage.closed(&name))).detach();
+            self.executor.spawn(smol::unblock(move || storage.closed(&[name]))).detach();
         }
         true
     }

@@ -25,7 +25,7 @@ use crate::name::BoardName;
 /// compactions of a board together cost a small multiple of what was drawn.
 pub(super) const TAIL: i64 = 256 * 1024;
 /// A board that is closed is put in order from so many bytes of log on: it opens the faster.
-pub(super) const TAIL_WHEN_CLOSED: u64 = 16 * 1024;
+pub(super) const TAIL_WHEN_CLOSED: i64 = 16 * 1024;
 /// Parts of a snapshot, and packed records of the log, hold about so much before they are packed, in bytes.
 const CHUNK: usize = 512 * 1024;
 /// Free pages that are given back to the file system between two commits.
@@ -109,6 +109,10 @@ impl Compactor {
         while let Ok(first) = asked.recv() {
             let names: HashSet<BoardName> = std::iter::once(first).chain(asked.try_iter()).collect();
             for name in names {
+                // A server that stops does not make people wait for what the next one does as well.
+                if self.queue.is_stopping() {
+                    return;
+                }
                 match self.compact(name.as_str(), false) {
                     Ok(_) | Err(StorageError::Stopping | StorageError::NoBoard(_)) => {}
                     Err(error) => tracing::warn!(board = %name, %error, "the board could not be compacted"),

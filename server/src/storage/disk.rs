@@ -224,9 +224,13 @@ impl Storage for Disk {
         if record.is_open {
             stored.board.skip_authors(PASSED_OVER);
             let (id, last_author) = (record.id, stored.board.last_author());
-            self.write(move |transaction| {
+            let kept = self.write(move |transaction| {
                 transaction.execute("UPDATE boards SET last_author = ?2 WHERE id = ?1", (id, last_author))
-            })?;
+            });
+            if let Err(error) = kept {
+                // A full disk keeps nobody from a board; only a second kill before there is room could tell.
+                tracing::warn!(board = %name, %error, "passed-over author numbers are not written");
+            }
         }
         Ok(stored)
     }
@@ -235,22 +239,28 @@ impl Storage for Disk {
         self.queue.append(name, part);
     }
 
-    fn closed(&self, name: &BoardName) {
-        let text = name.as_str().to_owned();
-        let closed = self.write(move |transaction| {
-            transaction.execute("UPDATE boards SET is_open = 0 WHERE name = ?1", [&text])?;
-            let tail = "SELECT tail_bytes FROM boards WHERE name = ?1";
-            rusqlite::OptionalExtension::optional(transaction.query_row(tail, [&text], |row| row.get::<_, i64>(0)))
+    fn closed(&self, names: &[BoardName]) {
+        let closing = names.to_vec();
+        let with_tail = self.write(move |transaction| {
+            let mut close = transaction
+                .prepare_cached("UPDATE boards SET is_open = 0 WHERE name = ?1 RETURNING tail_bytes > ?2")?;
+            let mut with_tail = Vec::new();
+            for name in closing {
+                let mut rows = close.query((name.as_str(), TAIL_WHEN_CLOSED))?;
+                let has_tail = rows.next()?.map(|row| row.get::<_, bool>(0)).transpose()?;
+                drop(rows);
+                with_tail.extend(has_tail.filter(|has_tail| *has_tail).map(|_| name));
+            }
+            Ok(with_tail)
         });
-        match closed {
-            Ok(Some(tail)) if tail as u64 > TAIL_WHEN_CLOSED => {
+        match with_tail {
+            Ok(with_tail) => {
                 if let Some(compact) = &*self.compact.lock().unwrap_or_else(PoisonError::into_inner) {
-                    let _ = compact.send(name.clone());
+                    with_tail.into_iter().for_each(|name| drop(compact.send(name)));
                 }
             }
-            Ok(_) => {}
             // The next server passes over a few author numbers; nothing else comes of it.
-            Err(error) => tracing::warn!(board = %name, %error, "the board could not be marked as closed"),
+            Err(error) => tracing::warn!(%error, "boards could not be marked as closed"),
         }
     }
 

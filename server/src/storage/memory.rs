@@ -18,7 +18,7 @@ impl Storage for Memory {
 
     fn append(&self, _: &BoardName, _: Part) {}
 
-    fn closed(&self, _: &BoardName) {}
+    fn closed(&self, _: &[BoardName]) {}
 
     fn state(&self) -> StorageState {
         StorageState::Memory

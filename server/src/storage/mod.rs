@@ -73,8 +73,8 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// Takes the next part of a board's log.
     fn append(&self, name: &BoardName, part: Part);
 
-    /// A board is closed, with everything durable: a good moment to put its records in order.
-    fn closed(&self, name: &BoardName);
+    /// Boards are closed, with everything durable: a good moment to put their records in order.
+    fn closed(&self, names: &[BoardName]);
 
     /// Where what is drawn is kept.
     fn state(&self) -> StorageState;

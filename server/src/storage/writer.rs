@@ -52,8 +52,8 @@ impl std::fmt::Debug for Waiting {
     }
 }
 
-/// Something else that the writer does, between two commits.
-type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+/// Something else that the writer does, between two commits, where the database can be opened.
+type Job = Box<dyn FnOnce(Result<&mut Connection, StorageError>) + Send>;
 
 /// What waits of one board.
 #[derive(Debug)]
@@ -160,10 +160,12 @@ impl Queue {
         act: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StorageError> {
         let (sender, receiver) = mpsc::channel();
-        let job = move |connection: &mut Connection| {
-            let result = connection.transaction().and_then(|transaction| {
-                let value = act(&transaction)?;
-                transaction.commit().map(|()| value)
+        let said = said_of(path);
+        let job = move |connection: Result<&mut Connection, StorageError>| {
+            let result = connection.and_then(|connection| {
+                let transaction = connection.transaction().map_err(&said)?;
+                let value = act(&transaction).map_err(&said)?;
+                transaction.commit().map(|()| value).map_err(&said)
             });
             // Whoever asked may have gone.
             let _ = sender.send(result);
@@ -176,7 +178,11 @@ impl Queue {
             waiting.jobs.push_back(Box::new(job));
             self.woken.notify_all();
         }
-        receiver.recv().map_err(|_| StorageError::Stopping)?.map_err(said_of(path))
+        receiver.recv().map_err(|_| StorageError::Stopping)?
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.lock().is_stopping
     }
 
     /// Asks the writer to write what waits and to end.
@@ -239,9 +245,7 @@ impl Writer {
                 self.commit(batches);
             }
             for job in jobs {
-                if let Ok(connection) = self.connection() {
-                    job(connection);
-                }
+                job(self.connection());
             }
             if is_stopping && is_idle {
                 break;

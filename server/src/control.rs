@@ -104,7 +104,12 @@ pub fn listen(disk: Arc<Disk>, rooms: Arc<Rooms>) -> anyhow::Result<()> {
     let listener = UnixListener::bind(&path).with_context(|| path.display().to_string())?;
     let take = move || {
         let _held = held;
-        for stream in listener.incoming().flatten() {
+        for stream in listener.incoming() {
+            let Ok(stream) = stream else {
+                // No descriptors, for one: trying again at once would only keep a core busy.
+                std::thread::sleep(Duration::from_millis(100));
+                continue;
+            };
             if let Err(error) = answer(&disk, &rooms, stream) {
                 tracing::warn!(%error, "an order could not be answered");
             }

@@ -30,7 +30,10 @@ export class Courier {
   progressChanged() {
     const { pending, received, storage, isCaughtUp } = this.session;
     const isSafe = received.length === 0 || storage === "memory";
-    if (isCaughtUp && pending.length === 0 && isSafe) this.connection?.stop();
+    if (!isCaughtUp || pending.length > 0) return;
+    // Nobody goes on with a stroke that was being drawn when its tab died.
+    if (this.session.isDrawing) this.session.endLiveStrokes();
+    else if (isSafe) this.connection?.stop();
   }
 
   operationsLetGo(first, last) {
@@ -38,7 +41,7 @@ export class Courier {
   }
 
   operationsReplaced(operations) {
-    this.box.replace(operations);
+    this.box.replace(operations, this.session.epoch);
   }
 
   toldGoodbye({ reason, retryMs }) {
@@ -47,7 +50,10 @@ export class Courier {
     else this.connection.stop();
   }
 
-  operationKept() {}
+  operationKept(cseq, operation) {
+    this.box.keep(cseq, operation, this.session.epoch);
+  }
+
   elementsChanged() {}
   peopleChanged() {}
   operationRejected() {}
@@ -61,7 +67,12 @@ export class Courier {
   }
 
   receivedMessages(messages) {
-    this.session.receive(messages);
+    try {
+      this.session.receive(messages);
+    } catch (error) {
+      this.session.forgetLog();
+      throw error;
+    }
   }
 
   stateChanged(state) {

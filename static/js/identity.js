@@ -27,9 +27,9 @@ const write = (storage, key, value) => {
 };
 
 /**
- * The clients whose part this tab takes on a board, each with what it has left to send: the first is who draws here. A
- * reloaded tab goes on as who it was, and a new one as somebody whose tab is gone and has left something behind. A
- * duplicated tab must not be the same client: so its id lies in the storage only while the tab is away.
+ * The clients whose part this tab takes on a board, each with what it has left to send. The first is who draws here: a
+ * reloaded tab goes on as who it was. The others are of tabs that are gone and have left something behind. A duplicated
+ * tab must not be the same client: so its id lies in the storage only while the tab is away.
  */
 export async function takeClients(board, outbox) {
   const kept = read("sessionStorage", SESSION_KEY);
@@ -39,21 +39,35 @@ export async function takeClients(board, outbox) {
     // As above.
   }
   const own = kept?.board === board ? kept : undefined;
-  const left = (await outbox.clients(board)).filter((clientId) => clientId !== own?.clientId);
-  const taken = [];
-  for (const clientId of own ? [own.clientId, ...left] : left) {
-    if (!(await claimed(clientId))) continue;
-    const operations = await outbox.operations(board, clientId);
-    const nextCseq = Math.max(clientId === own?.clientId ? own.nextCseq : 1, (operations.at(-1)?.cseq ?? 0) + 1);
-    if (operations.length > 0 || clientId === own?.clientId) taken.push({ clientId, nextCseq, operations });
+  const self = (own && (await takenOver(board, outbox, own))) ?? (await newClient());
+  const others = [];
+  for (const clientId of await outbox.clients(board)) {
+    const left = clientId !== self.clientId && (await takenOver(board, outbox, { clientId, nextCseq: 1 }));
+    if (left) others.push(left);
   }
-  return taken.length > 0 ? taken : [await newClient()];
+  return [self, ...others];
+}
+
+/** A client with what it has left to send; nothing where another tab has it. */
+async function takenOver(board, outbox, { clientId, nextCseq }) {
+  if (!(await claimed(clientId))) return undefined;
+  const { epoch, operations } = await outbox.operations(board, clientId);
+  return { clientId, nextCseq: Math.max(nextCseq, (operations.at(-1)?.cseq ?? 0) + 1), epoch, operations };
 }
 
 async function newClient() {
   const clientId = toHex(crypto.getRandomValues(new Uint8Array(16)));
   await claimed(clientId);
   return { clientId, nextCseq: 1, operations: [] };
+}
+
+/** The page has come back as it was: what was kept for another one to take over is not true any more. */
+export function comeBack() {
+  try {
+    sessionStorage.removeItem(SESSION_KEY);
+  } catch {
+    // As above.
+  }
 }
 
 /** Keeps the client for when the tab comes back. */

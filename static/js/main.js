@@ -3,7 +3,7 @@
 import { Rejected } from "./board/element.js";
 import { Connection } from "./connection.js";
 import { Courier } from "./courier.js";
-import { keepClient, keepPerson, person, shortened, takeClients } from "./identity.js";
+import { comeBack, keepClient, keepPerson, person, shortened, takeClients } from "./identity.js";
 import { Outbox } from "./outbox.js";
 import { People, cursorOf } from "./people.js";
 import { Pointers } from "./pointers.js";
@@ -64,6 +64,7 @@ class Application {
     document.querySelector("#offer-take").addEventListener("click", () => this.#answerOffer(() => this.session.putBack()));
     document.querySelector("#offer-leave").addEventListener("click", () => this.#answerOffer(() => (this.session.lost = [])));
     addEventListener("pagehide", () => this.#leave());
+    addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
     addEventListener("beforeunload", (event) => this.#warn(event));
     this.toolbar.start();
     this.people.start();
@@ -89,7 +90,8 @@ class Application {
 
   #answerOffer(act) {
     document.querySelector("#offer").hidden = true;
-    act();
+    this.#tried(act);
+    if (this.session.lost.length > 0) this.inkWasLost(this.session.lost.length);
   }
 
   async #share() {
@@ -218,7 +220,7 @@ class Application {
   }
 
   operationKept(cseq, operation) {
-    this.box.keep(cseq, operation);
+    this.box.keep(cseq, operation, this.session.epoch);
   }
 
   operationsLetGo(first, last) {
@@ -226,7 +228,7 @@ class Application {
   }
 
   operationsReplaced(operations) {
-    this.box.replace(operations);
+    this.box.replace(operations, this.session.epoch);
   }
 
   storageChanged() {}

@@ -5,8 +5,6 @@
 
 const DATABASE = "inkwire";
 const STORE = "operations";
-/** Operations that nobody has fetched for so long are let go, in milliseconds: their server will not come back. */
-const OLDEST_MS = 90 * 24 * 3600 * 1000;
 
 /** Operations by board, client and client sequence number. Where the browser forbids it, nothing is kept. */
 export class Outbox {
@@ -28,17 +26,14 @@ export class Outbox {
   /** The clients of a board that have left operations behind. @returns {Promise<string[]>} */
   async clients(board) {
     if (!this.keeps) return [];
-    const keys = await asked(this.#store("readonly").getAllKeys(all(board)));
+    const keys = await asked(this.#store("readonly").getAllKeys(all(board))).catch(() => []);
     return Array.from(new Set(keys.map(([, clientId]) => clientId)));
   }
 
-  /** What a client has left behind, in order. @returns {Promise<{ cseq: number, operation: object }[]>} */
+  /** What a client has left behind, in order, and the lineage in which it drew that. */
   async operations(board, clientId) {
-    if (!this.keeps) return [];
-    const kept = await asked(this.#store("readonly").getAll(all(board, clientId)));
-    const fresh = kept.filter(({ at }) => at > Date.now() - OLDEST_MS);
-    if (fresh.length < kept.length) this.#store("readwrite").delete(all(board, clientId));
-    return fresh.map(({ cseq, operation }) => ({ cseq, operation }));
+    const kept = this.keeps ? await asked(this.#store("readonly").getAll(all(board, clientId))).catch(() => []) : [];
+    return { epoch: kept.at(-1)?.epoch, operations: kept.map(({ cseq, operation }) => ({ cseq, operation })) };
   }
 
   /** The part of one client on one board. */
@@ -60,8 +55,11 @@ export class Outbox {
 
   #store(mode) {
     const transaction = this.database.transaction(STORE, mode);
-    // A full device is no error of the page: what is drawn is still sent.
-    transaction.onabort = (event) => event.stopPropagation();
+    // A full device is no error of the page: what is drawn is still sent, and who leaves before that is warned.
+    transaction.onabort = (event) => {
+      event.stopPropagation();
+      this.database = undefined;
+    };
     return transaction.objectStore(STORE);
   }
 }
@@ -73,9 +71,9 @@ class Box {
     this.changes = [];
   }
 
-  keep(cseq, operation) {
+  keep(cseq, operation, epoch) {
     const { board, clientId } = this;
-    this.#change((store) => store.put({ board, clientId, cseq, operation, at: Date.now() }));
+    this.#change((store) => store.put({ board, clientId, cseq, operation, epoch }));
   }
 
   /** Lets go of the operations from one client sequence number to another. */
@@ -84,9 +82,9 @@ class Box {
   }
 
   /** Keeps these operations and no others. */
-  replace(operations) {
+  replace(operations, epoch) {
     this.#change((store) => store.delete(all(this.board, this.clientId)));
-    for (const { cseq, operation } of operations) this.keep(cseq, operation);
+    for (const { cseq, operation } of operations) this.keep(cseq, operation, epoch);
   }
 
   /** Writes at once: the page goes away. */

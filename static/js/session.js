@@ -141,6 +141,11 @@ export class Session {
     return isFound;
   }
 
+  /** Whether this person has a stroke that is not finished. */
+  get isDrawing() {
+    return this.board.liveSlots(this.self).length > 0;
+  }
+
   /** Ends the strokes that this person was drawing: the page goes away. */
   endLiveStrokes() {
     for (const slot of this.board.liveSlots(this.self)) this.submit({ type: "end", slot });
@@ -149,13 +154,14 @@ export class Session {
   /** Draws anew what {@link SessionDelegate.inkWasLost} told of, as one gesture. */
   putBack() {
     let first;
-    for (const element of this.lost.splice(0)) {
-      for (const operation of anew(element, this.#freeSlot())) {
+    while (this.lost.length > 0) {
+      for (const operation of anew(this.lost[0], this.#freeSlot())) {
         const begins = operation.gestureBack !== undefined;
         const gestureBack = first === undefined ? 0 : this.nextCseq - first;
         const cseq = this.submit(begins ? { ...operation, gestureBack } : operation);
         first ??= cseq;
       }
+      this.lost.shift();
     }
   }
 
@@ -239,8 +245,10 @@ export class Session {
   #welcome({ author, epoch, seq, cseq, mark }) {
     this.#welcomedAt = seq;
     const missing = this.received.filter((it) => it.cseq > cseq);
-    this.received = this.received.filter((it) => it.cseq <= cseq);
+    // A server that lost what others drew has a shorter log: what it still has of this one is at or below its end.
+    this.received = this.received.filter((it) => it.cseq <= cseq).map((it) => ({ ...it, seq: Math.min(it.seq, seq) }));
     this.pending = [...missing, ...this.pending].map((it) => ({ cseq: it.cseq, operation: it.operation }));
+    this.#renumber(cseq);
     if (epoch !== this.epoch) this.#changeEpoch(epoch);
     this.author = author;
     this.#isStale = this.log.cseq(author) > cseq;
@@ -251,10 +259,37 @@ export class Session {
   }
 
   /**
+   * Before the first welcome a page numbers from what it knows. Where the server has more of this client, what was drawn
+   * meanwhile gets numbers behind that, or it would be taken for what is there.
+   */
+  #renumber(cseq) {
+    const first = this.identity.nextCseq;
+    const by = cseq + 1 - first;
+    this.identity.nextCseq = 0;
+    if (first === 0 || by <= 0 || !this.pending.some((it) => it.cseq >= first)) return;
+    const moved = (number) => (number >= first ? number + by : number);
+    const reference = (it) => (it.author === 0 ? { ...it, cseq: moved(it.cseq) } : it);
+    this.pending = this.pending.map(({ cseq, operation }) => {
+      const it = { ...operation };
+      if (it.gesture !== undefined) it.gesture = moved(it.gesture);
+      if (it.element) it.element = reference(it.element);
+      if (it.elements) it.elements = it.elements.map(reference);
+      return { cseq: moved(cseq), operation: it };
+    });
+    this.nextCseq += by;
+    this.delegate.operationsReplaced(this.pending);
+  }
+
+  /**
    * The log is of another lineage: nothing that it said before counts, and own operations are sent again. They let go of
    * other people's elements, because author numbers may have changed.
    */
   #changeEpoch(epoch) {
+    const drewIn = this.epoch === NO_EPOCH ? this.identity.epoch : this.epoch;
+    if (this.epoch === NO_EPOCH && drewIn !== undefined && drewIn !== NO_EPOCH && drewIn !== epoch) {
+      this.pending = ownOnly(this.pending);
+      this.delegate.operationsReplaced(this.pending);
+    }
     if (this.epoch !== NO_EPOCH) {
       this.pending = ownOnly(this.pending);
       this.delegate.operationsReplaced(this.pending);
@@ -270,7 +305,8 @@ export class Session {
 
   /** What was durable in an earlier lineage and is not in this one is offered to its author. */
   #findLost() {
-    const isThere = ({ cseq }) => this.log.element(keyOf(this.author, cseq)) || this.pending.some((it) => it.cseq === cseq);
+    const isThere = ({ key, cseq }) =>
+      this.log.element(key) || this.log.element(keyOf(this.author, cseq)) || this.pending.some((it) => it.cseq === cseq);
     this.lost.push(...this.#atRisk.splice(0).filter((element) => !isThere(element)));
     if (this.lost.length > 0) this.delegate.inkWasLost(this.lost.length);
   }

@@ -52,6 +52,8 @@ pub struct Client {
     pub durable: u64,
     /// The last client sequence number of its own that the server had when it was last welcomed.
     pub welcomed_cseq: u64,
+    /// The last sequence number in the log at that time.
+    pub welcomed_seq: u64,
     /// What it has of the log is of another past than the server's; a snapshot will come.
     is_stale: bool,
     /// What was rejected, and why.
@@ -113,6 +115,7 @@ impl Client {
             received: Vec::new(),
             durable: 0,
             welcomed_cseq: 0,
+            welcomed_seq: 0,
             is_stale: false,
             rejects: Vec::new(),
             people: Default::default(),
@@ -282,7 +285,8 @@ impl Client {
     pub fn round_trip(&mut self) {
         let pongs = self.pongs;
         self.say(&[ClientMessage::Ping { nonce: 1 }]);
-        self.wait("a pong", |client| client.pongs > pongs);
+        // A pong overtakes a snapshot, which is pulled behind the answers.
+        self.wait("a pong", |client| client.pongs > pongs && client.replica.board().seq() >= client.welcomed_seq);
     }
 
     /// Reads until the server closes, and gives the code.
@@ -354,7 +358,7 @@ impl Client {
         let (there, missing): (Vec<_>, Vec<_>) = kept.partition(|(own, _)| *own <= cseq);
         self.received.extend(there.into_iter().map(|(own, operation)| (own, operation, seq)));
         self.pending = missing;
-        self.welcomed_cseq = cseq;
+        (self.welcomed_cseq, self.welcomed_seq) = (cseq, seq);
         (self.author, self.mark, self.welcomed) = (author, mark, true);
         self.is_stale = self.replica.board().cseq(author) > cseq;
     }

@@ -197,6 +197,9 @@ impl Room {
     /// The storage is in another state.
     pub(super) fn storage_became(&self, storage_state: StorageState) {
         let mut state = self.lock();
+        if state.storage_state == storage_state {
+            return;
+        }
         state.storage_state = storage_state;
         state.members.values().for_each(|seat| seat.wakeup.wake());
     }

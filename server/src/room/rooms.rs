@@ -75,14 +75,18 @@ impl Rooms {
     /// # Errors
     /// Where the storage cannot give the board now.
     pub async fn room(self: &Arc<Self>, name: &BoardName) -> Result<Place, StorageError> {
-        let place = self.lock().entry(name.clone()).or_default().clone();
-        let opened = place.0.get_or_try_init(|| self.open_room(name.clone(), || Ok(()))).await;
-        match opened.map(drop) {
-            Ok(()) => Ok(place),
-            Err(error) => {
+        loop {
+            let place = self.lock().entry(name.clone()).or_default().clone();
+            let opened = place.0.get_or_try_init(|| self.open_room(name.clone(), || Ok(()))).await;
+            if let Err(error) = opened {
                 drop(place);
                 self.forget_unopened(name);
-                Err(error)
+                return Err(error);
+            }
+            place.storage_became(self.storage.state());
+            // Meanwhile the board may have been deleted or put in place anew: then this room is nobody's.
+            if self.lock().get(name).is_some_and(|current| Arc::ptr_eq(&current.0, &place.0)) {
+                return Ok(place);
             }
         }
     }

@@ -130,7 +130,7 @@ impl Compactor {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = Reader::open(&self.directory)?;
         let Some(record) = reader.record(name)? else { return Err(StorageError::NoBoard(name.into())) };
-        let Loaded { board, damage } = reader.load(&record, None)?;
+        let Loaded { board, damage, record } = reader.load(&record, None)?;
         if let Some(damage) = damage {
             return Err(StorageError::Damaged { name: name.into(), damage });
         }
@@ -138,15 +138,10 @@ impl Compactor {
         let (seq, hash) = (board.seq(), board.hash());
         drop(board);
         self.write_snapshot(&record, seq, parts)?;
-        if forgets_history {
-            let id = record.id;
-            self.write(move |transaction| {
-                transaction.execute("DELETE FROM log WHERE board = ?1 AND last_seq <= ?2", (id, seq as i64))
-            })?;
-        } else {
+        if !forgets_history {
             self.pack_log(&reader, &record, seq)?;
         }
-        self.finish(&record, seq, size)?;
+        self.finish(&record, seq, size, forgets_history)?;
         self.metrics.compactions.inc();
         tracing::debug!(board = name, seq, %hash, bytes = size, "compacted");
         Ok(Compacted { seq, snapshot_bytes: size })
@@ -221,9 +216,13 @@ impl Compactor {
     }
 
     /// From now on the new snapshot counts; the old one goes, and the file shrinks.
-    fn finish(&self, record: &BoardRecord, seq: u64, size: u64) -> Result<(), StorageError> {
+    fn finish(&self, record: &BoardRecord, seq: u64, size: u64, forgets_history: bool) -> Result<(), StorageError> {
         let id = record.id;
         self.write(move |transaction| {
+            if forgets_history {
+                // Together with the snapshot that stands in for it, or not at all.
+                transaction.execute("DELETE FROM log WHERE board = ?1 AND last_seq <= ?2", (id, seq as i64))?;
+            }
             transaction.execute(
                 "UPDATE boards SET snapshot_seq = ?2, snapshot_bytes = ?3, tail_bytes =
                      (SELECT coalesce(sum(length(bytes)), 0) FROM log WHERE board = ?1 AND first_seq > ?2)
@@ -240,7 +239,10 @@ impl Compactor {
         })?;
         loop {
             let left: i64 = self.write(|transaction| {
-                transaction.execute_batch(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+                // Each row that it gives is a page that it has freed.
+                let mut vacuum = transaction.prepare(&format!("PRAGMA incremental_vacuum({PAGES})"))?;
+                let mut pages = vacuum.query([])?;
+                while pages.next()?.is_some() {}
                 transaction.pragma_query_value(None, "freelist_count", |row| row.get(0))
             })?;
             // A few pages stay for what is drawn next.

@@ -89,9 +89,13 @@ impl Disk {
     /// # Errors
     /// Where there is none of that name, or the disk fails.
     pub fn delete(&self, name: &BoardName) -> Result<(), StorageError> {
-        self.queue.forget(name);
-        let text = name.as_str().to_owned();
-        let found = self.write(move |transaction| delete_rows(transaction, &text))?;
+        let (queue, gone) = (self.queue.clone(), name.clone());
+        let found = self.write(move |transaction| {
+            let found = delete_rows(transaction, gone.as_str())?;
+            // Here, on the writing thread, nothing of it can be on its way to the disk.
+            queue.forget(&gone);
+            Ok(found)
+        })?;
         if found { Ok(()) } else { Err(StorageError::NoBoard(name.to_string())) }
     }
 
@@ -100,15 +104,14 @@ impl Disk {
     /// # Errors
     /// Where the name is taken, or the disk fails.
     pub fn import(&self, name: &BoardName, board: Board, replaces: bool) -> Result<(), StorageError> {
-        if replaces {
-            self.queue.forget(name);
-        } else if Reader::open(&self.directory)?.record(name.as_str())?.is_some() {
+        if !replaces && Reader::open(&self.directory)?.record(name.as_str())?.is_some() {
             return Err(StorageError::Exists(name.to_string()));
         }
-        let text = name.as_str().to_owned();
+        let (queue, name) = (self.queue.clone(), name.clone());
         self.write(move |transaction| {
-            delete_rows(transaction, &text)?;
-            insert_board(transaction, &text, new_epoch(), &board)
+            delete_rows(transaction, name.as_str())?;
+            queue.forget(&name);
+            insert_board(transaction, name.as_str(), new_epoch(), &board)
         })
     }
 
@@ -170,10 +173,11 @@ impl Disk {
     }
 
     fn forget_snapshot(&self, record: &BoardRecord) -> Result<(), StorageError> {
-        let id = record.id;
+        let which = (record.id, record.snapshot_seq as i64);
         self.write(move |transaction| {
-            transaction.execute("UPDATE boards SET snapshot_seq = 0, snapshot_bytes = 0 WHERE id = ?1", [id])?;
-            transaction.execute("DELETE FROM snapshots WHERE board = ?1", [id]).map(drop)
+            let forget = "UPDATE boards SET snapshot_seq = 0, snapshot_bytes = 0 WHERE id = ?1 AND snapshot_seq = ?2";
+            transaction.execute(forget, which)?;
+            transaction.execute("DELETE FROM snapshots WHERE board = ?1 AND seq = ?2", which).map(drop)
         })
     }
 
@@ -212,9 +216,9 @@ impl Storage for Disk {
         let Some(record) = reader.record(name.as_str())? else {
             return Ok(Stored { epoch: new_epoch(), board: Board::default() });
         };
-        let (mut stored, damage) = match reader.stored(&record) {
+        let (mut stored, damage, record) = match reader.stored(&record) {
             Err(StorageError::Damaged { damage, .. }) => {
-                (Stored { epoch: record.epoch, board: Board::default() }, Some(damage))
+                (Stored { epoch: record.epoch, board: Board::default() }, Some(damage), record)
             }
             other => other?,
         };

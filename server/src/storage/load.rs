@@ -113,6 +113,8 @@ pub struct Loaded {
     pub board: Board,
     /// What is wrong behind it.
     pub damage: Option<Damage>,
+    /// What the database said of it when it was read.
+    pub record: BoardRecord,
 }
 
 /// What [`Reader::verify`] found.
@@ -289,9 +291,21 @@ impl Reader {
     pub fn load(&self, record: &BoardRecord, at: Option<u64>) -> Result<Loaded, StorageError> {
         // One transaction, so that compaction does not change the records in between.
         let transaction = self.connection.unchecked_transaction().map_err(self.said())?;
-        let loaded = self.load_in_transaction(record, at);
+        let loaded = self.fresh(record).and_then(|record| self.load_in_transaction(&record, at));
         drop(transaction);
         loaded
+    }
+
+    /// The record of a board as it is in this transaction.
+    fn fresh(&self, record: &BoardRecord) -> Result<BoardRecord, StorageError> {
+        let fresh = self.connection.query_row(&BoardRecord::query("WHERE id = ?1"), [record.id], BoardRecord::of);
+        match fresh.optional() {
+            Ok(Some(fresh)) => Ok(fresh),
+            Ok(None) => Err(StorageError::NoBoard(record.name.clone())),
+            // A damaged database is read as far as its record was.
+            Err(error) if is_corrupt(&error) => Ok(record.clone()),
+            Err(error) => Err(self.said()(error)),
+        }
     }
 
     fn load_in_transaction(&self, record: &BoardRecord, at: Option<u64>) -> Result<Loaded, StorageError> {
@@ -302,7 +316,7 @@ impl Reader {
         if until > record.seq {
             return Err(out_of_range(first.unwrap_or(record.snapshot_seq).min(record.snapshot_seq.max(1))));
         }
-        let (start, damage) = self.start(record, until, first == Some(1))?;
+        let (start, damage) = self.start(record, until, first.unwrap_or(record.snapshot_seq + 1) == 1)?;
         let Some(start) = start else {
             return match damage {
                 Some(damage) => Err(StorageError::Damaged { name: record.name.clone(), damage }),
@@ -314,7 +328,7 @@ impl Reader {
         let broken = self.replay(record, &mut board, until)?;
         match broken.or(damage) {
             Some(damage) if board.seq() < until || at.is_none() => self.good_part(record, board, damage),
-            damage => Ok(Loaded { board, damage }),
+            damage => Ok(Loaded { board, damage, record: record.clone() }),
         }
     }
 
@@ -324,9 +338,9 @@ impl Reader {
             && board.seq() >= first_seq
         {
             let good = self.load_in_transaction(record, Some(first_seq - 1))?;
-            return Ok(Loaded { board: good.board, damage: Some(damage) });
+            return Ok(Loaded { board: good.board, damage: Some(damage), record: record.clone() });
         }
-        Ok(Loaded { board, damage: Some(damage) })
+        Ok(Loaded { board, damage: Some(damage), record: record.clone() })
     }
 
     /// Where replaying begins: at the snapshot, or at nothing where that is damaged or too late.
@@ -434,6 +448,13 @@ impl Reader {
     /// # Errors
     /// Where the disk fails; what is wrong with the records is in the result.
     pub fn verify(&self, record: &BoardRecord) -> Result<Verified, StorageError> {
+        let transaction = self.connection.unchecked_transaction().map_err(self.said())?;
+        let verified = self.fresh(record).and_then(|record| self.verify_in_transaction(&record));
+        drop(transaction);
+        verified
+    }
+
+    fn verify_in_transaction(&self, record: &BoardRecord) -> Result<Verified, StorageError> {
         let mut problems = Vec::new();
         let snapshot = if record.snapshot_seq > 0 { Some(self.snapshot(record)?) } else { None };
         let first = self.first_in_log(record)?.unwrap_or(record.snapshot_seq + 1);
@@ -489,10 +510,10 @@ impl Reader {
     }
 
     /// What a server needs of a board.
-    pub(super) fn stored(&self, record: &BoardRecord) -> Result<(Stored, Option<Damage>), StorageError> {
-        let Loaded { mut board, damage } = self.load(record, None)?;
+    pub(super) fn stored(&self, record: &BoardRecord) -> Result<(Stored, Option<Damage>, BoardRecord), StorageError> {
+        let Loaded { mut board, damage, record } = self.load(record, None)?;
         board.skip_authors(record.last_author.saturating_sub(board.last_author()));
-        Ok((Stored { epoch: record.epoch, board }, damage))
+        Ok((Stored { epoch: record.epoch, board }, damage, record))
     }
 
     /// The records of the log that a range of sequence numbers touches, as they are on disk.

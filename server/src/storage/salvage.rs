@@ -100,20 +100,26 @@ pub fn restore(directory: &Path, backup: &Path) -> Result<Option<PathBuf>, Stora
     let copy = schema::open_to_write(&new)?;
     schema::mark_as_backup(&copy).map_err(said_of(&new))?;
     drop(copy);
-    let before = if path.exists() { Some(move_aside(directory, &path, "replaced")?) } else { None };
+    if path.exists() {
+        return put_in_place(directory, &new, &path, "replaced").map(Some);
+    }
     fs::rename(&new, &path).map_err(failed(&path))?;
-    Ok(before)
+    Ok(None)
 }
 
-/// Moves a database aside, with the log that belongs to it: SQLite would put that into the next one.
-fn move_aside(directory: &Path, path: &Path, name: &str) -> Result<PathBuf, StorageError> {
+/// Puts a new database in the place of one, which is set aside with the log that belongs to it: SQLite would put that into
+/// the new one. At every moment there is a whole one, or the old one.
+fn put_in_place(directory: &Path, new: &Path, path: &Path, name: &str) -> Result<PathBuf, StorageError> {
     let aside = place_aside(directory, name, "sqlite")?;
-    for ending in ENDINGS {
+    fs::hard_link(path, &aside).or_else(|_| fs::copy(path, &aside).map(drop)).map_err(failed(&aside))?;
+    for ending in &ENDINGS[1..] {
         let (from, to) = (with_ending(path, ending), with_ending(&aside, ending));
         if from.exists() {
             fs::rename(&from, &to).map_err(failed(&from))?;
         }
     }
+    fs::rename(new, path).map_err(failed(path))?;
+    fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed(directory))?;
     Ok(aside)
 }
 
@@ -131,14 +137,23 @@ fn can_be_asked(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 fn salvage(directory: &Path, path: &Path, why: &str) -> Result<Connection, StorageError> {
-    let aside = move_aside(directory, path, "boards")?;
-    tracing::error!(path = %path.display(), aside = %aside.display(), why, "the database is damaged and set aside; what is good of it is served");
-    let mut connection = make(path)?;
-    let copy = lengthened_copy(&aside).map_err(failed(&aside))?;
+    tracing::error!(path = %path.display(), why, "the database is damaged: what is good of it is saved");
+    let copy = lengthened_copy(path).map_err(failed(path))?;
     let boards = good_boards(&copy);
     for ending in ENDINGS {
         let _ = fs::remove_file(with_ending(&copy, ending));
     }
+    let new = path.with_extension("new");
+    let _ = fs::remove_file(&new);
+    save(&new, &boards)?;
+    let aside = put_in_place(directory, &new, path, "boards")?;
+    tracing::error!(aside = %aside.display(), boards = boards.len(), "the damaged database is set aside");
+    schema::open_to_write(path)
+}
+
+/// Writes what is good of each board into a new database.
+fn save(new: &Path, boards: &[(BoardRecord, Loaded)]) -> Result<(), StorageError> {
+    let mut connection = schema::open_to_write(new)?;
     for (record, loaded) in boards {
         let good = loaded.board.seq();
         match &loaded.damage {
@@ -147,20 +162,20 @@ fn salvage(directory: &Path, path: &Path, why: &str) -> Result<Connection, Stora
         }
         if good > 0 {
             let epoch = if loaded.damage.is_none() { record.epoch } else { new_epoch() };
-            let transaction = connection.transaction().map_err(said_of(path))?;
-            insert_board(&transaction, &record.name, epoch, &loaded.board).map_err(said_of(path))?;
-            transaction.commit().map_err(said_of(path))?;
+            let transaction = connection.transaction().map_err(said_of(new))?;
+            insert_board(&transaction, &record.name, epoch, &loaded.board).map_err(said_of(new))?;
+            transaction.commit().map_err(said_of(new))?;
         }
     }
-    Ok(connection)
+    Ok(())
 }
 
 /// A copy to read from, as long as the file says that it is: SQLite reads nothing at all of one that is shorter, although
-/// most of it may be there. What was set aside stays as it was found.
-fn lengthened_copy(aside: &Path) -> io::Result<PathBuf> {
-    let copy = aside.with_extension("copy");
+/// most of it may be there. The damaged one stays as it was found.
+fn lengthened_copy(damaged: &Path) -> io::Result<PathBuf> {
+    let copy = damaged.with_extension("copy");
     for ending in ENDINGS {
-        let from = with_ending(aside, ending);
+        let from = with_ending(damaged, ending);
         if from.exists() {
             fs::copy(from, with_ending(&copy, ending))?;
         }

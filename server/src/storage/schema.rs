@@ -84,6 +84,21 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StorageError> {
     Ok(connection)
 }
 
+/// Opens a database again after a commit has failed. What its write-ahead log has may not be on the disk, whatever a later
+/// sync says: so all of it is brought into the database, and synced there, before anything else counts.
+///
+/// # Errors
+/// As [`open_to_write`], or where the disk still takes nothing.
+pub(super) fn open_again(path: &Path) -> Result<Connection, StorageError> {
+    let connection = open_to_write(path)?;
+    let busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(said_of(path))?;
+    if busy {
+        return Err(StorageError::Order(format!("{} is being read; it is tried again", path.display())));
+    }
+    Ok(connection)
+}
+
 /// Opens a database that is there, to read, also while a server writes it.
 ///
 /// # Errors

@@ -273,7 +273,7 @@ impl Writer {
 
     fn connection(&mut self) -> Result<&mut Connection, StorageError> {
         if self.connection.is_none() {
-            self.connection = Some(schema::open_to_write(&self.path)?);
+            self.connection = Some(schema::open_again(&self.path)?);
         }
         Ok(self.connection.as_mut().expect("just opened"))
     }
@@ -372,7 +372,8 @@ fn write_batch(transaction: &Transaction<'_>, name: &BoardName, batch: &Batch) -
         tracing::error!(board = %name, "the board on disk is of another lineage; what was drawn is not written");
         return Ok(None);
     };
-    let mut log = transaction.prepare_cached("INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)")?;
+    // A commit that failed may be there all the same, once the file is opened again.
+    let mut log = transaction.prepare_cached("INSERT OR REPLACE INTO log VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)")?;
     for record in &batch.records {
         let crc = crc32fast::hash(&record.packets);
         let (first, last) = (record.first_seq as i64, record.last_seq as i64);

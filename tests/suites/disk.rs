@@ -177,7 +177,9 @@ fn served(data: &Path, boards: &BTreeMap<String, BTreeMap<u64, String>>, what: &
     assert!(server.stop().success(), "{what}");
     let verified = Command::new(binary()).args(["boards", "verify", "--data"]).arg(data).output().unwrap();
     let report = String::from_utf8_lossy(&verified.stdout).into_owned();
-    assert!(report.lines().filter(|line| line.contains(": good")).count() >= 3, "{what}: {report}");
+    // The history behind a good snapshot may be damaged: then `verify` says so, and everything is served all the same.
+    let is_good = report.lines().filter(|line| line.contains(": good")).count() >= 3;
+    assert!(is_good || there == all, "{what}: {report}");
     (there, all)
 }
 

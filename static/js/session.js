@@ -286,13 +286,11 @@ export class Session {
    */
   #changeEpoch(epoch) {
     const drewIn = this.epoch === NO_EPOCH ? this.identity.epoch : this.epoch;
-    if (this.epoch === NO_EPOCH && drewIn !== undefined && drewIn !== NO_EPOCH && drewIn !== epoch) {
+    if (drewIn !== undefined && drewIn !== NO_EPOCH && drewIn !== epoch) {
       this.pending = ownOnly(this.pending);
       this.delegate.operationsReplaced(this.pending);
     }
     if (this.epoch !== NO_EPOCH) {
-      this.pending = ownOnly(this.pending);
-      this.delegate.operationsReplaced(this.pending);
       const isOwn = (element) => element.author === this.author && element.live === undefined;
       this.#atRisk.push(...Array.from(this.log.visible()).filter(isOwn));
     }
@@ -305,8 +303,11 @@ export class Session {
 
   /** What was durable in an earlier lineage and is not in this one is offered to its author. */
   #findLost() {
-    const isThere = ({ key, cseq }) =>
-      this.log.element(key) || this.log.element(keyOf(this.author, cseq)) || this.pending.some((it) => it.cseq === cseq);
+    // On a board that was imported everybody has a new number, and elements have their old ones.
+    const isThere = ({ key, cseq, seq }) =>
+      this.log.element(key)?.seq === seq ||
+      this.log.element(keyOf(this.author, cseq)) ||
+      this.pending.some((it) => it.cseq === cseq);
     this.lost.push(...this.#atRisk.splice(0).filter((element) => !isThere(element)));
     if (this.lost.length > 0) this.delegate.inkWasLost(this.lost.length);
   }

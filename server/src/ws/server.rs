@@ -1,5 +1,6 @@
 //! A server of one service: listens, upgrades, serves, stops. For programs that have nothing else to serve.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use super::{Addresses, Close, Connections, Hub, Service, Settings};
 use crate::http::{HeadReader, Origin, Reply, send, send_last, upgrade};
 use crate::listen::{Address, Listener, Socket};
 use crate::metrics::Metrics;
+
+const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// How long a stopping server gives its connections to take what is meant for them.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -31,6 +34,8 @@ struct Running<S: Service> {
     connections: Connections,
     metrics: Metrics,
     addresses: Addresses,
+    /// All of them as if they had one address: a place is taken before the handshake, so that no two take the last one.
+    everybody: Addresses,
     origins: Vec<Origin>,
 }
 
@@ -85,6 +90,7 @@ impl Server {
             connections: Connections::default(),
             metrics: Metrics::default(),
             addresses: Addresses::default(),
+            everybody: Addresses::default(),
             origins: self.origins,
         });
         // Tasks of their own: what the workers' root waits for is polled whenever a worker wakes, and must cost nothing.
@@ -117,14 +123,14 @@ impl<S: Service> Running<S> {
             let reply = Reply::text(StatusCode::TooManyRequests, "too many connections from this address");
             return send_last(&mut socket, reply, Method::Get).await;
         };
-        if self.connections.count() >= self.settings.max_connections {
+        let Some(_room) = self.everybody.enter(Some(ANY), self.settings.max_connections) else {
             return send_last(
                 &mut socket,
                 Reply::text(StatusCode::ServiceUnavailable, "too many connections"),
                 Method::Get,
             )
             .await;
-        }
+        };
         let mut reader = HeadReader::new(self.settings.handshake_timeout);
         let head = match reader.next(&mut socket, true).await {
             Ok(Some(Ok(head))) => head,

@@ -192,6 +192,8 @@ fn a_backup_of_a_live_server_is_whole_and_is_restored_as_a_new_lineage() {
         house.good(&["backup", backup]);
         drawing.join().unwrap();
     });
+    ada.does(text("after the backup")).unwrap();
+    ada.wait("it is durable", |ada| ada.durable == 209);
     house.bad(&["backup", backup], "there is such a file already");
     house.bad(&["restore", backup], "is in use by process");
     let (epoch, seq) = (ada.replica.epoch(), ada.replica.board().seq());

@@ -58,8 +58,6 @@ export class Courier {
   peopleChanged() {}
   operationRejected() {}
   inkWasLost() {}
-  storageChanged() {}
-
   // Connection delegate
 
   firstMessages() {
@@ -67,12 +65,7 @@ export class Courier {
   }
 
   receivedMessages(messages) {
-    try {
-      this.session.receive(messages);
-    } catch (error) {
-      this.session.forgetLog();
-      throw error;
-    }
+    this.session.receive(messages);
   }
 
   stateChanged(state) {

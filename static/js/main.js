@@ -231,8 +231,6 @@ class Application {
     this.box.replace(operations, this.session.epoch);
   }
 
-  storageChanged() {}
-
   inkWasLost(count) {
     const what = count === 1 ? "one thing that you drew is" : `${count} things that you drew are`;
     document.querySelector("#offer-text").textContent = `This board was put back to an earlier state: ${what} not on it.`;
@@ -276,12 +274,7 @@ class Application {
   }
 
   receivedMessages(messages) {
-    try {
-      this.session.receive(messages);
-    } catch (error) {
-      this.session.forgetLog();
-      throw error;
-    }
+    this.session.receive(messages);
     if (!this.hasMoved && this.session.isCaughtUp) this.#showAll();
   }
 

@@ -30,8 +30,6 @@ export class SessionDelegate {
   operationsReplaced(operations) {}
   /** Own elements that were on the board are not on the one that the server has now. @param {number} count */
   inkWasLost(count) {}
-  /** Where the server keeps what is drawn: `memory`, `disk` or `failing`. @param {string} storage */
-  storageChanged(storage) {}
   /** The server did not do an operation. @param {string} reason */
   operationRejected(reason) {}
   /** The server ends the connection. @param {{ reason: string, retryMs: number, text: string }} bye */
@@ -184,20 +182,21 @@ export class Session {
     if (gesture !== undefined) this.submit({ type: "redo", gesture });
   }
 
-  /** Takes a packet of the server; throws where it does not follow from what came before. */
+  /** Takes a packet of the server; throws where it does not follow from what came before, and then wants a snapshot. */
   receive(messages) {
-    for (const message of messages) this.#handlers[message.type]?.(message);
-    this.#settle();
-    this.#rebase();
-    this.#tell();
+    try {
+      for (const message of messages) this.#handlers[message.type]?.(message);
+      this.#settle();
+      this.#rebase();
+      this.#tell();
+    } catch (error) {
+      this.#wantsSnapshot = true;
+      throw error;
+    }
     if (this.joined) this.delegate.hasMessages();
   }
 
-  /** Forgets the log, so that the next hello asks for a snapshot. Own operations stay. */
-  forgetLog() {
-    this.#wantsSnapshot = true;
-  }
-
+  /** The next hello asks for a snapshot instead of what follows the log. Own operations stay. */
   #wantsSnapshot = false;
   #everythingChanged = false;
   /** The log has what the server had not written when it was killed: a snapshot will come. */
@@ -232,7 +231,6 @@ export class Session {
     },
     storage: ({ state }) => {
       this.storage = state;
-      this.delegate.storageChanged(state);
     },
     reject: ({ cseq, reason }) => {
       this.#letGo(cseq);

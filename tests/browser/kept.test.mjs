@@ -129,12 +129,18 @@ test("a minute offline loses nothing that was drawn in it", async () => {
   const offline = ada.page.context();
   await offline.setOffline(true);
   await ada.page.evaluate(() => globalThis.inkwire.connection.socket.close());
-  for (let at = 0; at < 12; at++) await ada.draws(wave(100, 200 + at * 30));
-  await says(ada, "Offline");
+  const since = Date.now();
+  let strokes = 0;
+  while (Date.now() - since < 60_000) {
+    await ada.draws(wave(100 + (strokes % 3) * 20, 180 + (strokes % 12) * 30));
+    await says(ada, "Offline");
+    strokes++;
+    await ada.page.waitForTimeout(1_000);
+  }
   await offline.setOffline(false);
   await ada.isSaved();
   const bob = await person(server, "Bob");
-  await bob.sees("all strokes", ({ elements }) => elements.length === 13);
+  await bob.sees("all strokes", ({ elements }) => elements.length === 1 + strokes);
   await agree(ada, bob);
 });
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::ScopedJoinHandle;
 use std::time::{Duration, Instant};
 
 use inkwire_board::Board;
@@ -18,6 +20,10 @@ use crate::server::Server;
 const BOARD: &str = "chaos";
 /// Events of a person's history that are kept: enough to see what was promised and what was broken.
 const HISTORY: usize = 24;
+/// How often each half of a trial that failed is tried.
+const ATTEMPTS: usize = 3;
+/// How long smaller trials are looked for.
+const SHRINKING: Duration = Duration::from_secs(120);
 
 /// A person who draws whatever happens, and keeps the ledger.
 #[derive(Debug)]
@@ -121,6 +127,54 @@ impl Drawer {
     }
 }
 
+/// How hard a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trial {
+    /// Of everything that is chosen at random; what the machine does between is its own.
+    pub seed: u64,
+    /// How often something is broken.
+    pub faults: u64,
+    /// How many draw meanwhile.
+    pub people: u64,
+}
+
+impl Trial {
+    /// The next smaller ones: half the faults, or half the people.
+    fn halves(self) -> Vec<Self> {
+        let calmer = Self { faults: self.faults / 2, ..self };
+        let emptier = Self { people: self.people / 2, ..self };
+        [calmer, emptier].into_iter().filter(|trial| trial.faults > 0 && trial.people > 0).collect()
+    }
+
+    /// Makes the run, and where it fails, smaller ones as long as they fail too.
+    ///
+    /// # Panics
+    /// Where it fails; with the smallest trial that does, and what it said.
+    pub fn survive(self, run: impl Fn(Self) -> Survived) -> Survived {
+        let attempt = |trial: Self| catch_unwind(AssertUnwindSafe(|| run(trial))).map_err(|said| words(&*said));
+        let mut said = match attempt(self) {
+            Ok(survived) => return survived,
+            Err(said) => said,
+        };
+        let mut smallest = self;
+        let deadline = Instant::now() + SHRINKING;
+        // The machine is not repeated by a seed, so a trial that passes once is not yet one that passes.
+        while let Some((trial, says)) = (smallest.halves().repeat(ATTEMPTS).into_iter())
+            .take_while(|_| Instant::now() < deadline)
+            .find_map(|trial| Some((trial, attempt(trial).err()?)))
+        {
+            (smallest, said) = (trial, says);
+        }
+        panic!("{self:?} fails; the smallest that was seen to fail is {smallest:?}:\n{said}");
+    }
+}
+
+/// What a panic said.
+fn words(said: &(dyn std::any::Any + Send)) -> String {
+    let text = said.downcast_ref::<String>().map(String::as_str);
+    text.or(said.downcast_ref::<&str>().copied()).unwrap_or("it said nothing").to_owned()
+}
+
 /// What a run came to.
 #[derive(Debug, Clone, Copy)]
 pub struct Survived {
@@ -141,12 +195,13 @@ fn start(data: &str, address: &str) -> Server {
     Server::start(&["--data", data, "--listen", address, "--log", "error"])
 }
 
-/// Ten people draw while the server is killed again and again, at random moments.
+/// People draw while the server is killed again and again, at random moments.
 ///
 /// # Panics
 /// Where a promise was broken; with the seed, and the history of whom it was broken to.
-pub fn kills(data: &str, seed: u64, kills: u64, people: u64) -> Survived {
-    println!("chaos: {kills} kills, seed {seed} (INKWIRE_SEED={seed} does it again)");
+pub fn kills(data: &str, trial: Trial) -> Survived {
+    let Trial { seed, faults: kills, people } = trial;
+    println!("chaos: {kills} kills of {people} people, seed {seed} (INKWIRE_SEED={seed} does it again)");
     let address = free_port();
     let mut dice = Dice(seed);
     let is_over = AtomicBool::new(false);
@@ -170,14 +225,12 @@ pub fn kills(data: &str, seed: u64, kills: u64, people: u64) -> Survived {
             server.signal(Signal::KILL);
             server.wait();
             server = start(data, &address);
-            if drawing.iter().any(std::thread::ScopedJoinHandle::is_finished) {
+            if drawing.iter().any(ScopedJoinHandle::is_finished) {
                 break;
             }
         }
         is_over.store(true, Ordering::Relaxed);
-        let drawers = drawing.into_iter().map(|drawer| drawer.join().expect("its promises were kept"));
-        let drawers = drawers.collect::<Vec<_>>();
-        (server, drawers)
+        (server, joined(drawing))
     });
     let operations = agree(drawers, &server.address);
     assert!(server.stop().success());
@@ -185,12 +238,13 @@ pub fn kills(data: &str, seed: u64, kills: u64, people: u64) -> Survived {
     Survived { faults: kills, operations }
 }
 
-/// Ten people draw through a network that fails so often.
+/// People draw through a network that fails so often.
 ///
 /// # Panics
 /// As [`kills`].
-pub fn cuts(data: &str, seed: u64, cuts: u64, people: u64) -> Survived {
-    println!("chaos: {cuts} cuts, seed {seed} (INKWIRE_SEED={seed} does it again)");
+pub fn cuts(data: &str, trial: Trial) -> Survived {
+    let Trial { seed, faults: cuts, people } = trial;
+    println!("chaos: {cuts} cuts of {people} people, seed {seed} (INKWIRE_SEED={seed} does it again)");
     let server = start(data, "127.0.0.1:0");
     let proxy = Proxy::start(&server.address, seed);
     let alive = AtomicU64::new(people);
@@ -212,12 +266,17 @@ pub fn cuts(data: &str, seed: u64, cuts: u64, people: u64) -> Survived {
                 })
             })
             .collect();
-        drawing.into_iter().map(|drawer| drawer.join().expect("its promises were kept")).collect::<Vec<_>>()
+        joined(drawing)
     });
     let faults = proxy.faults();
     let operations = agree(drawers, &server.address);
     assert!(server.stop().success());
     Survived { faults, operations }
+}
+
+/// Those who drew; whoever was broken a promise says it in his own words.
+fn joined(drawing: Vec<ScopedJoinHandle<'_, Drawer>>) -> Vec<Drawer> {
+    drawing.into_iter().map(|drawer| drawer.join().unwrap_or_else(|said| resume_unwind(said))).collect()
 }
 
 /// Everybody has the same board, and on it everything that was drawn, once and in the order of its author.
@@ -267,4 +326,29 @@ fn check_again(data: &str, address: &str, operations: u64) {
     witness.round_trip();
     assert_eq!(witness.replica.board().seq(), operations);
     assert!(server.stop().success());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A run that fails from so many faults and people on, and passes every third time.
+    fn fails_from(faults: u64, people: u64) -> impl Fn(Trial) -> Survived {
+        let runs = AtomicU64::new(0);
+        move |trial| {
+            let passes = runs.fetch_add(1, Ordering::Relaxed) % 3 == 1;
+            assert!(trial.faults < faults || trial.people < people || passes, "{} are too many", trial.people);
+            Survived { faults: trial.faults, operations: 1 }
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told_as_the_smallest_trial_that_fails() {
+        let trial = Trial { seed: 7, faults: 100, people: 10 };
+        assert_eq!(trial.survive(fails_from(101, 1)).faults, 100);
+        let said = catch_unwind(|| trial.survive(fails_from(20, 2))).map_err(|said| words(&*said)).unwrap_err();
+        let smallest =
+            "the smallest that was seen to fail is Trial { seed: 7, faults: 25, people: 2 }:\n2 are too many";
+        assert!(said.ends_with(smallest), "{said}");
+    }
 }

@@ -5,6 +5,13 @@
 pub struct Dice(pub u64);
 
 impl Dice {
+    /// A source whose [`seed`] is printed.
+    pub fn of_a_new_seed() -> Self {
+        let seed = seed();
+        println!("seed {seed} (INKWIRE_SEED={seed} does it again)");
+        Self(seed)
+    }
+
     /// Another source for a part of the work, which does not depend on how far this one has come.
     pub fn part(seed: u64, part: u64) -> Self {
         let mut dice = Self(seed ^ part.wrapping_mul(0x9e37_79b9_7f4a_7c15));

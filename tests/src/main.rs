@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use inkwire_tests::chaos::{self, Survived, Trial};
 use inkwire_tests::server::Server;
-use inkwire_tests::{chaos, echo, load, stored};
+use inkwire_tests::{echo, load, stored};
 
 /// Generates load on a server of its own and prints what it measured.
 #[derive(Debug, Parser)]
@@ -62,11 +63,15 @@ fn print_chaos(lasts: Duration) {
     let first = inkwire_tests::dice::seed();
     let (mut kills, mut cuts, mut operations) = (0, 0, 0);
     for round in 0.. {
-        let data = tempfile::tempdir_in(".").expect("a folder on this disk");
-        let path = data.path().to_str().expect("a path of letters");
-        let survived = chaos::kills(&format!("{path}/kills"), first + round, 100, 10);
+        let on_this_disk = |run: fn(&str, Trial) -> Survived, faults| {
+            Trial { seed: first + round, faults, people: 10 }.survive(|trial| {
+                let data = tempfile::tempdir_in(".").expect("a folder on this disk");
+                run(data.path().to_str().expect("a path of letters"), trial)
+            })
+        };
+        let survived = on_this_disk(chaos::kills, 100);
         (kills, operations) = (kills + survived.faults, operations + survived.operations);
-        let survived = chaos::cuts(&format!("{path}/cuts"), first + round, 200, 10);
+        let survived = on_this_disk(chaos::cuts, 200);
         (cuts, operations) = (cuts + survived.faults, operations + survived.operations);
         println!("chaos: {kills} kills and {cuts} cuts survived, {operations} operations, none lost and none doubled");
         if start.elapsed() >= lasts {

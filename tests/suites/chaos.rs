@@ -1,19 +1,23 @@
 //! Nothing that was drawn is lost, and nothing is there twice, whatever breaks. `cargo xtask chaos` does it for longer.
 
-use inkwire_tests::chaos;
+use inkwire_tests::chaos::{self, Survived, Trial};
 use inkwire_tests::dice::seed;
 
 #[test]
 fn fifty_kills_lose_nothing_and_double_nothing() {
-    let data = tempfile::tempdir().unwrap();
-    let survived = chaos::kills(data.path().to_str().unwrap(), seed(), 50, 10);
-    println!("{survived:?}");
+    let survived = in_a_folder(chaos::kills, 50);
+    assert_eq!(survived.faults, 50);
 }
 
 #[test]
 fn two_hundred_cuts_of_the_network_lose_nothing_and_double_nothing() {
-    let data = tempfile::tempdir().unwrap();
-    let survived = chaos::cuts(data.path().to_str().unwrap(), seed(), 200, 10);
+    let survived = in_a_folder(chaos::cuts, 200);
     assert!(survived.faults >= 200);
-    println!("{survived:?}");
+}
+
+fn in_a_folder(run: fn(&str, Trial) -> Survived, faults: u64) -> Survived {
+    Trial { seed: seed(), faults, people: 10 }.survive(|trial| {
+        let data = tempfile::tempdir().unwrap();
+        run(data.path().to_str().unwrap(), trial)
+    })
 }

@@ -8,7 +8,7 @@ use std::process::Command;
 
 use inkwire_protocol::StorageState;
 use inkwire_tests::client::{Client, text};
-use inkwire_tests::dice::{Dice, seed};
+use inkwire_tests::dice::Dice;
 use inkwire_tests::mount::{Mount, can_mount};
 use inkwire_tests::patience::wait_until;
 use inkwire_tests::server::{Server, binary};
@@ -196,9 +196,7 @@ fn copy_of(data: &Path) -> tempfile::TempDir {
 
 #[test]
 fn of_a_file_that_was_cut_off_anywhere_what_is_good_is_served_and_the_rest_is_set_aside() {
-    let seed = seed();
-    println!("seed {seed} (INKWIRE_SEED={seed} does it again)");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::of_a_new_seed();
     let data = tempfile::tempdir().unwrap();
     let boards = drawn(data.path());
     let size = fs::metadata(data.path().join("boards.sqlite")).unwrap().len();
@@ -219,9 +217,7 @@ fn of_a_file_that_was_cut_off_anywhere_what_is_good_is_served_and_the_rest_is_se
 
 #[test]
 fn a_byte_that_was_changed_anywhere_is_never_taken_for_ink() {
-    let seed = seed();
-    println!("seed {seed} (INKWIRE_SEED={seed} does it again)");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::of_a_new_seed();
     let data = tempfile::tempdir().unwrap();
     let boards = drawn(data.path());
     let size = fs::metadata(data.path().join("boards.sqlite")).unwrap().len();
@@ -239,9 +235,7 @@ fn a_byte_that_was_changed_anywhere_is_never_taken_for_ink() {
 
 #[test]
 fn a_torn_end_of_the_write_ahead_log_costs_only_what_was_torn() {
-    let seed = seed();
-    println!("seed {seed} (INKWIRE_SEED={seed} does it again)");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::of_a_new_seed();
     let data = tempfile::tempdir().unwrap();
     let server = serve(data.path());
     let mut ada = Client::join(&server.address, "one", "ada");
@@ -273,9 +267,7 @@ fn after_a_power_cut_every_durable_operation_is_there() {
     if !can_mount("the power cut") || !are_there("the power cut", &[Path::new("/usr/sbin/mkfs.ext4")]) {
         return;
     }
-    let seed = seed();
-    println!("seed {seed} (INKWIRE_SEED={seed} does it again)");
-    let mut dice = Dice(seed);
+    let mut dice = Dice::of_a_new_seed();
     let folder = tempfile::tempdir().unwrap();
     let (image, copy) = (folder.path().join("image"), folder.path().join("copy"));
     let mount = Mount::ext4(&image, 64).expect("root mounts an image");

@@ -2,7 +2,7 @@
 //!
 //! Layers, each importing only those below it: [`serve`] puts everything together; [`site`] says what lives at which
 //! path; [`room`] is the drawing service, [`storage`] where it keeps its boards; [`ws`] moves messages and knows nothing of boards; [`http`] reads and answers
-//! requests; [`listen`] accepts sockets. Protocol and board are crates of their own.
+//! requests; [`listen`] accepts sockets, [`worker`] runs what they need. Protocol and board are crates of their own.
 
 pub mod assets;
 pub mod boards;
@@ -14,8 +14,11 @@ pub mod listen;
 pub mod metrics;
 pub mod name;
 pub mod notify;
+mod reactor;
 pub mod room;
 pub mod serve;
 pub mod site;
+pub mod socket;
 pub mod storage;
+pub mod worker;
 pub mod ws;

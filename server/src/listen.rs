@@ -1,21 +1,16 @@
 //! Listening sockets: TCP, unix, or inherited from systemd or `cargo xtask watch`, and the connections they accept.
 
-use std::io::{self, IoSlice};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream, ToSocketAddrs};
+use std::io;
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::str::FromStr;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use smol::Async;
-use smol::io::{AsyncRead, AsyncWrite};
 
-/// The kernel's send buffer of one connection, in bytes (the kernel doubles it). Bounds what a slow reader holds:
-/// 4 MB were measured at the kernel's own choice, 135 kB at this one.
-const SEND_BUFFER: usize = 64 * 1024;
+use crate::socket::Stream;
 
 /// How long the accept loop rests after an error such as EMFILE, which does not go away by trying again at once.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
@@ -111,17 +106,17 @@ impl Listener {
     }
 
     /// The next connection. No error ends the listener: it is logged, and after a rest the next one is awaited.
-    pub async fn accept(&self) -> Socket {
+    pub async fn accept(&self) -> Stream {
         loop {
+            // The streams are not registered with the listener's reactor: their workers have their own.
             let accepted = match self {
-                Self::Tcp(listener) => listener.accept().await.and_then(|(stream, _)| Socket::tcp(stream)),
-                Self::Unix(listener, _) => listener.accept().await.and_then(|(stream, _)| {
-                    socket2::SockRef::from(stream.get_ref()).set_send_buffer_size(SEND_BUFFER)?;
-                    Ok(Socket::Unix(stream))
-                }),
+                Self::Tcp(listener) => listener.read_with(TcpListener::accept).await.and_then(|it| Stream::tcp(it.0)),
+                Self::Unix(listener, _) => {
+                    listener.read_with(UnixListener::accept).await.and_then(|it| Stream::unix(it.0))
+                }
             };
             match accepted {
-                Ok(socket) => return socket,
+                Ok(stream) => return stream,
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     smol::Timer::after(ACCEPT_REST).await;
@@ -144,77 +139,6 @@ fn remove_stale(path: &PathBuf) -> io::Result<()> {
     use std::os::unix::fs::FileTypeExt;
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket());
     if is_socket && UnixStream::connect(path).is_err() { std::fs::remove_file(path) } else { Ok(()) }
-}
-
-/// A connected socket.
-#[derive(Debug)]
-pub enum Socket {
-    /// TCP.
-    Tcp(Async<TcpStream>),
-    /// Unix.
-    Unix(Async<UnixStream>),
-}
-
-impl Socket {
-    /// The peer's IP address and port; `None` for a unix socket.
-    pub fn peer(&self) -> Option<SocketAddr> {
-        match self {
-            Self::Tcp(stream) => stream.get_ref().peer_addr().ok(),
-            Self::Unix(_) => None,
-        }
-    }
-
-    /// Asks the reactor whether there is something to read.
-    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        match self {
-            Self::Tcp(stream) => stream.poll_readable(cx),
-            Self::Unix(stream) => stream.poll_readable(cx),
-        }
-    }
-
-    fn tcp(stream: Async<TcpStream>) -> io::Result<Self> {
-        stream.get_ref().set_nodelay(true)?;
-        socket2::SockRef::from(stream.get_ref()).set_send_buffer_size(SEND_BUFFER)?;
-        Ok(Self::Tcp(stream))
-    }
-}
-
-macro_rules! with_stream {
-    ($self:expr, $stream:ident => $do:expr) => {
-        match $self.get_mut() {
-            Socket::Tcp($stream) => $do,
-            Socket::Unix($stream) => $do,
-        }
-    };
-}
-
-impl AsyncRead for Socket {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        with_stream!(self, stream => Pin::new(stream).poll_read(cx, buffer))
-    }
-}
-
-impl AsyncWrite for Socket {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        with_stream!(self, stream => Pin::new(stream).poll_write(cx, bytes))
-    }
-
-    fn poll_write_vectored(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        with_stream!(self, stream => Pin::new(stream).poll_write_vectored(cx, slices))
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        with_stream!(self, stream => Pin::new(stream).poll_flush(cx))
-    }
-
-    /// Tells the peer that nothing more comes; async-io's own `poll_close` only flushes.
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(with_stream!(self, stream => stream.get_ref().shutdown(Shutdown::Write)))
-    }
 }
 
 #[cfg(test)]

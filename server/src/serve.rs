@@ -1,14 +1,11 @@
 //! `inkwire serve`: puts the server together, runs it, and stops it cleanly.
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::thread;
 use std::time::Duration;
 
 use anyhow::Context;
 use async_signal::{Signal, Signals};
-use smol::Executor;
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
@@ -19,6 +16,7 @@ use crate::notify::notify;
 use crate::room::Rooms;
 use crate::site::{Echo, Site};
 use crate::storage::{Disk, Memory, Storage};
+use crate::worker::Workers;
 use crate::ws::{Addresses, Close, Connections, Hub, Settings};
 
 /// Serves until SIGINT or SIGTERM, and then stops cleanly; a second signal stops at once.
@@ -28,9 +26,7 @@ use crate::ws::{Addresses, Close, Connections, Hub, Settings};
 pub fn run(flags: Serve) -> anyhow::Result<()> {
     start_log(&flags);
     raise_descriptor_limit();
-    let executor = Arc::new(Executor::new());
-    start_workers(&executor, flags.workers)?;
-    smol::block_on(executor.run(serve(flags, executor.clone())))
+    smol::block_on(serve(flags))
 }
 
 fn start_log(flags: &Serve) {
@@ -57,20 +53,8 @@ fn raise_descriptor_limit() {
     }
 }
 
-/// Starts all workers but the one that the main thread is. They live as long as the process.
-fn start_workers(executor: &Arc<Executor<'static>>, workers: Option<NonZeroUsize>) -> anyhow::Result<()> {
-    let workers = workers.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-    for number in 1..workers {
-        let executor = executor.clone();
-        thread::Builder::new()
-            .name(format!("worker-{number}"))
-            .spawn(move || smol::block_on(executor.run(std::future::pending::<()>())))
-            .context("a worker thread could not be started")?;
-    }
-    Ok(())
-}
-
-async fn serve(flags: Serve, executor: Arc<Executor<'static>>) -> anyhow::Result<()> {
+async fn serve(flags: Serve) -> anyhow::Result<()> {
+    let workers = Workers::start(flags.workers).context("a worker thread could not be started")?;
     let listener = Listener::bind(&flags.listen)?;
     let mut signals = Signals::new([Signal::Int, Signal::Term]).context("signals cannot be handled")?;
     let metrics = Arc::new(Metrics::default());
@@ -80,7 +64,7 @@ async fn serve(flags: Serve, executor: Arc<Executor<'static>>) -> anyhow::Result
         None => Arc::new(Memory),
     };
     let site = Arc::new(Site {
-        rooms: Rooms::new(storage, metrics.clone(), executor.clone()),
+        rooms: Rooms::new(storage, metrics.clone(), workers.clone()),
         metrics,
         connections: Connections::default(),
         settings: Settings {
@@ -104,28 +88,22 @@ async fn serve(flags: Serve, executor: Arc<Executor<'static>>) -> anyhow::Result
     println!("inkwire: draw at {url}");
     tracing::info!(%url, "listening");
     notify("READY=1");
-    // Tasks of their own: what the workers' root waits for is polled whenever a worker wakes, and must cost nothing.
-    let accept = executor.spawn(accept(listener, site.clone(), executor.clone()));
-    let (sender, told) = smol::channel::unbounded();
-    let listens = executor.spawn(async move {
-        while let Some(signal) = signals.next().await {
-            _ = sender.send(signal).await;
-        }
-    });
-    listens.detach();
-    let signal = told.recv().await.ok().and_then(Result::ok);
-    accept.cancel().await;
+    let signal = accept(&listener, &site, &workers).or(async { signals.next().await.and_then(Result::ok) }).await;
+    drop(listener);
     let second = async {
-        _ = told.recv().await;
+        _ = signals.next().await;
         Err(anyhow::anyhow!("stopped at once, by a second signal"))
     };
     stop(&site, disk, signal, flags.drain).or(second).await
 }
 
-async fn accept(listener: Listener, site: Arc<Site>, executor: Arc<Executor<'static>>) {
+/// Accepts connections for ever.
+async fn accept<T>(listener: &Listener, site: &Arc<Site>, workers: &Workers) -> T {
     loop {
-        let socket = listener.accept().await;
-        executor.spawn(site.clone().serve(socket)).detach();
+        let stream = listener.accept().await;
+        if let Err(error) = workers.serve(stream, |socket| site.clone().serve(socket)) {
+            tracing::warn!(%error, "a connection could not be watched");
+        }
     }
 }
 

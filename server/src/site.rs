@@ -9,10 +9,10 @@ use inkwire_protocol::StorageState;
 
 use crate::assets::asset;
 use crate::http::{Head, HeadReader, Origin, Reply, Upgrade, send, send_last, upgrade};
-use crate::listen::Socket;
 use crate::metrics::Metrics;
 use crate::name::{BoardName, NameError};
 use crate::room::{Encoding, Member, Place, Rooms};
+use crate::socket::Socket;
 use crate::ws::{self, Addresses, Connections, Handle, Hub, Message, Service, Settings};
 
 /// The path below which the page lives: begins and ends with a slash.

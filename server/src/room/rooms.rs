@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use inkwire_protocol::{Reason, StorageState};
+use smol::Timer;
 use smol::lock::OnceCell;
-use smol::{Executor, Timer};
 
 use super::room::{Due, Room};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::storage::{News, Storage, StorageError};
+use crate::worker::Workers;
 use crate::ws::Wakeup;
 
 /// How long a room stays open when everybody has gone: most come back from a lost connection sooner.
@@ -25,7 +26,7 @@ pub struct Rooms {
     open: Mutex<HashMap<BoardName, Place>>,
     storage: Arc<dyn Storage>,
     metrics: Arc<Metrics>,
-    executor: Arc<Executor<'static>>,
+    workers: Arc<Workers>,
     next_member: AtomicU64,
 }
 
@@ -58,9 +59,9 @@ impl Deref for Place {
 
 impl Rooms {
     /// No rooms yet.
-    pub fn new(storage: Arc<dyn Storage>, metrics: Arc<Metrics>, executor: Arc<Executor<'static>>) -> Arc<Self> {
+    pub fn new(storage: Arc<dyn Storage>, metrics: Arc<Metrics>, workers: Arc<Workers>) -> Arc<Self> {
         let (open, next_member) = (Mutex::default(), AtomicU64::new(1));
-        let rooms = Arc::new(Self { open, storage, metrics, executor, next_member });
+        let rooms = Arc::new(Self { open, storage, metrics, workers, next_member });
         let hears = Arc::downgrade(&rooms);
         rooms.storage.listen(Box::new(move |news| {
             if let Some(rooms) = hears.upgrade() {
@@ -193,7 +194,7 @@ impl Rooms {
                 next = room.flush_scheduled();
             }
         };
-        self.executor.spawn(flush).detach();
+        self.workers.spawn(flush);
     }
 
     /// Lets a connection take another turn later.
@@ -202,7 +203,7 @@ impl Rooms {
             Timer::after(pause).await;
             wakeup.wake();
         };
-        self.executor.spawn(wake).detach();
+        self.workers.spawn(wake);
     }
 
     /// A member has let go of a room: it is closed when nobody has come back a while later.
@@ -217,7 +218,7 @@ impl Rooms {
                 Timer::after(LINGER).await;
             }
         };
-        self.executor.spawn(close).detach();
+        self.workers.spawn(close);
     }
 
     /// Closes a room that nobody else holds and that can be opened from the storage again; says whether there is nothing
@@ -234,7 +235,7 @@ impl Rooms {
         drop(open);
         if is_drawn {
             let (storage, name) = (self.storage.clone(), name.clone());
-            self.executor.spawn(smol::unblock(move || storage.closed(&[name]))).detach();
+            self.workers.spawn(smol::unblock(move || storage.closed(&[name])));
         }
         true
     }

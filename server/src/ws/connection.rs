@@ -19,8 +19,8 @@ use super::frame::close_frame;
 use super::registry::{Connections, Place, Wakeup};
 use super::wire::Wire;
 use super::{Close, Message, Session, Settings};
-use crate::listen::Socket;
 use crate::metrics::Metrics;
+use crate::socket::Socket;
 
 /// tungstenite's read buffer, allocated for every connection; its default is 128 KiB.
 const READ_BUFFER: usize = 1024;

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use async_signal::{Signal, Signals};
 use http_types::{Method, StatusCode};
-use smol::Executor;
+use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
 use super::{Addresses, Close, Connections, Hub, Service, Settings};
 use crate::http::{HeadReader, Origin, Reply, send, send_last, upgrade};
-use crate::listen::{Address, Listener, Socket};
+use crate::listen::{Address, Listener};
 use crate::metrics::Metrics;
+use crate::socket::Socket;
+use crate::worker::Workers;
 
 const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
@@ -73,16 +75,11 @@ impl Server {
     /// # Errors
     /// Where signals cannot be handled.
     pub fn run(self, service: impl Service) -> anyhow::Result<()> {
-        let executor = Arc::new(Executor::new());
-        let workers = std::thread::available_parallelism().map_or(1, usize::from);
-        for _ in 1..workers {
-            let executor = executor.clone();
-            std::thread::spawn(move || smol::block_on(executor.run(std::future::pending::<()>())));
-        }
-        smol::block_on(executor.run(self.serve(service, &executor)))
+        let workers = Workers::start(None)?;
+        smol::block_on(self.serve(service, &workers))
     }
 
-    async fn serve(self, service: impl Service, executor: &Arc<Executor<'static>>) -> anyhow::Result<()> {
+    async fn serve(self, service: impl Service, workers: &Workers) -> anyhow::Result<()> {
         let mut signals = Signals::new([Signal::Int, Signal::Term])?;
         let running = Arc::new(Running {
             hub: Hub::new(service),
@@ -93,26 +90,21 @@ impl Server {
             everybody: Addresses::default(),
             origins: self.origins,
         });
-        // Tasks of their own: what the workers' root waits for is polled whenever a worker wakes, and must cost nothing.
-        let accept = executor.spawn(accept(self.listener, running.clone(), executor.clone()));
-        let (sender, stop) = smol::channel::bounded(1);
-        let signalled = executor.spawn(async move {
-            signals.next().await;
-            _ = sender.send(()).await;
-        });
-        _ = stop.recv().await;
-        accept.cancel().await;
-        signalled.cancel().await;
+        accept(&self.listener, &running, workers).or(async { _ = signals.next().await }).await;
+        drop(self.listener);
         running.connections.stop(Close::GOING_AWAY);
         running.connections.drained_or_ended(DRAIN).await;
         Ok(())
     }
 }
 
-async fn accept<S: Service>(listener: Listener, running: Arc<Running<S>>, executor: Arc<Executor<'static>>) {
+/// Accepts connections for ever.
+async fn accept<S: Service>(listener: &Listener, running: &Arc<Running<S>>, workers: &Workers) {
     loop {
-        let socket = listener.accept().await;
-        executor.spawn(running.clone().greet(socket)).detach();
+        let stream = listener.accept().await;
+        if let Err(error) = workers.serve(stream, |socket| running.clone().greet(socket)) {
+            tracing::warn!(%error, "a connection could not be watched");
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 
 use super::lengths::Lengths;
 use super::outgoing::Outgoing;
-use crate::listen::Socket;
+use crate::socket::Socket;
 
 /// Reads of one turn. Without a ration, eight peers that flood empty frames were measured to hold up all others of
 /// their worker for seconds, because such frames never leave tungstenite's loop.
@@ -24,7 +24,6 @@ pub(super) struct Wire {
     pub(super) takes_all: bool,
     /// Our close frame is out: what comes behind it is thrown away.
     pub(super) closed: bool,
-    supply: Supply,
     /// What came behind the handshake and was not read yet.
     rest: Vec<u8>,
     lengths: Lengths,
@@ -37,22 +36,10 @@ pub(super) struct Wire {
     ration: u32,
 }
 
-/// What is known of the bytes that have come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Supply {
-    /// Nothing: a read finds out.
-    Unknown,
-    /// The last read took all there were.
-    Drained,
-    /// The reactor has been asked for more since.
-    Awaited,
-}
-
 impl Wire {
     pub(super) fn new(socket: Socket, rest: Vec<u8>) -> Self {
         Self {
             socket,
-            supply: Supply::Unknown,
             rest,
             lengths: Lengths::default(),
             is_breaking: false,
@@ -73,7 +60,7 @@ impl Wire {
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if self.rest.is_empty() {
-            return self.poll_socket(cx, buffer);
+            return Pin::new(&mut self.socket).poll_read(cx, buffer);
         }
         let length = self.rest.len().min(buffer.len());
         buffer[..length].copy_from_slice(&self.rest[..length]);
@@ -82,29 +69,6 @@ impl Wire {
             self.rest = Vec::new();
         }
         Poll::Ready(Ok(length))
-    }
-
-    /// A read that did not fill the buffer has taken everything: another one would only find out that there is nothing,
-    /// and costs a system call. So the reactor is asked for more first; the first time it may still tell of what was read.
-    /// It says so again, at once, where something has come since (epoll is level-triggered when it is armed).
-    fn poll_socket(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.supply == Supply::Drained {
-            self.supply = Supply::Awaited;
-            if let Poll::Ready(stale) = self.socket.poll_readable(cx) {
-                stale?;
-                ready!(self.socket.poll_readable(cx))?;
-            } else {
-                return Poll::Pending;
-            }
-        } else if self.supply == Supply::Awaited {
-            ready!(self.socket.poll_readable(cx))?;
-        }
-        let read = Pin::new(&mut self.socket).poll_read(cx, buffer);
-        self.supply = match read {
-            Poll::Ready(Ok(read)) if read > 0 && read < buffer.len() => Supply::Drained,
-            _ => Supply::Unknown,
-        };
-        read
     }
 
     pub(super) fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

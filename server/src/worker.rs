@@ -1,0 +1,88 @@
+//! Worker threads: each runs its own connections and tasks, and sleeps in the epoll that wakes them.
+
+use std::future::Future;
+use std::io;
+use std::num::NonZeroUsize;
+use std::panic::AssertUnwindSafe;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Waker};
+use std::thread;
+
+use smol::Executor;
+use smol::future::FutureExt;
+
+use crate::reactor::{Reactor, Sleep};
+use crate::socket::{Socket, Stream};
+
+/// All workers of a server. They live as long as the process.
+#[derive(Debug)]
+pub struct Workers {
+    all: Vec<Arc<Worker>>,
+    next: AtomicUsize,
+}
+
+/// A thread with its tasks. A connection stays with its worker: whom its socket wakes is there already, and two workers
+/// never ring each other's bell for one message.
+#[derive(Debug)]
+struct Worker {
+    executor: Executor<'static>,
+    reactor: Arc<Reactor>,
+}
+
+impl Workers {
+    /// Starts so many workers; without a number, one for every processor.
+    ///
+    /// # Errors
+    /// Where the system gives no more threads or descriptors.
+    pub fn start(count: Option<NonZeroUsize>) -> io::Result<Arc<Self>> {
+        let count = count.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
+        let all = (0..count).map(Worker::start).collect::<io::Result<_>>()?;
+        Ok(Arc::new(Self { all, next: AtomicUsize::new(0) }))
+    }
+
+    /// Serves a connection on the worker that has the fewest. A panic ends it, and nothing else.
+    ///
+    /// # Errors
+    /// Where the kernel does not watch the socket.
+    pub fn serve<F>(&self, stream: Stream, serve: impl FnOnce(Socket) -> F) -> io::Result<()>
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        let worker = self.all.iter().min_by_key(|worker| worker.reactor.watched()).expect("there is a worker");
+        worker.spawn(serve(Socket::watched_by(&worker.reactor, stream)?));
+        Ok(())
+    }
+
+    /// Runs a task on the workers in turn. A panic ends it, and nothing else.
+    pub fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed);
+        self.all[turn % self.all.len()].spawn(task);
+    }
+}
+
+impl Worker {
+    fn start(number: usize) -> io::Result<Arc<Self>> {
+        let (reactor, sleep) = Reactor::new()?;
+        let worker = Arc::new(Self { executor: Executor::new(), reactor });
+        let runs = worker.clone();
+        thread::Builder::new().name(format!("worker-{number}")).spawn(move || runs.run(sleep))?;
+        Ok(worker)
+    }
+
+    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.executor.spawn(AssertUnwindSafe(task).catch_unwind()).detach();
+    }
+
+    fn run(&self, mut sleep: Sleep) {
+        let waker = Waker::from(self.reactor.clone());
+        let mut context = Context::from_waker(&waker);
+        let mut tasks = pin!(self.executor.run(std::future::pending::<()>()));
+        loop {
+            self.reactor.stays_awake();
+            let _ = tasks.as_mut().poll(&mut context);
+            self.reactor.sleep(&mut sleep);
+        }
+    }
+}

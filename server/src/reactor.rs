@@ -3,7 +3,8 @@
 use std::io;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake};
+use std::task::{Context, Poll};
+use std::time::Duration;
 
 use atomic_waker::AtomicWaker;
 use mio::event::{Event, Source};
@@ -23,7 +24,7 @@ const ASLEEP: u8 = 1;
 const RUNG: u8 = 2;
 
 /// What a worker watches. Edge-triggered (`epoll(7)`): the kernel says once that something has come, so a read costs no
-/// other call than itself. As a [`Wake`], it wakes its worker, with a system call only where that one sleeps.
+/// other call than itself.
 #[derive(Debug)]
 pub(crate) struct Reactor {
     registry: Registry,
@@ -84,7 +85,7 @@ impl Reactor {
     /// Sleeps until something has come or the bell is rung, and wakes who waits for what has come.
     pub(crate) fn sleep(&self, sleep: &mut Sleep) {
         let is_rung = self.state.compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst).is_err();
-        let patience = is_rung.then_some(std::time::Duration::ZERO);
+        let patience = is_rung.then_some(Duration::ZERO);
         // Interrupted by a signal, most likely; whatever it is, the tasks are gone through again.
         let slept = sleep.poll.poll(&mut sleep.events, patience);
         self.stays_awake();
@@ -96,21 +97,16 @@ impl Reactor {
         sleep.woken.drain(..).for_each(|(readiness, said)| readiness.learn(said));
     }
 
-    fn lock(&self) -> MutexGuard<'_, Slab<Arc<Readiness>>> {
-        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Wake for Reactor {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
+    /// There is something to do. A system call only where the worker sleeps.
+    pub(crate) fn ring(&self) {
         if self.state.swap(RUNG, Ordering::SeqCst) == ASLEEP {
             // An eventfd takes 2^64 rings; there is nothing to do about an error, and none to be had.
             let _ = self.bell.wake();
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Slab<Arc<Readiness>>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,16 +1,15 @@
 //! Worker threads: each runs its own connections and tasks, and sleeps in the epoll that wakes them.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
-use std::pin::pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Waker};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use smol::Executor;
+use async_task::Runnable;
 use smol::future::FutureExt;
 
 use crate::reactor::{Reactor, Sleep};
@@ -27,7 +26,8 @@ pub struct Workers {
 /// never ring each other's bell for one message.
 #[derive(Debug)]
 struct Worker {
-    executor: Executor<'static>,
+    /// Tasks that are to take a turn.
+    ready: Mutex<VecDeque<Runnable>>,
     reactor: Arc<Reactor>,
 }
 
@@ -65,24 +65,38 @@ impl Workers {
 impl Worker {
     fn start(number: usize) -> io::Result<Arc<Self>> {
         let (reactor, sleep) = Reactor::new()?;
-        let worker = Arc::new(Self { executor: Executor::new(), reactor });
+        let worker = Arc::new(Self { ready: Mutex::default(), reactor });
         let runs = worker.clone();
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || runs.run(sleep))?;
         Ok(worker)
     }
 
-    fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        self.executor.spawn(AssertUnwindSafe(task).catch_unwind()).detach();
+    fn spawn(self: &Arc<Self>, task: impl Future<Output = ()> + Send + 'static) {
+        let worker = self.clone();
+        let schedule = move |task| {
+            worker.ready().push_back(task);
+            worker.reactor.ring();
+        };
+        let (runnable, task) = async_task::spawn(AssertUnwindSafe(task).catch_unwind(), schedule);
+        task.detach();
+        runnable.schedule();
     }
 
+    /// Gives every ready task its turn, looks at the sockets, and so on. A task that is made ready meanwhile waits for the
+    /// next round, so none keeps the others from their turn.
     fn run(&self, mut sleep: Sleep) {
-        let waker = Waker::from(self.reactor.clone());
-        let mut context = Context::from_waker(&waker);
-        let mut tasks = pin!(self.executor.run(std::future::pending::<()>()));
+        let mut round = VecDeque::new();
         loop {
             self.reactor.stays_awake();
-            let _ = tasks.as_mut().poll(&mut context);
+            std::mem::swap(&mut round, &mut *self.ready());
+            for task in round.drain(..) {
+                task.run();
+            }
             self.reactor.sleep(&mut sleep);
         }
+    }
+
+    fn ready(&self) -> MutexGuard<'_, VecDeque<Runnable>> {
+        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -58,6 +58,7 @@ pub async fn serve<S: Session>(
     let wire = Wire::new(socket, rest);
     let stream = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
     let session = open(place.wakeup.clone(), place.id);
+    let now = Instant::now();
     let mut connection = Connection {
         stream,
         session,
@@ -70,8 +71,9 @@ pub async fn serve<S: Session>(
         is_deaf: false,
         ending: None,
         close: None,
-        last_heard: Instant::now(),
-        last_written: Instant::now(),
+        now,
+        last_heard: now,
+        last_written: now,
         pinged: false,
         timer: Timer::after(settings.ping_interval),
     };
@@ -121,6 +123,8 @@ struct Connection<'a, S> {
     ending: Option<Close>,
     /// With what the connection ends; the first cause counts.
     close: Option<Close>,
+    /// When this turn began; the clock is read once in each.
+    now: Instant,
     last_heard: Instant,
     /// When the peer last took something, or nothing was on its way to it.
     last_written: Instant,
@@ -145,22 +149,19 @@ impl<S: Session> Connection<'_, S> {
     }
 
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.place.wakeup.register(cx.waker());
+        // What is written to this connection by its own handlers needs no other turn: it is pulled in this one.
+        self.place.wakeup.disarm();
+        self.now = Instant::now();
         if !std::mem::replace(&mut self.is_opened, true) {
             self.session.on_open();
         }
-        if self.connections.are_over() {
-            self.close.get_or_insert(Close::new(Close::ABNORMAL, "the server has stopped"));
-            return Poll::Ready(());
-        }
         self.stream.get_mut().begin_turn();
         let before = self.counts();
-        self.heed_shutdown();
         let alive = self.poll_phase(cx);
         self.count(before);
         if self.counts().0 > before.0 {
             // Also half a message is a sign of life.
-            self.last_heard = Instant::now();
+            self.last_heard = self.now;
             self.pinged = false;
         }
         if alive.is_ready() {
@@ -175,14 +176,16 @@ impl<S: Session> Connection<'_, S> {
             match phase {
                 Phase::Open | Phase::Closing { .. } => {
                     let reading = self.poll_read(cx);
-                    if self.poll_write(cx).is_err() {
+                    if self.heed(cx).is_ready() || self.poll_write(cx).is_err() {
                         return Poll::Ready(());
                     }
                     if self.phase == phase && !self.may_read_on(reading) {
                         return Poll::Pending;
                     }
                 }
-                Phase::Lingering { .. } => return self.poll_linger(cx),
+                Phase::Lingering { .. } => {
+                    return if self.heed(cx).is_ready() { Poll::Ready(()) } else { self.poll_linger(cx) };
+                }
             }
         }
     }
@@ -307,7 +310,7 @@ impl<S: Session> Connection<'_, S> {
         if self.is_deaf {
             self.linger();
         } else {
-            self.phase = Phase::Closing { until: Instant::now() + CLOSE_PATIENCE };
+            self.phase = Phase::Closing { until: self.now + CLOSE_PATIENCE };
         }
     }
 
@@ -322,8 +325,19 @@ impl<S: Session> Connection<'_, S> {
     }
 
     fn linger(&mut self) {
-        self.last_written = Instant::now();
+        self.last_written = self.now;
         self.phase = Phase::Lingering { until: None, left: LINGER_BYTES };
+    }
+
+    /// From here on whoever wakes the connection gives it another turn; what was to be known before is looked at now.
+    fn heed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.place.wakeup.register(cx.waker());
+        if self.connections.are_over() {
+            self.close.get_or_insert(Close::new(Close::ABNORMAL, "the server has stopped"));
+            return Poll::Ready(());
+        }
+        self.heed_shutdown();
+        Poll::Pending
     }
 
     fn heed_shutdown(&mut self) {
@@ -350,7 +364,7 @@ impl<S: Session> Connection<'_, S> {
             let wire = self.stream.get_mut();
             let drained = wire.poll_drain(cx);
             if drained.is_ready() || wire.outgoing.written > before {
-                self.last_written = Instant::now();
+                self.last_written = self.now;
             }
             if wire.outgoing.written > before && self.session.is_saturated() {
                 // Nothing is read of a peer that is saturated, not even its pongs: it lives as long as it takes.
@@ -382,12 +396,12 @@ impl<S: Session> Connection<'_, S> {
         let before = wire.outgoing.written;
         let drained = wire.poll_drain(cx);
         if drained.is_ready() || wire.outgoing.written > before {
-            self.last_written = Instant::now();
+            self.last_written = self.now;
         }
         if ready!(drained).is_err() || ready!(Pin::new(&mut wire.socket).poll_close(cx)).is_err() {
             return Poll::Ready(());
         }
-        let until = until.or(Some(Instant::now() + LINGER));
+        let until = until.or(Some(self.now + LINGER));
         let mut scrap = [0; 4096];
         loop {
             match Pin::new(&mut *wire).poll_read(cx, &mut scrap) {
@@ -403,7 +417,6 @@ impl<S: Session> Connection<'_, S> {
     /// Rings when the peer has been silent for too long, or has taken too long to end.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            let now = Instant::now();
             let next = match self.phase {
                 Phase::Closing { until } | Phase::Lingering { until: Some(until), .. } => until,
                 Phase::Lingering { until: None, .. } => self.last_written + self.settings.write_timeout,
@@ -412,17 +425,18 @@ impl<S: Session> Connection<'_, S> {
                 }
                 Phase::Open => self.last_heard + self.settings.ping_interval,
             };
-            if self.phase == Phase::Open && self.takes_nothing(now) {
+            if self.phase == Phase::Open && self.takes_nothing() {
                 self.close.get_or_insert(Close::new(Close::ABNORMAL, "takes nothing"));
                 return Poll::Ready(());
             }
-            if next > now {
+            if next > self.now {
                 // Rearming costs a lock on the reactor, so an early ring is let come; it only comes round here again.
                 if !matches!(self.phase, Phase::Open) {
                     self.timer.set_at(next);
                 }
                 ready!(Pin::new(&mut self.timer).poll(cx));
-                self.timer.set_at(next.max(Instant::now()));
+                self.now = Instant::now();
+                self.timer.set_at(next.max(self.now));
                 continue;
             }
             match self.phase {
@@ -449,8 +463,8 @@ impl<S: Session> Connection<'_, S> {
 
     /// Whether the peer has taken nothing of what is on its way to it for too long: it would hold that for ever, and
     /// what it shares of old snapshots. Looked at in every turn, and within one more ping interval where there is none.
-    fn takes_nothing(&self, now: Instant) -> bool {
-        !self.stream.get_ref().outgoing.is_empty() && now > self.last_written + self.settings.write_timeout
+    fn takes_nothing(&self) -> bool {
+        !self.stream.get_ref().outgoing.is_empty() && self.now > self.last_written + self.settings.write_timeout
     }
 
     fn ping(&mut self, cx: &mut Context<'_>) {

@@ -21,6 +21,11 @@ impl Wakeup {
         self.waker.wake();
     }
 
+    /// The connection is in its turn and will look at everything once more before it ends: nobody needs to wake it.
+    pub(super) fn disarm(&self) {
+        self.waker.take();
+    }
+
     pub(super) fn register(&self, waker: &Waker) {
         self.waker.register(waker);
     }

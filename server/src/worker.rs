@@ -100,3 +100,104 @@ impl Worker {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::{Shutdown, TcpListener, TcpStream};
+    use std::sync::mpsc::channel;
+
+    use smol::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+
+    fn workers(count: usize) -> Arc<Workers> {
+        Workers::start(NonZeroUsize::new(count)).unwrap()
+    }
+
+    /// Both ends of a connection.
+    fn connected() -> (TcpStream, Stream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (near, Stream::tcp(listener.accept().unwrap().0).unwrap())
+    }
+
+    #[test]
+    fn no_ring_is_lost_when_workers_wake_each_other_just_as_they_go_to_sleep() {
+        let workers = workers(2);
+        let (here, there) = (smol::channel::bounded::<u32>(1), smol::channel::bounded::<u32>(1));
+        let (done, is_done) = channel();
+        workers.spawn(async move {
+            while let Ok(number) = there.1.recv().await {
+                here.0.send(number + 1).await.unwrap();
+            }
+        });
+        workers.spawn(async move {
+            let mut number = 0;
+            while number < 20_000 {
+                there.0.send(number).await.unwrap();
+                number = here.1.recv().await.unwrap();
+            }
+            done.send(number).unwrap();
+        });
+        assert_eq!(is_done.recv(), Ok(20_000));
+    }
+
+    #[test]
+    fn a_task_that_panics_takes_no_other_along() {
+        let workers = workers(1);
+        let (done, is_done) = channel();
+        workers.spawn(async { panic!("it was told to") });
+        workers.spawn(async move { done.send(()).unwrap() });
+        assert_eq!(is_done.recv(), Ok(()));
+    }
+
+    #[test]
+    fn whatever_the_sizes_of_reads_and_writes_all_bytes_come_and_then_the_end() {
+        let workers = workers(1);
+        let (mut near, far) = connected();
+        let echo = |mut socket: Socket| async move {
+            let mut buffer = [0; 1000];
+            loop {
+                let read = socket.read(&mut buffer).await.unwrap();
+                if read == 0 {
+                    return socket.close().await.unwrap();
+                }
+                socket.write_all(&buffer[..read]).await.unwrap();
+            }
+        };
+        workers.serve(far, echo).unwrap();
+        let mut writing = near.try_clone().unwrap();
+        // More than both kernels hold, in pieces below, at and above a read's size.
+        let sent: Vec<u8> = (0..4_000_000u32).map(|at| (at / 7) as u8).collect();
+        let sends = sent.clone();
+        let writer = thread::spawn(move || {
+            for (piece, size) in sends.chunks(2999).zip([1, 999, 1000, 1001, 2999].into_iter().cycle()) {
+                piece.chunks(size).for_each(|part| writing.write_all(part).unwrap());
+            }
+            writing.shutdown(Shutdown::Write).unwrap();
+        });
+        let mut came = Vec::new();
+        near.read_to_end(&mut came).unwrap();
+        writer.join().unwrap();
+        assert!(came == sent, "{} of {} bytes came", came.len(), sent.len());
+    }
+
+    #[test]
+    fn a_connection_goes_to_the_worker_with_the_fewest() {
+        let workers = workers(3);
+        let ends: Vec<_> = (0..6)
+            .map(|_| {
+                let (near, far) = connected();
+                workers.serve(far, |mut socket| async move { _ = socket.read(&mut [0]).await }).unwrap();
+                near
+            })
+            .collect();
+        let watched = || workers.all.iter().map(|worker| worker.reactor.watched()).collect::<Vec<_>>();
+        assert_eq!(watched(), [2, 2, 2]);
+        drop(ends);
+        while watched() != [0, 0, 0] {
+            thread::yield_now();
+        }
+    }
+}

@@ -243,29 +243,36 @@ impl<S: Service> Handle<S> {
     /// Gives what waits, as far as there is room; says whether there was anything.
     pub(super) fn pull(&self, out: &mut Outgoing) -> bool {
         let mut gave = false;
+        let mut outbox = self.outbox();
         while !out.is_full()
-            && let Some(frame) = self.next()
+            && let Some(item) = outbox.items.pop_front()
         {
+            let frame = match item {
+                Item::Frame(frame) => {
+                    outbox.bytes -= frame.len();
+                    frame
+                }
+                Item::Stream(stream) => {
+                    // Read without the lock: who writes meanwhile does not wait for it.
+                    drop(outbox);
+                    let frame = self.next_fragment(stream);
+                    outbox = self.outbox();
+                    match frame {
+                        Some(frame) => frame,
+                        None => break,
+                    }
+                }
+            };
             gave = true;
             out.push(frame);
         }
-        let outbox = self.outbox();
         if outbox.items.is_empty() && outbox.close.is_some() {
             self.shared.wakeup.wake();
         }
         gave
     }
 
-    fn next(&self) -> Option<Bytes> {
-        let item = self.outbox().items.pop_front()?;
-        let mut stream = match item {
-            Item::Frame(frame) => {
-                self.outbox().bytes -= frame.len();
-                return Some(frame);
-            }
-            Item::Stream(stream) => stream,
-        };
-        // Read without the lock: who writes meanwhile does not wait for it.
+    fn next_fragment(&self, mut stream: Stream) -> Option<Bytes> {
         let next = stream.next();
         let mut outbox = self.outbox();
         match &next {

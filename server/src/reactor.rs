@@ -185,6 +185,15 @@ impl Readiness {
         if told == 0 { Poll::Pending } else { Poll::Ready(Told(told)) }
     }
 
+    /// Waits until a read is worth trying, and leaves what was said.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        let is_said = || self.said.load(Ordering::Acquire) & Way::In.all() != 0;
+        if !is_said() {
+            self.reader.register(cx.waker());
+        }
+        if is_said() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
     /// The call did something. It has used up everything if it did less than it could, and the end was not in sight.
     pub(crate) fn did(&self, told: Told, is_all: bool) {
         if !is_all || told.0 & (READ_CLOSED | WRITE_CLOSED) != 0 {

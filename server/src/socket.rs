@@ -80,6 +80,11 @@ impl Socket {
         }
     }
 
+    /// Waits until a read is worth trying.
+    pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.registration.readiness.poll_readable(cx)
+    }
+
     /// Tries a call whenever it is worth it. `call` says how many bytes it moved, of how many that it could: less means
     /// that the kernel has no more now, and will say so when it has (`epoll(7)`, question 9).
     fn poll_call(

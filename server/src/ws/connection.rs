@@ -212,6 +212,9 @@ impl<S: Session> Connection<'_, S> {
                 // The peer asks more than it takes: TCP tells it to wait.
                 break Reading::Saturated;
             }
+            if handed_over && self.stream.get_mut().poll_more(cx).is_pending() {
+                break Reading::Blocked;
+            }
             match Pin::new(&mut self.stream).poll_next(cx) {
                 Poll::Pending => break Reading::Blocked,
                 Poll::Ready(next) => {

@@ -5,6 +5,8 @@
 #[derive(Debug, Default)]
 pub(super) struct Lengths {
     at: At,
+    /// How many frames have come to their end.
+    pub(super) frames: u64,
 }
 
 /// Where in a frame the next byte stands.
@@ -33,15 +35,18 @@ impl Lengths {
                 let skipped = left.min((bytes.len() - at) as u64);
                 self.at = if skipped == left { At::First } else { At::Rest(left - skipped) };
                 at += skipped as usize;
-                continue;
+            } else {
+                let Some(next) = self.step(bytes[at]) else { return at };
+                self.at = next;
+                at += 1;
             }
-            match self.step(bytes[at]) {
-                Some(next) => self.at = next,
-                None => return at,
-            }
-            at += 1;
+            self.frames += u64::from(self.is_between_frames());
         }
         at
+    }
+
+    pub(super) fn is_between_frames(&self) -> bool {
+        self.at == At::First
     }
 
     fn step(&self, byte: u8) -> Option<At> {

@@ -15,6 +15,10 @@ use crate::socket::Socket;
 /// their worker for seconds, because such frames never leave tungstenite's loop.
 const READS_PER_TURN: u32 = 16;
 
+/// First bytes of a message in one frame (RFC 6455 section 5.2).
+const WHOLE_TEXT: u8 = 0x81;
+const WHOLE_BINARY: u8 = 0x82;
+
 #[derive(Debug)]
 pub(super) struct Wire {
     pub(super) socket: Socket,
@@ -34,6 +38,8 @@ pub(super) struct Wire {
     /// A frame of tungstenite was not taken because `outgoing` was full: it must be asked again.
     pub(super) refused: bool,
     ration: u32,
+    /// The last read gave one whole message and nothing else: once tungstenite has handed it over, it has nothing left.
+    gave_one_message: bool,
 }
 
 impl Wire {
@@ -50,12 +56,19 @@ impl Wire {
             closed: false,
             refused: false,
             ration: 0,
+            gave_one_message: false,
         }
     }
 
     /// A new turn: as many reads may follow as one turn has.
     pub(super) fn begin_turn(&mut self) {
         self.ration = READS_PER_TURN;
+    }
+
+    /// Waits for the socket, where tungstenite holds nothing that it was given: asking it would only find that out. Ready
+    /// where it must be asked.
+    pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.gave_one_message { self.socket.poll_readable(cx) } else { Poll::Ready(()) }
     }
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
@@ -92,9 +105,12 @@ impl AsyncRead for Wire {
         if self.is_broken {
             return Poll::Ready(Ok(read));
         }
+        let (is_between, frames) = (self.lengths.is_between_frames(), self.lengths.frames);
         // What stands before the broken length still counts; it is read first, and the next read fails.
         let good = self.lengths.admit(&buffer[..read]);
         self.is_breaking = good < read;
+        let is_one_frame = is_between && self.lengths.is_between_frames() && self.lengths.frames == frames + 1;
+        self.gave_one_message = is_one_frame && !self.is_breaking && matches!(buffer[0], WHOLE_TEXT | WHOLE_BINARY);
         if good == 0 && read > 0 { self.poll_read(cx, buffer) } else { Poll::Ready(Ok(good)) }
     }
 }

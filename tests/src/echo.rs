@@ -28,6 +28,8 @@ pub struct Spent {
     pub connections: usize,
     /// The median over the rounds.
     pub microseconds: f64,
+    /// The least and the most of a round: what two servers differ by within it is the machine.
+    pub range: [f64; 2],
 }
 
 /// Measures every echo server that is built, in rounds that take turns.
@@ -45,7 +47,8 @@ pub fn compare(rounds: usize, lasts: Duration) -> Vec<Spent> {
         }
         for (name, mut values) in measured {
             values.sort_by(f64::total_cmp);
-            all.push(Spent { name, connections, microseconds: values[values.len() / 2] });
+            let range = [values[0], values[values.len() - 1]];
+            all.push(Spent { name, connections, microseconds: values[values.len() / 2], range });
         }
     }
     all

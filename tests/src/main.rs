@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use inkwire_tests::chaos::{self, Survived, Trial};
+use inkwire_tests::echo::{self, Spent};
 use inkwire_tests::server::Server;
-use inkwire_tests::{echo, load, stored};
+use inkwire_tests::{load, stored};
 
 /// Generates load on a server of its own and prints what it measured.
 #[derive(Debug, Parser)]
@@ -89,16 +90,20 @@ fn print_load(scenario: Scenario, flags: &Flags, lasts: Duration) {
     }
 }
 
-/// Five rounds in turns; the ratio is to the best of the others.
+/// Nine rounds in turns; the ratio is to the best of the others.
 fn print_echo(lasts: std::time::Duration) {
-    let all = echo::compare(5, lasts / 5);
+    let all = echo::compare(9, lasts / 9);
     println!(
-        "echo: microseconds of the server's processor for each message of 64 bytes, and the ratio to the best peer"
+        "echo: microseconds of the server's processor for each message of 64 bytes (median, least and most of nine rounds), \
+         and the ratio to the best peer"
     );
     for spent in &all {
         let peers = all.iter().filter(|other| other.connections == spent.connections && other.name != "inkwire");
         let best = peers.map(|other| other.microseconds).fold(f64::INFINITY, f64::min);
         let ratio = spent.microseconds / best;
-        println!("  {:>4} connections  {:18} {:6.2}  {ratio:.2}x", spent.connections, spent.name, spent.microseconds);
+        let Spent { name, connections, microseconds, range: [least, most] } = spent;
+        println!(
+            "  {connections:>4} connections  {name:18} {microseconds:6.2} ({least:5.2} to {most:5.2})  {ratio:.2}x"
+        );
     }
 }

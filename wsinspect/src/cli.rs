@@ -44,7 +44,7 @@ pub(crate) struct Decode {
     /// Who sent them; where it is not said, masks tell it and are not judged.
     #[arg(long, value_enum)]
     pub(crate) from: Option<From>,
-    /// permessage-deflate was agreed on (RFC 7692): RSV1 means that a message is compressed.
+    /// permessage-deflate was agreed on (RFC 7692): messages with RSV1 are inflated.
     #[arg(long)]
     pub(crate) deflate: bool,
     /// What broken rules are: off, warn, or error (exit code 6).

@@ -1,9 +1,11 @@
 //! Seeing WebSocket frames as they truly are: nothing corrected, nothing refused, no socket.
 //!
-//! [`frame`] cuts bytes into frames; [`message`] links the frames of a message; [`lint`] says which rules they break;
+//! [`frame`] cuts bytes into frames; [`message`] links the frames of a message;
+//! [`deflate`] takes their compression away; [`lint`] says which rules they break;
 //! [`close`] explains close codes; [`line`] writes what people read. Each imports only those before it.
 
 pub mod close;
+pub mod deflate;
 pub mod frame;
 pub mod hex;
 pub mod line;

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use crate::close;
+use crate::deflate::Inflated;
 use crate::frame::{Frame, Opcode};
 use crate::hex;
-use crate::lint::{Sender, Violation};
+use crate::lint::{Seen, Sender, Violation};
 use crate::message::Place;
 
 /// How frames are written.
@@ -17,14 +18,19 @@ pub struct Style {
 
 impl Style {
     /// One frame: its offset, direction, opcode, flags, bytes of payload, and the payload.
-    pub fn frame(self, frame: &Frame, sender: Option<Sender>, place: Option<Place>) -> String {
+    pub fn frame(self, frame: &Frame, sender: Option<Sender>, seen: &Seen) -> String {
+        let place = seen.place;
         let header = &frame.header;
         let arrow = match sender {
             Some(Sender::Client) => "-->",
             Some(Sender::Server) => "<--",
             None => "---",
         };
-        let told = [place.and_then(fragment), Some(self.payload(frame, place))];
+        let payload = match &seen.inflated {
+            Some(message) => self.inflated(message, place),
+            None => self.payload(frame, place),
+        };
+        let told = [place.and_then(fragment), Some(payload)];
         let told = told.into_iter().flatten().collect::<Vec<_>>().join("  ");
         let line = format!(
             "{:>8}  {arrow} {:<6} {:<14} {:>8}  {told}",
@@ -58,6 +64,19 @@ impl Style {
             let _ = write!(written, " and {} more", bytes_of(more));
         }
         written
+    }
+
+    /// A whole message without its compression, behind the bytes that it has then.
+    fn inflated(self, message: &Inflated, place: Option<Place>) -> String {
+        let shown = &message.kept[..message.kept.len().min(self.most)];
+        let more = message.length - shown.len() as u64;
+        let is_text = place.and_then(|place| place.opcode) == Some(Opcode::TEXT);
+        let written = match utf8(shown, more > 0) {
+            Some(text) if is_text => quoted(text),
+            _ => hex::write(shown),
+        };
+        let more = if more > 0 { format!(" and {} more", bytes_of(more)) } else { String::new() };
+        format!("inflated to {}  {written}{more}", message.length)
     }
 
     fn close(self, payload: &[u8]) -> String {
@@ -175,10 +194,10 @@ mod tests {
     use crate::lint::Lint;
 
     fn lines(bytes: &[u8], most: usize) -> Vec<String> {
-        let (mut frames, mut lint, mut all) = (Frames::new(most), Lint::new(None, false), Vec::new());
+        let (mut frames, mut lint, mut all) = (Frames::new(most), Lint::new(None, None), Vec::new());
         frames.push(bytes, |frame| {
-            let (place, _) = lint.check(&frame);
-            all.push(Style { most }.frame(&frame, None, place));
+            let seen = lint.check(&frame);
+            all.push(Style { most }.frame(&frame, None, &seen));
         });
         all
     }

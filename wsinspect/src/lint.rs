@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::close;
+use crate::deflate::{Inflate, InflateError, Inflated};
 use crate::frame::{Frame, LengthForm, Opcode};
 use crate::message::{Messages, Place};
 
@@ -44,6 +45,8 @@ pub enum Violation {
     ContinuationOfNothing,
     /// A message is begun where another one is open.
     MessageInterrupted,
+    /// A compressed message that cannot be inflated.
+    NotDeflated(InflateError),
     /// A text that is not UTF-8.
     TextNotUtf8,
     /// A close frame of one byte: half a code.
@@ -90,6 +93,7 @@ impl Violation {
             V::MessageInterrupted => {
                 ("message-interrupted", "RFC 6455 5.4", "a message is begun before the one before it has ended")
             }
+            V::NotDeflated(_) => ("not-deflated", "RFC 7692 7.2.2", "the message cannot be inflated"),
             V::TextNotUtf8 => ("text-not-utf8", "RFC 6455 8.1", "the text is not UTF-8"),
             V::CloseHalfCode => {
                 ("close-half-code", "RFC 6455 5.5.1", "a close frame has two bytes of code, or nothing")
@@ -104,50 +108,87 @@ impl Violation {
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, section, words) = self.describe();
-        write!(f, "{name}: {words} ({section})")
+        match self {
+            Self::NotDeflated(error) => write!(f, "{name}: {error} ({section})"),
+            _ => write!(f, "{name}: {words} ({section})"),
+        }
     }
+}
+
+/// What was seen in a frame.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Its place in its message; `None` for a control frame.
+    pub place: Option<Place>,
+    /// Of the last frame of a compressed message: the message without its compression.
+    pub inflated: Option<Inflated>,
+    /// The rules that it breaks, in the order of its bytes.
+    pub broken: Vec<Violation>,
 }
 
 /// Looks at the frames of one direction, one after the other.
 #[derive(Debug)]
 pub struct Lint {
     sender: Option<Sender>,
-    is_deflated: bool,
+    inflate: Option<Inflate>,
+    /// The message that is open is compressed.
+    is_compressed: bool,
     messages: Messages,
     text: Text,
     is_closed: bool,
 }
 
 impl Lint {
-    /// For the frames of a sender; without one, masks are not looked at. `is_deflated` says whether permessage-deflate was
-    /// agreed on.
-    pub fn new(sender: Option<Sender>, is_deflated: bool) -> Self {
-        Self { sender, is_deflated, messages: Messages::default(), text: Text::default(), is_closed: false }
+    /// For the frames of a sender; without one, masks are not looked at. With what inflates them, where permessage-deflate
+    /// was agreed on.
+    pub fn new(sender: Option<Sender>, inflate: Option<Inflate>) -> Self {
+        let (messages, text) = Default::default();
+        Self { sender, inflate, is_compressed: false, messages, text, is_closed: false }
     }
 
-    /// The place of the next frame in its message, and what it breaks, in the order of the bytes.
-    pub fn check(&mut self, frame: &Frame) -> (Option<Place>, Vec<Violation>) {
+    /// Looks at the next frame.
+    pub fn check(&mut self, frame: &Frame) -> Seen {
         let was_open = self.messages.is_open();
         let place = self.messages.place(frame);
         let mut broken = Vec::new();
         broken.extend(self.is_closed.then_some(Violation::AfterClose));
         self.check_header(frame, was_open, &mut broken);
+        let mut inflated = None;
         match place {
-            Some(place) => broken.extend(self.check_text(frame, place)),
+            Some(place) => {
+                self.is_compressed = if place.fragment == 1 { frame.header.rsv[0] } else { self.is_compressed };
+                inflated = self.inflate(frame, place).transpose().unwrap_or_else(|error| {
+                    broken.push(Violation::NotDeflated(error));
+                    None
+                });
+                broken.extend(self.check_text(frame, place, inflated.as_ref()));
+            }
             None if frame.header.opcode == Opcode::CLOSE => broken.extend(check_close(frame)),
             None => {}
         }
         self.is_closed |= frame.header.opcode == Opcode::CLOSE;
-        (place, broken)
+        Seen { place, inflated, broken }
+    }
+
+    /// Inflates a frame of a compressed message; with its last one, gives the message.
+    fn inflate(&mut self, frame: &Frame, place: Place) -> Option<Result<Inflated, InflateError>> {
+        let inflate = self.inflate.as_mut().filter(|_| self.is_compressed)?;
+        if frame.is_whole() {
+            inflate.push(&frame.payload);
+        } else {
+            inflate.skip();
+        }
+        place.is_last.then(|| inflate.finish())
     }
 
     fn check_header(&self, frame: &Frame, was_open: bool, broken: &mut Vec<Violation>) {
         let header = &frame.header;
         let (opcode, is_masked) = (header.opcode, header.mask.is_some());
         let begins = !opcode.is_control() && opcode != Opcode::CONTINUATION;
+        let is_deflated = self.inflate.is_some();
         let rules = [
-            (header.rsv[0] && !self.is_deflated, Violation::Rsv1),
-            (header.rsv[0] && self.is_deflated && !begins, Violation::Rsv1NotAtTheBeginning),
+            (header.rsv[0] && !is_deflated, Violation::Rsv1),
+            (header.rsv[0] && is_deflated && !begins, Violation::Rsv1NotAtTheBeginning),
             (header.rsv[1], Violation::Rsv2),
             (header.rsv[2], Violation::Rsv3),
             (opcode.is_reserved(), Violation::ReservedOpcode),
@@ -164,14 +205,21 @@ impl Lint {
     }
 
     /// A letter may be cut by the end of a fragment, so what is checked is the whole message. One that is compressed is
-    /// checked by whoever inflates it, and one that is not kept whole is not checked from there on.
-    fn check_text(&mut self, frame: &Frame, place: Place) -> Option<Violation> {
+    /// checked at its end, and one that is not kept whole is not checked from there on.
+    fn check_text(&mut self, frame: &Frame, place: Place, inflated: Option<&Inflated>) -> Option<Violation> {
+        let is_text = place.opcode == Some(Opcode::TEXT);
         if place.fragment == 1 {
-            let is_plain = !frame.header.rsv[0];
-            self.text = Text { is_checked: place.opcode == Some(Opcode::TEXT) && is_plain, cut: Vec::new() };
+            self.text = Text { is_checked: is_text && !self.is_compressed, cut: Vec::new() };
         }
         self.text.is_checked &= frame.is_whole();
-        self.text.is_broken_by(&frame.payload, place.is_last).then_some(Violation::TextNotUtf8)
+        let is_broken = match inflated {
+            Some(message) => {
+                let is_whole = message.kept.len() as u64 == message.length;
+                is_text && is_whole && std::str::from_utf8(&message.kept).is_err()
+            }
+            None => self.text.is_broken_by(&frame.payload, place.is_last),
+        };
+        is_broken.then_some(Violation::TextNotUtf8)
     }
 }
 
@@ -219,9 +267,13 @@ mod tests {
     use super::*;
     use crate::frame::Frames;
 
+    fn lint(sender: Option<Sender>, is_deflated: bool) -> Lint {
+        Lint::new(sender, is_deflated.then(|| Inflate::new(true, 1000, 1000)))
+    }
+
     fn broken(sender: Option<Sender>, is_deflated: bool, bytes: &[u8]) -> Vec<Vec<V>> {
-        let (mut frames, mut lint, mut all) = (Frames::new(1000), Lint::new(sender, is_deflated), Vec::new());
-        frames.push(bytes, |frame| all.push(lint.check(&frame).1));
+        let (mut frames, mut lint, mut all) = (Frames::new(1000), lint(sender, is_deflated), Vec::new());
+        frames.push(bytes, |frame| all.push(lint.check(&frame).broken));
         all
     }
 
@@ -236,7 +288,7 @@ mod tests {
         assert_eq!(of(&[0x82, 126, 0, 126].into_iter().chain([0; 126]).collect::<Vec<_>>()), []);
         assert_eq!(of(&[0x88, 0]), []);
         assert_eq!(of(&[0x88, 4, 0x03, 0xe8, b'o', b'k']), []);
-        assert_eq!(broken(Some(Sender::Client), true, &[0xc1, 0x81, 0, 0, 0, 0, 9]).concat(), []);
+        assert_eq!(broken(Some(Sender::Client), true, &[0xc1, 0x81, 0, 0, 0, 0, 0]).concat(), []);
         assert_eq!(broken(Some(Sender::Server), false, &[0x8a, 0]).concat(), []);
     }
 
@@ -261,6 +313,22 @@ mod tests {
     }
 
     #[test]
+    fn a_compressed_message_is_inflated_at_its_end_and_its_text_is_checked() {
+        let fragments = [0x41, 3, 0xf2, 0x48, 0xcd, 0x80, 4, 0xc9, 0xc9, 0x07, 0x00];
+        let (mut frames, mut lint, mut all) = (Frames::new(1000), lint(None, true), Vec::new());
+        frames.push(&fragments, |frame| all.push(lint.check(&frame)));
+        assert_eq!(all[0].inflated, None);
+        assert_eq!(all[1].inflated, Some(Inflated { kept: b"Hello".to_vec(), length: 5 }));
+        assert_eq!(all[1].broken, []);
+        // An uncompressed block of one byte, 0xff.
+        assert_eq!(broken(None, true, &[0xc1, 7, 0, 1, 0, 0xfe, 0xff, 0xff, 0]).concat(), [V::TextNotUtf8]);
+        assert_eq!(
+            broken(None, true, &[0xc1, 1, 0xff, 0xc1, 1, 0]).concat(),
+            [V::NotDeflated(InflateError::Corrupt), V::NotDeflated(InflateError::ContextLost)]
+        );
+    }
+
+    #[test]
     fn lengths_are_in_their_shortest_form_and_below_two_to_the_63() {
         assert_eq!(of(&[0x82, 126, 0, 0]), [V::LengthNotShortest]);
         assert_eq!(of(&[0x82, 127, 0, 0, 0, 0, 0, 0, 0, 0]), [V::LengthNotShortest]);
@@ -270,7 +338,7 @@ mod tests {
             payload: Vec::new(),
             came: 0,
         };
-        assert_eq!(Lint::new(None, false).check(&header).1, [V::LengthTopBit]);
+        assert_eq!(lint(None, false).check(&header).broken, [V::LengthTopBit]);
     }
 
     #[test]

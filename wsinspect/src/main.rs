@@ -6,6 +6,7 @@ use std::io::{self, Read, Write};
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use wsinspect::deflate::Inflate;
 use wsinspect::frame::{Frames, Rest};
 use wsinspect::line::{Style, explain};
 use wsinspect::lint::{Lint, Sender};
@@ -15,6 +16,9 @@ use crate::cli::{Cli, Command, Decode, From, Severity};
 
 /// Most bytes that `decode` reads.
 const MOST_INPUT: u64 = 64 * 1024 * 1024;
+
+/// Most bytes that a compressed message may become.
+const MOST_INFLATED: u64 = 64 * 1024 * 1024;
 
 /// How a command ended.
 enum Outcome {
@@ -55,18 +59,19 @@ fn decode(flags: &Decode) -> anyhow::Result<Outcome> {
     let bytes = input(flags)?;
     let style = Style { most: flags.max_payload };
     let (mut frames, mut out) = (Frames::new(usize::MAX), Vec::new());
-    let mut lint = Lint::new(flags.from.map(From::sender), flags.deflate);
+    let inflate = flags.deflate.then(|| Inflate::new(true, MOST_INFLATED as usize, MOST_INFLATED));
+    let mut lint = Lint::new(flags.from.map(From::sender), inflate);
     let mut violations = 0;
     frames.push(&bytes, |frame| {
         let sender = flags.from.map_or(guessed(frame.header.mask.is_some()), From::sender);
-        let (place, broken) = lint.check(&frame);
-        out.push(style.frame(&frame, Some(sender), place));
+        let seen = lint.check(&frame);
+        out.push(style.frame(&frame, Some(sender), &seen));
         if !flags.quiet {
             out.extend(explain(&frame));
         }
         if flags.lint != Severity::Off {
-            violations += broken.len();
-            out.extend(broken.into_iter().map(|violation| style.violation(violation)));
+            violations += seen.broken.len();
+            out.extend(seen.broken.into_iter().map(|violation| style.violation(violation)));
         }
     });
     out.extend(rest(frames.finish(), flags.quiet));

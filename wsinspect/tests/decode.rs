@@ -37,6 +37,19 @@ fn what_is_cut_off_is_told() {
     assert_eq!(out, "       !  cut off: 1 byte of 5 came\n");
 }
 
+/// RFC 7692 section 7.2.3.2: the second message refers to the first one, where its context is kept.
+#[test]
+fn compressed_messages_are_inflated() {
+    let two = "c1 07 f2 48 cd c9 c9 07 00 c1 05 f2 00 11 00 00";
+    let (code, out, _) = run(&["decode", "-q", "--deflate", two], b"");
+    let lines: Vec<&str> = out.lines().collect();
+    assert_eq!((code, lines.len()), (Some(0), 2));
+    assert!(lines.iter().all(|line| line.ends_with("inflated to 5  \"Hello\"")), "{out}");
+    let (code, out, _) = run(&["decode", "-q", "--deflate", "--lint", "error", "c1 02 ff ff"], b"");
+    assert_eq!(code, Some(6));
+    assert!(out.ends_with("not-deflated: the message is no DEFLATE stream (RFC 7692 7.2.2)\n"), "{out}");
+}
+
 #[test]
 fn raw_bytes_are_read_from_standard_input() {
     let (code, out, _) = run(&["decode", "--raw", "-q"], &[0x81, 2, b'h', b'i']);

@@ -2,7 +2,7 @@
 //!
 //! [`frame`] cuts bytes into frames; [`message`] links the frames of a message;
 //! [`deflate`] takes their compression away; [`lint`] says which rules they break;
-//! [`close`] explains close codes; [`line`] writes what people read. Each imports only those before it.
+//! [`close`] explains close codes; [`mod@line`] writes what people read. Each imports only those before it.
 
 pub mod close;
 pub mod deflate;

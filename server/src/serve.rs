@@ -104,6 +104,8 @@ async fn accept<T>(listener: &Listener, site: &Arc<Site>, workers: &Workers) -> 
         if let Err(error) = workers.serve(stream, |socket| site.clone().serve(socket)) {
             tracing::warn!(%error, "a connection could not be watched");
         }
+        // A backlog that never runs empty would keep signals from being looked at.
+        smol::future::yield_now().await;
     }
 }
 

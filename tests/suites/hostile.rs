@@ -414,6 +414,20 @@ fn headers_keep_the_page_to_itself() {
     assert!(!page.contains("<script>"), "no inline script");
 }
 
+/// The first message fills a read to its last byte, the second one came in the same segment: nothing else wakes the connection.
+#[test]
+fn messages_right_behind_the_handshake_are_all_answered() {
+    let server = Server::start(&["--ping-interval", "3600"]);
+    let mut raw = Raw::connect(&server.address);
+    let (first, second) = (vec![b'a'; 1016], b"second".to_vec());
+    let mut bytes = handshake("/echo", &server.address, "").into_bytes();
+    bytes.extend([client_frame(0x81, &first), client_frame(0x81, &second)].concat());
+    raw.send(&bytes);
+    assert!(raw.head().starts_with("HTTP/1.1 101 "));
+    assert_eq!(raw.frame().expect("its echo").payload, first);
+    assert_eq!(raw.frame().expect("its echo").payload, second);
+}
+
 /// Three hundred messages that come at once are more than a session takes at once; nothing else wakes the connection.
 #[test]
 fn many_messages_in_one_segment_are_all_answered() {

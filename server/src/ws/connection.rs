@@ -123,7 +123,7 @@ struct Connection<'a, S> {
     ending: Option<Close>,
     /// With what the connection ends; the first cause counts.
     close: Option<Close>,
-    /// When this turn began; the clock is read once in each.
+    /// When this turn began; the clock is read once in each, but for how long the peer may take to end: a long turn is not its.
     now: Instant,
     last_heard: Instant,
     /// When the peer last took something, or nothing was on its way to it.
@@ -313,7 +313,7 @@ impl<S: Session> Connection<'_, S> {
         if self.is_deaf {
             self.linger();
         } else {
-            self.phase = Phase::Closing { until: self.now + CLOSE_PATIENCE };
+            self.phase = Phase::Closing { until: Instant::now() + CLOSE_PATIENCE };
         }
     }
 
@@ -404,7 +404,7 @@ impl<S: Session> Connection<'_, S> {
         if ready!(drained).is_err() || ready!(Pin::new(&mut wire.socket).poll_close(cx)).is_err() {
             return Poll::Ready(());
         }
-        let until = until.or(Some(self.now + LINGER));
+        let until = until.or_else(|| Some(Instant::now() + LINGER));
         let mut scrap = [0; 4096];
         loop {
             match Pin::new(&mut *wire).poll_read(cx, &mut scrap) {

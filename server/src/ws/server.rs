@@ -105,6 +105,8 @@ async fn accept<S: Service>(listener: &Listener, running: &Arc<Running<S>>, work
         if let Err(error) = workers.serve(stream, |socket| running.clone().greet(socket)) {
             tracing::warn!(%error, "a connection could not be watched");
         }
+        // A backlog that never runs empty would keep signals from being looked at.
+        smol::future::yield_now().await;
     }
 }
 

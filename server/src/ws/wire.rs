@@ -68,7 +68,8 @@ impl Wire {
     /// Waits for the socket, where tungstenite holds nothing that it was given: asking it would only find that out. Ready
     /// where it must be asked.
     pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.gave_one_message { self.socket.poll_readable(cx) } else { Poll::Ready(()) }
+        // What came behind the handshake is no news to the socket.
+        if self.gave_one_message && self.rest.is_empty() { self.socket.poll_readable(cx) } else { Poll::Ready(()) }
     }
 
     fn poll_bytes(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {

@@ -78,7 +78,6 @@ async fn serve(flags: Serve) -> anyhow::Result<()> {
         max_per_address: flags.max_per_address.get(),
         addresses: Addresses::default(),
         stopping: false.into(),
-        open: 0.into(),
         echo: Hub::new(Echo),
     });
     if let Some(disk) = &disk {
@@ -88,25 +87,14 @@ async fn serve(flags: Serve) -> anyhow::Result<()> {
     println!("inkwire: draw at {url}");
     tracing::info!(%url, "listening");
     notify("READY=1");
-    let signal = accept(&listener, &site, &workers).or(async { signals.next().await.and_then(Result::ok) }).await;
+    let serving = workers.serve_all(&listener, |socket| site.clone().serve(socket));
+    let signal = serving.or(async { signals.next().await.and_then(Result::ok) }).await;
     drop(listener);
     let second = async {
         _ = signals.next().await;
         Err(anyhow::anyhow!("stopped at once, by a second signal"))
     };
     stop(&site, disk, signal, flags.drain).or(second).await
-}
-
-/// Accepts connections for ever.
-async fn accept<T>(listener: &Listener, site: &Arc<Site>, workers: &Workers) -> T {
-    loop {
-        let stream = listener.accept().await;
-        if let Err(error) = workers.serve(stream, |socket| site.clone().serve(socket)) {
-            tracing::warn!(%error, "a connection could not be watched");
-        }
-        // A backlog that never runs empty would keep signals from being looked at.
-        smol::future::yield_now().await;
-    }
 }
 
 async fn open_disk(flags: &Serve, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<Disk>>> {

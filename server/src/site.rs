@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_types::{Method, StatusCode};
 use inkwire_protocol::StorageState;
@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 use crate::name::{BoardName, NameError};
 use crate::room::{Encoding, Member, Place, Rooms};
 use crate::socket::Socket;
-use crate::ws::{self, Addresses, Connections, Handle, Hub, Message, Service, Settings};
+use crate::ws::{self, Addresses, Connections, Full, Handle, Hub, Message, Service, Settings};
 
 /// The path below which the page lives: begins and ends with a slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,8 +79,6 @@ pub struct Site {
     pub settings: Settings,
     /// Whether the server is stopping.
     pub stopping: AtomicBool,
-    /// Open sockets.
-    pub open: AtomicUsize,
     /// The service behind `/echo`.
     pub echo: Hub<Echo>,
 }
@@ -132,16 +130,19 @@ enum Answer {
 impl Site {
     /// Serves one connection until it is over.
     pub async fn serve(self: Arc<Self>, mut socket: Socket) {
-        let _open = Open::new(&self);
-        let Some(_place) = self.addresses.enter(socket.peer().map(|peer| peer.ip()), self.max_per_address) else {
-            let reply = Reply::text(StatusCode::TooManyRequests, "too many connections from this address");
-            return send_last(&mut socket, reply.header("retry-after", "5"), Method::Get).await;
+        let _open = Open::new(&self.metrics);
+        let address = socket.peer().map(|peer| peer.ip());
+        let _place = match self.addresses.enter(address, self.max_per_address, self.max_connections) {
+            Ok(place) => place,
+            Err(full) => {
+                let (status, words) = match full {
+                    Full::Address => (StatusCode::TooManyRequests, "too many connections from this address"),
+                    Full::InAll => (StatusCode::ServiceUnavailable, "too many connections; try again in a moment"),
+                };
+                return send_last(&mut socket, Reply::text(status, words).header("retry-after", "5"), Method::Get)
+                    .await;
+            }
         };
-        if self.open.load(Ordering::Relaxed) > self.max_connections {
-            let reply = Reply::text(StatusCode::ServiceUnavailable, "too many connections; try again in a moment");
-            send_last(&mut socket, reply.header("retry-after", "5"), Method::Get).await;
-            return;
-        }
         // The rest of the way is boxed so that an idle member's task does not hold room for reading a request.
         let upgraded = Box::pin(self.speak_http(&mut socket)).await;
         if let Some((answer, rest)) = upgraded {
@@ -282,21 +283,19 @@ fn file(head: &Head, path: &str) -> Reply {
     reply.header("etag", &asset.etag)
 }
 
-/// Counts a socket as long as it lives.
-struct Open<'a>(&'a Site);
+/// Counts a socket in the metrics as long as it lives.
+struct Open<'a>(&'a Metrics);
 
 impl<'a> Open<'a> {
-    fn new(site: &'a Site) -> Self {
-        site.open.fetch_add(1, Ordering::Relaxed);
-        site.metrics.connections.inc();
-        Self(site)
+    fn new(metrics: &'a Metrics) -> Self {
+        metrics.connections.inc();
+        Self(metrics)
     }
 }
 
 impl Drop for Open<'_> {
     fn drop(&mut self) {
-        self.0.open.fetch_sub(1, Ordering::Relaxed);
-        self.0.metrics.connections.dec();
+        self.0.connections.dec();
     }
 }
 

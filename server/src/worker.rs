@@ -12,6 +12,7 @@ use std::thread;
 use async_task::Runnable;
 use smol::future::FutureExt;
 
+use crate::listen::Listener;
 use crate::reactor::{Reactor, Sleep};
 use crate::socket::{Socket, Stream};
 
@@ -42,11 +43,26 @@ impl Workers {
         Ok(Arc::new(Self { all, next: AtomicUsize::new(0) }))
     }
 
+    /// Serves every connection of a listener, for ever.
+    pub async fn serve_all<F, T>(&self, listener: &Listener, serve: impl Fn(Socket) -> F) -> T
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        loop {
+            let stream = listener.accept().await;
+            if let Err(error) = self.serve(stream, &serve) {
+                tracing::warn!(%error, "a connection could not be watched");
+            }
+            // A backlog that never runs empty would keep whoever waits beside this from being looked at.
+            smol::future::yield_now().await;
+        }
+    }
+
     /// Serves a connection on the worker that has the fewest. A panic ends it, and nothing else.
     ///
     /// # Errors
     /// Where the kernel does not watch the socket.
-    pub fn serve<F>(&self, stream: Stream, serve: impl FnOnce(Socket) -> F) -> io::Result<()>
+    fn serve<F>(&self, stream: Stream, serve: impl FnOnce(Socket) -> F) -> io::Result<()>
     where
         F: Future<Output = ()> + Send + 'static,
     {

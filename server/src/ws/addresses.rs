@@ -1,47 +1,98 @@
-//! How many connections each IP address has, so that one host does not take the places of all others.
+//! How many connections there are, in all and of each IP address, so that one host does not take the places of all others.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The addresses that have connections, and how many.
 #[derive(Debug, Default)]
 pub struct Addresses {
-    counts: Mutex<HashMap<IpAddr, usize>>,
+    taken: Mutex<Taken>,
 }
 
-/// A connection's place among those of its address, given back when it is dropped.
+#[derive(Debug, Default)]
+struct Taken {
+    in_all: usize,
+    of_address: HashMap<IpAddr, usize>,
+}
+
+/// A connection's place, given back when it is dropped.
 #[derive(Debug)]
 pub struct AddressPlace<'a> {
     addresses: &'a Addresses,
     address: Option<IpAddr>,
 }
 
+/// Why there is no place.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// The address has as many connections as it may.
+    Address,
+    /// All of them together are as many as may be.
+    InAll,
+}
+
 impl Addresses {
-    /// A place for one more connection of an address; `None` where it has as many as it may. A connection without an
-    /// address, over a unix socket, always has one.
-    pub fn enter(&self, address: Option<IpAddr>, most: usize) -> Option<AddressPlace<'_>> {
-        if let Some(address) = address {
-            let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
-            let count = counts.entry(address).or_default();
-            if *count >= most {
-                return None;
-            }
-            *count += 1;
+    /// A place for one more connection. It is taken here and at once, so that no two take the last one. A connection without
+    /// an address, over a unix socket, counts only among all.
+    ///
+    /// # Errors
+    /// Where its address has `most_of_address` connections, or all together are `most`.
+    pub fn enter(
+        &self,
+        address: Option<IpAddr>,
+        most_of_address: usize,
+        most: usize,
+    ) -> Result<AddressPlace<'_>, Full> {
+        let mut taken = self.lock();
+        let of_address = address.and_then(|address| taken.of_address.get(&address).copied()).unwrap_or(0);
+        if address.is_some() && of_address >= most_of_address {
+            return Err(Full::Address);
         }
-        Some(AddressPlace { addresses: self, address })
+        if taken.in_all >= most {
+            return Err(Full::InAll);
+        }
+        taken.in_all += 1;
+        if let Some(address) = address {
+            taken.of_address.insert(address, of_address + 1);
+        }
+        Ok(AddressPlace { addresses: self, address })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for AddressPlace<'_> {
     fn drop(&mut self) {
+        let mut taken = self.addresses.lock();
+        taken.in_all -= 1;
         let Some(address) = self.address else { return };
-        let mut counts = self.addresses.counts.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = counts.get_mut(&address) {
+        if let Some(count) = taken.of_address.get_mut(&address) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&address);
+                taken.of_address.remove(&address);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_counted_for_each_address_and_in_all_and_come_back() {
+        let addresses = Addresses::default();
+        let [one, two, three] = [1, 2, 3].map(|last| Some(IpAddr::from([127, 0, 0, last])));
+        let first = addresses.enter(one, 1, 3).unwrap();
+        assert_eq!(addresses.enter(one, 1, 3).unwrap_err(), Full::Address);
+        let _more = [addresses.enter(two, 1, 3).unwrap(), addresses.enter(None, 0, 3).unwrap()];
+        assert_eq!(addresses.enter(three, 1, 3).unwrap_err(), Full::InAll);
+        assert_eq!(addresses.enter(None, 1, 3).unwrap_err(), Full::InAll);
+        drop(first);
+        addresses.enter(one, 1, 3).unwrap();
+        assert_eq!(addresses.lock().of_address.len(), 1, "nothing is kept of who is gone");
     }
 }

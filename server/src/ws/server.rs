@@ -1,6 +1,5 @@
 //! A server of one service: listens, upgrades, serves, stops. For programs that have nothing else to serve.
 
-use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,14 +8,12 @@ use http_types::{Method, StatusCode};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
-use super::{Addresses, Close, Connections, Hub, Service, Settings};
+use super::{Addresses, Close, Connections, Full, Hub, Service, Settings};
 use crate::http::{HeadReader, Origin, Reply, send, send_last, upgrade};
 use crate::listen::{Address, Listener};
 use crate::metrics::Metrics;
 use crate::socket::Socket;
 use crate::worker::Workers;
-
-const ANY: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
 
 /// How long a stopping server gives its connections to take what is meant for them.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -36,8 +33,6 @@ struct Running<S: Service> {
     connections: Connections,
     metrics: Metrics,
     addresses: Addresses,
-    /// All of them as if they had one address: a place is taken before the handshake, so that no two take the last one.
-    everybody: Addresses,
     origins: Vec<Origin>,
 }
 
@@ -87,10 +82,10 @@ impl Server {
             connections: Connections::default(),
             metrics: Metrics::default(),
             addresses: Addresses::default(),
-            everybody: Addresses::default(),
             origins: self.origins,
         });
-        accept(&self.listener, &running, workers).or(async { _ = signals.next().await }).await;
+        let serving = workers.serve_all(&self.listener, |socket| running.clone().greet(socket));
+        serving.or(async { _ = signals.next().await }).await;
         drop(self.listener);
         running.connections.stop(Close::GOING_AWAY);
         running.connections.drained_or_ended(DRAIN).await;
@@ -98,32 +93,19 @@ impl Server {
     }
 }
 
-/// Accepts connections for ever.
-async fn accept<S: Service>(listener: &Listener, running: &Arc<Running<S>>, workers: &Workers) {
-    loop {
-        let stream = listener.accept().await;
-        if let Err(error) = workers.serve(stream, |socket| running.clone().greet(socket)) {
-            tracing::warn!(%error, "a connection could not be watched");
-        }
-        // A backlog that never runs empty would keep signals from being looked at.
-        smol::future::yield_now().await;
-    }
-}
-
 impl<S: Service> Running<S> {
     async fn greet(self: Arc<Self>, mut socket: Socket) {
         let peer = socket.peer();
-        let Some(_place) = self.addresses.enter(peer.map(|peer| peer.ip()), self.settings.max_per_address) else {
-            let reply = Reply::text(StatusCode::TooManyRequests, "too many connections from this address");
-            return send_last(&mut socket, reply, Method::Get).await;
-        };
-        let Some(_room) = self.everybody.enter(Some(ANY), self.settings.max_connections) else {
-            return send_last(
-                &mut socket,
-                Reply::text(StatusCode::ServiceUnavailable, "too many connections"),
-                Method::Get,
-            )
-            .await;
+        let Settings { max_per_address, max_connections, .. } = self.settings;
+        let _place = match self.addresses.enter(peer.map(|peer| peer.ip()), max_per_address, max_connections) {
+            Ok(place) => place,
+            Err(full) => {
+                let (status, words) = match full {
+                    Full::Address => (StatusCode::TooManyRequests, "too many connections from this address"),
+                    Full::InAll => (StatusCode::ServiceUnavailable, "too many connections"),
+                };
+                return send_last(&mut socket, Reply::text(status, words), Method::Get).await;
+            }
         };
         let mut reader = HeadReader::new(self.settings.handshake_timeout);
         let head = match reader.next(&mut socket, true).await {

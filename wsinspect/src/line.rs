@@ -6,7 +6,7 @@ use crate::close;
 use crate::deflate::Inflated;
 use crate::frame::{Frame, Opcode};
 use crate::hex;
-use crate::lint::{Seen, Sender, Violation};
+use crate::lint::{Seen, Sender};
 use crate::message::Place;
 
 /// How frames are written.
@@ -42,55 +42,53 @@ impl Style {
         line.trim_end().to_owned()
     }
 
-    /// One violation, under the frame that it belongs to.
-    pub fn violation(self, violation: Violation) -> String {
-        format!("       !  {violation}")
-    }
-
     fn payload(self, frame: &Frame, place: Option<Place>) -> String {
         if frame.header.opcode == Opcode::CLOSE {
-            return self.close(&frame.payload);
+            return close(&frame.payload);
         }
-        let is_text = place.is_none() || place.and_then(|place| place.opcode) == Some(Opcode::TEXT);
-        let is_plain = !frame.header.rsv[0];
-        let shown = &frame.payload[..frame.payload.len().min(self.most)];
-        let more = frame.header.length - shown.len() as u64;
-        let mut written = match utf8(shown, more > 0 || place.is_some_and(|place| !place.is_last)) {
-            Some(_) if shown.is_empty() => String::new(),
-            Some(text) if is_text && is_plain => quoted(text),
-            _ => hex::write(shown),
-        };
-        if more > 0 {
-            let _ = write!(written, " and {} more", bytes_of(more));
-        }
-        written
+        let is_text = place.is_none_or(is_text) && !frame.header.rsv[0];
+        let is_part = place.is_some_and(|place| !place.is_last);
+        self.bytes(&frame.payload, frame.header.length, is_text, is_part)
     }
 
     /// A whole message without its compression, behind the bytes that it has then.
     fn inflated(self, message: &Inflated, place: Option<Place>) -> String {
-        let shown = &message.kept[..message.kept.len().min(self.most)];
-        let more = message.length - shown.len() as u64;
-        let is_text = place.and_then(|place| place.opcode) == Some(Opcode::TEXT);
-        let written = match utf8(shown, more > 0) {
-            Some(text) if is_text => quoted(text),
-            _ => hex::write(shown),
-        };
-        let more = if more > 0 { format!(" and {} more", bytes_of(more)) } else { String::new() };
-        format!("inflated to {}  {written}{more}", message.length)
+        let written = self.bytes(&message.kept, message.length, place.is_some_and(is_text), false);
+        format!("inflated to {}  {written}", message.length)
     }
 
-    fn close(self, payload: &[u8]) -> String {
-        let Some((code, reason)) = close::parse(payload) else {
-            return if payload.is_empty() { "no code".into() } else { hex::write(payload) };
+    /// Some of so many bytes: letters where they are text, and a part of one may be cut at its end; else hex.
+    fn bytes(self, kept: &[u8], length: u64, is_text: bool, is_part: bool) -> String {
+        let shown = &kept[..kept.len().min(self.most)];
+        let more = length - shown.len() as u64;
+        let written = match utf8(shown, is_part || more > 0) {
+            Some(text) if is_text && !shown.is_empty() => quoted(text),
+            _ => hex::write(shown),
         };
-        let name = close::name(code).unwrap_or_else(|| close::range(code));
-        let reason = match std::str::from_utf8(reason) {
-            Ok("") => String::new(),
-            Ok(text) => format!(" {}", quoted(text)),
-            Err(_) => format!(" {}", hex::write(reason)),
-        };
-        format!("{code} {name}{reason}")
+        if more > 0 { format!("{written} and {} more", bytes_of(more)) } else { written }
     }
+}
+
+/// What is remarked under a frame.
+pub fn remark(words: &str) -> String {
+    format!("       !  {words}")
+}
+
+fn is_text(place: Place) -> bool {
+    place.opcode == Some(Opcode::TEXT)
+}
+
+fn close(payload: &[u8]) -> String {
+    let Some((code, reason)) = close::parse(payload) else {
+        return if payload.is_empty() { "no code".into() } else { hex::write(payload) };
+    };
+    let name = close::name(code).unwrap_or_else(|| close::range(code));
+    let reason = match std::str::from_utf8(reason) {
+        Ok("") => String::new(),
+        Ok(text) => format!(" {}", quoted(text)),
+        Err(_) => format!(" {}", hex::write(reason)),
+    };
+    format!("{code} {name}{reason}")
 }
 
 /// The letters of some bytes; where they are a part of more, without one that is cut at the end.

@@ -60,16 +60,6 @@ pub enum Violation {
 }
 
 impl Violation {
-    /// Its name, for scripts and filters.
-    pub fn name(self) -> &'static str {
-        self.describe().0
-    }
-
-    /// The document and section of the rule.
-    pub fn section(self) -> &'static str {
-        self.describe().1
-    }
-
     /// Name, section and words, in one place so that no rule is without one of them.
     fn describe(self) -> (&'static str, &'static str, &'static str) {
         use Violation as V;

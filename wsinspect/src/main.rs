@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser};
 use wsinspect::deflate::Inflate;
 use wsinspect::frame::{Frames, Rest};
-use wsinspect::line::{Style, explain};
+use wsinspect::hex;
+use wsinspect::line::{Style, bytes_of, explain, remark};
 use wsinspect::lint::{Lint, Sender};
-use wsinspect::{hex, line};
 
 use crate::cli::{Cli, Command, Decode, From, Severity};
 
@@ -71,7 +71,7 @@ fn decode(flags: &Decode) -> anyhow::Result<Outcome> {
         }
         if flags.lint != Severity::Off {
             violations += seen.broken.len();
-            out.extend(seen.broken.into_iter().map(|violation| style.violation(violation)));
+            out.extend(seen.broken.iter().map(|violation| remark(&violation.to_string())));
         }
     });
     out.extend(rest(frames.finish(), flags.quiet));
@@ -93,12 +93,12 @@ fn rest(rest: Rest, is_quiet: bool) -> Vec<String> {
     match rest {
         Rest::Nothing => Vec::new(),
         Rest::Header(header) => {
-            vec![format!("       !  cut off: {} is the beginning of a header", hex::write(&header))]
+            vec![remark(&format!("cut off: {} is the beginning of a header", hex::write(&header)))]
         }
         Rest::Frame(frame) => {
-            let there = line::bytes_of(frame.came);
-            let told = format!("       !  cut off: {there} of {} came", frame.header.length);
-            let explained = if is_quiet { Vec::new() } else { line::explain(&frame) };
+            let there = bytes_of(frame.came);
+            let told = remark(&format!("cut off: {there} of {} came", frame.header.length));
+            let explained = if is_quiet { Vec::new() } else { explain(&frame) };
             explained.into_iter().chain([told]).collect()
         }
     }

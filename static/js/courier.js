@@ -58,6 +58,7 @@ export class Courier {
   peopleChanged() {}
   operationRejected() {}
   inkWasLost() {}
+
   // Connection delegate
 
   firstMessages() {

@@ -205,8 +205,8 @@ pub fn kills(data: &str, trial: Trial) -> Survived {
     let address = free_port();
     let mut dice = Dice(seed);
     let is_over = AtomicBool::new(false);
-    let (server, drawers) = std::thread::scope(|scope| {
-        let mut server = start(data, &address);
+    let (server, drawers, killed) = std::thread::scope(|scope| {
+        let (mut server, mut killed) = (start(data, &address), 0);
         let drawing: Vec<_> = (0..people)
             .map(|number| {
                 let (address, is_over) = (&address, &is_over);
@@ -225,17 +225,18 @@ pub fn kills(data: &str, trial: Trial) -> Survived {
             server.signal(Signal::KILL);
             server.wait();
             server = start(data, &address);
+            killed += 1;
             if drawing.iter().any(ScopedJoinHandle::is_finished) {
                 break;
             }
         }
         is_over.store(true, Ordering::Relaxed);
-        (server, joined(drawing))
+        (server, joined(drawing), killed)
     });
     let operations = agree(drawers, &server.address);
     assert!(server.stop().success());
     check_again(data, &address, operations);
-    Survived { faults: kills, operations }
+    Survived { faults: killed, operations }
 }
 
 /// People draw through a network that fails so often.

@@ -6,10 +6,11 @@ use std::process::Command;
 use inkwire_tests::server::binary;
 use inkwire_tests::tools::{are_there, root};
 
-/// Runs a folder of tests by Node's own runner.
-fn node(folder: &str, timeout_seconds: u32) {
+/// Runs those tests of a folder whose file's name is meant, by Node's own runner.
+fn node(folder: &str, is_meant: impl Fn(&str) -> bool, timeout_seconds: u32) {
     let files = std::fs::read_dir(root().join("tests").join(folder)).unwrap().map(|entry| entry.unwrap().path());
-    let tests: Vec<_> = files.filter(|path| path.to_string_lossy().ends_with(".test.mjs")).collect();
+    let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let tests: Vec<_> = files.filter(|path| name(path).ends_with(".test.mjs") && is_meant(&name(path))).collect();
     assert!(!tests.is_empty(), "tests/{folder} has lost its tests");
     let output = Command::new("node")
         .arg("--test")
@@ -28,16 +29,28 @@ fn node(folder: &str, timeout_seconds: u32) {
 #[test]
 fn the_units_of_the_page_work() {
     if are_there("the page's unit tests", &[&on_path("node")]) {
-        node("unit", 60);
+        node("unit", |_| true, 60);
     }
 }
 
+/// The file whose test spends a minute offline; it has a thread of its own, so that others go on meanwhile.
+const KEPT: &str = "kept.test.mjs";
+
 #[test]
 fn people_draw_together_in_a_real_browser() {
+    in_chromium(|name| name != KEPT);
+}
+
+#[test]
+fn what_is_drawn_is_kept_in_a_real_browser() {
+    in_chromium(|name| name == KEPT);
+}
+
+fn in_chromium(is_meant: impl Fn(&str) -> bool) {
     let playwright = root().join("tests/node_modules/playwright-core");
     let chromium = Path::new("/usr/bin/chromium");
     if are_there("the browser tests", &[&on_path("node"), chromium, &playwright]) {
-        node("browser", 300);
+        node("browser", is_meant, 300);
     }
 }
 

@@ -2,6 +2,8 @@
 
 /// The operator's commands for boards.
 mod boards;
+/// The page in a real browser, and its units in Node. It takes longest, so its name lets it begin early (tests go by name).
+mod browser;
 /// Kills and cuts.
 mod chaos;
 /// The command line: help, flags, exit codes.
@@ -18,8 +20,6 @@ mod durable;
 mod faults;
 /// Malformed HTTP, frames and packets, and everybody else undisturbed.
 mod hostile;
-/// The page in a real browser, and its units in Node.
-mod page;
 /// Joining, leaving, resuming, presence, shutting down.
 mod rooms;
 /// Scenario scripts against the board alone and over sockets.

@@ -2,6 +2,7 @@
 //! test each, named after what it shows.
 
 use std::net::Shutdown;
+use std::time::{Duration, Instant};
 
 use inkwire_tests::client::Client;
 use inkwire_tests::patience::wait_until;
@@ -54,6 +55,18 @@ fn a_half_closed_socket_does_not_spin() {
     unfinished.stream.shutdown(Shutdown::Write).unwrap();
     unfinished.rest();
     assert!(server.ticks() - before < 50, "half a second of work for twenty closed sockets");
+}
+
+#[test]
+fn a_message_is_answered_also_where_the_end_comes_right_behind_it() {
+    let server = Server::start(&[]);
+    let mut raw = Raw::connect(&server.address);
+    // All of it is there before the server has read any: message and end are seen in one turn.
+    raw.send(&[handshake("/echo", &server.address, "").as_bytes(), &client_frame(0x81, b"last words")].concat());
+    raw.stream.shutdown(Shutdown::Write).unwrap();
+    assert!(raw.head().starts_with("HTTP/1.1 101 "));
+    assert_eq!(raw.frame().expect("its echo").payload, b"last words");
+    assert_eq!(raw.rest(), b"", "and then the end");
 }
 
 #[test]
@@ -171,16 +184,19 @@ fn a_peer_that_misses_its_pongs_is_closed() {
     assert!(raw.rest().len() < 100, "and then the end");
 }
 
-/// As many connections as a thousand a second make in half a minute, as fast as they can: neither a descriptor nor memory
-/// is left behind.
+/// A thousand a second for half a minute, after ten seconds of the same: neither a descriptor nor memory is left behind.
 #[test]
 fn connections_that_open_and_close_leave_neither_bytes_nor_descriptors() {
+    const THREADS: u32 = 4;
+    const PACE: Duration = Duration::from_millis(THREADS as u64);
     let server = Server::start(&["--log", "warn"]);
-    let churn = |count: usize| {
+    let churn = |count: u32| {
+        let start = Instant::now();
         std::thread::scope(|scope| {
-            for _ in 0..4 {
+            for _ in 0..THREADS {
                 scope.spawn(|| {
-                    for _ in 0..count / 4 {
+                    for turn in 0..count / THREADS {
+                        std::thread::sleep((PACE * turn).saturating_sub(start.elapsed()));
                         let mut raw = Raw::connect(&server.address);
                         raw.send(handshake("/echo", &server.address, "").as_bytes());
                         raw.head();
@@ -215,8 +231,9 @@ fn ten_thousand_idle_connections_are_held_and_pinged_at_8_kib_each() {
     drop((0..50).map(|_| echo(&server)).collect::<Vec<_>>());
     let before = server.memory();
     let mut held: Vec<Raw> = (0..COUNT).map(|_| echo(&server)).collect();
-    for raw in &mut held {
-        assert_eq!(raw.frame().expect("a ping").opcode(), 9);
+    for at in (0..COUNT).chain(0..COUNT) {
+        let raw = &mut held[at];
+        assert_eq!(raw.frame().expect("a ping, and after its pong another").opcode(), 9);
         raw.send(&client_frame(0x8a, b""));
     }
     let each = server.memory().saturating_sub(before) / COUNT as u64;

@@ -309,6 +309,26 @@ fn a_peer_that_is_slow_in_the_middle_of_a_message_is_alive() {
 }
 
 #[test]
+fn a_peer_that_reads_slowly_and_says_nothing_is_alive() {
+    let settings = Settings {
+        ping_interval: std::time::Duration::from_millis(200),
+        pong_timeout: std::time::Duration::from_millis(300),
+        ..Settings::default()
+    };
+    let (address, _) = probe(settings);
+    let mut raw = open(&address);
+    say(&mut raw, "stream 8000000");
+    let (mut came, mut chunk) = (0, [0; 32 * 1024]);
+    while came < 8_000_000 {
+        came += match raw.stream.read(&mut chunk) {
+            Ok(0) | Err(_) => panic!("closed after {came} bytes"),
+            Ok(read) => read,
+        };
+        std::thread::park_timeout(std::time::Duration::from_millis(8));
+    }
+}
+
+#[test]
 fn connections_of_one_address_are_bounded_and_come_back() {
     let (address, _) = probe(Settings { max_per_address: 2, ..Settings::default() });
     let first = open(&address);

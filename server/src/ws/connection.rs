@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use async_tungstenite::tungstenite::{self, Error, error::ProtocolError};
+use bytes::Bytes;
 use smol::Timer;
 use smol::io::{AsyncRead, AsyncWrite};
 use smol::stream::Stream;
@@ -34,6 +35,8 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
 /// connection, and the reset can overtake the close code.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
+/// A ping without a payload (RFC 6455 section 5.5.2).
+const PING: Bytes = Bytes::from_static(&[0x89, 0]);
 /// Longest close reason (RFC 6455 section 5.5: a control frame has at most 125 bytes).
 const REASON: usize = 123;
 
@@ -74,6 +77,7 @@ pub async fn serve<S: Session>(
         now,
         last_heard: now,
         last_written: now,
+        is_blocked: false,
         pinged: false,
         timer: Timer::after(settings.ping_interval),
     };
@@ -128,6 +132,8 @@ struct Connection<'a, S> {
     last_heard: Instant,
     /// When the peer last took something, or nothing was on its way to it.
     last_written: Instant,
+    /// The socket took no more when it was last written to.
+    is_blocked: bool,
     pinged: bool,
     timer: Timer,
 }
@@ -240,7 +246,7 @@ impl<S: Session> Connection<'_, S> {
                 return false;
             }
             None => {
-                self.linger();
+                self.end_without_close();
                 return false;
             }
         };
@@ -252,7 +258,9 @@ impl<S: Session> Connection<'_, S> {
                 self.session.on_message(Message::Binary(bytes))
             }
             tungstenite::Message::Close(frame) => {
-                self.answer_close();
+                // The answer to it, which tungstenite writes when it is asked to read again, is the last frame.
+                self.stream.get_mut().takes_all = true;
+                self.give_the_rest();
                 let frame = frame.as_ref();
                 let code = frame.map_or(1005, |frame| u16::from(frame.code));
                 let reason = frame.map_or(String::new(), |frame| frame.reason.to_string());
@@ -281,14 +289,21 @@ impl<S: Session> Connection<'_, S> {
         }
     }
 
-    /// What the session has to say goes out before the answer to the peer's close frame, which tungstenite writes when it
-    /// is asked to read again.
-    fn answer_close(&mut self) {
-        self.session.on_ending();
+    /// What the session still has to say goes out now that the peer has ended, unless our close frame is out.
+    fn give_the_rest(&mut self) {
         let wire = self.stream.get_mut();
-        wire.takes_all = true;
+        if wire.closed {
+            return;
+        }
+        self.session.on_ending();
         wire.outgoing.widen(self.settings.max_outgoing);
         self.session.pull(&mut wire.outgoing);
+    }
+
+    /// The peer says no more, without a close frame. It may have asked something right before, and read on.
+    fn end_without_close(&mut self) {
+        self.give_the_rest();
+        self.linger();
     }
 
     /// tungstenite says nothing to the peer about what it refuses: the close code is sent here (RFC 6455 section 7.4.1; for
@@ -300,7 +315,7 @@ impl<S: Session> Connection<'_, S> {
             Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
                 Close::new(Close::PROTOCOL_ERROR, "a length is not in its shortest form")
             }
-            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return self.linger(),
+            Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => return self.end_without_close(),
             Error::Protocol(error) => Close::new(Close::PROTOCOL_ERROR, error.to_string()),
             _ => return self.linger(),
         };
@@ -363,18 +378,24 @@ impl<S: Session> Connection<'_, S> {
     /// Writes, and pulls more, until the socket takes no more or nothing is left.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         let before = self.stream.get_ref().outgoing.written;
+        let was_blocked = std::mem::take(&mut self.is_blocked);
         for _ in 0..PULLS_PER_TURN {
             let wire = self.stream.get_mut();
             let drained = wire.poll_drain(cx);
             if drained.is_ready() || wire.outgoing.written > before {
                 self.last_written = self.now;
             }
-            if wire.outgoing.written > before && self.session.is_saturated() {
-                // Nothing is read of a peer that is saturated, not even its pongs: it lives as long as it takes.
-                self.last_heard = self.last_written;
+            if was_blocked && wire.outgoing.written > before {
+                // The kernel's buffer was full and is not: the peer takes, slowly, and lives. It may have no pong for us
+                // yet, for a ping that stands behind all this, and of one that is saturated not even pongs are read.
+                self.last_heard = self.now;
+                self.pinged = false;
             }
             match drained {
-                Poll::Pending => return Ok(()),
+                Poll::Pending => {
+                    self.is_blocked = true;
+                    return Ok(());
+                }
                 Poll::Ready(result) => result?,
             }
             if self.phase != Phase::Open {
@@ -472,7 +493,7 @@ impl<S: Session> Connection<'_, S> {
 
     fn ping(&mut self, cx: &mut Context<'_>) {
         self.pinged = true;
-        let _ = pin!(self.stream.send(tungstenite::Message::Ping(Vec::new().into()))).poll(cx);
+        self.stream.get_mut().outgoing.push(PING);
         let _ = self.poll_write(cx);
     }
 
@@ -492,5 +513,64 @@ impl<S: Session> Connection<'_, S> {
                 counter.inc_by(now - before);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::net::TcpStream;
+
+    use super::*;
+    use crate::listen::Listener;
+    use crate::worker::Workers;
+    use crate::ws::{Opcode, Outgoing, frame};
+
+    /// Has something to say every other time that it is asked, and wants to be closed.
+    #[derive(Default)]
+    struct Talker {
+        has_talked: bool,
+    }
+
+    impl Session for Talker {
+        fn on_message(&mut self, _: Message<'_>) -> Result<(), Close> {
+            Ok(())
+        }
+
+        fn pull(&mut self, out: &mut Outgoing) {
+            self.has_talked = !self.has_talked;
+            if self.has_talked {
+                out.push(frame(Opcode::Text, b"more"));
+            }
+        }
+
+        fn wants_close(&mut self) -> Option<Close> {
+            Some(Close::new(4000, ""))
+        }
+
+        fn on_close(&mut self, _: &Close) {}
+    }
+
+    #[test]
+    fn nothing_goes_out_behind_the_close_frame_also_when_the_peer_answers_it() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.url("").trim_start_matches("http://").to_owned();
+        std::thread::spawn(move || {
+            let talk = |socket| async {
+                let (connections, metrics) = (Connections::default(), Metrics::default());
+                let open = |_, _| Talker::default();
+                serve(socket, Vec::new(), &Settings::default(), &connections, &metrics, open).await;
+            };
+            let workers = Workers::start(None).unwrap();
+            smol::block_on(workers.serve_all::<_, ()>(&listener, talk));
+        });
+        let mut near = TcpStream::connect(address.trim_end_matches('/')).unwrap();
+        let mut came = [0; 10];
+        near.read_exact(&mut came).unwrap();
+        assert_eq!(came, *b"\x81\x04more\x88\x02\x0f\xa0");
+        near.write_all(&[0x88, 0x82, 0, 0, 0, 0, 0x0f, 0xa0]).unwrap();
+        let mut behind = Vec::new();
+        near.read_to_end(&mut behind).unwrap();
+        assert_eq!(behind, b"");
     }
 }

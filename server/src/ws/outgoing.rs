@@ -10,6 +10,8 @@ use smol::io::AsyncWrite;
 
 /// As many bytes are taken from a session at once where nobody says more; a message that is larger goes out whole.
 const CAPACITY: usize = 64 * 1024;
+/// An idle connection keeps places for so many frames, which spares a talkative one an allocation for each message.
+const KEPT: usize = 4;
 /// Frames of one system call.
 const SLICES: usize = 16;
 
@@ -66,8 +68,9 @@ impl Outgoing {
             self.written += written as u64;
             self.advance(written);
         }
-        // An idle connection keeps no buffer.
-        self.frames = VecDeque::new();
+        if self.frames.capacity() > KEPT {
+            self.frames = VecDeque::new();
+        }
         Poll::Ready(Ok(()))
     }
 

@@ -196,7 +196,7 @@ fn connections_that_open_and_close_leave_neither_bytes_nor_descriptors() {
             for _ in 0..THREADS {
                 scope.spawn(|| {
                     for turn in 0..count / THREADS {
-                        std::thread::sleep((PACE * turn).saturating_sub(start.elapsed()));
+                        std::thread::park_timeout((PACE * turn).saturating_sub(start.elapsed()));
                         let mut raw = Raw::connect(&server.address);
                         raw.send(handshake("/echo", &server.address, "").as_bytes());
                         raw.head();

@@ -69,6 +69,20 @@ impl LengthForm {
         }
     }
 
+    /// Bits of the length: 7, 16 or 64.
+    pub fn bits(self) -> u8 {
+        match self {
+            Self::Bits7 => 7,
+            Self::Bits16 => 16,
+            Self::Bits64 => 64,
+        }
+    }
+
+    /// The form with so many bits.
+    pub fn of_bits(bits: u8) -> Option<Self> {
+        [Self::Bits7, Self::Bits16, Self::Bits64].into_iter().find(|form| form.bits() == bits)
+    }
+
     /// The shortest form that holds a length.
     pub fn shortest(length: u64) -> Self {
         match length {

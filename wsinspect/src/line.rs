@@ -17,7 +17,7 @@ pub struct Style {
 }
 
 impl Style {
-    /// One frame: its offset, direction, opcode, flags, bytes of payload, and the payload.
+    /// One frame: its direction, opcode, flags, bytes of payload, and the payload.
     pub fn frame(self, frame: &Frame, sender: Option<Sender>, seen: &Seen) -> String {
         let place = seen.place;
         let header = &frame.header;
@@ -32,14 +32,13 @@ impl Style {
         };
         let told = [place.and_then(fragment), Some(payload)];
         let told = told.into_iter().flatten().collect::<Vec<_>>().join("  ");
-        let line = format!(
-            "{:>8}  {arrow} {:<6} {:<14} {:>8}  {told}",
-            frame.offset,
-            header.opcode.name(),
-            flags(frame),
-            header.length
-        );
+        let line = format!("{arrow} {:<6} {:<14} {:>8}  {told}", header.opcode.name(), flags(frame), header.length);
         line.trim_end().to_owned()
+    }
+
+    /// Bytes that are most likely text.
+    pub fn text(self, bytes: &[u8]) -> String {
+        self.bytes(bytes, bytes.len() as u64, true, false)
     }
 
     fn payload(self, frame: &Frame, place: Option<Place>) -> String {

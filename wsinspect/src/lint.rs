@@ -95,6 +95,18 @@ impl Violation {
     }
 }
 
+impl Violation {
+    /// The rule's name, the same in every output.
+    pub fn name(self) -> &'static str {
+        self.describe().0
+    }
+
+    /// Where the rule stands, such as `RFC 6455 5.1`.
+    pub fn section(self) -> &'static str {
+        self.describe().1
+    }
+}
+
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (name, section, words) = self.describe();

@@ -65,7 +65,7 @@ fn decode(flags: &Decode) -> anyhow::Result<Outcome> {
     frames.push(&bytes, |frame| {
         let sender = flags.from.map_or(guessed(frame.header.mask.is_some()), From::sender);
         let seen = lint.check(&frame);
-        out.push(style.frame(&frame, Some(sender), &seen));
+        out.push(format!("{:>8}  {}", frame.offset, style.frame(&frame, Some(sender), &seen)));
         if !flags.quiet {
             out.extend(explain(&frame));
         }

@@ -1,20 +1,20 @@
 //! The command line of `wsinspect`, and its exit codes.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use wsinspect::lint::Sender;
-
-/// Exit code: a rule was broken, with `--lint error`.
-pub(crate) const VIOLATION: u8 = 6;
-/// Exit code: a local file, or what was read from it, is not what it should be.
-pub(crate) const LOCAL_FILE: u8 = 9;
 
 /// Shows WebSocket frames as they truly are.
 #[derive(Debug, Parser)]
 #[command(
     name = "wsinspect",
     version,
-    after_help = "Exit codes: 0 done, 2 wrong usage, 6 a rule was broken (with --lint error), 9 the input cannot be read."
+    after_help = "Exit codes: 0 done, 2 wrong usage, 3 an address cannot be reached or listened on, 5 the handshake was refused, \
+                  6 a rule was broken (with --lint error), 7 closed abnormally, 8 waited in vain, \
+                  9 a file or the input cannot be read or written, 130 interrupted. A closed pipe ends quietly with 0."
 )]
 pub(crate) struct Cli {
     #[command(subcommand)]
@@ -23,6 +23,12 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Connect to a server: send messages, show everything that goes either way.
+    Connect(Connect),
+    /// Stand between clients and a server, pass every byte as it is, and show it.
+    Proxy(Proxy),
+    /// Show a recording, with the same views and filters.
+    Show(Show),
     /// Explain the bytes of frames, bit by bit, and say which rules they break.
     Decode(Decode),
     /// Print shell completions.
@@ -32,6 +38,124 @@ pub(crate) enum Command {
     },
     /// Print the man page.
     Man,
+}
+
+/// What is shown, and how.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is shown")]
+pub(crate) struct Look {
+    /// Lines for people, or JSON lines (schema version 1).
+    #[arg(short, long, value_enum, default_value_t = Format::Text)]
+    pub(crate) format: Format,
+    /// The time before each line.
+    #[arg(long, value_enum, default_value_t = Time::Rel)]
+    pub(crate) time: Time,
+    /// Every header of both heads.
+    #[arg(short = 'I', long)]
+    pub(crate) handshake: bool,
+    /// No pings, pongs and closes.
+    #[arg(long)]
+    pub(crate) hide_control: bool,
+    /// Only frames of one side.
+    #[arg(long, value_enum)]
+    pub(crate) only: Option<From>,
+    /// Only frames with these opcodes, by number.
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u8).range(..16))]
+    pub(crate) opcode: Vec<u8>,
+    /// Only frames with at least so many bytes of payload.
+    #[arg(long, default_value_t = 0, value_name = "BYTES")]
+    pub(crate) min_size: u64,
+    /// Only frames in whose payload (of a compressed message: the message) this regular expression is found.
+    #[arg(long = "match", value_name = "REGEX")]
+    pub(crate) matching: Option<regex::bytes::Regex>,
+    /// Most bytes of a payload that are shown to people; JSON lines have all that is kept.
+    #[arg(long, default_value_t = 256, value_name = "BYTES")]
+    pub(crate) max_payload: usize,
+    /// Most bytes of a payload that are kept, and that a compressed message may become.
+    #[arg(long, default_value_t = 1024 * 1024, value_name = "BYTES")]
+    pub(crate) keep: usize,
+    /// What broken rules are: off, warn, or error (exit code 6).
+    #[arg(long, value_enum, default_value_t = Severity::Warn)]
+    pub(crate) lint: Severity,
+    /// Record everything into this file as JSON lines, whatever is shown.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) write: Option<PathBuf>,
+}
+
+/// What an event becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Jsonl,
+}
+
+/// Which time stands before a line: UTC, since the connection was made, since the line before, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Time {
+    Abs,
+    Rel,
+    Delta,
+    None,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Proxy {
+    /// Where clients connect: HOST:PORT.
+    pub(crate) listen: String,
+    /// The server: HOST:PORT, or a ws:// URL, of which the path is left to the clients.
+    pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) look: Look,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Show {
+    /// A recording in JSON lines; standard input with -.
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) look: Look,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Connect {
+    /// ws://HOST[:PORT][/PATH].
+    pub(crate) url: String,
+    /// Send this text; more than once, in their order. Standard input is not read then.
+    #[arg(short = 'x', long, value_name = "TEXT")]
+    pub(crate) execute: Vec<String>,
+    /// What is sent is binary, not text.
+    #[arg(short, long)]
+    pub(crate) binary: bool,
+    /// A header of the request, "Name: value".
+    #[arg(short = 'H', long, value_name = "HEADER")]
+    pub(crate) header: Vec<String>,
+    /// A sub-protocol that is offered.
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) subprotocol: Vec<String>,
+    /// The request's Origin.
+    #[arg(long, value_name = "URL")]
+    pub(crate) origin: Option<String>,
+    /// End when so many messages have come.
+    #[arg(short, long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    /// End when a message has come in which this regular expression is found.
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) until: Option<regex::bytes::Regex>,
+    /// End when nothing has come for so long.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) idle: Option<Duration>,
+    /// End after so long.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) duration: Option<Duration>,
+    /// How long nothing may come after the end of the input before the connection is closed, where neither --count nor --until
+    /// says when.
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub(crate) linger: Duration,
+    /// How long connecting may take, and the handshake, and the answer to our close.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) connect_timeout: Duration,
+    #[command(flatten)]
+    pub(crate) look: Look,
 }
 
 #[derive(Debug, Args)]

@@ -152,6 +152,14 @@ impl Header {
     }
 }
 
+/// The bytes of a frame, its payload masked where the header has a key (RFC 6455 section 5.3). The header may lie.
+pub fn encode(header: &Header, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = header.to_bytes();
+    let key = header.mask.unwrap_or_default();
+    bytes.extend(payload.iter().zip(key.iter().cycle()).map(|(byte, key)| byte ^ key));
+    bytes
+}
+
 /// A frame that has come to its end, or to that of the bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {

@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 
-use async_tungstenite::tungstenite::handshake::derive_accept_key;
+/// The answer to a key (section 4.2.2, step 5.4).
+pub use async_tungstenite::tungstenite::handshake::derive_accept_key;
 
 /// Longest head that is read, in bytes.
 pub const LONGEST_HEAD: usize = 64 * 1024;

@@ -101,6 +101,8 @@ pub struct Tap {
     server: Side,
     request: Option<Head>,
     closed: Closed,
+    /// Who has ended before the handshake was done.
+    early: Vec<Sender>,
     /// Directions that carry frames.
     open: u8,
 }
@@ -110,7 +112,7 @@ impl Tap {
     pub fn new(limits: Limits) -> Self {
         let (client, server) = (Side::Head(Vec::new()), Side::Head(Vec::new()));
         let closed = Closed { by: None, code: 1006, reason: String::new(), is_clean: false };
-        Self { limits, client, server, request: None, closed, open: 0 }
+        Self { limits, client, server, request: None, closed, early: Vec::new(), open: 0 }
     }
 
     /// For a connection whose handshake is known already.
@@ -201,11 +203,15 @@ impl Tap {
         each(Event::Handshake(Box::new(Handshake { request, response, agreed, refusal })));
         self.push(Sender::Client, &eager, each);
         self.push(Sender::Server, &behind, each);
+        std::mem::take(&mut self.early).into_iter().for_each(|sender| self.finish(sender, each));
         Ok(())
     }
 
     /// A direction has ended.
     pub fn finish(&mut self, sender: Sender, each: &mut dyn FnMut(Event)) {
+        if let Side::Head(_) = self.side(sender) {
+            return self.early.push(sender);
+        }
         match std::mem::replace(self.side(sender), Side::Ignored) {
             Side::Frames { frames, .. } => {
                 match frames.finish() {
@@ -284,6 +290,17 @@ mod tests {
         let masked = [0xc1, 0x87, 0, 0, 0, 0, 0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00];
         let all = told(&[(Sender::Client, &[REQUEST, &masked].concat()), (Sender::Server, RESPONSE)]);
         assert!(matches!(&all[1], Event::Frame { sender: Sender::Client, seen, .. } if seen.inflated.is_some()));
+    }
+
+    #[test]
+    fn a_client_that_ends_before_the_response_is_there_is_understood_too() {
+        let (mut tap, mut all) = (Tap::new(LIMITS), Vec::new());
+        let mut each = |event| all.push(event);
+        tap.push(Sender::Client, &[REQUEST, &[0x89, 0x80, 0, 0, 0, 0]].concat(), &mut each);
+        tap.finish(Sender::Client, &mut each);
+        tap.push(Sender::Server, RESPONSE, &mut each);
+        tap.finish(Sender::Server, &mut each);
+        assert!(matches!(all[..], [Event::Handshake(_), Event::Frame { .. }, Event::Closed(_)]), "{all:?}");
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod autobahn;
 mod bench;
 mod chaos;
 mod fuzz;
+mod inspect;
 mod process;
 mod screenshot;
 mod setup;
@@ -37,6 +38,8 @@ enum Command {
     Chaos(chaos::Flags),
     /// Feed random packets to the decoder (needs a nightly toolchain).
     Fuzz(fuzz::Flags),
+    /// Run `wsinspect`; without arguments, talk to the local drawing server.
+    Inspect(inspect::Flags),
     /// Take the README's screenshot from the real page.
     Screenshot,
 }
@@ -60,6 +63,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(flags) => bench::run(&flags),
         Command::Chaos(flags) => chaos::run(&flags),
         Command::Fuzz(flags) => fuzz::run(&flags),
+        Command::Inspect(flags) => inspect::run(&flags),
         Command::Screenshot => screenshot::run(),
     }
 }

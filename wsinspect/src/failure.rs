@@ -1,0 +1,70 @@
+//! How a command ends, and the exit code of each way.
+
+use std::io;
+use std::process::ExitCode;
+
+/// A command has done what it was told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// And that was all.
+    Done,
+    /// A rule was broken, and that was to be an error.
+    Violation,
+    /// It was interrupted.
+    Interrupted,
+}
+
+/// Why it has not.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    /// An address that cannot be connected to, or listened on.
+    #[error("{0}")]
+    Unreachable(String),
+    /// The server has refused, or has answered what is no WebSocket.
+    #[error("{0}")]
+    Refused(String),
+    /// The connection ended without a close frame, or with an unexpected code.
+    #[error("{0}")]
+    Abnormal(String),
+    /// Something was waited for in vain.
+    #[error("{0}")]
+    TimeOut(String),
+    /// A file, or what was read from it.
+    #[error("{0}")]
+    Input(String),
+    /// Reading or writing.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl Failure {
+    /// A local file, or what was read from it, is not what it should be.
+    pub(crate) fn input(error: impl ToString) -> Self {
+        Self::Input(error.to_string())
+    }
+
+    fn code(&self) -> u8 {
+        match self {
+            Self::Unreachable(_) => 3,
+            Self::Refused(_) => 5,
+            Self::Abnormal(_) => 7,
+            Self::TimeOut(_) => 8,
+            Self::Input(_) | Self::Io(_) => 9,
+        }
+    }
+}
+
+/// Says what failed, in one line, and gives the exit code.
+pub(crate) fn end(result: Result<Outcome, Failure>) -> ExitCode {
+    match result {
+        Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Violation) => ExitCode::from(6),
+        Ok(Outcome::Interrupted) => ExitCode::from(130),
+        // Whoever reads our output has had enough: a quiet end.
+        Err(Failure::Io(error)) if error.kind() == io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("wsinspect: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}

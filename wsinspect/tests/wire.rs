@@ -1,0 +1,271 @@
+//! `wsinspect connect`, `proxy` and `show`, as they are run, against servers that do as they are told.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread;
+
+use wsinspect::handshake::{Head, derive_accept_key};
+
+const CLOSE: [u8; 4] = [0x88, 2, 0x03, 0xe8];
+
+fn wsinspect(arguments: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("wsinspect"));
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+fn told(output: &Output) -> (Option<i32>, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// A server of one connection; its address.
+fn server(serve: impl FnOnce(TcpStream) + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || serve(listener.accept().unwrap().0));
+    address
+}
+
+fn request(stream: &mut TcpStream) -> Head {
+    let (mut bytes, mut byte) = (Vec::new(), [0]);
+    while !bytes.ends_with(b"\r\n\r\n") {
+        stream.read_exact(&mut byte).unwrap();
+        bytes.extend(byte);
+    }
+    Head::request(&bytes).unwrap().unwrap().0
+}
+
+fn response(request: &Head) -> Vec<u8> {
+    let accept = derive_accept_key(request.get("Sec-WebSocket-Key").unwrap().as_bytes());
+    format!("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n")
+        .into_bytes()
+}
+
+/// A server that answers the handshake, says something in the same packet, and reads until the client ends.
+fn saying(bytes: &[u8]) -> String {
+    let bytes = bytes.to_vec();
+    server(move |mut stream| {
+        let request = request(&mut stream);
+        stream.write_all(&[response(&request), bytes].concat()).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    })
+}
+
+fn connect(address: &str, more: &[&str]) -> (Option<i32>, String, String) {
+    let url = format!("ws://{address}/chat?x=1");
+    let arguments = [&["connect", &url, "--time", "none"], more].concat();
+    told(&wsinspect(&arguments).output().unwrap())
+}
+
+/// The next frame of a client, without its mask, of at most 125 bytes.
+fn frame(stream: &mut TcpStream) -> (u8, Vec<u8>) {
+    let mut header = [0; 6];
+    stream.read_exact(&mut header).unwrap();
+    let mut payload = vec![0; usize::from(header[1] & 0x7f)];
+    stream.read_exact(&mut payload).unwrap();
+    payload.iter_mut().zip(header[2..].iter().cycle()).for_each(|(byte, key)| *byte ^= key);
+    (header[0], payload)
+}
+
+#[test]
+fn a_conversation_is_shown_and_closed_properly() {
+    let address = server(|mut stream| {
+        let request = request(&mut stream);
+        assert_eq!((request.target(), request.get("X-Name")), ("/chat?x=1", Some("ada")));
+        stream.write_all(&response(&request)).unwrap();
+        assert_eq!(frame(&mut stream), (0x81, b"hello".to_vec()));
+        stream.write_all(&[0x89, 1, b'?', 0x01, 2, b'h', b'e', 0x80, 1, b'y']).unwrap();
+        assert_eq!(frame(&mut stream), (0x8a, b"?".to_vec()), "a ping is answered");
+        assert_eq!(frame(&mut stream), (0x88, vec![0x03, 0xe8]));
+        stream.write_all(&CLOSE).unwrap();
+    });
+    let (code, out, error) = connect(&address, &["-x", "hello", "-H", "X-Name: ada", "--until", "^hey$"]);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    insta::assert_snapshot!(out.replace(&address, "HOST"));
+}
+
+/// What users of other tools ask for most: the input ends, and the answer still comes.
+#[test]
+fn a_reply_is_not_lost_at_the_end_of_the_input() {
+    let address = server(|mut stream| {
+        let request = request(&mut stream);
+        stream.write_all(&response(&request)).unwrap();
+        let (_, question) = frame(&mut stream);
+        thread::park_timeout(std::time::Duration::from_millis(300));
+        stream.write_all(&[&[0x81, question.len() as u8][..], &question].concat()).unwrap();
+        assert_eq!(frame(&mut stream).0, 0x88, "and only then a close");
+        stream.write_all(&CLOSE).unwrap();
+    });
+    let mut child = wsinspect(&[&format!("ws://{address}")]).stdin(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(b"a question\r\n").unwrap();
+    let (code, out, _) = told(&child.wait_with_output().unwrap());
+    assert_eq!(code, Some(0));
+    assert!(out.contains("<-- text   FIN                  10  \"a question\""), "{out}");
+}
+
+#[test]
+fn every_way_to_end_has_its_exit_code_and_one_line() {
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let (code, _, error) = connect(&free, &[]);
+    assert_eq!((code, error.lines().count()), (Some(3), 1), "{error}");
+
+    let refusing = server(|mut stream| {
+        request(&mut stream);
+        stream.write_all(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 10\r\n\r\nnot\x1b[31myou").unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    });
+    let (code, out, error) = connect(&refusing, &[]);
+    assert_eq!((code, error.as_str()), (Some(5), "wsinspect: the server answers 403 Forbidden\n"));
+    assert!(out.contains(r#"<-- "not\u{1b}[31myou""#), "the body is shown, and orders nothing: {out}");
+
+    let wrong = server(|mut stream| {
+        request(&mut stream);
+        let text = "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: x\r\n\r\n";
+        stream.write_all(text.as_bytes()).unwrap();
+    });
+    let (code, _, error) = connect(&wrong, &[]);
+    assert!(
+        code == Some(5) && error.starts_with("wsinspect: Sec-WebSocket-Accept is \"x\", for this key it is"),
+        "{error}"
+    );
+
+    let masking = [&[0x81, 0x80, 1, 2, 3, 4][..], &CLOSE].concat();
+    assert_eq!(connect(&saying(&masking), &["--lint", "error"]).0, Some(6));
+    assert_eq!(connect(&saying(&masking), &[]).0, Some(0));
+
+    let (code, _, error) = connect(&saying(&[0x88, 4, 0x03, 0xf3, b'n', b'o']), &[]);
+    assert_eq!((code, error.as_str()), (Some(7), "wsinspect: the server closed with 1011 Internal Error \"no\"\n"));
+    let (code, out, error) = connect(&saying(&[0x81, 1, b'a', 0x81, 9]), &[]);
+    assert_eq!((code, error.as_str()), (Some(7), "wsinspect: the server ended the connection without a close frame\n"));
+    assert!(out.contains("\"a\"") && out.contains("cut off: 0 bytes of 9 came"), "what came is shown: {out}");
+
+    let (code, _, error) = connect(&saying(&CLOSE), &["--count", "1"]);
+    assert_eq!((code, error.as_str()), (Some(8), "wsinspect: 0 messages came, and not what was waited for\n"));
+    let (code, _, error) = connect(&saying(&CLOSE), &["--write", "/nowhere/at/all"]);
+    assert_eq!(code, Some(9));
+    assert!(error.starts_with("wsinspect: /nowhere/at/all: "), "{error}");
+    assert_eq!(connect(&free, &["--count", "many"]).0, Some(2));
+}
+
+#[test]
+fn a_closed_pipe_is_a_quiet_end() {
+    let address = saying(&[&[0x81, 1, b'a'].repeat(100_000)[..], &CLOSE].concat());
+    let mut child = wsinspect(&["connect", &format!("ws://{address}")]).spawn().unwrap();
+    let mut first = String::new();
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut first).unwrap();
+    let (code, _, error) = told(&child.wait_with_output().unwrap());
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+}
+
+/// A proxy in front of a server, and where it listens.
+fn proxy(server: &str, more: &[&str]) -> (Child, String) {
+    let mut child = wsinspect(&[&["proxy", "127.0.0.1:0", server], more].concat()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.split_whitespace().nth(3).expect("it says where it listens").to_owned();
+    (child, address)
+}
+
+fn interrupt(child: Child) -> (Option<i32>, String, String) {
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    told(&child.wait_with_output().unwrap())
+}
+
+fn recording(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
+}
+
+#[test]
+fn a_proxy_passes_every_byte_as_it_is_and_shows_what_it_was() {
+    // Rules are broken on both sides: wrong masks, reserved bits and opcodes, lengths in too many bytes, half a frame.
+    let noise: Vec<u8> = (0..300_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let of_server =
+        [&[0x81, 0x81, 1, 2, 3, 4, b'a' ^ 1, 0xf3, 0, 0x82, 127, 0, 0, 0, 0, 0, 0, 0, 1, 7][..], &noise].concat();
+    let of_client = [&[0x81, 1, b'x', 0x82, 0xfe, 0, 2, 0, 0, 0, 0, 1, 2][..], &noise].concat();
+    let (sends, expected) = (of_server.clone(), of_client.clone());
+    let address = server(move |mut stream| {
+        let request = request(&mut stream);
+        stream.write_all(&[response(&request), sends].concat()).unwrap();
+        let mut came = Vec::new();
+        stream.read_to_end(&mut came).unwrap();
+        assert!(came == expected, "what the client sent");
+        stream.write_all(b"after the client's end").unwrap();
+    });
+    let file = recording("noise.jsonl");
+    let (child, listening) = proxy(&address, &["--write", file.to_str().unwrap(), "--time", "none"]);
+    let mut client = TcpStream::connect(&listening).unwrap();
+    let head = format!("GET /a HTTP/1.1\r\nHost: {listening}\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+    client.write_all(&[head.as_bytes(), &of_client].concat()).unwrap();
+    client.shutdown(Shutdown::Write).unwrap();
+    let mut came = Vec::new();
+    client.read_to_end(&mut came).unwrap();
+    let begins = came.windows(4).position(|bytes| bytes == b"\r\n\r\n").unwrap() + 4;
+    assert!(came[begins..] == [&of_server[..], b"after the client's end"].concat(), "what the server sent");
+    let (code, out, _) = interrupt(child);
+    assert_eq!(code, Some(130));
+    for line in ["mask-from-server", "length-not-shortest", "mask-missing", "rsv2", "reserved-opcode"] {
+        assert!(out.contains(line), "{line} is told: {out}");
+    }
+    // The recording shows the same frames again.
+    let (code, shown, _) = told(&wsinspect(&["show", file.to_str().unwrap(), "--time", "none"]).output().unwrap());
+    let frames = |text: &str| text.lines().filter(|line| line.contains("--")).map(str::to_owned).collect::<Vec<_>>();
+    assert_eq!((code, frames(&shown)), (Some(0), frames(&out)));
+}
+
+#[test]
+fn many_connections_pass_beside_each_other_with_numbers_of_their_own() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || {
+                let request = request(&mut stream);
+                stream.write_all(&[&response(&request)[..], &CLOSE].concat()).unwrap();
+                stream.read_to_end(&mut Vec::new()).unwrap();
+            });
+        }
+    });
+    let (child, listening) = proxy(&address, &["--format", "jsonl"]);
+    let clients: Vec<_> = (0..20)
+        .map(|_| {
+            thread::spawn({
+                let listening = listening.clone();
+                move || connect(&listening, &[])
+            })
+        })
+        .collect();
+    clients.into_iter().for_each(|client| assert_eq!(client.join().unwrap().0, Some(0)));
+    let (code, out, _) = interrupt(child);
+    assert_eq!(code, Some(130));
+    let closes: Vec<_> = out.lines().filter(|line| line.contains(r#""ev":"close""#)).collect();
+    assert_eq!(closes.len(), 20);
+    assert!(closes.iter().all(|line| line.contains(r#""clean":true"#)));
+    assert!((1..=20).all(|number| closes.iter().any(|line| line.contains(&format!(r#""conn":{number},"#)))));
+}
+
+#[test]
+fn a_recording_that_is_cut_off_or_wrong_is_shown_up_to_there_and_told() {
+    let file = recording("cut.jsonl");
+    let whole = connect(&saying(&[&[0x81, 2, b'h', b'i'][..], &CLOSE].concat()), &["--write", file.to_str().unwrap()]);
+    assert_eq!(whole.0, Some(0));
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, &text[..text.find("\"ev\":\"message\"").unwrap()]).unwrap();
+    let name = file.to_str().unwrap();
+    let (code, out, error) = told(&wsinspect(&["show", name]).output().unwrap());
+    assert_eq!(code, Some(9));
+    assert!(out.contains("\"hi\""), "what is there is shown: {out}");
+    assert!(
+        error.starts_with(&format!("wsinspect: {name}:3: EOF while parsing")) && error.lines().count() == 1,
+        "{error}"
+    );
+    std::fs::write(&file, "{\"v\":2,\"ev\":\"frame\",\"conn\":1,\"ts\":\"2026-01-01T00:00:00Z\",\"t\":0}\n").unwrap();
+    let (code, _, error) = told(&wsinspect(&["show", name]).output().unwrap());
+    assert_eq!(code, Some(9));
+    assert!(error.contains(":1: version 2 of the schema is not known here; this is version 1"), "{error}");
+    assert_eq!(wsinspect(&["show", "/nowhere"]).output().unwrap().status.code(), Some(9));
+}

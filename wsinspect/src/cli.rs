@@ -80,6 +80,12 @@ pub(crate) struct Look {
     /// Record everything into this file as JSON lines, whatever is shown.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
+    /// Write everything as packets for Wireshark (pcapng) into this file, whatever is shown.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// The server's port in those packets: Wireshark takes some ports for another protocol.
+    #[arg(long, value_name = "PORT", default_value_t = 80)]
+    pub(crate) pcap_port: u16,
 }
 
 /// What an event becomes.

@@ -3,7 +3,8 @@
 //! [`frame`] cuts bytes into frames; [`message`] links the frames of a message;
 //! [`deflate`] takes their compression away; [`lint`] says which rules they break;
 //! [`close`] explains close codes; [`mod@line`] writes what people read; [`handshake`] reads heads and what was agreed on; [`tap`] looks at both
-//! directions of a connection; [`json`] writes and reads its events; [`view`] shows them. Each imports only
+//! directions of a connection; [`json`] writes and reads its events; [`view`] shows them, [`pcapng`] makes
+//! packets of them. Each imports only
 //! those before it.
 
 pub mod close;
@@ -15,5 +16,6 @@ pub mod json;
 pub mod line;
 pub mod lint;
 pub mod message;
+pub mod pcapng;
 pub mod tap;
 pub mod view;

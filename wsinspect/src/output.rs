@@ -2,10 +2,12 @@
 
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 
 use wsinspect::frame::Opcode;
 use wsinspect::json::Stamp;
 use wsinspect::line::Style;
+use wsinspect::pcapng::Capture;
 use wsinspect::tap::{Event, Limits};
 use wsinspect::view::{Filter, Format, Time, View};
 
@@ -17,6 +19,7 @@ pub(crate) struct Output {
     view: View,
     stdout: io::Stdout,
     recording: Option<(View, BufWriter<File>)>,
+    capture: Option<(Capture, BufWriter<File>)>,
     violations: u64,
     fails: bool,
     buffer: Vec<u8>,
@@ -55,17 +58,26 @@ impl Look {
     /// Opens what the flags say.
     pub(crate) fn output(&self) -> Result<Output, Failure> {
         let recording = match &self.write {
+            Some(path) => Some((View::new(Format::Jsonl, Time::Absolute, Style { most: self.keep }), create(path)?)),
+            None => None,
+        };
+        let capture = match &self.pcap {
             Some(path) => {
-                let file =
-                    File::create(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
-                let view = View::new(Format::Jsonl, Time::Absolute, Style { most: self.keep });
-                Some((view, BufWriter::new(file)))
+                let (mut file, mut begin) = (create(path)?, Vec::new());
+                Capture::begin(&mut begin);
+                file.write_all(&begin)?;
+                Some((Capture::new(self.pcap_port), file))
             }
             None => None,
         };
         let (view, fails) = (self.view(), self.lint == Severity::Error);
-        Ok(Output { view, stdout: io::stdout(), recording, violations: 0, fails, buffer: Vec::new() })
+        Ok(Output { view, stdout: io::stdout(), recording, capture, violations: 0, fails, buffer: Vec::new() })
     }
+}
+
+fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
+    let file = File::create(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+    Ok(BufWriter::new(file))
 }
 
 /// Bytes that are gathered before they are written.
@@ -83,6 +95,11 @@ impl Output {
             view.write(stamp, url, event, &mut line);
             file.write_all(&line)?;
         }
+        if let Some((capture, file)) = &mut self.capture {
+            let mut packets = Vec::new();
+            capture.write(stamp, event, &mut packets);
+            file.write_all(&packets)?;
+        }
         if self.buffer.len() >= GATHERED { self.write() } else { Ok(()) }
     }
 
@@ -95,9 +112,8 @@ impl Output {
     /// Writes everything that was taken.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         // The recording first: whoever closes our standard output still has it.
-        if let Some((_, file)) = &mut self.recording {
-            file.flush()?;
-        }
+        let files = [self.recording.as_mut().map(|(_, file)| file), self.capture.as_mut().map(|(_, file)| file)];
+        files.into_iter().flatten().try_for_each(BufWriter::flush)?;
         self.write()?;
         Ok(self.stdout.flush()?)
     }

@@ -4,6 +4,7 @@ pub mod chaos;
 pub mod client;
 pub mod dice;
 pub mod echo;
+pub mod inspected;
 pub mod load;
 pub mod mount;
 pub mod patience;

@@ -6,7 +6,7 @@ use clap::{Parser, ValueEnum};
 use inkwire_tests::chaos::{self, Survived, Trial};
 use inkwire_tests::echo::{self, Spent};
 use inkwire_tests::server::Server;
-use inkwire_tests::{load, stored};
+use inkwire_tests::{inspected, load, stored};
 
 /// Generates load on a server of its own and prints what it measured.
 #[derive(Debug, Parser)]
@@ -40,6 +40,8 @@ enum Scenario {
     Chaos,
     /// Echo servers beside each other: ours, fastwebsockets, tokio-tungstenite, Node's ws.
     Echo,
+    /// The inspector: its proxy beside a plain relay, and frames printed as JSON lines.
+    Inspect,
 }
 
 fn main() {
@@ -50,6 +52,7 @@ fn main() {
     for scenario in scenarios {
         match scenario {
             Scenario::Echo => print_echo(lasts),
+            Scenario::Inspect => println!("inspect: {}", inspected::costs(lasts)),
             Scenario::Chaos => print_chaos(lasts),
             Scenario::Durable => println!("durable: {}", stored::durable(lasts)),
             Scenario::Big => println!("big: {}", stored::big(flags.strokes)),

@@ -269,3 +269,30 @@ fn a_recording_that_is_cut_off_or_wrong_is_shown_up_to_there_and_told() {
     assert!(error.contains(":1: version 2 of the schema is not known here; this is version 1"), "{error}");
     assert_eq!(wsinspect(&["show", "/nowhere"]).output().unwrap().status.code(), Some(9));
 }
+
+#[test]
+fn a_message_of_a_gibibyte_passes_and_is_shown_in_bounded_memory() {
+    const LENGTH: u64 = 1 << 30;
+    let address = server(|mut stream| {
+        let request = request(&mut stream);
+        stream.write_all(&[&response(&request)[..], &[0x82, 127], &LENGTH.to_be_bytes()].concat()).unwrap();
+        let part = vec![7; 1 << 20];
+        (0..1 << 10).for_each(|_| stream.write_all(&part).unwrap());
+        stream.write_all(&CLOSE).unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    });
+    let (child, listening) = proxy(&address, &[]);
+    let mut client = TcpStream::connect(&listening).unwrap();
+    client.write_all(b"GET / HTTP/1.1\r\nHost: x\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n").unwrap();
+    let (mut came, mut buffer) = (0, vec![0; 1 << 20]);
+    while came < LENGTH {
+        came += client.read(&mut buffer).unwrap() as u64;
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim().trim_end_matches(" kB");
+    let peak: u64 = peak.parse().unwrap();
+    assert!(peak < 64 * 1024, "{peak} KiB");
+    drop(client);
+    let (_, out, _) = interrupt(child);
+    assert!(out.contains("1073741824  07 07") && out.contains("and 1073741568 bytes more"), "{out}");
+}

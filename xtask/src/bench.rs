@@ -10,7 +10,17 @@ pub(crate) struct Flags {
 }
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
-    let build = ["build", "--release", "--package", "inkwire", "--package", "inkwire-tests", "--bins"];
+    let build = [
+        "build",
+        "--release",
+        "--package",
+        "inkwire",
+        "--package",
+        "wsinspect",
+        "--package",
+        "inkwire-tests",
+        "--bins",
+    ];
     check(&mut cargo(&build))?;
     check(&mut cargo(&["build", "--release", "--package", "inkwire", "--examples"]))?;
     if flags.arguments.iter().any(|argument| argument == "echo") {

@@ -22,8 +22,8 @@ pub struct Costs {
     pub round_trip: [Duration; 3],
     /// Bytes a second of large frames, likewise.
     pub throughput: [f64; 3],
-    /// Small frames a second that are printed as JSON lines.
-    pub printed: f64,
+    /// Small frames a second that are printed: by `wsinspect` as JSON lines, and by websocat as lines of text.
+    pub printed: [f64; 2],
 }
 
 impl fmt::Display for Costs {
@@ -40,7 +40,12 @@ impl fmt::Display for Costs {
             "  frames of 1 MiB: {free:.0} MB/s directly, {plain:.0} through a plain relay, {shown:.0} through the proxy: {:.2} of the relay",
             shown / plain
         )?;
-        write!(f, "  printed as JSON lines: {:.0} frames of 16 bytes a second", self.printed)
+        let [ours, websocats] = self.printed;
+        write!(
+            f,
+            "  frames of 16 bytes a second: {ours:.0} printed as JSON lines, {websocats:.0} by websocat as bare text: {:.1} of it",
+            ours / websocats
+        )
     }
 }
 
@@ -50,7 +55,15 @@ impl fmt::Display for Costs {
 /// Where `wsinspect` is not built for release.
 pub fn costs(lasts: Duration) -> Costs {
     let (echo, source) = (serve(echo), serve(pour));
-    let mut costs = Costs { round_trip: [Duration::ZERO; 3], throughput: [0.0; 3], printed: printed() };
+    let mut costs = Costs { round_trip: [Duration::ZERO; 3], throughput: [0.0; 3], printed: [0.0; 2] };
+    costs.printed = [
+        printed(|url| wsinspect(&["connect", url, "--format", "jsonl"])),
+        printed(|url| {
+            let mut websocat = Command::new(root().join("target/peers/bin/websocat"));
+            websocat.args(["-U", url]).stdin(Stdio::null()).stdout(Stdio::null());
+            websocat
+        }),
+    ];
     for (at, by) in [direct, relay, proxy].into_iter().enumerate() {
         let (address, _child) = by(&echo);
         costs.round_trip[at] = round_trip(&address, lasts / 6);
@@ -185,8 +198,8 @@ fn throughput(address: &str, lasts: Duration) -> f64 {
     came as f64 / begun.elapsed().as_secs_f64()
 }
 
-/// Frames that `connect` prints a second, of those that a server sends as fast as they are taken.
-fn printed() -> f64 {
+/// Frames that a client prints a second, of those that a server sends as fast as they are taken.
+fn printed(client: impl FnOnce(&str) -> Command) -> f64 {
     const FRAMES: usize = 500_000;
     let server = serve(|mut stream| {
         let (mut head, mut byte) = (Vec::new(), [0]);
@@ -207,7 +220,7 @@ fn printed() -> f64 {
         stream.read_to_end(&mut Vec::new()).map(|_| ())
     });
     let begun = Instant::now();
-    let output = wsinspect(&["connect", &format!("ws://{server}"), "--format", "jsonl"]).output().expect("it runs");
+    let output = client(&format!("ws://{server}/")).output().expect("it is built, and runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     FRAMES as f64 / begun.elapsed().as_secs_f64()
 }

@@ -23,8 +23,21 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     ];
     check(&mut cargo(&build))?;
     check(&mut cargo(&["build", "--release", "--package", "inkwire", "--examples"]))?;
-    if flags.arguments.iter().any(|argument| argument == "echo") {
+    let measures = |what: &str| flags.arguments.iter().any(|argument| argument == what);
+    if measures("echo") {
         check(cargo(&["build", "--release"]).current_dir("tests/peers"))?;
+    }
+    if measures("inspect") {
+        check(&mut cargo(&[
+            "install",
+            "--quiet",
+            "websocat",
+            "--version",
+            "1.14.1",
+            "--locked",
+            "--root",
+            "target/peers",
+        ]))?;
     }
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or("target".into());
     let mut load = std::process::Command::new(format!("{target}/release/load"));

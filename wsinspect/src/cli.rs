@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use wsinspect::hex::{self, HexError};
 use wsinspect::lint::Sender;
 
 /// Shows WebSocket frames as they truly are.
@@ -24,7 +25,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Connect to a server: send messages, show everything that goes either way.
-    Connect(Connect),
+    Connect(Box<Connect>),
     /// Stand between clients and a server, pass every byte as it is, and show it.
     Proxy(Proxy),
     /// Show a recording, with the same views and filters.
@@ -88,6 +89,24 @@ pub(crate) struct Look {
     pub(crate) pcap_port: u16,
 }
 
+/// Bytes that a flag says. A type of its own: of a `Vec<u8>` clap would take each byte for a value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
+
+fn parse_hex(text: &str) -> Result<Bytes, HexError> {
+    hex::parse(text).map(Bytes)
+}
+
+/// The payload of a close frame (RFC 6455 section 5.5.1). Any code is taken: which are allowed is for the server to say.
+fn parse_close(text: &str) -> Result<Bytes, String> {
+    let (code, reason) = text.split_once(':').unwrap_or((text, ""));
+    let code: u16 = code.parse().map_err(|_| format!("{code:?} is no code from 0 to 65535"))?;
+    if reason.len() > 123 {
+        return Err("a reason has at most 123 bytes".into());
+    }
+    Ok(Bytes([&code.to_be_bytes(), reason.as_bytes()].concat()))
+}
+
 /// What an event becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -132,6 +151,33 @@ pub(crate) struct Connect {
     /// What is sent is binary, not text.
     #[arg(short, long)]
     pub(crate) binary: bool,
+    /// Send these bytes as they are, before everything else: any frame, also one that breaks the rules. More than once.
+    #[arg(long, value_name = "HEX", value_parser = parse_hex)]
+    pub(crate) raw_hex: Vec<Bytes>,
+    /// Messages go in fragments of at most so many bytes.
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) fragment: Option<u64>,
+    /// The opcode of what is sent, whatever it means; 0 to 15.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..16))]
+    pub(crate) send_opcode: Option<u8>,
+    /// Reserved bits of what is sent: 1, 2, 3.
+    #[arg(long, value_name = "BITS", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..4))]
+    pub(crate) rsv: Vec<u8>,
+    /// No frame is masked, which a server must refuse.
+    #[arg(long)]
+    pub(crate) no_mask: bool,
+    /// Pings are not answered.
+    #[arg(long)]
+    pub(crate) no_auto_pong: bool,
+    /// The close frame that is sent at the end, CODE or CODE:REASON.
+    #[arg(long, value_name = "CODE", default_value = "1000", value_parser = parse_close)]
+    pub(crate) close: Bytes,
+    /// User and password, NAME:PASSWORD (RFC 7617).
+    #[arg(short, long, value_name = "USER")]
+    pub(crate) user: Option<String>,
+    /// Cookies, "NAME=VALUE; …".
+    #[arg(long, value_name = "COOKIES")]
+    pub(crate) cookie: Option<String>,
     /// A header of the request, "Name: value".
     #[arg(short = 'H', long, value_name = "HEADER")]
     pub(crate) header: Vec<String>,

@@ -18,7 +18,7 @@ use wsinspect::json::Stamp;
 use wsinspect::lint::{Seen, Sender};
 use wsinspect::tap::{Event, Handshake, Tap};
 
-use crate::cli::Connect;
+use crate::cli::{Bytes, Connect};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 
@@ -151,6 +151,9 @@ fn request(flags: &Connect, authority: &str, path: &str) -> Result<Head, Failure
     if !flags.subprotocol.is_empty() {
         headers.push(pair("Sec-WebSocket-Protocol", &flags.subprotocol.join(", ")));
     }
+    let basic = |user: &String| pair("Authorization", &format!("Basic {}", STANDARD.encode(user)));
+    headers.extend(flags.user.iter().map(basic));
+    headers.extend(flags.cookie.iter().map(|cookie| pair("Cookie", cookie)));
     for header in &flags.header {
         let Some((name, value)) = header.split_once(':').filter(|_| !header.contains(['\r', '\n'])) else {
             return Err(Failure::Input(format!("{header:?} is no header; it is \"Name: value\"")));
@@ -167,7 +170,10 @@ impl Client<'_> {
         let (channel, inputs) = bounded(WAITING);
         smol::spawn(read(self.socket.clone(), channel.clone())).detach();
         self.shake_hands(&inputs, late).await?;
-        if self.flags.execute.is_empty() {
+        for Bytes(bytes) in &self.flags.raw_hex {
+            self.send(bytes).await?;
+        }
+        if self.flags.execute.is_empty() && self.flags.raw_hex.is_empty() {
             std::thread::spawn(move || read_lines(&channel));
         } else {
             for text in &self.flags.execute {
@@ -282,7 +288,7 @@ impl Client<'_> {
             return Ok(());
         };
         self.closing = Some((reason, Instant::now()));
-        self.frame(Opcode::CLOSE, &1000u16.to_be_bytes()).await
+        self.frame(Opcode::CLOSE, &self.flags.close.0).await
     }
 
     async fn receive(&mut self, bytes: &[u8]) -> Result<(), Failure> {
@@ -299,7 +305,9 @@ impl Client<'_> {
     /// Answers what must be answered (RFC 6455 section 5.5), and counts.
     async fn heed(&mut self, frame: &Frame, seen: &Seen) -> Result<(), Failure> {
         match frame.header.opcode {
-            Opcode::PING if self.closed.is_none() => self.frame(Opcode::PONG, &frame.payload).await?,
+            Opcode::PING if self.closed.is_none() && !self.flags.no_auto_pong => {
+                self.frame(Opcode::PONG, &frame.payload).await?;
+            }
             Opcode::CLOSE if self.closed.is_none() => {
                 let (code, reason) = close::parse(&frame.payload).unwrap_or((1005, &[]));
                 self.closed = Some((code, String::from_utf8_lossy(reason).into_owned()));
@@ -341,16 +349,30 @@ impl Client<'_> {
         }
     }
 
+    /// Sends a message, as the flags say: in fragments, with bits and opcodes that it should not have.
     async fn message(&mut self, payload: &[u8]) -> Result<(), Failure> {
-        let opcode = if self.flags.binary { Opcode::BINARY } else { Opcode::TEXT };
-        self.frame(opcode, payload).await
+        let said = self.flags.send_opcode.map(Opcode::of);
+        let usual = if self.flags.binary { Opcode::BINARY } else { Opcode::TEXT };
+        let rsv = [1, 2, 3].map(|bit| self.flags.rsv.contains(&bit));
+        let size = self.flags.fragment.map_or(usize::MAX, |size| usize::try_from(size).unwrap_or(usize::MAX));
+        let count = payload.len().div_ceil(size).max(1);
+        for at in 0..count {
+            let fragment = &payload[at * size..payload.len().min((at + 1).saturating_mul(size))];
+            // RFC 7692 section 6.1, the one user of a reserved bit: only the first fragment has it.
+            let (opcode, rsv) = if at == 0 { (said.unwrap_or(usual), rsv) } else { (Opcode::CONTINUATION, [false; 3]) };
+            self.send(&self.encoded(opcode, at + 1 == count, rsv, fragment)).await?;
+        }
+        Ok(())
     }
 
     async fn frame(&mut self, opcode: Opcode, payload: &[u8]) -> Result<(), Failure> {
+        self.send(&self.encoded(opcode, true, [false; 3], payload)).await
+    }
+
+    fn encoded(&self, opcode: Opcode, fin: bool, rsv: [bool; 3], payload: &[u8]) -> Vec<u8> {
         let length = payload.len() as u64;
-        let form = LengthForm::shortest(length);
-        let header = Header { fin: true, rsv: [false; 3], opcode, mask: Some(random()), form, length };
-        self.send(&encode(&header, payload)).await
+        let mask = (!self.flags.no_mask).then(random);
+        encode(&Header { fin, rsv, opcode, mask, form: LengthForm::shortest(length), length }, payload)
     }
 
     /// Sends bytes, and shows them as it shows the server's. A server that has closed already is noticed in reading.

@@ -107,6 +107,34 @@ fn a_reply_is_not_lost_at_the_end_of_the_input() {
     assert!(out.contains("<-- text   FIN                  10  \"a question\""), "{out}");
 }
 
+/// Who writes a server must be able to send it what is wrong.
+#[test]
+fn what_is_sent_can_be_as_wrong_as_it_is_told_to_be() {
+    let address = server(|mut stream| {
+        let request = request(&mut stream);
+        let authorization = "Basic YWRhOmxvdmVsYWNl";
+        assert_eq!((request.get("Authorization"), request.get("Cookie")), (Some(authorization), Some("a=b")));
+        stream.write_all(&response(&request)).unwrap();
+        let mut came = [0; 3 + 4 + 4 + 3 + 4];
+        stream.read_exact(&mut came).unwrap();
+        assert_eq!(came[..3], [0xb3, 1, b'!'], "the bytes as they were given");
+        assert_eq!(came[3..14], *b"\x35\x02he\x00\x02ll\x80\x01o", "in fragments, with RSV2 and RSV3, not masked");
+        assert_eq!(came[14..], *b"\x88\x08\x0f\xa1", "the close that was asked for");
+        let mut reason = [0; 6];
+        stream.read_exact(&mut reason).unwrap();
+        assert_eq!(&reason, b"enough");
+        stream.write_all(&CLOSE).unwrap();
+    });
+    let wrong =
+        ["--raw-hex", "b3 01 21", "-x", "hello", "--fragment", "2", "--send-opcode", "5", "--rsv", "2,3", "--no-mask"];
+    let more = ["--close", "4001:enough", "--user", "ada:lovelace", "--cookie", "a=b", "--linger", "1ms"];
+    let (code, out, error) = connect(&address, &[&wrong[..], &more].concat());
+    assert_eq!(code, Some(0), "{error}");
+    assert!(out.contains("mask-missing") && out.contains("rsv3"), "and it is told of it: {out}");
+    assert_eq!(connect(&address, &["--close", "70000"]).0, Some(2));
+    assert_eq!(connect(&address, &["--raw-hex", "8"]).0, Some(2));
+}
+
 #[test]
 fn every_way_to_end_has_its_exit_code_and_one_line() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();

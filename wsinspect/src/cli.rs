@@ -78,6 +78,9 @@ pub(crate) struct Look {
     /// What broken rules are: off, warn, or error (exit code 6).
     #[arg(long, value_enum, default_value_t = Severity::Warn)]
     pub(crate) lint: Severity,
+    /// What binary messages are read as: auto is the drawing protocol where inkwire.v1 was agreed on.
+    #[arg(long, value_enum, default_value_t = Decoder::Auto)]
+    pub(crate) decode: Decoder,
     /// Record everything into this file as JSON lines, whatever is shown.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
@@ -112,6 +115,13 @@ fn parse_close(text: &str) -> Result<Bytes, String> {
 pub(crate) enum Format {
     Text,
     Jsonl,
+}
+
+/// What binary messages are read as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Decoder {
+    Auto,
+    None,
 }
 
 /// Which time stands before a line: UTC, since the connection was made, since the line before, or none.

@@ -11,6 +11,7 @@
 //! | `body` | `data`: of a response that is no 101 |
 //! | `frame` | `seq` (of the connection, from 1 on), `dir`, `opcode`, `op`, `fin`, `rsv1`, `rsv2`, `rsv3`, `mask` (hex or null), `len`, `lenbits` (7, 16, 64), `hdr` (bytes), `off` (bytes since the direction's first frame), `msg` and `frag` (null for control frames), `payload` (unmasked) |
 //! | `message` | `msg`, `dir`, `op`, `frames`, `wire` (bytes of payload that came), `len` (bytes of the message), `compressed`, `data` (of a compressed one; else its frames have it) |
+//! | `decoded` | `dir`, `as` (the sub-protocol), `messages`: what the binary message before it says; or `error` |
 //! | `lint` | `seq`, `dir`, `rule`, `section`, `text` |
 //! | `cut` | `dir`, `len` (as announced), `came`: the direction ended within a frame |
 //! | `close` | `by` (`send`, `receive` or null), `code`, `name`, `reason`, `clean` |
@@ -22,7 +23,7 @@ use std::time::{Duration, SystemTime};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::close;
 use crate::frame::{Frame, Header, LengthForm, Opcode, Rest};
@@ -217,6 +218,13 @@ impl Writer {
             "compressed": seen.inflated.is_some(), "data": data});
         line(stamp, "message", told, out);
     }
+}
+
+/// Appends what the message of the last frame says by the sub-protocol, or why it says nothing.
+pub fn decoded(stamp: &Stamp, sender: Sender, name: &str, messages: &Result<Vec<Value>, String>, out: &mut Vec<u8>) {
+    let (messages, error) = (messages.as_ref().ok(), messages.as_ref().err());
+    let told = json!({"dir": Dir::from(sender), "as": name, "messages": messages, "error": error});
+    line(stamp, "decoded", told, out);
 }
 
 fn line(stamp: &Stamp, ev: &'static str, event: impl Serialize, out: &mut Vec<u8>) {

@@ -11,7 +11,7 @@ use wsinspect::pcapng::Capture;
 use wsinspect::tap::{Event, Limits};
 use wsinspect::view::{Filter, Format, Time, View};
 
-use crate::cli::{self, From, Look, Severity};
+use crate::cli::{self, Decoder, From, Look, Severity};
 use crate::failure::{Failure, Outcome};
 
 /// What is shown and recorded of some connections.
@@ -43,6 +43,7 @@ impl Look {
             cli::Time::None => Time::Nothing,
         };
         let mut view = View::new(format, time, Style { most: self.max_payload });
+        view.decodes = self.decode == Decoder::Auto;
         view.has_heads = self.handshake;
         view.has_lint = self.lint != Severity::Off;
         view.filter = Filter {

@@ -1,9 +1,13 @@
 //! Which events are shown, and how: lines for people or JSON lines.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
+use inkwire_protocol::SUBPROTOCOL_BINARY;
 use regex::bytes::Regex;
+use serde_json::Value;
 
+use crate::drawing;
 use crate::frame::{Frame, Opcode, Rest};
 use crate::json::{self, Stamp};
 use crate::line::{Style, bytes_of, quoted, remark};
@@ -75,15 +79,30 @@ pub struct View {
     pub has_heads: bool,
     /// Broken rules stand under their frame.
     pub has_lint: bool,
+    /// Packets of the drawing protocol are read, where it was agreed on.
+    pub decodes: bool,
     json: json::Writer,
     before: Duration,
+    /// Connections that speak the drawing protocol.
+    drawing: HashSet<u64>,
 }
 
 impl View {
     /// Shows everything.
     pub fn new(format: Format, time: Time, style: Style) -> Self {
         let (filter, json) = Default::default();
-        Self { format, time, filter, style, has_heads: false, has_lint: true, json, before: Duration::ZERO }
+        Self {
+            format,
+            time,
+            filter,
+            style,
+            has_heads: false,
+            has_lint: true,
+            decodes: true,
+            json,
+            before: Duration::ZERO,
+            drawing: HashSet::new(),
+        }
     }
 
     /// Appends what an event becomes.
@@ -93,10 +112,17 @@ impl View {
         {
             return;
         }
+        let decoded = self.decode(stamp, event);
         match self.format {
-            Format::Jsonl => self.json.write(stamp, url, event, out),
+            Format::Jsonl => {
+                self.json.write(stamp, url, event, out);
+                if let Some((sender, messages)) = &decoded {
+                    json::decoded(stamp, *sender, SUBPROTOCOL_BINARY, messages, out);
+                }
+            }
             Format::Text => {
-                let lines = self.lines(event, url);
+                let mut lines = self.lines(event, url);
+                lines.extend(decoded.into_iter().flat_map(|(_, messages)| self.messages(messages)));
                 let time = self.time(stamp);
                 for (at, line) in lines.iter().enumerate() {
                     let margin = if at == 0 { &time } else { &" ".repeat(time.len()) };
@@ -106,6 +132,39 @@ impl View {
                 }
             }
         }
+    }
+
+    /// What a packet of the drawing protocol says; whether a connection speaks it, its handshake has said.
+    fn decode(&mut self, stamp: &Stamp, event: &Event) -> Option<(Sender, Result<Vec<Value>, String>)> {
+        match event {
+            Event::Handshake(handshake) if drawing::is_agreed(handshake.agreed.subprotocol.as_deref()) => {
+                self.drawing.insert(stamp.connection);
+            }
+            Event::Closed(_) => _ = self.drawing.remove(&stamp.connection),
+            Event::Frame { sender, frame, seen } if self.decodes && self.drawing.contains(&stamp.connection) => {
+                let messages = drawing::decode(*sender, drawing::packet(frame, seen)?);
+                return Some((*sender, messages.map_err(|error| error.to_string())));
+            }
+            _ => {}
+        }
+        None
+    }
+
+    /// Messages, a line for each; JSON escapes what a terminal would obey, but for what [`quoted`] knows beside that.
+    fn messages(&self, messages: Result<Vec<Value>, String>) -> Vec<String> {
+        match messages {
+            Err(error) => vec![remark(&format!("no packet of {SUBPROTOCOL_BINARY}: {error}"))],
+            Ok(messages) => {
+                messages.iter().map(|message| format!("       =  {}", self.shortened(&message.to_string()))).collect()
+            }
+        }
+    }
+
+    fn shortened(&self, text: &str) -> String {
+        let end = text.floor_char_boundary(self.style.most);
+        let more = text.len() - end;
+        let shown = visible(&text[..end]).replace("\\\\", "\\");
+        if more > 0 { format!("{shown} and {} more", bytes_of(more as u64)) } else { shown }
     }
 
     /// Time and connection, as they stand before a line.
@@ -252,6 +311,36 @@ mod tests {
             _ => Recorded::Closed,
         });
         assert_eq!(read, expected.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn the_drawing_protocol_is_read_where_it_was_agreed_on() {
+        let protocol = "Sec-WebSocket-Protocol: inkwire.v1\r\n\r\n";
+        let with = |head: &[u8]| [&head[..head.len() - 2], protocol.as_bytes()].concat();
+        let messages = r#"[{"type":"presence","cursor":[64,-64]},{"type":"presence"}]"#;
+        let messages = inkwire_protocol::json::decode_client(messages).unwrap();
+        let packet = inkwire_protocol::binary::encode_client(&messages);
+        let from_client =
+            [&[0x82, 0x80 | packet.len() as u8, 0, 0, 0, 0][..], &packet, &[0x82, 0x81, 0, 0, 0, 0, 0xff]].concat();
+        let told = |request: &[u8], response: &[u8], format| {
+            let (mut tap, mut all) = (Tap::new(Limits { keep: 1000, inflate: 1000 }), Vec::new());
+            let mut each = |event| all.push(event);
+            tap.push(Sender::Client, request, &mut each);
+            tap.push(Sender::Server, response, &mut each);
+            tap.push(Sender::Client, &from_client, &mut each);
+            shown(View::new(format, Time::Nothing, Style { most: 99 }), &all)
+        };
+        let text = told(&with(REQUEST), &with(RESPONSE), Format::Text);
+        assert!(text.contains(r#"=  {"cursor":[64,-64],"type":"presence"}"#), "{text}");
+        assert!(text.contains(r#"=  {"type":"presence"}"#), "{text}");
+        assert!(text.contains("!  no packet of inkwire.v1: "), "{text}");
+        let lines = told(&with(REQUEST), &with(RESPONSE), Format::Jsonl);
+        assert!(
+            lines.contains(r#""as":"inkwire.v1""#)
+                && lines.contains(r#""messages":[{"cursor":[64,-64],"type":"presence"}"#),
+            "{lines}"
+        );
+        assert!(!told(REQUEST, RESPONSE, Format::Text).contains("presence"), "not where it was not");
     }
 
     #[test]

@@ -1,0 +1,49 @@
+//! The drawing protocol (`inkwire.v1`): what its binary packets say, as their JSON mirror.
+
+use inkwire_protocol::{DecodeError, SUBPROTOCOL_BINARY, binary, json};
+use serde_json::Value;
+
+use crate::frame::{Frame, Opcode};
+use crate::lint::{Seen, Sender};
+
+/// Whether a sub-protocol is this one.
+pub fn is_agreed(subprotocol: Option<&str>) -> bool {
+    subprotocol == Some(SUBPROTOCOL_BINARY)
+}
+
+/// The messages in a packet: operations with their strokes, authors and sequence numbers, as `PROTOCOL.md` writes them in JSON.
+///
+/// # Errors
+/// Where it is no packet of this side.
+pub fn decode(sender: Sender, packet: &[u8]) -> Result<Vec<Value>, DecodeError> {
+    let text = match sender {
+        Sender::Client => json::encode(&binary::decode_client(packet)?),
+        Sender::Server => json::encode(&binary::decode_server(packet)?),
+    };
+    Ok(serde_json::from_str(&text).unwrap_or_default())
+}
+
+/// The packet that ends with a frame; `None` where it is none, or came in several frames without compression.
+pub fn packet<'a>(frame: &'a Frame, seen: &'a Seen) -> Option<&'a [u8]> {
+    let place = seen.place.filter(|place| place.is_last && place.opcode == Some(Opcode::BINARY))?;
+    match &seen.inflated {
+        Some(message) => (message.kept.len() as u64 == message.length).then_some(&message.kept[..]),
+        None => (place.fragment == 1 && frame.is_whole()).then_some(&frame.payload[..]),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_is_the_messages_of_its_side() {
+        let presence = r#"[{"type":"presence","cursor":[64,-64]}]"#;
+        let packet = binary::encode_client(&json::decode_client(presence).unwrap());
+        assert_eq!(
+            Value::from(decode(Sender::Client, &packet).unwrap()),
+            serde_json::from_str::<Value>(presence).unwrap()
+        );
+        assert!(decode(Sender::Server, &[0xff; 3]).is_err());
+    }
+}

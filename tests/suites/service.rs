@@ -290,14 +290,15 @@ fn places_are_bounded_in_all() {
     assert!(second.head().starts_with("HTTP/1.1 503 "));
 }
 
+/// Half a second without a sign of life ends a connection.
+fn impatient() -> Settings {
+    let [ping_interval, pong_timeout] = [200, 300].map(std::time::Duration::from_millis);
+    Settings { ping_interval, pong_timeout, ..Settings::default() }
+}
+
 #[test]
 fn a_peer_that_is_slow_in_the_middle_of_a_message_is_alive() {
-    let settings = Settings {
-        ping_interval: std::time::Duration::from_millis(200),
-        pong_timeout: std::time::Duration::from_millis(300),
-        ..Settings::default()
-    };
-    let (address, _) = probe(settings);
+    let (address, _) = probe(impatient());
     let mut raw = open(&address);
     let words = "slowly ".repeat(30);
     for byte in client_frame(0x81, words.as_bytes()) {
@@ -310,12 +311,7 @@ fn a_peer_that_is_slow_in_the_middle_of_a_message_is_alive() {
 
 #[test]
 fn a_peer_that_reads_slowly_and_says_nothing_is_alive() {
-    let settings = Settings {
-        ping_interval: std::time::Duration::from_millis(200),
-        pong_timeout: std::time::Duration::from_millis(300),
-        ..Settings::default()
-    };
-    let (address, _) = probe(settings);
+    let (address, _) = probe(impatient());
     let mut raw = open(&address);
     say(&mut raw, "stream 8000000");
     let (mut came, mut chunk) = (0, [0; 32 * 1024]);

@@ -1,7 +1,7 @@
 //! `wsinspect proxy`: between clients and a server. Every byte passes as it is; what is shown is made from a copy.
 
 use std::collections::HashMap;
-use std::io;
+use std::io::{self, Write as _};
 use std::net::Shutdown;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -36,14 +36,14 @@ struct Passed {
 }
 
 pub(crate) fn run(flags: &Proxy) -> Result<Outcome, Failure> {
-    let server = server(&flags.server);
+    let server = server(&flags.server)?;
     let output = flags.look.output()?;
     let limits = flags.look.limits();
     smol::block_on(async {
         let mut signals = Signals::new([Signal::Int, Signal::Term])?;
         let listen = |error| Failure::Unreachable(format!("{} cannot be listened on: {error}", flags.listen));
         let listener = TcpListener::bind(&flags.listen).await.map_err(listen)?;
-        eprintln!("wsinspect: listening on {} for {server}", listener.local_addr()?);
+        say(&format!("listening on {} for {server}", listener.local_addr()?));
         let (channel, passed) = bounded(WAITING);
         let url = format!("ws://{server}");
         let shown = smol::unblock(move || show(&passed, output, limits, &url));
@@ -70,11 +70,19 @@ pub(crate) fn run(flags: &Proxy) -> Result<Outcome, Failure> {
 }
 
 /// Host and port of what may be a URL.
-fn server(text: &str) -> String {
-    let authority = text.trim_start_matches("ws://").trim_start_matches("http://");
+fn server(text: &str) -> Result<String, Failure> {
+    let authority = match text.split_once("://") {
+        None | Some(("ws" | "http", _)) => text.rsplit("://").next().unwrap_or(text),
+        Some(_) => return Err(Failure::Unreachable(format!("{text}: only ws:// URLs are understood"))),
+    };
     let authority = authority.split('/').next().unwrap_or(authority);
     let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    if has_port { authority.to_owned() } else { format!("{authority}:80") }
+    Ok(if has_port { authority.to_owned() } else { format!("{authority}:80") })
+}
+
+/// Says something on standard error; that nobody listens there is no reason to end.
+fn say(words: &str) {
+    let _ = writeln!(io::stderr(), "wsinspect: {words}");
 }
 
 async fn accept(listener: &TcpListener, server: &str, channel: &Channel<Passed>) {
@@ -89,7 +97,7 @@ async fn accept(listener: &TcpListener, server: &str, channel: &Channel<Passed>)
         let (server, channel) = (server.to_owned(), channel.clone());
         smol::spawn(async move {
             if let Err(error) = relay(client, &server, connection, &channel).await {
-                eprintln!("wsinspect: connection {connection}: {server}: {error}");
+                say(&format!("connection {connection}: {server}: {error}"));
             }
         })
         .detach();

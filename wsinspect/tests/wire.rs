@@ -198,6 +198,21 @@ fn proxy(server: &str, more: &[&str]) -> (Child, String) {
     (child, address)
 }
 
+#[test]
+fn a_proxy_outlives_a_server_that_is_away() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    drop(listener);
+    let (child, listening) = proxy(&address, &[]);
+    for _ in 0..2 {
+        let mut client = TcpStream::connect(&listening).unwrap();
+        assert_eq!(client.read(&mut [0]).unwrap_or(0), 0, "the client is told by an end");
+    }
+    assert_eq!(interrupt(child).0, Some(130));
+    let (code, _, error) = told(&wsinspect(&["proxy", &listening, "wss://x"]).output().unwrap());
+    assert_eq!((code, error.as_str()), (Some(3), "wsinspect: wss://x: only ws:// URLs are understood\n"));
+}
+
 fn interrupt(child: Child) -> (Option<i32>, String, String) {
     assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
     told(&child.wait_with_output().unwrap())

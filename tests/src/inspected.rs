@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use async_tungstenite::tungstenite::handshake::derive_accept_key;
+
 use crate::raw::{Raw, client_frame};
 use crate::tools::root;
 
@@ -93,17 +95,16 @@ fn serve(each: fn(TcpStream) -> io::Result<()>) -> String {
     address
 }
 
-/// Answers the handshake, with the accept of [`handshake`](crate::raw::handshake)'s key.
+/// Answers the handshake.
 fn shake_hands(stream: &mut TcpStream) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    let (mut head, mut byte) = (Vec::new(), [0]);
-    while !head.ends_with(b"\r\n\r\n") {
-        stream.read_exact(&mut byte)?;
-        head.extend(byte);
-    }
-    stream.write_all(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-          Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n",
+    let head = Raw { stream: stream.try_clone()? }.head();
+    let key = head.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap_or("");
+    let accept = derive_accept_key(key.as_bytes());
+    write!(
+        stream,
+        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+         Sec-WebSocket-Accept: {accept}\r\n\r\n"
     )
 }
 
@@ -202,19 +203,7 @@ fn throughput(address: &str, lasts: Duration) -> f64 {
 fn printed(client: impl FnOnce(&str) -> Command) -> f64 {
     const FRAMES: usize = 500_000;
     let server = serve(|mut stream| {
-        let (mut head, mut byte) = (Vec::new(), [0]);
-        while !head.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut byte)?;
-            head.extend(byte);
-        }
-        // The client's key is its own; what follows is looked at all the same.
-        let text = String::from_utf8_lossy(&head);
-        let key = text.lines().find_map(|line| line.strip_prefix("Sec-WebSocket-Key: ")).unwrap_or("");
-        let accept = async_tungstenite::tungstenite::handshake::derive_accept_key(key.as_bytes());
-        write!(
-            stream,
-            "HTTP/1.1 101 Yes\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
-        )?;
+        shake_hands(&mut stream)?;
         stream.write_all(&[&[0x81, 16][..], b"sixteen letters!"].concat().repeat(FRAMES))?;
         stream.write_all(&[0x88, 0])?;
         stream.read_to_end(&mut Vec::new()).map(|_| ())

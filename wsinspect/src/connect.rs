@@ -43,22 +43,12 @@ enum Input {
     Late,
 }
 
-/// Why the connection is closed by us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Reason {
-    /// As many messages as were asked for, or the one that was waited for.
-    Reached,
-    /// The input has ended, or `--duration`, or `--idle`.
-    Time,
-}
-
 struct Client<'a> {
     flags: &'a Connect,
     socket: TcpStream,
     tap: Tap,
     output: Output,
     begun: Instant,
-    is_open: bool,
     /// Messages that have come.
     came: u64,
     /// The message that is coming, as far as `--until` looks at it.
@@ -68,7 +58,8 @@ struct Client<'a> {
     last: Instant,
     last_received: Instant,
     input_ended: bool,
-    closing: Option<(Reason, Instant)>,
+    /// Since when our close frame is out.
+    closing: Option<Instant>,
     /// The close frame of the server.
     closed: Option<(u16, String)>,
 }
@@ -79,7 +70,7 @@ pub(crate) fn run(flags: &Connect) -> Result<Outcome, Failure> {
     let output = flags.look.output()?;
     smol::block_on(async {
         let begun = Instant::now();
-        let address = if has_port(&authority) { authority.clone() } else { format!("{authority}:80") };
+        let address = host_and_port(&authority);
         let connecting = async {
             TcpStream::connect(&address).await.map_err(|error| Failure::Unreachable(format!("{address}: {error}")))
         };
@@ -97,7 +88,6 @@ pub(crate) fn run(flags: &Connect) -> Result<Outcome, Failure> {
             tap,
             output,
             begun,
-            is_open: false,
             came: 0,
             message: Vec::new(),
             is_reached: false,
@@ -128,8 +118,10 @@ fn parse(url: &str) -> Result<(String, String), Failure> {
     Ok((authority.to_owned(), path))
 }
 
-fn has_port(authority: &str) -> bool {
-    authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok())
+/// What to connect to for a URL's authority: its port is 80 where it says none (RFC 6455 section 3).
+pub(crate) fn host_and_port(authority: &str) -> String {
+    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    if has_port { authority.to_owned() } else { format!("{authority}:80") }
 }
 
 fn random<const N: usize>() -> [u8; N] {
@@ -182,7 +174,7 @@ impl Client<'_> {
             self.input_ended = true;
         }
         loop {
-            match self.next(&inputs).await {
+            match next(&inputs, self.due()).await {
                 Input::Bytes(bytes) if bytes.is_empty() => {
                     self.finish()?;
                     return self.ending();
@@ -195,7 +187,7 @@ impl Client<'_> {
             if inputs.is_empty() {
                 self.output.flush()?;
             }
-            if self.closing.is_some_and(|(_, since)| since.elapsed() >= self.flags.connect_timeout) {
+            if self.closing.is_some_and(|since| since.elapsed() >= self.flags.connect_timeout) {
                 self.finish()?;
                 return Err(Failure::Abnormal("the server does not answer our close frame".into()));
             }
@@ -206,14 +198,9 @@ impl Client<'_> {
     /// Reads until the handshake is done; of a refusal also the body, as far as it comes.
     async fn shake_hands(&mut self, inputs: &Receiver<Input>, late: Failure) -> Result<(), Failure> {
         let mut deadline = Instant::now() + self.flags.connect_timeout;
-        let mut refused: Option<String> = None;
+        let (mut is_open, mut refused) = (false, None::<String>);
         loop {
-            let next = async { inputs.recv().await.unwrap_or(Input::Bytes(Vec::new())) };
-            let timed = async {
-                Timer::at(deadline).await;
-                Input::Late
-            };
-            let bytes = match next.or(timed).await {
+            let bytes = match next(inputs, Some(deadline)).await {
                 Input::Bytes(bytes) if !bytes.is_empty() => bytes,
                 other => {
                     self.finish()?;
@@ -228,7 +215,7 @@ impl Client<'_> {
                 match event {
                     Event::Handshake(handshake) => match handshake.as_ref() {
                         Handshake { refusal: None, .. } => {
-                            self.is_open = true;
+                            is_open = true;
                             self.last_received = Instant::now();
                         }
                         Handshake { refusal: Some(refusal), .. } => {
@@ -245,21 +232,10 @@ impl Client<'_> {
                     _ => {}
                 }
             }
-            if self.is_open {
+            if is_open {
                 return Ok(());
             }
         }
-    }
-
-    /// The next input, or the next moment at which something is due.
-    async fn next(&self, inputs: &Receiver<Input>) -> Input {
-        let next = async { inputs.recv().await.unwrap_or(Input::End) };
-        let Some(due) = self.due() else { return next.await };
-        let timed = async {
-            Timer::at(due).await;
-            Input::Late
-        };
-        next.or(timed).await
     }
 
     fn waits_for_messages(&self) -> bool {
@@ -267,7 +243,7 @@ impl Client<'_> {
     }
 
     fn due(&self) -> Option<Instant> {
-        if let Some((_, since)) = self.closing {
+        if let Some(since) = self.closing {
             return Some(since + self.flags.connect_timeout);
         }
         let linger = (self.input_ended && !self.waits_for_messages()).then(|| self.last + self.flags.linger);
@@ -277,17 +253,11 @@ impl Client<'_> {
     }
 
     async fn close_when_due(&mut self) -> Result<(), Failure> {
-        if self.closing.is_some() {
+        let is_due = self.is_reached || self.due().is_some_and(|due| due <= Instant::now());
+        if self.closing.is_some() || !is_due {
             return Ok(());
         }
-        let reason = if self.is_reached {
-            Reason::Reached
-        } else if self.due().is_some_and(|due| due <= Instant::now()) {
-            Reason::Time
-        } else {
-            return Ok(());
-        };
-        self.closing = Some((reason, Instant::now()));
+        self.closing = Some(Instant::now());
         self.frame(Opcode::CLOSE, &self.flags.close.0).await
     }
 
@@ -312,7 +282,7 @@ impl Client<'_> {
                 let (code, reason) = close::parse(&frame.payload).unwrap_or((1005, &[]));
                 self.closed = Some((code, String::from_utf8_lossy(reason).into_owned()));
                 if self.closing.is_none() {
-                    self.closing = Some((Reason::Time, Instant::now()));
+                    self.closing = Some(Instant::now());
                     self.frame(Opcode::CLOSE, frame.payload.get(..2).unwrap_or_default()).await?;
                 }
                 let _ = self.socket.shutdown(Shutdown::Write);
@@ -401,6 +371,17 @@ impl Client<'_> {
         }
         events.iter().try_for_each(|event| self.output.take(&stamp, Some(&self.flags.url), event))
     }
+}
+
+/// The next input, or the moment at which something is due.
+async fn next(inputs: &Receiver<Input>, due: Option<Instant>) -> Input {
+    let next = async { inputs.recv().await.unwrap_or(Input::End) };
+    let Some(due) = due else { return next.await };
+    let timed = async {
+        Timer::at(due).await;
+        Input::Late
+    };
+    next.or(timed).await
 }
 
 /// Reads the server until it ends.

@@ -16,6 +16,7 @@ use wsinspect::lint::Sender;
 use wsinspect::tap::{Event, Limits, Tap};
 
 use crate::cli::Proxy;
+use crate::connect::host_and_port;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
 
@@ -76,8 +77,7 @@ fn server(text: &str) -> Result<String, Failure> {
         Some(_) => return Err(Failure::Unreachable(format!("{text}: only ws:// URLs are understood"))),
     };
     let authority = authority.split('/').next().unwrap_or(authority);
-    let has_port = authority.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    Ok(if has_port { authority.to_owned() } else { format!("{authority}:80") })
+    Ok(host_and_port(authority))
 }
 
 /// Says something on standard error; that nobody listens there is no reason to end.
@@ -151,12 +151,13 @@ fn show(passed: &Receiver<Passed>, mut output: Output, limits: Limits, url: &str
         let (tap, ended) = taps.entry(connection).or_insert_with(|| (Tap::new(limits), 0));
         let mut result = Ok(());
         let mut each = |event| {
-            let path = match &event {
-                Event::Handshake(handshake) => handshake.request.target(),
-                _ => "",
+            // Only the handshake says where it goes.
+            let url = match &event {
+                Event::Handshake(handshake) => Some(format!("{url}{}", handshake.request.target())),
+                _ => None,
             };
             if result.is_ok() {
-                result = output.take(&stamp, Some(&format!("{url}{path}")), &event);
+                result = output.take(&stamp, url.as_deref(), &event);
             }
         };
         if bytes.is_empty() {

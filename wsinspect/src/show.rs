@@ -17,7 +17,6 @@ const LONGEST_LINE: u64 = 256 * 1024 * 1024;
 /// A connection of the recording.
 struct Connection {
     tap: Tap,
-    url: Option<String>,
     last: Stamp,
 }
 
@@ -61,6 +60,7 @@ pub(crate) fn run(flags: &Show) -> Result<Outcome, Failure> {
     told.map(|()| outcome)
 }
 
+/// An event, and with a handshake where it went.
 type Told = (Stamp, Option<String>, Event);
 
 fn events(all: &mut BTreeMap<u64, Connection>, stamp: Stamp, recorded: Recorded, limits: Limits) -> Vec<Told> {
@@ -68,16 +68,16 @@ fn events(all: &mut BTreeMap<u64, Connection>, stamp: Stamp, recorded: Recorded,
     match recorded {
         Recorded::Handshake(handshake, url) => {
             let tap = Tap::opened(limits, &handshake.agreed);
-            all.insert(number, Connection { tap, url: url.clone(), last: stamp });
+            all.insert(number, Connection { tap, last: stamp });
             vec![(stamp, url, Event::Handshake(handshake))]
         }
         Recorded::Body(body) => vec![(stamp, None, Event::Body(body))],
         Recorded::Frame(sender, frame) => {
-            let opened = || Connection { tap: Tap::opened(limits, &Default::default()), url: None, last: stamp };
+            let opened = || Connection { tap: Tap::opened(limits, &Default::default()), last: stamp };
             let connection = all.entry(number).or_insert_with(opened);
             connection.last = stamp;
-            let (mut told, url) = (Vec::new(), connection.url.clone());
-            connection.tap.frame(sender, frame, &mut |event| told.push((stamp, url.clone(), event)));
+            let mut told = Vec::new();
+            connection.tap.frame(sender, frame, &mut |event| told.push((stamp, None, event)));
             told
         }
         Recorded::Closed => {
@@ -87,9 +87,9 @@ fn events(all: &mut BTreeMap<u64, Connection>, stamp: Stamp, recorded: Recorded,
 }
 
 fn closed(mut connection: Connection) -> Vec<Told> {
-    let (mut told, stamp, url) = (Vec::new(), connection.last, connection.url.clone());
+    let (mut told, stamp) = (Vec::new(), connection.last);
     for sender in [Sender::Client, Sender::Server] {
-        connection.tap.finish(sender, &mut |event| told.push((stamp, url.clone(), event)));
+        connection.tap.finish(sender, &mut |event| told.push((stamp, None, event)));
     }
     told
 }

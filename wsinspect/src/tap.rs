@@ -137,16 +137,23 @@ impl Tap {
     }
 
     fn side(&mut self, sender: Sender) -> &mut Side {
-        match sender {
+        self.side_and_end(sender).0
+    }
+
+    /// A direction, and the end that its close frames make.
+    fn side_and_end(&mut self, sender: Sender) -> (&mut Side, &mut Closed) {
+        let side = match sender {
             Sender::Client => &mut self.client,
             Sender::Server => &mut self.server,
-        }
+        };
+        (side, &mut self.closed)
     }
 
     /// Looks at bytes of one direction.
     pub fn push(&mut self, sender: Sender, bytes: &[u8], each: &mut dyn FnMut(Event)) {
-        match self.side(sender) {
-            Side::Frames { .. } => self.push_frames(sender, bytes, each),
+        let (side, closed) = self.side_and_end(sender);
+        match side {
+            Side::Frames { frames, lint } => frames.push(bytes, |frame| closed.tell(sender, lint, frame, each)),
             Side::Body(body) => body.extend(bytes.iter().take(BODY - body.len().min(BODY))),
             Side::Head(head) => {
                 head.extend_from_slice(bytes);
@@ -159,22 +166,10 @@ impl Tap {
         }
     }
 
-    fn push_frames(&mut self, sender: Sender, bytes: &[u8], each: &mut dyn FnMut(Event)) {
-        let mut side = std::mem::replace(self.side(sender), Side::Ignored);
-        if let Side::Frames { frames, lint } = &mut side {
-            frames.push(bytes, |frame| self.closed.tell(sender, lint, frame, each));
-        }
-        *self.side(sender) = side;
-    }
-
     /// Looks at a frame that was cut out already, as by a recording.
     pub fn frame(&mut self, sender: Sender, frame: Frame, each: &mut dyn FnMut(Event)) {
-        let side = match sender {
-            Sender::Client => &mut self.client,
-            Sender::Server => &mut self.server,
-        };
-        if let Side::Frames { lint, .. } = side {
-            self.closed.tell(sender, lint, frame, each);
+        if let (Side::Frames { lint, .. }, closed) = self.side_and_end(sender) {
+            closed.tell(sender, lint, frame, each);
         }
     }
 

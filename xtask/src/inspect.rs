@@ -15,7 +15,5 @@ pub(crate) struct Flags {
 
 pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     let mut run = cargo(&["run", "--quiet", "--release", "--package", "wsinspect", "--"]);
-    let arguments = flags.arguments.iter().map(String::as_str);
-    let arguments: Vec<&str> = if flags.arguments.is_empty() { LOCAL.to_vec() } else { arguments.collect() };
-    check(run.args(arguments))
+    check(if flags.arguments.is_empty() { run.args(LOCAL) } else { run.args(&flags.arguments) })
 }

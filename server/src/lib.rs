@@ -20,5 +20,6 @@ pub mod serve;
 pub mod site;
 pub mod socket;
 pub mod storage;
+pub mod wakeup;
 pub mod worker;
 pub mod ws;

@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use atomic_waker::AtomicWaker;
 use mio::event::{Event, Source};
 use mio::{Events, Interest, Registry, Token};
 use slab::Slab;
+
+use crate::wakeup::Wakeup;
 
 /// Events that are taken from the kernel at once.
 const EVENTS: usize = 1024;
@@ -164,8 +165,8 @@ fn said(event: &Event) -> u8 {
 #[derive(Debug, Default)]
 pub(crate) struct Readiness {
     said: AtomicU8,
-    reader: AtomicWaker,
-    writer: AtomicWaker,
+    reader: Wakeup,
+    writer: Wakeup,
 }
 
 /// What a call that is to be tried was told; it says how the call went.
@@ -179,7 +180,7 @@ impl Readiness {
         let take = || self.said.fetch_and(!way.all(), Ordering::AcqRel) & way.all();
         let mut told = take();
         if told == 0 {
-            self.waiting(way).register(cx.waker());
+            self.waiting(way).arm(cx.waker());
             told = take();
         }
         if told == 0 { Poll::Pending } else { Poll::Ready(Told(told)) }
@@ -189,7 +190,7 @@ impl Readiness {
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         let is_said = || self.said.load(Ordering::Acquire) & Way::In.all() != 0;
         if !is_said() {
-            self.reader.register(cx.waker());
+            self.reader.arm(cx.waker());
         }
         if is_said() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -210,7 +211,7 @@ impl Readiness {
         }
     }
 
-    fn waiting(&self, way: Way) -> &AtomicWaker {
+    fn waiting(&self, way: Way) -> &Wakeup {
         match way {
             Way::In => &self.reader,
             Way::Out => &self.writer,

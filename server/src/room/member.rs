@@ -14,7 +14,8 @@ use inkwire_protocol::{
 use super::flush::Packet;
 use super::room::{Due, Position};
 use super::rooms::{Place, Rooms};
-use crate::ws::{Close, Message, Outgoing, Session, Wakeup};
+use crate::wakeup::Wakeup;
+use crate::ws::{Close, Message, Outgoing, Session};
 
 /// Close code of a connection that another one of the same client replaced (RFC 6455 section 7.4.2: private use).
 const REPLACED: u16 = 4000;

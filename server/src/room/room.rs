@@ -14,7 +14,8 @@ use super::ring::Ring;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::storage::{Part, Storage, Stored};
-use crate::ws::{Outgoing, Wakeup};
+use crate::wakeup::Wakeup;
+use crate::ws::Outgoing;
 
 /// One display frame: no operation waits longer for its flush.
 const LONGEST_TICK: Duration = Duration::from_millis(16);

@@ -14,8 +14,8 @@ use super::room::{Due, Room};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::storage::{News, Storage, StorageError};
+use crate::wakeup::Wakeup;
 use crate::worker::Workers;
-use crate::ws::Wakeup;
 
 /// How long a room stays open when everybody has gone: most come back from a lost connection sooner.
 const LINGER: Duration = Duration::from_secs(30);

@@ -17,11 +17,12 @@ use smol::io::{AsyncRead, AsyncWrite};
 use smol::stream::Stream;
 
 use super::frame::close_frame;
-use super::registry::{Connections, Place, Wakeup};
+use super::registry::{Connections, Place};
 use super::wire::Wire;
 use super::{Close, Message, Session, Settings};
 use crate::metrics::Metrics;
 use crate::socket::Socket;
+use crate::wakeup::Wakeup;
 
 /// tungstenite's read buffer, allocated for every connection; its default is 128 KiB.
 const READ_BUFFER: usize = 1024;
@@ -79,7 +80,8 @@ pub async fn serve<S: Session>(
         last_written: now,
         is_blocked: false,
         pinged: false,
-        timer: Timer::after(settings.ping_interval),
+        timer: Timer::never(),
+        rings_at: None,
     };
     // `Connection` is polled in place, so its size is the task's size and nothing is allocated for it again.
     std::future::poll_fn(|cx| connection.poll_guarded(cx)).await;
@@ -136,6 +138,8 @@ struct Connection<'a, S> {
     is_blocked: bool,
     pinged: bool,
     timer: Timer,
+    /// What the timer is armed for.
+    rings_at: Option<Instant>,
 }
 
 impl<S: Session> Connection<'_, S> {
@@ -161,7 +165,7 @@ impl<S: Session> Connection<'_, S> {
         if !std::mem::replace(&mut self.is_opened, true) {
             self.session.on_open();
         }
-        self.stream.get_mut().begin_turn();
+        self.stream.get_mut().begin_turn(cx.waker());
         let before = self.counts();
         let alive = self.poll_phase(cx);
         self.count(before);
@@ -347,9 +351,9 @@ impl<S: Session> Connection<'_, S> {
         self.phase = Phase::Lingering { until: None, left: LINGER_BYTES };
     }
 
-    /// From here on whoever wakes the connection gives it another turn; what was to be known before is looked at now.
+    /// Looks at what was to be known before whoever wakes the connection gives it another turn.
     fn heed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.place.wakeup.register(cx.waker());
+        self.place.wakeup.arm(cx.waker());
         if self.connections.are_over() {
             self.close.get_or_insert(Close::new(Close::ABNORMAL, "the server has stopped"));
             return Poll::Ready(());
@@ -454,13 +458,15 @@ impl<S: Session> Connection<'_, S> {
                 return Poll::Ready(());
             }
             if next > self.now {
-                // Rearming costs a lock on the reactor, so an early ring is let come; it only comes round here again.
-                if !matches!(self.phase, Phase::Open) {
-                    self.timer.set_at(next);
+                // Arming costs a lock on the reactor, and asking costs a clock reading. A timer that rings by then is let
+                // come; it only comes round here again.
+                if self.rings_at.is_some_and(|at| self.now < at && at <= next) {
+                    return Poll::Pending;
                 }
+                self.rings_at = Some(next);
+                self.timer.set_at(next);
                 ready!(Pin::new(&mut self.timer).poll(cx));
                 self.now = Instant::now();
-                self.timer.set_at(next.max(self.now));
                 continue;
             }
             match self.phase {

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -11,7 +12,8 @@ use bytes::Bytes;
 use super::frame::{Opcode, fragment, frame};
 use super::hub::Hub;
 use super::service::Service;
-use super::{Close, Message, Outgoing, Wakeup};
+use super::{Close, Message, Outgoing};
+use crate::wakeup::Wakeup;
 
 /// Bytes of one fragment of a streamed message.
 const FRAGMENT: usize = 16 * 1024;
@@ -42,13 +44,17 @@ pub(super) struct Shared<S: Service> {
     data: Mutex<S::Data>,
     max_outgoing: usize,
     outbox: Mutex<Outbox>,
+    /// Bytes that wait in the outbox; a stream counts as one fragment. Changed under the outbox's lock, read without it:
+    /// the connection looks at it several times in a turn.
+    waiting: AtomicUsize,
+    /// A close was asked for; likewise.
+    is_closing: AtomicBool,
 }
 
 /// What waits for a connection.
 #[derive(Default)]
 struct Outbox {
     items: VecDeque<Item>,
-    bytes: usize,
     close: Option<Close>,
     is_ending: bool,
     is_gone: bool,
@@ -121,8 +127,10 @@ impl<S: Service> Handle<S> {
         (peer, protocol, request): (Option<SocketAddr>, Option<&'static str>, Arc<str>),
         max_outgoing: usize,
     ) -> Self {
-        let (data, outbox) = Default::default();
-        Self { shared: Arc::new(Shared { id, peer, protocol, request, hub, wakeup, data, max_outgoing, outbox }) }
+        let (data, outbox, waiting, is_closing) = Default::default();
+        let shared =
+            Shared { id, peer, protocol, request, hub, wakeup, data, max_outgoing, outbox, waiting, is_closing };
+        Self { shared: Arc::new(shared) }
     }
 
     /// The connection's number: unique for the life of the process, never given out again.
@@ -177,7 +185,7 @@ impl<S: Service> Handle<S> {
     /// Sends a whole frame that may be shared with other connections.
     pub(super) fn write_frame(&self, frame: Bytes) -> Result<(), WriteError> {
         let mut outbox = self.outbox();
-        outbox.takes(frame.len(), self.shared.max_outgoing)?;
+        self.shared.admit(&outbox, frame.len())?;
         outbox.items.push_back(Item::Frame(frame));
         drop(outbox);
         self.shared.wakeup.wake();
@@ -193,7 +201,7 @@ impl<S: Service> Handle<S> {
     /// As for [`Handle::write`].
     pub fn stream(&self, opcode: Opcode, reader: impl Read + Send + 'static) -> Result<(), WriteError> {
         let mut outbox = self.outbox();
-        outbox.takes(FRAGMENT, self.shared.max_outgoing)?;
+        self.shared.admit(&outbox, FRAGMENT)?;
         outbox.items.push_back(Item::Stream(Stream {
             opcode,
             reader: Box::new(reader),
@@ -209,7 +217,10 @@ impl<S: Service> Handle<S> {
     /// counts. A code that must not be sent (section 7.4.1) becomes 1011.
     pub fn close(&self, code: u16, reason: &str) {
         let code = if Close::may_be_sent(code) { code } else { Close::INTERNAL };
-        self.outbox().close.get_or_insert_with(|| Close::new(code, reason));
+        let mut outbox = self.outbox();
+        outbox.close.get_or_insert_with(|| Close::new(code, reason));
+        self.shared.is_closing.store(true, Ordering::Release);
+        drop(outbox);
         self.shared.wakeup.wake();
     }
 
@@ -226,30 +237,38 @@ impl<S: Service> Handle<S> {
 
     /// Whether half of what may wait for it does.
     pub(super) fn is_half_full(&self) -> bool {
-        self.outbox().bytes > self.shared.max_outgoing / 2
+        self.shared.waiting.load(Ordering::Relaxed) > self.shared.max_outgoing / 2
     }
 
     /// The close that is asked for, once everything before it has been pulled.
     pub(super) fn due_close(&self) -> Option<Close> {
+        if !self.shared.is_closing.load(Ordering::Acquire) {
+            return None;
+        }
         let outbox = self.outbox();
         outbox.close.clone().filter(|_| outbox.items.is_empty() && !outbox.is_gone)
     }
 
     /// The connection has ended: nothing more is taken, and what waited is let go.
     pub(super) fn end(&self) {
-        *self.outbox() = Outbox { is_gone: true, ..Outbox::default() };
+        let mut outbox = self.outbox();
+        *outbox = Outbox { is_gone: true, ..Outbox::default() };
+        self.shared.waiting.store(0, Ordering::Relaxed);
     }
 
     /// Gives what waits, as far as there is room; says whether there was anything.
     pub(super) fn pull(&self, out: &mut Outgoing) -> bool {
         let mut gave = false;
+        if self.shared.waiting.load(Ordering::Acquire) == 0 && !self.shared.is_closing.load(Ordering::Acquire) {
+            return gave;
+        }
         let mut outbox = self.outbox();
         while !out.is_full()
             && let Some(item) = outbox.items.pop_front()
         {
             let frame = match item {
                 Item::Frame(frame) => {
-                    outbox.bytes -= frame.len();
+                    self.shared.release(frame.len());
                     frame
                 }
                 Item::Stream(stream) => {
@@ -277,10 +296,12 @@ impl<S: Service> Handle<S> {
         let mut outbox = self.outbox();
         match &next {
             Some((_, false)) => outbox.items.push_front(Item::Stream(stream)),
-            Some((_, true)) => outbox.bytes -= FRAGMENT,
+            Some((_, true)) => self.shared.release(FRAGMENT),
             None => {
                 outbox.items.clear();
                 outbox.close = Some(Close::new(Close::INTERNAL, "a message could not be read to its end"));
+                self.shared.waiting.store(0, Ordering::Relaxed);
+                self.shared.is_closing.store(true, Ordering::Release);
             }
         }
         next.map(|(frame, _)| frame)
@@ -291,16 +312,23 @@ impl<S: Service> Handle<S> {
     }
 }
 
-impl Outbox {
-    fn takes(&mut self, bytes: usize, most: usize) -> Result<(), WriteError> {
-        if self.is_gone || self.is_ending || self.close.is_some() {
+impl<S: Service> Shared<S> {
+    /// Counts so many more bytes as waiting in this outbox, if they may.
+    fn admit(&self, outbox: &Outbox, bytes: usize) -> Result<(), WriteError> {
+        if outbox.is_gone || outbox.is_ending || outbox.close.is_some() {
             return Err(WriteError::Gone);
         }
         // A single message above the bound still goes, when nothing else waits.
-        if self.bytes > 0 && self.bytes + bytes > most {
+        let waiting = self.waiting.load(Ordering::Relaxed);
+        if waiting > 0 && waiting + bytes > self.max_outgoing {
             return Err(WriteError::Full);
         }
-        self.bytes += bytes;
+        self.waiting.store(waiting + bytes, Ordering::Release);
         Ok(())
+    }
+
+    /// So many bytes wait no more. Only under the outbox's lock, which makes load and store one.
+    fn release(&self, bytes: usize) {
+        self.waiting.store(self.waiting.load(Ordering::Relaxed) - bytes, Ordering::Relaxed);
     }
 }

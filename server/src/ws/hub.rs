@@ -8,7 +8,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::frame::{Opcode, frame};
 use super::handle::Handle;
 use super::service::{Service, ServiceSession};
-use super::{Message, Settings, Wakeup};
+use super::{Message, Settings};
+use crate::wakeup::Wakeup;
 
 /// A service with its connections and channels. Cheap to clone.
 pub struct Hub<S: Service> {

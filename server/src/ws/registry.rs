@@ -3,33 +3,11 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use atomic_waker::AtomicWaker;
 use smol::Timer;
 
-/// Wakes one connection from anywhere: something can be pulled from its session.
-#[derive(Debug, Default)]
-pub struct Wakeup {
-    waker: AtomicWaker,
-}
-
-impl Wakeup {
-    /// Lets the connection take its next turn.
-    pub fn wake(&self) {
-        self.waker.wake();
-    }
-
-    /// The connection is in its turn and will look at everything once more before it ends: nobody needs to wake it.
-    pub(super) fn disarm(&self) {
-        self.waker.take();
-    }
-
-    pub(super) fn register(&self, waker: &Waker) {
-        self.waker.register(waker);
-    }
-}
+use crate::wakeup::Wakeup;
 
 /// How long connections may take to notice that they are over: a turn of their worker.
 const END_PATIENCE: Duration = Duration::from_secs(1);

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use smol::io::{AsyncRead, AsyncWrite};
@@ -38,6 +38,8 @@ pub(super) struct Wire {
     /// A frame of tungstenite was not taken because `outgoing` was full: it must be asked again.
     pub(super) refused: bool,
     ration: u32,
+    /// The connection's task. tungstenite has wakers of its own between it and us, which are not needed: there is no other.
+    waker: Waker,
     /// The last read gave one whole message and nothing else: once tungstenite has handed it over, it has nothing left.
     gave_one_message: bool,
 }
@@ -56,13 +58,15 @@ impl Wire {
             closed: false,
             refused: false,
             ration: 0,
+            waker: Waker::noop().clone(),
             gave_one_message: false,
         }
     }
 
-    /// A new turn: as many reads may follow as one turn has.
-    pub(super) fn begin_turn(&mut self) {
+    /// A new turn of the connection's task: as many reads may follow as one turn has.
+    pub(super) fn begin_turn(&mut self, waker: &Waker) {
         self.ration = READS_PER_TURN;
+        self.waker.clone_from(waker);
     }
 
     /// Waits for the socket, where tungstenite holds nothing that it was given: asking it would only find that out. Ready
@@ -72,9 +76,16 @@ impl Wire {
         if self.gave_one_message && self.rest.is_empty() { self.socket.poll_readable(cx) } else { Poll::Ready(()) }
     }
 
-    fn poll_bytes(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    /// The next byte breaks the rule of [`Lengths`], and tungstenite is told.
+    fn break_off(&mut self) -> io::Error {
+        self.is_breaking = false;
+        self.is_broken = true;
+        io::ErrorKind::InvalidData.into()
+    }
+
+    fn poll_bytes(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if self.rest.is_empty() {
-            return Pin::new(&mut self.socket).poll_read(cx, buffer);
+            return Pin::new(&mut self.socket).poll_read(&mut Context::from_waker(&self.waker), buffer);
         }
         let length = self.rest.len().min(buffer.len());
         buffer[..length].copy_from_slice(&self.rest[..length]);
@@ -91,16 +102,15 @@ impl Wire {
 }
 
 impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if self.ration == 0 {
-            cx.waker().wake_by_ref();
+            self.waker.wake_by_ref();
             return Poll::Pending;
         }
-        if std::mem::take(&mut self.is_breaking) {
-            self.is_broken = true;
-            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+        if self.is_breaking {
+            return Poll::Ready(Err(self.break_off()));
         }
-        let read = ready!(self.poll_bytes(cx, buffer))?;
+        let read = ready!(self.poll_bytes(buffer))?;
         self.ration -= 1;
         self.received += read as u64;
         if self.is_broken {
@@ -112,7 +122,7 @@ impl AsyncRead for Wire {
         self.is_breaking = good < read;
         let is_one_frame = is_between && self.lengths.is_between_frames() && self.lengths.frames == frames + 1;
         self.gave_one_message = is_one_frame && !self.is_breaking && matches!(buffer[0], WHOLE_TEXT | WHOLE_BINARY);
-        if good == 0 && read > 0 { self.poll_read(cx, buffer) } else { Poll::Ready(Ok(good)) }
+        Poll::Ready(if good == 0 && read > 0 { Err(self.break_off()) } else { Ok(good) })
     }
 }
 

@@ -1,5 +1,6 @@
 //! The command line of `wsinspect`, and its exit codes.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,13 +8,15 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use wsinspect::hex::{self, HexError};
 use wsinspect::lint::Sender;
+use wsinspect::pcapng::Capture;
+use wsinspect::say::{SayError, Shape, close_payload};
 
 /// Shows WebSocket frames as they truly are.
 #[derive(Debug, Parser)]
 #[command(
     name = "wsinspect",
     version,
-    after_help = "Exit codes: 0 done, 2 wrong usage, 3 an address cannot be reached or listened on, 5 the handshake was refused, \
+    after_help = "Exit codes: 0 done, 2 wrong usage, 3 an address cannot be reached or listened on, 4 TLS failed, 5 the handshake was refused, \
                   6 a rule was broken (with --lint error), 7 closed abnormally, 8 waited in vain, \
                   9 a file or the input cannot be read or written, 130 interrupted. A closed pipe ends quietly with 0."
 )]
@@ -27,9 +30,13 @@ pub(crate) enum Command {
     /// Connect to a server: send messages, show everything that goes either way.
     Connect(Box<Connect>),
     /// Stand between clients and a server, pass every byte as it is, and show it.
-    Proxy(Proxy),
+    Proxy(Box<Proxy>),
+    /// Be a server: show what clients send, and send it back, or answers from a file.
+    Listen(Listen),
     /// Show a recording, with the same views and filters.
     Show(Show),
+    /// Write a recording in another format.
+    Convert(Convert),
     /// Explain the bytes of frames, bit by bit, and say which rules they break.
     Decode(Decode),
     /// Print shell completions.
@@ -81,15 +88,50 @@ pub(crate) struct Look {
     /// What binary messages are read as: auto is the drawing protocol where inkwire.v1 was agreed on.
     #[arg(long, value_enum, default_value_t = Decoder::Auto)]
     pub(crate) decode: Decoder,
-    /// Record everything into this file as JSON lines, whatever is shown.
+    #[command(flatten)]
+    pub(crate) record: Record,
+}
+
+/// What is recorded.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What is recorded, whatever is shown")]
+pub(crate) struct Record {
+    /// Record everything into this file as JSON lines.
     #[arg(short, long, value_name = "FILE")]
     pub(crate) write: Option<PathBuf>,
-    /// Write everything as packets for Wireshark (pcapng) into this file, whatever is shown.
+    /// Write the messages into this file as HAR, which browsers' developer tools open.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) har: Option<PathBuf>,
+    /// Write everything as packets for Wireshark (pcapng) into this file.
     #[arg(long, value_name = "FILE")]
     pub(crate) pcap: Option<PathBuf>,
-    /// The server's port in those packets: Wireshark takes some ports for another protocol.
+    #[command(flatten)]
+    pub(crate) manner: Manner,
+}
+
+/// How recordings are written.
+#[derive(Debug, Args)]
+pub(crate) struct Manner {
+    /// Pings, pongs and closes too, which browsers leave out of a HAR.
+    #[arg(long)]
+    pub(crate) har_all: bool,
+    /// The server's port in packets: Wireshark takes some ports for another protocol.
     #[arg(long, value_name = "PORT", default_value_t = 80)]
     pub(crate) pcap_port: u16,
+    /// Messages whole and without compression in packets, for a Wireshark that cannot inflate them.
+    #[arg(long)]
+    pub(crate) pcap_decoded: bool,
+    /// Passwords, cookies and tokens of the handshake are written too.
+    #[arg(long)]
+    pub(crate) keep_secrets: bool,
+}
+
+impl Manner {
+    /// How packets are written; of each message at most so many bytes, where they are written whole.
+    pub(crate) fn capture(&self, keep: usize) -> Capture {
+        let capture = Capture::new(self.pcap_port);
+        if self.pcap_decoded { capture.decoded(keep) } else { capture }
+    }
 }
 
 /// Bytes that a flag says. A type of its own: of a `Vec<u8>` clap would take each byte for a value.
@@ -100,14 +142,24 @@ fn parse_hex(text: &str) -> Result<Bytes, HexError> {
     hex::parse(text).map(Bytes)
 }
 
-/// The payload of a close frame (RFC 6455 section 5.5.1). Any code is taken: which are allowed is for the server to say.
-fn parse_close(text: &str) -> Result<Bytes, String> {
-    let (code, reason) = text.split_once(':').unwrap_or((text, ""));
-    let code: u16 = code.parse().map_err(|_| format!("{code:?} is no code from 0 to 65535"))?;
-    if reason.len() > 123 {
-        return Err("a reason has at most 123 bytes".into());
-    }
-    Ok(Bytes([&code.to_be_bytes(), reason.as_bytes()].concat()))
+fn parse_close(text: &str) -> Result<Bytes, SayError> {
+    close_payload(text).map(Bytes)
+}
+
+/// An address that a host's name stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resolve {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+    pub(crate) address: IpAddr,
+}
+
+fn parse_resolve(text: &str) -> Result<Resolve, String> {
+    let parts: Vec<&str> = text.splitn(3, ':').collect();
+    let [host, port, address] = parts[..] else { return Err("it is HOST:PORT:ADDRESS".into()) };
+    let port = port.parse().map_err(|_| format!("{port:?} is no port"))?;
+    let address = address.trim_matches(['[', ']']).parse().map_err(|_| format!("{address:?} is no IP address"))?;
+    Ok(Resolve { host: host.to_owned(), port, address })
 }
 
 /// What an event becomes.
@@ -137,30 +189,145 @@ pub(crate) enum Time {
 pub(crate) struct Proxy {
     /// Where clients connect: HOST:PORT.
     pub(crate) listen: String,
-    /// The server: HOST:PORT, or a ws:// URL, of which the path is left to the clients.
+    /// The server: HOST:PORT, or a ws:// or wss:// URL, of which the path is left to the clients.
     pub(crate) server: String,
+    #[command(flatten)]
+    pub(crate) identity: Identity,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     #[command(flatten)]
     pub(crate) look: Look,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Show {
-    /// A recording in JSON lines; standard input with -.
+    /// A recording: JSON lines, HAR, pcapng or pcap, told apart by how it begins; standard input with -.
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) look: Look,
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Convert {
+    /// A recording: JSON lines, HAR, pcapng or pcap, told apart by how it begins; standard input with -.
+    pub(crate) from: PathBuf,
+    /// The file to write; its format is what its name ends in: .jsonl, .har, .pcapng.
+    pub(crate) to: PathBuf,
+    /// Most bytes of a payload that are kept, and that a compressed message may become.
+    #[arg(long, default_value_t = 64 * 1024 * 1024, value_name = "BYTES")]
+    pub(crate) keep: usize,
+    #[command(flatten)]
+    pub(crate) manner: Manner,
+}
+
+/// How a server is reached.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "How the server is reached")]
+pub(crate) struct Reach {
+    /// How long connecting may take, and the handshake, and the answer to our close.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) connect_timeout: Duration,
+    /// Use this address for a host and port, instead of asking for it.
+    #[arg(long, value_name = "HOST:PORT:ADDRESS", value_parser = parse_resolve)]
+    pub(crate) resolve: Vec<Resolve>,
+    /// Connect to this unix socket; the URL still says host and path.
+    #[arg(long, value_name = "PATH", conflicts_with = "proxy")]
+    pub(crate) unix_socket: Option<PathBuf>,
+    /// Go through a proxy: http://, socks5:// (names are looked up here) or socks5h:// (by the proxy), [USER:PASSWORD@]HOST:PORT.
+    #[arg(long, value_name = "URL")]
+    pub(crate) proxy: Option<String>,
+    /// With wss://, trust whoever answers.
+    #[arg(short = 'k', long)]
+    pub(crate) insecure: bool,
+    /// With wss://, trust these certificates (PEM) instead of the system's.
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    pub(crate) cacert: Option<PathBuf>,
+    /// Our certificate (PEM), for a server that asks for one.
+    #[arg(long, value_name = "FILE", requires = "key")]
+    pub(crate) cert: Option<PathBuf>,
+    /// The private key of our certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    pub(crate) key: Option<PathBuf>,
+    /// The name that the server is asked for and must have, instead of the URL's host; off sends none.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) sni: Option<String>,
+}
+
+/// What stands in the request.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "What stands in the request")]
+pub(crate) struct Ask {
+    /// A header, "Name: value"; one that stands there already is replaced, and with no value left out.
+    #[arg(short = 'H', long, value_name = "HEADER")]
+    pub(crate) header: Vec<String>,
+    /// A sub-protocol that is offered.
+    #[arg(short, long, value_name = "NAME", visible_alias = "protocol")]
+    pub(crate) subprotocol: Vec<String>,
+    /// The Origin.
+    #[arg(long, value_name = "URL")]
+    pub(crate) origin: Option<String>,
+    /// User and password, NAME:PASSWORD (RFC 7617).
+    #[arg(short, long, value_name = "USER", visible_alias = "auth")]
+    pub(crate) user: Option<String>,
+    /// A token (RFC 6750).
+    #[arg(long, value_name = "TOKEN", conflicts_with = "user")]
+    pub(crate) bearer: Option<String>,
+    /// Cookies, "NAME=VALUE; …".
+    #[arg(long, value_name = "COOKIES")]
+    pub(crate) cookie: Option<String>,
+    /// Offer compression, and compress what is sent where it is agreed on (RFC 7692).
+    #[arg(long, value_name = "OFFER", num_args = 0..=1, require_equals = true, default_missing_value = "permessage-deflate")]
+    pub(crate) deflate: Option<String>,
+}
+
+/// What we are to clients over TLS.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "TLS")]
+pub(crate) struct Identity {
+    /// Our certificate (PEM): clients come with wss://.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The private key of it (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+/// What standard input is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum InputFormat {
+    /// Every line is a text.
+    Lines,
+    /// Every line is a binary message.
+    Binary,
+    /// Texts with a NUL behind each.
+    Nul,
+    /// Every line is a binary message in hex.
+    Hex,
+    /// All of it is one binary message.
+    Raw,
+    /// Every line is {"text": …}, {"binary": BASE64}, {"hex": …}, {"ping": …}, {"pong": …}, {"close": {"code": …}} or {"raw": HEX}.
+    Jsonl,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Connect {
-    /// ws://HOST[:PORT][/PATH].
+    /// ws:// or wss://, HOST[:PORT][/PATH].
     pub(crate) url: String,
-    /// Send this text; more than once, in their order. Standard input is not read then.
+    /// Send this text, or what stands in @FILE; more than once, in their order. Standard input is not read then.
     #[arg(short = 'x', long, value_name = "TEXT")]
     pub(crate) execute: Vec<String>,
     /// What is sent is binary, not text.
     #[arg(short, long)]
     pub(crate) binary: bool,
+    /// What standard input is.
+    #[arg(long, value_enum, default_value_t = InputFormat::Lines)]
+    pub(crate) input: InputFormat,
+    /// Type, with line editing and a history, also where standard input or output is no terminal.
+    #[arg(short, long, conflicts_with = "execute")]
+    pub(crate) interactive: bool,
+    /// What is typed is text also where it begins with a slash.
+    #[arg(long)]
+    pub(crate) no_slash: bool,
     /// Send these bytes as they are, before everything else: any frame, also one that breaks the rules. More than once.
     #[arg(long, value_name = "HEX", value_parser = parse_hex)]
     pub(crate) raw_hex: Vec<Bytes>,
@@ -179,24 +346,19 @@ pub(crate) struct Connect {
     /// Pings are not answered.
     #[arg(long)]
     pub(crate) no_auto_pong: bool,
+    /// Send a ping so often.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) ping_interval: Option<Duration>,
+    /// How long nothing may come after such a ping.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    pub(crate) ping_timeout: Duration,
     /// The close frame that is sent at the end, CODE or CODE:REASON.
     #[arg(long, value_name = "CODE", default_value = "1000", value_parser = parse_close)]
     pub(crate) close: Bytes,
-    /// User and password, NAME:PASSWORD (RFC 7617).
-    #[arg(short, long, value_name = "USER")]
-    pub(crate) user: Option<String>,
-    /// Cookies, "NAME=VALUE; …".
-    #[arg(long, value_name = "COOKIES")]
-    pub(crate) cookie: Option<String>,
-    /// A header of the request, "Name: value".
-    #[arg(short = 'H', long, value_name = "HEADER")]
-    pub(crate) header: Vec<String>,
-    /// A sub-protocol that is offered.
-    #[arg(short, long, value_name = "NAME")]
-    pub(crate) subprotocol: Vec<String>,
-    /// The request's Origin.
-    #[arg(long, value_name = "URL")]
-    pub(crate) origin: Option<String>,
+    /// Connect again when the connection is lost or cannot be made, with longer and longer pauses; give up when so many
+    /// attempts in a row have failed.
+    #[arg(long, value_name = "TIMES", num_args = 0..=1, require_equals = true, default_missing_value = "10")]
+    pub(crate) reconnect: Option<u32>,
     /// End when so many messages have come.
     #[arg(short, long, value_name = "N")]
     pub(crate) count: Option<u64>,
@@ -213,9 +375,50 @@ pub(crate) struct Connect {
     /// says when.
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
     pub(crate) linger: Duration,
-    /// How long connecting may take, and the handshake, and the answer to our close.
-    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
-    pub(crate) connect_timeout: Duration,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+    #[command(flatten)]
+    pub(crate) look: Look,
+}
+
+impl Connect {
+    /// What messages are made like.
+    pub(crate) fn shape(&self) -> Shape {
+        Shape {
+            opcode: self.send_opcode,
+            rsv: [1, 2, 3].map(|bit| self.rsv.contains(&bit)),
+            fragment: self.fragment.map(|size| usize::try_from(size).unwrap_or(usize::MAX)),
+            is_unmasked: self.no_mask,
+        }
+    }
+
+    /// What standard input is.
+    pub(crate) fn input(&self) -> InputFormat {
+        if self.binary && self.input == InputFormat::Lines { InputFormat::Binary } else { self.input }
+    }
+}
+
+/// What a listener answers.
+#[derive(Debug, Args)]
+pub(crate) struct Listen {
+    /// Where clients connect: HOST:PORT.
+    pub(crate) listen: String,
+    /// Send every message back.
+    #[arg(long, conflicts_with = "reply")]
+    pub(crate) echo: bool,
+    /// Answer the messages in turn with the lines of this file; where its name ends in .jsonl they are objects as of connect --input jsonl.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) reply: Option<PathBuf>,
+    /// Sub-protocols that are spoken: the first of the client's that is among them is agreed on.
+    #[arg(short, long, value_name = "NAME", visible_alias = "protocol")]
+    pub(crate) subprotocol: Vec<String>,
+    /// Agree on compression where it is offered (RFC 7692).
+    #[arg(long)]
+    pub(crate) deflate: bool,
+    #[command(flatten)]
+    pub(crate) identity: Identity,
     #[command(flatten)]
     pub(crate) look: Look,
 }

@@ -1,6 +1,6 @@
-//! permessage-deflate, as a reader (RFC 7692 section 7.2.2): what compressed messages say.
+//! permessage-deflate: what compressed messages say (RFC 7692 section 7.2.2), and compressing one (section 7.2.1).
 
-use flate2::{Decompress, FlushDecompress, Status};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// What a sender leaves out at the end of each message (section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
@@ -109,20 +109,47 @@ impl Inflate {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use flate2::{Compress, Compression, FlushCompress};
-    use proptest::prelude::*;
+/// Compresses the messages of one direction.
+#[derive(Debug)]
+pub struct Deflater {
+    stream: Compress,
+    keeps_context: bool,
+}
 
-    use super::*;
+impl Deflater {
+    /// `keeps_context` is false where `*_no_context_takeover` was agreed on for this direction (section 7.1.1).
+    pub fn new(keeps_context: bool) -> Self {
+        Self { stream: Compress::new(Compression::default(), false), keeps_context }
+    }
 
-    /// Compresses as a sender does (section 7.2.1): to a flush, without its tail.
-    fn deflate(stream: &mut Compress, message: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(message.len() + 100);
-        stream.compress_vec(message, &mut out, FlushCompress::Sync).unwrap();
+    /// A message, compressed to a flush and without its tail.
+    ///
+    /// # Panics
+    /// Never: the stream is not ended, so it takes whatever comes.
+    pub fn message(&mut self, message: &[u8]) -> Vec<u8> {
+        let (mut out, begun) = (Vec::with_capacity(message.len() / 2 + 64), self.stream.total_in());
+        loop {
+            let rest = &message[(self.stream.total_in() - begun) as usize..];
+            self.stream.compress_vec(rest, &mut out, FlushCompress::Sync).expect("the stream goes on");
+            // Room that is left means that all is out (zlib's manual, on Z_SYNC_FLUSH).
+            if out.len() < out.capacity() {
+                break;
+            }
+            out.reserve(out.len());
+        }
+        if !self.keeps_context {
+            self.stream.reset();
+        }
         out.truncate(out.len() - TAIL.len());
         out
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
 
     fn read(inflate: &mut Inflate, payload: &[u8]) -> Result<Vec<u8>, InflateError> {
         inflate.push(payload);
@@ -148,10 +175,9 @@ mod tests {
     #[test]
     fn fragments_of_any_size_are_one_message_and_the_context_goes_on() {
         let message: Vec<u8> = (0..200_000u32).flat_map(|at| (at % 977).to_be_bytes()).collect();
-        let (mut sender, mut inflate) =
-            (Compress::new(Compression::fast(), false), Inflate::new(true, 1_000_000, 1 << 20));
+        let (mut sender, mut inflate) = (Deflater::new(true), Inflate::new(true, 1_000_000, 1 << 20));
         for size in [1, 7, 100_000] {
-            let payload = deflate(&mut sender, &message);
+            let payload = sender.message(&message);
             payload.chunks(size).for_each(|fragment| inflate.push(fragment));
             let inflated = inflate.finish().unwrap();
             assert!(inflated.kept == message && inflated.length == message.len() as u64, "in fragments of {size}");
@@ -160,10 +186,10 @@ mod tests {
 
     #[test]
     fn a_bomb_is_not_inflated_and_only_its_beginning_is_kept() {
-        let bomb = deflate(&mut Compress::new(Compression::best(), false), &vec![0; 10_000_000]);
+        let bomb = Deflater::new(true).message(&vec![0; 10_000_000]);
         let mut inflate = Inflate::new(false, 1000, 1_000_000);
         assert_eq!(read(&mut inflate, &bomb), Err(InflateError::TooLarge(1_000_000)));
-        let hello = deflate(&mut Compress::new(Compression::fast(), false), b"Hello");
+        let hello = Deflater::new(true).message(b"Hello");
         assert_eq!(read(&mut inflate, &hello), Ok(b"Hello".to_vec()), "without a context the next one is whole again");
         let mut inflate = Inflate::new(true, 1000, 1 << 30);
         inflate.push(&bomb);

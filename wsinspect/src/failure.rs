@@ -20,6 +20,9 @@ pub(crate) enum Failure {
     /// An address that cannot be connected to, or listened on.
     #[error("{0}")]
     Unreachable(String),
+    /// TLS.
+    #[error("{0}")]
+    Tls(String),
     /// The server has refused, or has answered what is no WebSocket.
     #[error("{0}")]
     Refused(String),
@@ -46,6 +49,7 @@ impl Failure {
     fn code(&self) -> u8 {
         match self {
             Self::Unreachable(_) => 3,
+            Self::Tls(_) => 4,
             Self::Refused(_) => 5,
             Self::Abnormal(_) => 7,
             Self::TimeOut(_) => 8,

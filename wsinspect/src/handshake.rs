@@ -80,7 +80,7 @@ impl Head {
     }
 
     /// What stands between commas in all values of a header.
-    fn tokens<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn tokens<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.all(name).flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
     }
 

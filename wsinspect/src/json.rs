@@ -333,6 +333,8 @@ pub enum Recorded {
     Body(Vec<u8>),
     /// A frame.
     Frame(Sender, Frame),
+    /// Bytes of one direction as they passed, in a capture; none where it has ended.
+    Bytes(Sender, Vec<u8>),
     /// The end of the connection.
     Closed,
 }

@@ -1,22 +1,29 @@
 //! Seeing WebSocket frames as they truly are: nothing corrected, nothing refused, no socket.
 //!
-//! [`frame`] cuts bytes into frames; [`message`] links the frames of a message;
-//! [`deflate`] takes their compression away; [`lint`] says which rules they break;
-//! [`close`] explains close codes; [`mod@line`] writes what people read; [`handshake`] reads heads and what was agreed on; [`tap`] looks at both
-//! directions of a connection; [`json`] writes and reads its events; [`drawing`] reads the packets of the drawing protocol, [`view`] shows it all, [`pcapng`] makes
-//! packets of them. Each imports only
-//! those before it.
+//! [`frame`] cuts bytes into frames; [`message`] links the frames of a message; [`deflate`] takes their compression away;
+//! [`lint`] says which rules they break; [`close`] explains close codes; [`mod@line`] writes what people read; [`target`]
+//! reads URLs, [`handshake`] heads and what was agreed on; [`tap`] looks at both directions of a connection, [`connections`]
+//! at many; [`json`]
+//! writes and reads its events, [`har`] and [`pcapng`] write them for browsers and Wireshark, [`packets`] reads what
+//! Wireshark has captured, and [`redact`] takes secrets out; [`say`] makes what is sent; [`drawing`] reads the packets of the drawing protocol, and
+//! [`view`] shows it all.
 
 pub mod close;
+pub mod connections;
 pub mod deflate;
 pub mod drawing;
 pub mod frame;
 pub mod handshake;
+pub mod har;
 pub mod hex;
 pub mod json;
 pub mod line;
 pub mod lint;
 pub mod message;
+pub mod packets;
 pub mod pcapng;
+pub mod redact;
+pub mod say;
 pub mod tap;
+pub mod target;
 pub mod view;

@@ -1,12 +1,18 @@
 //! `wsinspect`: what a WebSocket really carries, on the command line.
 
 mod cli;
+mod client;
 mod connect;
 mod decode;
 mod failure;
+mod input;
+mod listen;
 mod output;
 mod proxy;
+mod recording;
+mod route;
 mod show;
+mod tls;
 
 use std::ffi::OsString;
 use std::io;
@@ -34,8 +40,10 @@ fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
 fn run(command: Command) -> Result<Outcome, Failure> {
     match command {
         Command::Connect(flags) => connect::run(&flags),
+        Command::Listen(flags) => listen::run(&flags),
         Command::Proxy(flags) => proxy::run(&flags),
         Command::Show(flags) => show::run(&flags),
+        Command::Convert(flags) => show::convert(&flags),
         Command::Decode(flags) => decode::run(&flags),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "wsinspect", &mut io::stdout());

@@ -1,5 +1,6 @@
 //! Frames to messages (RFC 6455 section 5.4): which message a frame belongs to, and where in it.
 
+use crate::deflate::Inflated;
 use crate::frame::{Frame, Opcode};
 
 /// A data frame's place.
@@ -48,10 +49,99 @@ impl Messages {
     }
 }
 
+/// A message, whatever frames it came in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// The number of it in its direction, from 1 on.
+    pub number: u64,
+    /// What it is.
+    pub opcode: Opcode,
+    /// Its bytes, without compression, as far as they are kept.
+    pub data: Vec<u8>,
+    /// How many there were.
+    pub length: u64,
+    /// Bytes of payload that came.
+    pub wire: u64,
+    /// How many frames it came in.
+    pub frames: u64,
+}
+
+impl Message {
+    /// Whether all of it is kept.
+    pub fn is_whole(&self) -> bool {
+        self.data.len() as u64 == self.length
+    }
+}
+
+/// Puts the messages of one direction together. A control frame is a message of its own (RFC 6455 section 5.5).
+#[derive(Debug)]
+pub struct Assembly {
+    keep: usize,
+    open: Option<Message>,
+}
+
+impl Assembly {
+    /// Of each message `keep` bytes are kept.
+    pub fn new(keep: usize) -> Self {
+        Self { keep, open: None }
+    }
+
+    /// Takes the next frame with its place, and of a compressed message's last one the message; gives the message that
+    /// has come to its end with it.
+    pub fn push(&mut self, frame: &Frame, place: Option<Place>, inflated: Option<&Inflated>) -> Option<Message> {
+        let (payload, length) = (&frame.payload, frame.came);
+        let Some(place) = place else {
+            let (opcode, data) = (frame.header.opcode, payload.clone());
+            return Some(Message { number: 0, opcode, data, length, wire: length, frames: 1 });
+        };
+        let begun = self.open.take().filter(|message| message.number == place.message);
+        let mut message = begun.unwrap_or_else(|| Message {
+            number: place.message,
+            opcode: place.opcode.unwrap_or(Opcode::CONTINUATION),
+            data: Vec::new(),
+            length: 0,
+            wire: 0,
+            frames: 0,
+        });
+        message.frames += 1;
+        message.wire += length;
+        match inflated {
+            Some(inflated) => (message.data, message.length) = (inflated.kept.clone(), inflated.length),
+            None => {
+                message.length += length;
+                let room = self.keep - message.data.len().min(self.keep);
+                // What stands behind bytes that are missing is no part of what is kept.
+                if message.length - length == message.data.len() as u64 {
+                    message.data.extend_from_slice(&payload[..payload.len().min(room)]);
+                }
+            }
+        }
+        if place.is_last {
+            return Some(message);
+        }
+        self.open = Some(message);
+        None
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::frame::Frames;
+
+    #[test]
+    fn a_message_is_put_together_through_the_control_frames_between_its_fragments() {
+        let bytes = [0x01, 2, b'h', b'e', 0x89, 1, b'?', 0x00, 1, b'y', 0x80, 1, b'!', 0x82, 0];
+        let (mut frames, mut messages, mut assembly) = (Frames::new(9), Messages::default(), Assembly::new(3));
+        let mut all = Vec::new();
+        frames.push(&bytes, |frame| all.extend(assembly.push(&frame, messages.place(&frame), None)));
+        let told: Vec<_> = all.iter().map(|it| (it.opcode, &it.data[..], it.length, it.frames)).collect();
+        assert_eq!(
+            told,
+            [(Opcode::PING, &b"?"[..], 1, 1), (Opcode::TEXT, &b"hey"[..], 4, 3), (Opcode::BINARY, &b""[..], 0, 1)]
+        );
+        assert!(!all[1].is_whole());
+    }
 
     fn places(bytes: &[u8]) -> Vec<Option<(u64, u64, bool)>> {
         let (mut frames, mut messages, mut all) = (Frames::new(9), Messages::default(), Vec::new());

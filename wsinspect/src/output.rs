@@ -1,25 +1,27 @@
-//! Where events go: standard output, and a recording beside it.
+//! Where events go: standard output, and recordings beside it.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::io::{self, Write};
 
 use wsinspect::frame::Opcode;
 use wsinspect::json::Stamp;
 use wsinspect::line::Style;
-use wsinspect::pcapng::Capture;
+use wsinspect::redact;
 use wsinspect::tap::{Event, Limits};
 use wsinspect::view::{Filter, Format, Time, View};
 
 use crate::cli::{self, Decoder, From, Look, Severity};
 use crate::failure::{Failure, Outcome};
+use crate::input::Terminal;
+use crate::recording::{Har, Lines, Packets, Sink};
 
 /// What is shown and recorded of some connections.
 pub(crate) struct Output {
     view: View,
-    stdout: io::Stdout,
-    recording: Option<(View, BufWriter<File>)>,
-    capture: Option<(Capture, BufWriter<File>)>,
+    stdout: Box<dyn Write + Send>,
+    /// Given back at the end.
+    terminal: Option<Terminal>,
+    recordings: Vec<Box<dyn Sink>>,
+    redacts: bool,
     violations: u64,
     fails: bool,
     buffer: Vec<u8>,
@@ -58,70 +60,86 @@ impl Look {
 
     /// Opens what the flags say.
     pub(crate) fn output(&self) -> Result<Output, Failure> {
-        let recording = match &self.write {
-            Some(path) => Some((View::new(Format::Jsonl, Time::Absolute, Style { most: self.keep }), create(path)?)),
-            None => None,
-        };
-        let capture = match &self.pcap {
-            Some(path) => {
-                let (mut file, mut begin) = (create(path)?, Vec::new());
-                Capture::begin(&mut begin);
-                file.write_all(&begin)?;
-                Some((Capture::new(self.pcap_port), file))
-            }
-            None => None,
-        };
-        let (view, fails) = (self.view(), self.lint == Severity::Error);
-        Ok(Output { view, stdout: io::stdout(), recording, capture, violations: 0, fails, buffer: Vec::new() })
+        let mut recordings: Vec<Box<dyn Sink>> = Vec::new();
+        if let Some(path) = &self.record.write {
+            recordings.push(Box::new(Lines::create(path)?));
+        }
+        if let Some(path) = &self.record.har {
+            recordings.push(Box::new(Har::create(path, self.record.manner.har_all, self.keep)?));
+        }
+        if let Some(path) = &self.record.pcap {
+            recordings.push(Box::new(Packets::create(path, self.record.manner.capture(self.keep))?));
+        }
+        Ok(Output {
+            view: self.view(),
+            stdout: Box::new(io::stdout()),
+            terminal: None,
+            recordings,
+            redacts: !self.record.manner.keep_secrets,
+            violations: 0,
+            fails: self.lint == Severity::Error,
+            buffer: Vec::new(),
+        })
     }
 }
 
-fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
-    let file = File::create(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
-    Ok(BufWriter::new(file))
+/// Hands an event to recordings, without its secrets where `redacts` says so.
+pub(crate) fn record(
+    sinks: &mut [Box<dyn Sink>],
+    redacts: bool,
+    (stamp, url, event): (&Stamp, Option<&str>, &Event),
+) -> io::Result<()> {
+    match event {
+        Event::Handshake(handshake) if redacts && !sinks.is_empty() => {
+            let (url, handshake) = (url.map(redact::url), redact::handshake(handshake));
+            let event = Event::Handshake(Box::new(handshake));
+            sinks.iter_mut().try_for_each(|sink| sink.take(stamp, url.as_deref(), &event))
+        }
+        _ => sinks.iter_mut().try_for_each(|sink| sink.take(stamp, url, event)),
+    }
 }
 
 /// Bytes that are gathered before they are written.
 const GATHERED: usize = 64 * 1024;
 
 impl Output {
+    /// Shows everything elsewhere, on a terminal that is given back at the end.
+    pub(crate) fn show_on(&mut self, screen: Box<dyn Write + Send>, terminal: Option<Terminal>) {
+        (self.stdout, self.terminal) = (screen, terminal);
+    }
+
     /// Shows and records an event; it is out after [`Output::flush`].
     pub(crate) fn take(&mut self, stamp: &Stamp, url: Option<&str>, event: &Event) -> Result<(), Failure> {
         if let Event::Frame { seen, .. } = event {
             self.violations += seen.broken.len() as u64;
         }
         self.view.write(stamp, url, event, &mut self.buffer);
-        if let Some((view, file)) = &mut self.recording {
-            let mut line = Vec::new();
-            view.write(stamp, url, event, &mut line);
-            file.write_all(&line)?;
-        }
-        if let Some((capture, file)) = &mut self.capture {
-            let mut packets = Vec::new();
-            capture.write(stamp, event, &mut packets);
-            file.write_all(&packets)?;
-        }
+        record(&mut self.recordings, self.redacts, (stamp, url, event))?;
         if self.buffer.len() >= GATHERED { self.write() } else { Ok(()) }
     }
 
     fn write(&mut self) -> Result<(), Failure> {
-        self.stdout.write_all(&self.buffer)?;
-        self.buffer.clear();
+        if !self.buffer.is_empty() {
+            self.stdout.write_all(&self.buffer)?;
+            self.buffer.clear();
+        }
         Ok(())
     }
 
     /// Writes everything that was taken.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
-        // The recording first: whoever closes our standard output still has it.
-        let files = [self.recording.as_mut().map(|(_, file)| file), self.capture.as_mut().map(|(_, file)| file)];
-        files.into_iter().flatten().try_for_each(BufWriter::flush)?;
+        // The recordings first: whoever closes our standard output still has them.
+        self.recordings.iter_mut().try_for_each(|sink| sink.flush())?;
         self.write()?;
         Ok(self.stdout.flush()?)
     }
 
     /// Nothing more comes.
     pub(crate) fn finish(mut self) -> Result<Outcome, Failure> {
-        self.flush()?;
+        self.recordings.iter_mut().try_for_each(|sink| sink.finish())?;
+        self.write()?;
+        self.stdout.flush()?;
+        self.terminal.take();
         Ok(if self.fails && self.violations > 0 { Outcome::Violation } else { Outcome::Done })
     }
 }

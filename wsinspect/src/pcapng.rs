@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::frame::{Rest, encode};
+use crate::frame::{Frame, Header, LengthForm, Rest, encode};
+use crate::handshake::Head;
 use crate::json::Stamp;
-use crate::lint::Sender;
+use crate::lint::{Seen, Sender};
+use crate::message::Assembly;
 use crate::tap::Event;
 
 /// Bytes of a segment; with its headers less than an IPv4 packet has.
@@ -27,6 +29,9 @@ const ACK: u8 = 0x10;
 pub struct Capture {
     port: u16,
     flows: HashMap<u64, Flow>,
+    /// Bytes that are kept of each message, where messages are written whole.
+    whole: Option<usize>,
+    open: HashMap<u64, [Assembly; 2]>,
 }
 
 /// The next sequence number of each side.
@@ -40,7 +45,14 @@ impl Capture {
     /// With this port for the server. Wireshark takes what runs on some ports for something else, 5432 and 6379 among them;
     /// 80 is none of them.
     pub fn new(port: u16) -> Self {
-        Self { port, flows: HashMap::new() }
+        Self { port, flows: HashMap::new(), whole: None, open: HashMap::new() }
+    }
+
+    /// Messages whole, in one frame and without compression, and a handshake in which none was agreed on; of each message at
+    /// most so many bytes. For a Wireshark that cannot inflate: 4.0 shows a compressed message in fragments as it came.
+    #[must_use]
+    pub fn decoded(self, keep: usize) -> Self {
+        Self { whole: Some(keep), ..self }
     }
 
     /// What a file begins with: a section header, and one interface whose times are in nanoseconds.
@@ -57,8 +69,11 @@ impl Capture {
     pub fn write(&mut self, stamp: &Stamp, event: &Event, out: &mut Vec<u8>) {
         match event {
             Event::Handshake(handshake) => {
-                self.bytes(stamp, Sender::Client, &handshake.request.to_bytes(), out);
-                self.bytes(stamp, Sender::Server, &handshake.response.to_bytes(), out);
+                self.head(stamp, Sender::Client, &handshake.request, out);
+                self.head(stamp, Sender::Server, &handshake.response, out);
+            }
+            Event::Frame { sender, frame, seen } if self.whole.is_some() => {
+                self.message(stamp, *sender, (frame, seen), out);
             }
             Event::Body(body) => self.bytes(stamp, Sender::Server, body, out),
             Event::Frame { sender, frame, .. } | Event::CutOff { sender, rest: Rest::Frame(frame) } => {
@@ -69,6 +84,25 @@ impl Capture {
             Event::Closed(_) => self.end(stamp, out),
             Event::CutOff { .. } | Event::NotHttp { .. } => {}
         }
+    }
+
+    fn head(&mut self, stamp: &Stamp, sender: Sender, head: &Head, out: &mut Vec<u8>) {
+        let mut head = head.clone();
+        if self.whole.is_some() {
+            head.headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Sec-WebSocket-Extensions"));
+        }
+        self.bytes(stamp, sender, &head.to_bytes(), out);
+    }
+
+    fn message(&mut self, stamp: &Stamp, sender: Sender, (frame, seen): (&Frame, &Seen), out: &mut Vec<u8>) {
+        let keep = self.whole.unwrap_or_default();
+        let sides = self.open.entry(stamp.connection).or_insert_with(|| [(); 2].map(|()| Assembly::new(keep)));
+        let side = &mut sides[usize::from(sender == Sender::Server)];
+        let Some(message) = side.push(frame, seen.place, seen.inflated.as_ref()) else { return };
+        let length = message.data.len() as u64;
+        let (form, mask) = (LengthForm::shortest(length), frame.header.mask);
+        let header = Header { fin: true, rsv: [false; 3], opcode: message.opcode, mask, form, length };
+        self.bytes(stamp, sender, &encode(&header, &message.data), out);
     }
 
     /// Appends bytes of one side as they are.
@@ -89,6 +123,7 @@ impl Capture {
             self.segment(stamp, Sender::Server, FIN | ACK, &[], out);
             self.segment(stamp, Sender::Client, ACK, &[], out);
             self.flows.remove(&stamp.connection);
+            self.open.remove(&stamp.connection);
         }
     }
 

@@ -1,24 +1,28 @@
 //! `wsinspect proxy`: between clients and a server. Every byte passes as it is; what is shown is made from a copy.
 
-use std::collections::HashMap;
+use std::future::Future;
 use std::io::{self, Write as _};
-use std::net::Shutdown;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use async_signal::{Signal, Signals};
+use futures_rustls::TlsAcceptor;
 use smol::channel::{Receiver, Sender as Channel, bounded};
 use smol::future::{FutureExt, zip};
-use smol::io::{AsyncReadExt, AsyncWriteExt};
+use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
-use wsinspect::json::Stamp;
+use wsinspect::connections::Connections;
+use wsinspect::json::{Recorded, Stamp};
 use wsinspect::lint::Sender;
-use wsinspect::tap::{Event, Limits, Tap};
+use wsinspect::tap::Limits;
+use wsinspect::target::Target;
 
-use crate::cli::Proxy;
-use crate::connect::host_and_port;
+use crate::cli::{Proxy, Reach};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
+use crate::route::{self, Ways, apart};
+use crate::tls;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
@@ -37,19 +41,21 @@ struct Passed {
 }
 
 pub(crate) fn run(flags: &Proxy) -> Result<Outcome, Failure> {
-    let server = server(&flags.server)?;
+    let url = if flags.server.contains("://") { flags.server.clone() } else { format!("ws://{}", flags.server) };
+    let target = Target::parse(&url).map_err(|error| Failure::Unreachable(format!("{url}: {error}")))?;
+    let acceptor = tls::acceptor(&flags.identity)?;
     let output = flags.look.output()?;
     let limits = flags.look.limits();
     smol::block_on(async {
         let mut signals = Signals::new([Signal::Int, Signal::Term])?;
-        let listen = |error| Failure::Unreachable(format!("{} cannot be listened on: {error}", flags.listen));
-        let listener = TcpListener::bind(&flags.listen).await.map_err(listen)?;
-        say(&format!("listening on {} for {server}", listener.local_addr()?));
+        let listener = listen(&flags.listen).await?;
+        say(&format!("listening on {} for {}", listener.local_addr()?, target.authority));
         let (channel, passed) = bounded(WAITING);
-        let url = format!("ws://{server}");
-        let shown = smol::unblock(move || show(&passed, output, limits, &url));
+        let origin = target.origin();
+        let shown = smol::unblock(move || show(&passed, output, limits, &origin));
+        let server = Arc::new(Server { target, reach: flags.reach.clone(), acceptor });
         let accepting = async {
-            accept(&listener, &server, &channel).await;
+            accept(&listener, |client, number| relay(client, server.clone(), number, channel.clone())).await;
             None
         };
         let interrupted = async {
@@ -70,105 +76,111 @@ pub(crate) fn run(flags: &Proxy) -> Result<Outcome, Failure> {
     })
 }
 
-/// Host and port of what may be a URL.
-fn server(text: &str) -> Result<String, Failure> {
-    let authority = match text.split_once("://") {
-        None | Some(("ws" | "http", _)) => text.rsplit("://").next().unwrap_or(text),
-        Some(_) => return Err(Failure::Unreachable(format!("{text}: only ws:// URLs are understood"))),
-    };
-    let authority = authority.split('/').next().unwrap_or(authority);
-    Ok(host_and_port(authority))
+/// The server that stands behind, how it is reached, and what we are to clients.
+struct Server {
+    target: Target,
+    reach: Reach,
+    acceptor: Option<TlsAcceptor>,
+}
+
+/// Listens.
+pub(crate) async fn listen(address: &str) -> Result<TcpListener, Failure> {
+    let failed = |error| Failure::Unreachable(format!("{address} cannot be listened on: {error}"));
+    TcpListener::bind(address).await.map_err(failed)
 }
 
 /// Says something on standard error; that nobody listens there is no reason to end.
-fn say(words: &str) {
+pub(crate) fn say(words: &str) {
     let _ = writeln!(io::stderr(), "wsinspect: {words}");
 }
 
-async fn accept(listener: &TcpListener, server: &str, channel: &Channel<Passed>) {
-    let mut connection = 0;
+/// Serves every client, with the number of its connection. An error is said, and is the end of that connection only.
+pub(crate) async fn accept<F>(listener: &TcpListener, serve: impl Fn(TcpStream, u64) -> F)
+where
+    F: Future<Output = Result<(), String>> + Send + 'static,
+{
+    let mut number = 0;
     loop {
         let Ok((client, _)) = listener.accept().await else {
             // No descriptors, most likely; some come back.
             smol::Timer::after(Duration::from_millis(50)).await;
             continue;
         };
-        connection += 1;
-        let (server, channel) = (server.to_owned(), channel.clone());
+        number += 1;
+        let (serving, this) = (serve(client, number), number);
         smol::spawn(async move {
-            if let Err(error) = relay(client, &server, connection, &channel).await {
-                say(&format!("connection {connection}: {server}: {error}"));
+            if let Err(error) = serving.await {
+                say(&format!("connection {this}: {error}"));
             }
         })
         .detach();
     }
 }
 
+/// The ways of a client, over TLS where we have a certificate.
+pub(crate) async fn welcome(client: TcpStream, acceptor: Option<&TlsAcceptor>) -> Result<Ways, String> {
+    client.set_nodelay(true).map_err(|error| error.to_string())?;
+    match acceptor {
+        Some(acceptor) => match tls::server(acceptor, Box::new(client)).await {
+            Ok(stream) => Ok(apart(stream)),
+            Err(error) => Err(format!("TLS with the client failed: {error}")),
+        },
+        None => Ok((Box::new(client.clone()), Box::new(client))),
+    }
+}
+
 /// Passes both directions until both have ended.
-async fn relay(client: TcpStream, server: &str, connection: u64, channel: &Channel<Passed>) -> io::Result<()> {
-    let server = TcpStream::connect(server).await?;
-    client.set_nodelay(true)?;
-    server.set_nodelay(true)?;
+async fn relay(client: TcpStream, server: Arc<Server>, number: u64, channel: Channel<Passed>) -> Result<(), String> {
     let begun = Instant::now();
+    let (from_client, to_client) = welcome(client, server.acceptor.as_ref()).await?;
+    let (from_server, to_server) =
+        route::open(&server.reach, &server.target).await.map_err(|error| error.to_string())?;
     let pass = |from, to, sender| {
         pass(
             from,
             to,
-            move |bytes| Passed { connection, at: SystemTime::now(), since: begun.elapsed(), sender, bytes },
-            channel,
+            move |bytes| Passed { connection: number, at: SystemTime::now(), since: begun.elapsed(), sender, bytes },
+            &channel,
         )
     };
-    zip(pass(client.clone(), server.clone(), Sender::Client), pass(server, client, Sender::Server)).await;
+    zip(pass(from_client, to_server, Sender::Client), pass(from_server, to_client, Sender::Server)).await;
     Ok(())
 }
 
 /// Passes one direction. What is read is written before it is shown, and the end is passed on as an end.
-async fn pass(mut from: TcpStream, mut to: TcpStream, passed: impl Fn(Vec<u8>) -> Passed, channel: &Channel<Passed>) {
+async fn pass(
+    mut from: Box<dyn AsyncRead + Send + Unpin>,
+    mut to: Box<dyn AsyncWrite + Send + Unpin>,
+    passed: impl Fn(Vec<u8>) -> Passed,
+    channel: &Channel<Passed>,
+) {
     let mut buffer = vec![0; CHUNK];
     loop {
         let read = from.read(&mut buffer).await.unwrap_or(0);
-        let told = passed(buffer[..read].to_vec());
-        let is_over = read == 0 || to.write_all(&buffer[..read]).await.is_err();
-        if channel.send(told).await.is_err() {
+        let is_over = read == 0 || to.write_all(&buffer[..read]).await.is_err() || to.flush().await.is_err();
+        if channel.send(passed(buffer[..read].to_vec())).await.is_err() {
             return;
         }
         if is_over {
             if read > 0 {
                 let _ = channel.send(passed(Vec::new())).await;
             }
-            // A side that takes no more is not read from either.
-            let _ = (to.shutdown(Shutdown::Write), from.shutdown(Shutdown::Read));
+            let _ = to.close().await;
             return;
         }
     }
 }
 
 /// Shows what has passed, and writes whenever nothing more waits.
-fn show(passed: &Receiver<Passed>, mut output: Output, limits: Limits, url: &str) -> Result<Outcome, Failure> {
-    let mut taps: HashMap<u64, (Tap, u8)> = HashMap::new();
+fn show(passed: &Receiver<Passed>, mut output: Output, limits: Limits, origin: &str) -> Result<Outcome, Failure> {
+    let mut connections = Connections::new(limits, Some(origin.to_owned()));
     while let Ok(Passed { connection, at, since, sender, bytes }) = passed.recv_blocking() {
-        let stamp = Stamp { connection, at, since };
-        let (tap, ended) = taps.entry(connection).or_insert_with(|| (Tap::new(limits), 0));
         let mut result = Ok(());
-        let mut each = |event| {
-            // Only the handshake says where it goes.
-            let url = match &event {
-                Event::Handshake(handshake) => Some(format!("{url}{}", handshake.request.target())),
-                _ => None,
-            };
+        connections.take(Stamp { connection, at, since }, Recorded::Bytes(sender, bytes), &mut |stamp, url, event| {
             if result.is_ok() {
-                result = output.take(&stamp, url.as_deref(), &event);
+                result = output.take(stamp, url, event);
             }
-        };
-        if bytes.is_empty() {
-            tap.finish(sender, &mut each);
-            *ended += 1;
-        } else {
-            tap.push(sender, &bytes, &mut each);
-        }
-        if *ended == 2 {
-            taps.remove(&connection);
-        }
+        });
         result?;
         if passed.is_empty() {
             output.flush()?;

@@ -1,0 +1,266 @@
+//! Files of recordings: which format one is in, and reading and writing it.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
+use std::path::Path;
+
+use wsinspect::connections::{Connections, Each};
+use wsinspect::har::{self, Entry};
+use wsinspect::json::{Recorded, Stamp, read as read_line};
+use wsinspect::line::Style;
+use wsinspect::lint::Sender;
+use wsinspect::message::Assembly;
+use wsinspect::packets;
+use wsinspect::pcapng::Capture;
+use wsinspect::tap::{Event, Limits};
+use wsinspect::view::{Format, Time, View};
+
+use crate::failure::Failure;
+
+/// Longest line of a recording, and longest HAR, in bytes.
+const LONGEST: u64 = 256 * 1024 * 1024;
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Jsonl,
+    Har,
+    Packets,
+    Script,
+}
+
+impl Kind {
+    /// By the name's end.
+    pub(crate) fn of(path: &Path) -> Option<Self> {
+        match path.extension()?.to_str()? {
+            "jsonl" | "ndjson" => Some(Self::Jsonl),
+            "har" => Some(Self::Har),
+            "pcapng" | "pcap" | "cap" => Some(Self::Packets),
+            "wst" => Some(Self::Script),
+            _ => None,
+        }
+    }
+
+    /// By how it begins: a capture's number, HAR's first key.
+    fn by_beginning(beginning: &[u8]) -> Self {
+        const CAPTURES: [[u8; 4]; 5] = [
+            [0x0a, 0x0d, 0x0d, 0x0a],
+            [0xd4, 0xc3, 0xb2, 0xa1],
+            [0xa1, 0xb2, 0xc3, 0xd4],
+            [0x4d, 0x3c, 0xb2, 0xa1],
+            [0xa1, 0xb2, 0x3c, 0x4d],
+        ];
+        let text: Vec<u8> = beginning.iter().copied().filter(|byte| !byte.is_ascii_whitespace()).collect();
+        if CAPTURES.iter().any(|magic| beginning.starts_with(magic)) {
+            Self::Packets
+        } else if text.starts_with(b"{\"log\"") {
+            Self::Har
+        } else {
+            Self::Jsonl
+        }
+    }
+}
+
+/// Gives the events of a recording. One that is cut off, or broken somewhere, gives what is before that, and its
+/// connections are closed, before the error is returned.
+pub(crate) fn read(path: &Path, limits: Limits, each: &mut Each<'_>) -> Result<(), Failure> {
+    let mut connections = Connections::new(limits, None);
+    let result = read_records(path, &mut |stamp, recorded| connections.take(stamp, recorded, each));
+    connections.finish(each);
+    result
+}
+
+/// Gives what is recorded, without what follows from it.
+pub(crate) fn read_records(path: &Path, each: &mut dyn FnMut(Stamp, Recorded)) -> Result<(), Failure> {
+    let name = path.display();
+    let file: Box<dyn Read + Send> = if path.as_os_str() == "-" {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(|error| Failure::Input(format!("{name}: {error}")))?)
+    };
+    let mut reader = BufReader::new(file);
+    let kind = Kind::by_beginning(reader.fill_buf()?);
+    let at = |error: &dyn ToString| Failure::Input(format!("{name}: {}", error.to_string()));
+    match kind {
+        Kind::Packets => packets::read(reader, each).map_err(|error| at(&error)),
+        Kind::Har => {
+            let all = har::read(reader.take(LONGEST)).map_err(|error| at(&error))?;
+            all.into_iter().for_each(|(stamp, recorded)| each(stamp, recorded));
+            Ok(())
+        }
+        Kind::Jsonl | Kind::Script => read_lines(reader, &name.to_string(), each),
+    }
+}
+
+fn read_lines(mut reader: impl BufRead, name: &str, each: &mut dyn FnMut(Stamp, Recorded)) -> Result<(), Failure> {
+    let mut line = String::new();
+    for number in 1u64.. {
+        line.clear();
+        let at = |error: &dyn ToString| Failure::Input(format!("{name}:{number}: {}", error.to_string()));
+        if reader.by_ref().take(LONGEST).read_line(&mut line).map_err(|error| at(&error))? == 0 {
+            break;
+        }
+        if line.trim().is_empty() {
+            continue;
+        }
+        if let Some((stamp, recorded)) = read_line(&line).map_err(|error| at(&error))? {
+            each(stamp, recorded);
+        }
+    }
+    Ok(())
+}
+
+/// Where a recording is written to.
+pub(crate) trait Sink: Send {
+    fn take(&mut self, stamp: &Stamp, url: Option<&str>, event: &Event) -> io::Result<()>;
+    /// What was taken is in the file, as far as its format lets it.
+    fn flush(&mut self) -> io::Result<()>;
+    /// Nothing more comes.
+    fn finish(&mut self) -> io::Result<()> {
+        self.flush()
+    }
+}
+
+/// Opens a file to write.
+pub(crate) fn create(path: &Path) -> Result<BufWriter<File>, Failure> {
+    let file = File::create(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))?;
+    Ok(BufWriter::new(file))
+}
+
+/// JSON lines.
+pub(crate) struct Lines {
+    view: View,
+    file: BufWriter<File>,
+}
+
+impl Lines {
+    pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+        let view = View::new(Format::Jsonl, Time::Absolute, Style { most: 0 });
+        Ok(Self { view, file: create(path)? })
+    }
+}
+
+impl Sink for Lines {
+    fn take(&mut self, stamp: &Stamp, url: Option<&str>, event: &Event) -> io::Result<()> {
+        let mut line = Vec::new();
+        self.view.write(stamp, url, event, &mut line);
+        self.file.write_all(&line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Packets for Wireshark.
+pub(crate) struct Packets {
+    capture: Capture,
+    file: BufWriter<File>,
+}
+
+impl Packets {
+    pub(crate) fn create(path: &Path, capture: Capture) -> Result<Self, Failure> {
+        let (mut file, mut begin) = (create(path)?, Vec::new());
+        Capture::begin(&mut begin);
+        file.write_all(&begin)?;
+        Ok(Self { capture, file })
+    }
+}
+
+impl Sink for Packets {
+    fn take(&mut self, stamp: &Stamp, _: Option<&str>, event: &Event) -> io::Result<()> {
+        let mut packets = Vec::new();
+        self.capture.write(stamp, event, &mut packets);
+        self.file.write_all(&packets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// HAR. Its messages stand in their connection's entry, so until the end they wait in a file for each connection.
+pub(crate) struct Har {
+    file: BufWriter<File>,
+    has_control: bool,
+    keep: usize,
+    /// By connection.
+    waiting: BTreeMap<u64, Waiting>,
+    has_entries: bool,
+}
+
+struct Waiting {
+    entry: Entry,
+    sides: [Assembly; 2],
+    messages: BufWriter<File>,
+    has_messages: bool,
+}
+
+impl Har {
+    /// With `has_control` also pings, pongs and closes, which browsers leave out.
+    pub(crate) fn create(path: &Path, has_control: bool, keep: usize) -> Result<Self, Failure> {
+        let mut file = create(path)?;
+        file.write_all(har::begin().as_bytes())?;
+        Ok(Self { file, has_control, keep, waiting: BTreeMap::new(), has_entries: false })
+    }
+
+    /// Writes the entry of a connection that is over.
+    fn end(&mut self, mut waiting: Waiting) -> io::Result<()> {
+        if std::mem::replace(&mut self.has_entries, true) {
+            self.file.write_all(b",\n")?;
+        }
+        self.file.write_all(waiting.entry.begin().as_bytes())?;
+        waiting.messages.flush()?;
+        let messages = waiting.messages.get_mut();
+        messages.rewind()?;
+        io::copy(messages, &mut self.file)?;
+        self.file.write_all(har::ENTRY_END.as_bytes())
+    }
+}
+
+impl Sink for Har {
+    fn take(&mut self, stamp: &Stamp, url: Option<&str>, event: &Event) -> io::Result<()> {
+        if let Event::Handshake(handshake) = event {
+            let (url, handshake) = (url.unwrap_or_default().to_owned(), handshake.as_ref().clone());
+            let entry = Entry { stamp: *stamp, url, handshake, body: Vec::new(), ended: stamp.since };
+            let sides = [(); 2].map(|()| Assembly::new(self.keep));
+            let messages = BufWriter::new(tempfile::tempfile()?);
+            self.waiting.insert(stamp.connection, Waiting { entry, sides, messages, has_messages: false });
+            return Ok(());
+        }
+        let Some(waiting) = self.waiting.get_mut(&stamp.connection) else { return Ok(()) };
+        waiting.entry.ended = stamp.since;
+        match event {
+            Event::Frame { sender, frame, seen } => {
+                let side = &mut waiting.sides[usize::from(*sender == Sender::Server)];
+                let message = side.push(frame, seen.place, seen.inflated.as_ref());
+                if let Some(message) = message.filter(|it| self.has_control || !it.opcode.is_control()) {
+                    let comma = if std::mem::replace(&mut waiting.has_messages, true) { ",\n" } else { "\n" };
+                    waiting.messages.write_all(comma.as_bytes())?;
+                    waiting.messages.write_all(har::message(stamp, *sender, &message).as_bytes())?;
+                }
+            }
+            Event::Body(body) => waiting.entry.body.clone_from(body),
+            Event::Closed(_) => {
+                if let Some(waiting) = self.waiting.remove(&stamp.connection) {
+                    self.end(waiting)?;
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        for waiting in std::mem::take(&mut self.waiting).into_values() {
+            self.end(waiting)?;
+        }
+        self.file.write_all(har::END.as_bytes())?;
+        self.file.flush()
+    }
+}

@@ -1,0 +1,6 @@
+//! `wsinspect` as it is run: what it shows, what it writes, and how it ends.
+
+mod reach;
+mod recordings;
+mod run;
+mod wire;

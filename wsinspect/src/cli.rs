@@ -16,7 +16,7 @@ use wsinspect::say::{SayError, Shape, close_payload};
 #[command(
     name = "wsinspect",
     version,
-    after_help = "Exit codes: 0 done, 2 wrong usage, 3 an address cannot be reached or listened on, 4 TLS failed, 5 the handshake was refused, \
+    after_help = "Exit codes: 0 done, 1 something expected does not hold, 2 wrong usage, 3 an address cannot be reached or listened on, 4 TLS failed, 5 the handshake was refused, \
                   6 a rule was broken (with --lint error), 7 closed abnormally, 8 waited in vain, \
                   9 a file or the input cannot be read or written, 130 interrupted. A closed pipe ends quietly with 0."
 )]
@@ -37,6 +37,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Write a recording in another format.
     Convert(Convert),
+    /// Run scripts of sends and expectations, and say which do not hold.
+    Test(Test),
     /// Explain the bytes of frames, bit by bit, and say which rules they break.
     Decode(Decode),
     /// Print shell completions.
@@ -211,7 +213,7 @@ pub(crate) struct Show {
 pub(crate) struct Convert {
     /// A recording: JSON lines, HAR, pcapng or pcap, told apart by how it begins; standard input with -.
     pub(crate) from: PathBuf,
-    /// The file to write; its format is what its name ends in: .jsonl, .har, .pcapng.
+    /// The file to write; its format is what its name ends in: .jsonl, .har, .pcapng, or .wst for a script.
     pub(crate) to: PathBuf,
     /// Most bytes of a payload that are kept, and that a compressed message may become.
     #[arg(long, default_value_t = 64 * 1024 * 1024, value_name = "BYTES")]
@@ -254,7 +256,7 @@ pub(crate) struct Reach {
 }
 
 /// What stands in the request.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "What stands in the request")]
 pub(crate) struct Ask {
     /// A header, "Name: value"; one that stands there already is replaced, and with no value left out.
@@ -421,6 +423,55 @@ pub(crate) struct Listen {
     pub(crate) identity: Identity,
     #[command(flatten)]
     pub(crate) look: Look,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "A script:
+
+  connect ws://{{host}}/chat
+    subprotocol chat.v1
+  # text, binary (hex), ping, pong, close CODE REASON, raw (hex)
+  --> text {\"op\": \"join\"}
+  # text, binary, ping, pong, close CODE, nothing
+  <-- text within 2s
+    # other messages may come before it
+    skip
+    # RFC 9535; ==, !=, <, <=, >, >=, contains, matches, exists; without a path all of it
+    $.op == \"joined\"
+    # or capture NAME = . for all of it
+    capture id = $.id
+  --> text {\"op\": \"leave\", \"id\": {{id}}}
+  <-- close 1000
+  wait 100ms
+  let name = value
+  # more than one connection, each with a name; below connect: header, origin, subprotocol, status
+  connect ada = ws://{{host}}/chat
+  ada --> text hello
+
+Pings are answered and, like pongs, passed over unless they are expected.")]
+pub(crate) struct Test {
+    /// Scripts; convert writes one from a recording.
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// What {{NAME}} stands for.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    pub(crate) var: Vec<(String, String)>,
+    /// How long an expectation waits that does not say; 5s.
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Option<Duration>,
+    /// Write what came of it into this file, as JUnit's XML.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Say what came of it in the Test Anything Protocol.
+    #[arg(long)]
+    pub(crate) tap: bool,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("it is NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[derive(Debug, Args)]

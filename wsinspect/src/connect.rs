@@ -18,10 +18,11 @@ use wsinspect::tap::Event;
 use wsinspect::target::Target;
 
 use crate::cli::{Bytes, Connect};
-use crate::client::{Came, Client, MOST_UNSENT, request};
+
 use crate::failure::{Failure, Outcome};
 use crate::input::{self, Line};
 use crate::output::Output;
+use crate::peer::{Came, MOST_UNSENT, Peer, request};
 use crate::route;
 
 /// The first pause before connecting again, and the longest.
@@ -61,7 +62,7 @@ pub(crate) fn run(flags: &Connect) -> Result<Outcome, Failure> {
         let (mut number, mut left, mut pause) = (1, flags.reconnect.unwrap_or(0), PAUSES.0);
         loop {
             let conversation = async {
-                let client = Client::connect(&flags.reach, &target, flags.look.limits(), number).await?;
+                let client = Peer::connect(&flags.reach, &target, flags.look.limits(), number).await?;
                 let mut conversation = Conversation::new(flags, client, &mut output, (&mut waited, begun));
                 conversation.hold((&head, &target), &lines, &mut signals).await
             };
@@ -94,7 +95,7 @@ fn ended(result: Result<Outcome, Failure>, output: Output) -> Result<Outcome, Fa
 
 struct Conversation<'a> {
     flags: &'a Connect,
-    client: Client,
+    client: Peer,
     output: &'a mut Output,
     waited: &'a mut Waited,
     shape: Shape,
@@ -115,7 +116,7 @@ struct Conversation<'a> {
 impl<'a> Conversation<'a> {
     fn new(
         flags: &'a Connect,
-        client: Client,
+        client: Peer,
         output: &'a mut Output,
         (waited, begun): (&'a mut Waited, Instant),
     ) -> Self {

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 pub(crate) enum Outcome {
     /// And that was all.
     Done,
+    /// Something that was expected does not hold.
+    Unmet,
     /// A rule was broken, and that was to be an error.
     Violation,
     /// It was interrupted.
@@ -62,6 +64,7 @@ impl Failure {
 pub(crate) fn end(result: Result<Outcome, Failure>) -> ExitCode {
     match result {
         Ok(Outcome::Done) => ExitCode::SUCCESS,
+        Ok(Outcome::Unmet) => ExitCode::from(1),
         Ok(Outcome::Violation) => ExitCode::from(6),
         Ok(Outcome::Interrupted) => ExitCode::from(130),
         // Whoever reads our output has had enough: a quiet end.

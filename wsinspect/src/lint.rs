@@ -16,6 +16,17 @@ pub enum Sender {
     Server,
 }
 
+impl Sender {
+    /// The other side.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
 /// A rule that was broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Violation {

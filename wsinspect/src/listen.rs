@@ -3,34 +3,36 @@
 use std::fs::read_to_string;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use async_signal::{Signal, Signals};
 use futures_rustls::TlsAcceptor;
 use smol::future::FutureExt;
-use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::TcpStream;
 use smol::stream::StreamExt;
-use wsinspect::deflate::Deflater;
 use wsinspect::frame::Opcode;
 use wsinspect::handshake::{Head, derive_accept_key};
 use wsinspect::json::Stamp;
 use wsinspect::lint::Sender;
 use wsinspect::message::{Assembly, Message};
 use wsinspect::say::{Say, Shape};
-use wsinspect::tap::{Event, Limits, Tap};
+use wsinspect::tap::{Event, Limits};
 
 use crate::cli::Listen;
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
+use crate::peer::{Came, MOST_UNSENT, Peer};
 use crate::proxy::{accept, listen, say, welcome};
 
-/// Bytes that are read at once.
-const CHUNK: usize = 64 * 1024;
+/// How long the client may take to end after the close.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often a client that does not read is looked at.
+const UNSENT_PAUSE: Duration = Duration::from_millis(10);
 
 /// What all connections share.
 struct Listener {
     acceptor: Option<TlsAcceptor>,
+    scheme: &'static str,
     subprotocols: Vec<String>,
     deflate: bool,
     echo: bool,
@@ -42,8 +44,10 @@ struct Listener {
 
 pub(crate) fn run(flags: &Listen) -> Result<Outcome, Failure> {
     let (failed, failures) = smol::channel::bounded(1);
+    let acceptor = crate::tls::acceptor(&flags.identity)?;
     let shared = Arc::new(Listener {
-        acceptor: crate::tls::acceptor(&flags.identity)?,
+        scheme: if acceptor.is_some() { "wss" } else { "ws" },
+        acceptor,
         subprotocols: flags.subprotocol.clone(),
         deflate: flags.deflate,
         echo: flags.echo,
@@ -55,8 +59,7 @@ pub(crate) fn run(flags: &Listen) -> Result<Outcome, Failure> {
     smol::block_on(async {
         let mut signals = Signals::new([Signal::Int, Signal::Term])?;
         let listener = listen(&flags.listen).await?;
-        let scheme = if shared.acceptor.is_some() { "wss" } else { "ws" };
-        say(&format!("listening at {scheme}://{}", listener.local_addr()?));
+        say(&format!("listening at {}://{}", shared.scheme, listener.local_addr()?));
         let accepting = async {
             accept(&listener, |client, number| serve(client, shared.clone(), number)).await;
             Ok(())
@@ -92,10 +95,6 @@ fn replies(path: &Path) -> Result<Vec<Say>, Failure> {
 /// A client's connection.
 struct Connection {
     shared: Arc<Listener>,
-    number: u64,
-    begun: Instant,
-    tap: Tap,
-    deflater: Option<Deflater>,
     assembly: Assembly,
     /// Messages that were answered.
     answered: usize,
@@ -103,65 +102,32 @@ struct Connection {
 }
 
 async fn serve(client: TcpStream, shared: Arc<Listener>, number: u64) -> Result<(), String> {
-    let (mut from, mut to) = welcome(client, shared.acceptor.as_ref()).await?;
-    let mut connection = Connection {
-        number,
-        begun: Instant::now(),
-        tap: Tap::new(shared.limits),
-        deflater: None,
-        assembly: Assembly::new(shared.limits.keep),
-        answered: 0,
-        is_closed: false,
-        shared,
-    };
-    let (mut head, mut chunk) = (Vec::new(), vec![0; CHUNK]);
-    let mut is_open = false;
-    loop {
-        let read = from.read(&mut chunk).await.unwrap_or(0);
-        if read == 0 {
-            break;
+    let begun = Instant::now();
+    let ways = welcome(client, shared.acceptor.as_ref()).await?;
+    let mut peer = Peer::over(ways, Sender::Server, (shared.limits, number), begun);
+    let assembly = Assembly::new(shared.limits.keep);
+    let mut connection = Connection { assembly, answered: 0, is_closed: false, shared };
+    let (told, is_open) = peer.respond(|request| connection.response(request)).await;
+    connection.take(&mut peer, &told);
+    connection.is_closed |= !is_open;
+    while !connection.is_closed {
+        // Of a client that does not read what it is answered no more is read.
+        while peer.unsent() >= MOST_UNSENT {
+            smol::Timer::after(UNSENT_PAUSE).await;
         }
-        let events = connection.look(Sender::Client, &chunk[..read]);
-        let mut answer = Vec::new();
-        if !is_open {
-            head.extend_from_slice(&chunk[..read]);
-            let Some((request, _)) = Head::request(&head).map_err(|error| error.to_string())? else { continue };
-            let response = connection.respond(&request);
-            is_open = response.status() == 101;
-            answer.push(response.to_bytes());
-        }
-        for bytes in &answer {
-            // What came behind the request is told now.
-            let told = connection.look(Sender::Server, bytes);
-            to.write_all(bytes).await.map_err(|error| error.to_string())?;
-            answer_all(&mut connection, &mut to, told).await?;
-        }
-        answer_all(&mut connection, &mut to, events).await?;
-        if connection.is_closed || !is_open {
-            break;
-        }
+        let Came::Events(stamp, events) = peer.next(None).await else { break };
+        let told: Vec<_> = events.into_iter().map(|event| (stamp, event)).collect();
+        connection.take(&mut peer, &told);
     }
-    let _ = to.close().await;
-    connection.finish();
-    Ok(())
-}
-
-async fn answer_all(
-    connection: &mut Connection,
-    to: &mut (impl AsyncWriteExt + Unpin + ?Sized),
-    events: Vec<Event>,
-) -> Result<(), String> {
-    for bytes in events.into_iter().filter_map(|event| connection.answer(&event)).collect::<Vec<_>>() {
-        connection.look(Sender::Server, &bytes);
-        to.write_all(&bytes).await.map_err(|error| error.to_string())?;
-        to.flush().await.map_err(|error| error.to_string())?;
-    }
+    peer.end();
+    connection.drain(&mut peer).await;
+    connection.show(&peer.finish());
     Ok(())
 }
 
 impl Connection {
     /// The response to a request (RFC 6455 section 4.2.2).
-    fn respond(&mut self, request: &Head) -> Head {
+    fn response(&self, request: &Head) -> Head {
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let Some(key) = request.get("Sec-WebSocket-Key") else {
             let headers = vec![pair("Content-Length", "0"), pair("Connection", "close")];
@@ -178,26 +144,35 @@ impl Connection {
         let offers = |offer: &str| offer.split(';').next().is_some_and(|name| name.trim() == "permessage-deflate");
         if self.shared.deflate && request.tokens("Sec-WebSocket-Extensions").any(offers) {
             headers.push(pair("Sec-WebSocket-Extensions", "permessage-deflate"));
-            self.deflater = Some(Deflater::new(true));
         }
         Head { line: "HTTP/1.1 101 Switching Protocols".into(), headers }
     }
 
+    /// Shows what was told, and answers it.
+    fn take(&mut self, peer: &mut Peer, told: &[(Stamp, Event)]) {
+        self.show(told);
+        for (_, event) in told {
+            if let Some(say) = self.answer(event) {
+                let shape = Shape { is_unmasked: true, ..Shape::default() };
+                self.show(&peer.say(&say, &shape));
+            }
+        }
+    }
+
     /// What is sent for an event.
-    fn answer(&mut self, event: &Event) -> Option<Vec<u8>> {
+    fn answer(&mut self, event: &Event) -> Option<Say> {
         let Event::Frame { sender: Sender::Client, frame, seen } = event else { return None };
         let message = self.assembly.push(frame, seen.place, seen.inflated.as_ref())?;
-        let say = match message.opcode {
-            Opcode::PING => Say::Control(Opcode::PONG, message.data),
+        match message.opcode {
+            _ if self.is_closed => None,
+            Opcode::PING => Some(Say::Control(Opcode::PONG, message.data)),
             Opcode::CLOSE => {
                 self.is_closed = true;
-                Say::Control(Opcode::CLOSE, message.data.get(..2).unwrap_or_default().to_vec())
+                Some(Say::Control(Opcode::CLOSE, message.data.get(..2).unwrap_or_default().to_vec()))
             }
-            opcode if opcode.is_control() => return None,
-            _ => self.reply(message)?,
-        };
-        let shape = Shape { is_unmasked: true, ..Shape::default() };
-        Some(say.to_bytes(&shape, self.deflater.as_mut(), &mut || [0; 4]))
+            opcode if opcode.is_control() => None,
+            _ => self.reply(message),
+        }
     }
 
     fn reply(&mut self, message: Message) -> Option<Say> {
@@ -208,39 +183,26 @@ impl Connection {
         self.shared.replies.get(self.answered - 1).cloned()
     }
 
-    fn stamp(&self) -> Stamp {
-        Stamp { connection: self.number, at: SystemTime::now(), since: self.begun.elapsed() }
-    }
-
-    /// Shows bytes of either side; what they are.
-    fn look(&mut self, sender: Sender, bytes: &[u8]) -> Vec<Event> {
-        let mut events = Vec::new();
-        self.tap.push(sender, bytes, &mut |event| events.push(event));
-        self.show(&events);
-        events
-    }
-
-    fn finish(&mut self) {
-        let mut events = Vec::new();
-        for sender in [Sender::Client, Sender::Server] {
-            self.tap.finish(sender, &mut |event| events.push(event));
+    /// Reads until the client has ended too, for a while.
+    async fn drain(&mut self, peer: &mut Peer) {
+        let due = Instant::now() + PATIENCE;
+        while let Came::Events(stamp, events) = peer.next(Some(due)).await {
+            self.show(&events.into_iter().map(|event| (stamp, event)).collect::<Vec<_>>());
         }
-        self.show(&events);
     }
 
-    fn show(&self, events: &[Event]) {
-        let stamp = self.stamp();
+    fn show(&self, told: &[(Stamp, Event)]) {
         let mut output = self.shared.output.lock().expect("nobody panics with it");
         let Some(output) = output.as_mut() else { return };
         let url = |event: &Event| match event {
             Event::Handshake(handshake) => {
                 let host = handshake.request.get("Host").unwrap_or("-");
-                Some(format!("ws://{host}{}", handshake.request.target()))
+                Some(format!("{}://{host}{}", self.shared.scheme, handshake.request.target()))
             }
             _ => None,
         };
-        let mut take = |event: &Event| output.take(&stamp, url(event).as_deref(), event);
-        if let Err(failure) = events.iter().try_for_each(&mut take).and_then(|()| output.flush()) {
+        let mut take = |(stamp, event): &(Stamp, Event)| output.take(stamp, url(event).as_deref(), event);
+        if let Err(failure) = told.iter().try_for_each(&mut take).and_then(|()| output.flush()) {
             let _ = self.shared.failed.try_send(failure);
         }
     }

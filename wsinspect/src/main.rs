@@ -1,17 +1,18 @@
 //! `wsinspect`: what a WebSocket really carries, on the command line.
 
 mod cli;
-mod client;
 mod connect;
 mod decode;
 mod failure;
 mod input;
 mod listen;
 mod output;
+mod peer;
 mod proxy;
 mod recording;
 mod route;
 mod show;
+mod test;
 mod tls;
 
 use std::ffi::OsString;
@@ -44,6 +45,7 @@ fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Proxy(flags) => proxy::run(&flags),
         Command::Show(flags) => show::run(&flags),
         Command::Convert(flags) => show::convert(&flags),
+        Command::Test(flags) => test::run(&flags),
         Command::Decode(flags) => decode::run(&flags),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "wsinspect", &mut io::stdout());

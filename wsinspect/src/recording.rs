@@ -13,6 +13,7 @@ use wsinspect::lint::Sender;
 use wsinspect::message::Assembly;
 use wsinspect::packets;
 use wsinspect::pcapng::Capture;
+use wsinspect::script;
 use wsinspect::tap::{Event, Limits};
 use wsinspect::view::{Format, Time, View};
 
@@ -261,6 +262,47 @@ impl Sink for Har {
             self.end(waiting)?;
         }
         self.file.write_all(har::END.as_bytes())?;
+        self.file.flush()
+    }
+}
+
+/// A script that sends what the client sent, and expects what the server did.
+pub(crate) struct Script {
+    file: BufWriter<File>,
+    keep: usize,
+    /// By connection.
+    open: BTreeMap<u64, [Assembly; 2]>,
+}
+
+impl Script {
+    pub(crate) fn create(path: &Path, keep: usize) -> Result<Self, Failure> {
+        Ok(Self { file: create(path)?, keep, open: BTreeMap::new() })
+    }
+}
+
+impl Sink for Script {
+    fn take(&mut self, stamp: &Stamp, url: Option<&str>, event: &Event) -> io::Result<()> {
+        let number = stamp.connection;
+        match event {
+            Event::Handshake(handshake) => {
+                self.open.insert(number, [(); 2].map(|()| Assembly::new(self.keep)));
+                self.file.write_all(script::connect_step(number, url.unwrap_or_default(), handshake).as_bytes())
+            }
+            Event::Frame { sender, frame, seen } => {
+                let Some(sides) = self.open.get_mut(&number) else { return Ok(()) };
+                let side = &mut sides[usize::from(*sender == Sender::Server)];
+                match side.push(frame, seen.place, seen.inflated.as_ref()) {
+                    Some(message) => self
+                        .file
+                        .write_all(script::message_step(number, *sender, &message).unwrap_or_default().as_bytes()),
+                    None => Ok(()),
+                }
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         self.file.flush()
     }
 }

@@ -7,7 +7,7 @@ use wsinspect::tap::Limits;
 use crate::cli::{Convert, Show};
 use crate::failure::{Failure, Outcome};
 use crate::output::record;
-use crate::recording::{Har, Kind, Lines, Packets, Sink, read};
+use crate::recording::{Har, Kind, Lines, Packets, Script, Sink, read};
 
 pub(crate) fn run(flags: &Show) -> Result<Outcome, Failure> {
     let mut output = flags.look.output()?;
@@ -41,8 +41,9 @@ fn sink(flags: &Convert, path: &Path) -> Result<Box<dyn Sink>, Failure> {
         Some(Kind::Jsonl) => Box::new(Lines::create(path)?),
         Some(Kind::Har) => Box::new(Har::create(path, flags.manner.har_all, flags.keep)?),
         Some(Kind::Packets) => Box::new(Packets::create(path, flags.manner.capture(flags.keep))?),
-        Some(Kind::Script) | None => {
-            let words = "its name ends in no format that is known: .jsonl, .har, .pcapng";
+        Some(Kind::Script) => Box::new(Script::create(path, flags.keep)?),
+        None => {
+            let words = "its name ends in no format that is known: .jsonl, .har, .pcapng, .wst (a script)";
             return Err(Failure::Input(format!("{}: {words}", path.display())));
         }
     })

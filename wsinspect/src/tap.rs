@@ -122,6 +122,11 @@ impl Tap {
         tap
     }
 
+    /// The client's head, once it has come.
+    pub fn request(&self) -> Option<&Head> {
+        self.request.as_ref()
+    }
+
     fn open(&mut self, agreed: &Agreed) {
         let Limits { keep, inflate } = self.limits;
         let side = |sender| {

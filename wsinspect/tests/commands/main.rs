@@ -3,4 +3,5 @@
 mod reach;
 mod recordings;
 mod run;
+mod scripts;
 mod wire;

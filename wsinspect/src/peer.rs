@@ -1,4 +1,4 @@
-//! One connection of ours to a server: what is sent, what comes, and what both look like to the inspector.
+//! One connection of ours, as its client or its server: what is sent, what comes, and what both look like to the inspector.
 
 use std::time::{Duration, Instant, SystemTime};
 
@@ -19,7 +19,7 @@ use wsinspect::target::Target;
 
 use crate::cli::{Ask, Reach};
 use crate::failure::Failure;
-use crate::route;
+use crate::route::{self, Ways};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
@@ -30,8 +30,10 @@ pub(crate) const MOST_UNSENT: usize = 64;
 /// How long the body of a refusal is waited for.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
 
-/// A connection to a server.
-pub(crate) struct Client {
+/// Our end of a connection.
+pub(crate) struct Peer {
+    /// Which end it is.
+    us: Sender,
     number: u64,
     begun: Instant,
     tap: Tap,
@@ -46,7 +48,7 @@ pub(crate) struct Client {
 pub(crate) enum Came {
     /// What was told of some bytes, and when.
     Events(Stamp, Vec<Event>),
-    /// The server has ended.
+    /// The other side has ended.
     End,
     /// Nothing, until the moment that was given.
     Late,
@@ -90,16 +92,20 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
-impl Client {
+impl Peer {
     /// Connects. The number is that of the connection in what is shown.
     pub(crate) async fn connect(reach: &Reach, target: &Target, limits: Limits, number: u64) -> Result<Self, Failure> {
         let begun = Instant::now();
-        let (from, to) = route::open(reach, target).await?;
+        Ok(Self::over(route::open(reach, target).await?, Sender::Client, (limits, number), begun))
+    }
+
+    /// Our end of a connection that is there.
+    pub(crate) fn over((from, to): Ways, us: Sender, (limits, number): (Limits, u64), begun: Instant) -> Self {
         let (received, incoming) = bounded(WAITING);
         let (outgoing, sent) = unbounded();
         smol::spawn(read(from, received)).detach();
         smol::spawn(write(to, sent)).detach();
-        Ok(Self { number, begun, tap: Tap::new(limits), incoming, outgoing, deflater: None, is_deaf: false })
+        Self { us, number, begun, tap: Tap::new(limits), incoming, outgoing, deflater: None, is_deaf: false }
     }
 
     /// Since the connection was begun.
@@ -162,15 +168,41 @@ impl Client {
     }
 
     fn agree(&mut self, handshake: &Handshake) {
-        let deflate = handshake.agreed.deflate;
-        self.deflater = deflate.map(|deflate| Deflater::new(deflate.client_keeps_context));
+        self.deflater = handshake.agreed.deflate.map(|deflate| {
+            Deflater::new(match self.us {
+                Sender::Client => deflate.client_keeps_context,
+                Sender::Server => deflate.server_keeps_context,
+            })
+        });
+    }
+
+    /// As a server, waits for the request and answers it with what `respond` makes of it; whether that opens the connection.
+    /// What came behind the request is told too.
+    pub(crate) async fn respond(&mut self, respond: impl FnOnce(&Head) -> Head) -> (Vec<(Stamp, Event)>, bool) {
+        let mut told = Vec::new();
+        while self.tap.request().is_none() {
+            let Came::Events(stamp, events) = self.next(None).await else { return (told, false) };
+            let is_other = events.iter().any(|event| matches!(event, Event::NotHttp { .. }));
+            told.extend(events.into_iter().map(|event| (stamp, event)));
+            if is_other {
+                return (told, false);
+            }
+        }
+        let response = self.tap.request().map(respond).unwrap_or_default();
+        told.extend(self.send(response.to_bytes()));
+        let handshakes = told.iter().filter_map(|(_, event)| match event {
+            Event::Handshake(handshake) => Some(handshake.clone()),
+            _ => None,
+        });
+        handshakes.collect::<Vec<_>>().iter().for_each(|handshake| self.agree(handshake));
+        (told, response.status() == 101)
     }
 
     /// Sends bytes as they are; what they look like.
     pub(crate) fn send(&mut self, bytes: Vec<u8>) -> Vec<(Stamp, Event)> {
         let (mut events, stamp) = (Vec::new(), self.stamp());
-        self.tap.push(Sender::Client, &bytes, &mut |event| events.push((stamp, event)));
-        // A server that has closed already is noticed in reading.
+        self.tap.push(self.us, &bytes, &mut |event| events.push((stamp, event)));
+        // A side that has closed already is noticed in reading.
         let _ = self.outgoing.try_send(bytes);
         events
     }
@@ -200,7 +232,7 @@ impl Client {
         let _ = self.outgoing.try_send(Vec::new());
     }
 
-    /// Pieces that wait for the server to read.
+    /// Pieces that wait for the other side to read.
     pub(crate) fn unsent(&self) -> usize {
         self.outgoing.len()
     }
@@ -234,7 +266,7 @@ impl Client {
             }
             Some(bytes) => {
                 let (mut events, stamp) = (Vec::new(), self.stamp());
-                self.tap.push(Sender::Server, &bytes, &mut |event| events.push(event));
+                self.tap.push(self.us.other(), &bytes, &mut |event| events.push(event));
                 Came::Events(stamp, events)
             }
         }
@@ -254,7 +286,7 @@ impl Client {
     }
 }
 
-/// Reads until the server ends.
+/// Reads until the other side ends.
 async fn read(mut from: impl AsyncRead + Unpin, received: Channel<Vec<u8>>) {
     let mut buffer = vec![0; CHUNK];
     loop {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
+use serde_json_path::JsonPath;
 use wsinspect::hex::{self, HexError};
 use wsinspect::lint::Sender;
 use wsinspect::pcapng::Capture;
@@ -37,6 +38,8 @@ pub(crate) enum Command {
     Show(Show),
     /// Write a recording in another format.
     Convert(Convert),
+    /// Play one side of a recording again, and say where the other side says something else.
+    Replay(Box<Replay>),
     /// Run scripts of sends and expectations, and say which do not hold.
     Test(Test),
     /// Explain the bytes of frames, bit by bit, and say which rules they break.
@@ -421,6 +424,58 @@ pub(crate) struct Listen {
     pub(crate) deflate: bool,
     #[command(flatten)]
     pub(crate) identity: Identity,
+    #[command(flatten)]
+    pub(crate) look: Look,
+}
+
+/// How fast a recording is played.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Speed {
+    /// So many times as fast as it was.
+    Times(f64),
+    /// Without any pauses but for replies.
+    Most,
+}
+
+fn parse_speed(text: &str) -> Result<Speed, String> {
+    match text.parse::<f64>() {
+        _ if text == "max" => Ok(Speed::Most),
+        Ok(times) if times.is_finite() && times >= 0.001 => Ok(Speed::Times(times)),
+        _ => Err("it is a number from 0.001 on, or max".into()),
+    }
+}
+
+fn parse_path(text: &str) -> Result<JsonPath, String> {
+    JsonPath::parse(text).map_err(|error| format!("{} (RFC 9535)", error.message()))
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("side").required(true).args(["to", "serve"])))]
+pub(crate) struct Replay {
+    /// A recording: JSON lines, HAR, pcapng or pcap.
+    pub(crate) file: PathBuf,
+    /// Be the client, of this server.
+    #[arg(long, value_name = "URL")]
+    pub(crate) to: Option<String>,
+    /// Be the server, of the first client that connects here: HOST:PORT.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) serve: Option<String>,
+    /// Which connection of the recording.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) connection: u64,
+    /// How many times as fast as it was, or max. What was sent after a reply is sent after that reply in any case.
+    #[arg(long, value_name = "TIMES", default_value = "1", value_parser = parse_speed)]
+    pub(crate) speed: Speed,
+    /// A part of JSON messages that may be another one, such as $..time (RFC 9535).
+    #[arg(long, value_name = "PATH", value_parser = parse_path)]
+    pub(crate) ignore: Vec<JsonPath>,
+    /// How long a message is waited for.
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
     #[command(flatten)]
     pub(crate) look: Look,
 }

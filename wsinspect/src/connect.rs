@@ -155,7 +155,10 @@ impl<'a> Conversation<'a> {
         }
         let opcode = if self.flags.binary { Opcode::BINARY } else { Opcode::TEXT };
         for text in &self.flags.execute {
-            self.say(&Say::Message(opcode, input::argument(text)?))?;
+            // Behind a close frame nothing goes out (RFC 6455 section 5.5.1).
+            if self.closing.is_none() {
+                self.say(&Say::Message(opcode, input::argument(text)?))?;
+            }
         }
         loop {
             self.close_when_due()?;

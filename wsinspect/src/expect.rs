@@ -230,10 +230,7 @@ impl Check {
                 return Err(Mismatch { line: self.line, expected, got: "nothing stands for it".into() });
             }
         };
-        let found = match &self.path {
-            None => None,
-            Some(path) => Some(value.and_then(|value| path.query(value).first())),
-        };
+        let found = self.path.as_ref().map(|path| value.and_then(|value| path.query(value).first()));
         let holds = match found {
             // All of the message.
             None => self.comparison.holds(&Value::String(text.to_owned()), value, &expected),

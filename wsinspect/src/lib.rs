@@ -5,7 +5,7 @@
 //! reads URLs, [`handshake`] heads and what was agreed on; [`tap`] looks at both directions of a connection, [`connections`]
 //! at many; [`json`]
 //! writes and reads its events, [`har`] and [`pcapng`] write them for browsers and Wireshark, [`packets`] reads what
-//! Wireshark has captured, and [`redact`] takes secrets out; [`say`] makes what is sent, [`script`] reads what is to be sent and [`expect`]ed; [`drawing`] reads the packets of the drawing protocol, and
+//! Wireshark has captured, and [`redact`] takes secrets out; [`say`] makes what is sent, [`script`] reads what is to be sent and [`expect`]ed, [`replay`] plays a recording; [`drawing`] reads the packets of the drawing protocol, and
 //! [`view`] shows it all.
 
 pub mod close;
@@ -24,6 +24,7 @@ pub mod message;
 pub mod packets;
 pub mod pcapng;
 pub mod redact;
+pub mod replay;
 pub mod say;
 pub mod script;
 pub mod tap;

@@ -141,6 +141,20 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
+/// A text without quotation marks, safe on a terminal.
+pub fn visible(text: &str) -> String {
+    let quoted = quoted(text);
+    quoted[1..quoted.len() - 1].replace("\\\"", "\"")
+}
+
+/// The same, of its first 2,000 bytes: what a report tells of a message.
+pub fn excerpt(text: &str) -> String {
+    const MOST: usize = 2000;
+    let end = text.floor_char_boundary(MOST);
+    let more = if end < text.len() { " …" } else { "" };
+    visible(&text[..end]) + more
+}
+
 /// C0, DEL and C1; what orders the directions of writing (UAX 9); the separators of lines and paragraphs; the mark of a
 /// file's byte order.
 fn is_unsafe(character: char) -> bool {

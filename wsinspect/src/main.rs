@@ -8,6 +8,7 @@ mod input;
 mod listen;
 mod output;
 mod peer;
+mod play;
 mod proxy;
 mod recording;
 mod route;
@@ -45,6 +46,7 @@ fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Proxy(flags) => proxy::run(&flags),
         Command::Show(flags) => show::run(&flags),
         Command::Convert(flags) => show::convert(&flags),
+        Command::Replay(flags) => play::run(&flags),
         Command::Test(flags) => test::run(&flags),
         Command::Decode(flags) => decode::run(&flags),
         Command::Completions { shell } => {

@@ -401,10 +401,8 @@ fn expected(line: &mut Line<'_>, expectation: &mut Expectation) -> Result<(), Sc
     let value = line.all().to_owned();
     match comparison {
         Comparison::Exists if !value.is_empty() => return behind.wrong("nothing is expected here"),
-        Comparison::Matches if !value.contains("{{") => {
-            if Regex::new(&value).is_err() {
-                return behind.wrong("this is no regular expression");
-            }
+        Comparison::Matches if !value.contains("{{") && Regex::new(&value).is_err() => {
+            return behind.wrong("this is no regular expression");
         }
         Comparison::Less | Comparison::AtMost | Comparison::More | Comparison::AtLeast
             if !value.contains("{{") && value.parse::<f64>().is_err() =>

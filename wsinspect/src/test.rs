@@ -10,7 +10,7 @@ use smol::Timer;
 use wsinspect::expect::{Expectation, Kind, Variables, filled, named};
 use wsinspect::frame::{Frame, Opcode};
 use wsinspect::json::Stamp;
-use wsinspect::line::quoted;
+use wsinspect::line::{excerpt, quoted};
 use wsinspect::lint::{Seen, Sender};
 use wsinspect::message::{Assembly, Message};
 use wsinspect::say::{Say, Shape};
@@ -303,10 +303,10 @@ impl Connection {
                 continue;
             }
             if expectation.kind == Kind::Nothing {
-                return Err(stop(step.line, vec![format!("+ {}", shown(&named(&message)))]));
+                return Err(stop(step.line, vec![format!("+ {}", excerpt(&named(&message)))]));
             }
             let Err(mismatch) = expectation.judge(step.line, &message, variables) else { return Ok(()) };
-            let told = vec![format!("- {}", shown(&mismatch.expected)), format!("+ {}", shown(&mismatch.got))];
+            let told = vec![format!("- {}", excerpt(&mismatch.expected)), format!("+ {}", excerpt(&mismatch.got))];
             if !expectation.skips {
                 return Err(stop(mismatch.line, told));
             }
@@ -329,13 +329,4 @@ impl Connection {
         }
         self.peer.end();
     }
-}
-
-/// A text of the network, safe on a terminal, and not endless.
-fn shown(text: &str) -> String {
-    const MOST: usize = 2000;
-    let end = text.floor_char_boundary(MOST);
-    let quoted = quoted(&text[..end]);
-    let inner = quoted[1..quoted.len() - 1].replace("\\\"", "\"");
-    if end < text.len() { format!("{inner} …") } else { inner }
 }

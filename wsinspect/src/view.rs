@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::drawing;
 use crate::frame::{Frame, Opcode, Rest};
 use crate::json::{self, Stamp};
-use crate::line::{Style, bytes_of, quoted, remark};
+use crate::line::{Style, bytes_of, quoted, remark, visible};
 use crate::lint::{Seen, Sender};
 use crate::tap::{Closed, Event, Handshake};
 
@@ -222,12 +222,6 @@ impl View {
         lines.extend(refusal.iter().map(|refusal| remark(&visible(&refusal.to_string()))));
         lines
     }
-}
-
-/// A text without its quotation marks, safe on a terminal.
-fn visible(text: &str) -> String {
-    let quoted = quoted(text);
-    quoted[1..quoted.len() - 1].replace("\\\"", "\"")
 }
 
 fn ending(closed: &Closed) -> String {

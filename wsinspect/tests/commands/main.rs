@@ -2,6 +2,7 @@
 
 mod reach;
 mod recordings;
+mod replays;
 mod run;
 mod scripts;
 mod wire;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::run::{CLOSE, connect, interrupt, listen, recording, saying, told, wsinspect};
+use crate::run::{CLOSE, answering, connect, interrupt, listen, recording, saying, told, wsinspect};
 
 fn text(path: &Path) -> String {
     std::fs::read_to_string(path).unwrap()
@@ -25,7 +25,7 @@ fn one_conversation_is_the_same_in_every_format_and_from_each_to_each() {
     let files = ["jsonl", "har", "pcapng"].map(|end| recording(&format!("formats.{end}")));
     let [jsonl, har, pcapng] = files.each_ref().map(|path| path.to_str().unwrap());
     let (code, out, _) =
-        connect(&saying(&bytes), &["-x", "hello", "-w", jsonl, "--har", har, "--pcap", pcapng, "--linger", "1ms"]);
+        connect(&answering(&bytes), &["-x", "hello", "-w", jsonl, "--har", har, "--pcap", pcapng, "--linger", "1ms"]);
     assert_eq!(code, Some(0));
     let messages = frames(&out);
     assert_eq!(messages.len(), 3, "{out}");

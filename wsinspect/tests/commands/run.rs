@@ -89,6 +89,18 @@ pub(crate) fn recording(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
+/// A server that answers the first message with bytes, and reads until the client closes.
+pub(crate) fn answering(bytes: &[u8]) -> String {
+    let bytes = bytes.to_vec();
+    server(move |mut stream| {
+        let request = request(&mut stream);
+        stream.write_all(&response(&request)).unwrap();
+        frame(&mut stream);
+        stream.write_all(&bytes).unwrap();
+        while frame(&mut stream).0 != 0x88 {}
+    })
+}
+
 /// A listener of ours, and where it listens.
 pub(crate) fn listen(more: &[&str]) -> (Child, String) {
     let mut child = wsinspect(&[&["listen", "127.0.0.1:0", "--time", "none"], more].concat()).spawn().unwrap();

@@ -1,6 +1,8 @@
 //! Scripts of sends and expectations, as they are run.
 
-use crate::run::{CLOSE, connect, frame, interrupt, listen, recording, request, response, saying, server, told, wsinspect};
+use crate::run::{
+    CLOSE, connect, frame, interrupt, listen, recording, request, response, saying, server, told, wsinspect,
+};
 use std::io::{Read, Write};
 
 fn script(name: &str, text: &str) -> String {
@@ -58,13 +60,18 @@ fn what_does_not_hold_is_told_with_its_line_and_both_sides() {
     let junit = recording("report.xml");
     let (code, out, _) = test(&file, &[&fine, "--junit", junit.to_str().unwrap()]);
     assert_eq!(code, Some(1));
-    assert!(out.starts_with(&format!("FAIL  {file}:4  <-- text\n        - $.id == 2\n        + 1\nok    {fine}")), "{out}");
+    assert!(
+        out.starts_with(&format!("FAIL  {file}:4  <-- text\n        - $.id == 2\n        + 1\nok    {fine}")),
+        "{out}"
+    );
     assert!(out.ends_with("1 of 2 passed\n"), "{out}");
     let xml = std::fs::read_to_string(junit).unwrap();
     assert!(xml.contains(r#"tests="2" skipped="0" failures="1""#) && xml.contains("line 4: &lt;-- text"), "{xml}");
     let (code, out, _) = test(&file, &[&fine, "--tap"]);
     assert_eq!(code, Some(1));
-    let expected = format!("TAP version 14\n1..2\nnot ok 1 - {file}\n  ---\n  line: 4\n  step: \"<-- text\"\n  message: |\n    - $.id == 2\n    + 1\n  ...\nok 2 - {fine}\n");
+    let expected = format!(
+        "TAP version 14\n1..2\nnot ok 1 - {file}\n  ---\n  line: 4\n  step: \"<-- text\"\n  message: |\n    - $.id == 2\n    + 1\n  ...\nok 2 - {fine}\n"
+    );
     assert_eq!(out, expected);
     interrupt(child);
 }
@@ -111,7 +118,9 @@ fn a_script_that_is_wrong_is_told_with_a_caret_and_nothing_is_run() {
     let file = script("wrong.wst", "connect ws://127.0.0.1:1\n<-- text\n  $.a = 1\n");
     let (code, out, error) = test(&file, &[]);
     assert_eq!((code, out.as_str()), (Some(9), ""));
-    let expected = format!("wsinspect: {file}:3:7: ==, !=, <, <=, >, >=, contains, matches or exists is expected here\n    $.a = 1\n        ^\n");
+    let expected = format!(
+        "wsinspect: {file}:3:7: ==, !=, <, <=, >, >=, contains, matches or exists is expected here\n    $.a = 1\n        ^\n"
+    );
     assert_eq!(error, expected);
     assert_eq!(test("/nowhere.wst", &[]).0, Some(9));
 }

@@ -1,0 +1,214 @@
+//! `wsinspect replay`: one side of a recording, played again, and where the other side says something else.
+
+use std::io::{self, Write};
+use std::time::{Duration, Instant};
+
+use wsinspect::expect::named;
+use wsinspect::handshake::{Head, derive_accept_key};
+use wsinspect::json::Stamp;
+use wsinspect::line::excerpt;
+use wsinspect::lint::Sender;
+use wsinspect::message::{Assembly, Message};
+use wsinspect::replay::{Plan, is_compared, is_same};
+use wsinspect::tap::{Event, Limits};
+use wsinspect::target::Target;
+
+use crate::cli::{Replay, Speed};
+use crate::failure::{Failure, Outcome};
+use crate::output::Output;
+use crate::peer::{Came, Peer, request};
+use crate::proxy::{listen, say};
+use crate::recording::read;
+use crate::route;
+
+/// What is kept of a payload: all of it must be sent again.
+const LIMITS: Limits = Limits { keep: 256 * 1024 * 1024, inflate: 256 * 1024 * 1024 };
+
+pub(crate) fn run(flags: &Replay) -> Result<Outcome, Failure> {
+    let us = if flags.to.is_some() { Sender::Client } else { Sender::Server };
+    let plan = plan(flags, us)?;
+    let mut output = flags.look.output()?;
+    let result = smol::block_on(async {
+        let mut player = open(flags, &plan, us, &mut output).await?;
+        player.play(&plan, flags.speed).await?;
+        player.wait_for_the_rest(&plan).await?;
+        Ok::<_, Failure>(player.came)
+    });
+    let shown = output.finish();
+    let came = result?;
+    let shown = shown?;
+    let told = report(&plan.expected, &came, flags);
+    io::stdout().write_all(told.1.as_bytes())?;
+    Ok(if told.0 > 0 { Outcome::Unmet } else { shown })
+}
+
+/// What was recorded of the connection that is asked for.
+fn plan(flags: &Replay, us: Sender) -> Result<Plan, Failure> {
+    let (mut plan, mut result, mut is_there) = (Plan::new(us, LIMITS.keep), Ok(()), false);
+    let name = flags.file.display();
+    read(&flags.file, LIMITS, &mut |stamp, _, event| {
+        if stamp.connection == flags.connection && result.is_ok() {
+            is_there = true;
+            result = plan.take(stamp, event);
+        }
+    })?;
+    result.map_err(|error| Failure::Input(format!("{name}: {error}")))?;
+    match is_there {
+        true => Ok(plan),
+        false => Err(Failure::Input(format!(
+            "{name}: it has no connection {}; --connection N takes another",
+            flags.connection
+        ))),
+    }
+}
+
+struct Player<'a> {
+    peer: Peer,
+    output: &'a mut Output,
+    url: Option<&'a str>,
+    us: Sender,
+    patience: Duration,
+    assembly: Assembly,
+    came: Vec<Message>,
+    has_ended: bool,
+}
+
+async fn open<'a>(flags: &'a Replay, plan: &Plan, us: Sender, output: &'a mut Output) -> Result<Player<'a>, Failure> {
+    let recorded = plan.handshake.clone().unwrap_or_default();
+    let (peer, told, result) = match (&flags.to, &flags.serve) {
+        (Some(url), _) => {
+            let target = Target::parse(url).map_err(|error| Failure::Unreachable(format!("{url}: {error}")))?;
+            let mut head = request(&flags.ask, &target)?;
+            // What was agreed on is asked for again, unless the flags say otherwise.
+            for name in ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Origin"] {
+                if head.get(name).is_none() {
+                    head.headers.extend(recorded.request.get(name).map(|value| (name.to_owned(), value.to_owned())));
+                }
+            }
+            let mut peer = Peer::connect(&flags.reach, &target, LIMITS, 1).await?;
+            let late = route::late(&flags.reach, &target);
+            let (told, result) = peer.shake_hands(&head, flags.reach.connect_timeout, late).await;
+            (peer, told, result)
+        }
+        (None, Some(address)) => {
+            let listener = listen(address).await?;
+            say(&format!("listening at ws://{}", listener.local_addr()?));
+            let (client, _) = listener.accept().await?;
+            let ways: route::Ways = (Box::new(client.clone()), Box::new(client));
+            let mut peer = Peer::over(ways, Sender::Server, (LIMITS, 1), Instant::now());
+            let (told, is_open) = peer.respond(|request| response(request, &recorded.response)).await;
+            let refused = || Failure::Refused("the client does not ask for a WebSocket".into());
+            (peer, told, is_open.then_some(()).ok_or_else(refused))
+        }
+        (None, None) => return Err(Failure::input("--to URL or --serve ADDRESS says which side is played")),
+    };
+    let (assembly, patience) = (Assembly::new(LIMITS.keep), flags.timeout);
+    let url = flags.to.as_deref();
+    let mut player = Player { peer, output, url, us, patience, assembly, came: Vec::new(), has_ended: false };
+    player.take(&told)?;
+    result.map(|()| player)
+}
+
+/// The recorded response, with the answer to this request's key.
+fn response(request: &Head, recorded: &Head) -> Head {
+    let key = request.get("Sec-WebSocket-Key").unwrap_or_default();
+    let accept = derive_accept_key(key.as_bytes());
+    let mut headers = recorded.headers.clone();
+    headers.retain(|(name, _)| !name.eq_ignore_ascii_case("Sec-WebSocket-Accept"));
+    headers.push(("Sec-WebSocket-Accept".into(), accept));
+    if recorded.line.is_empty() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        headers.extend([pair("Upgrade", "websocket"), pair("Connection", "Upgrade")]);
+        return Head { line: "HTTP/1.1 101 Switching Protocols".into(), headers };
+    }
+    Head { line: recorded.line.clone(), headers }
+}
+
+impl Player<'_> {
+    async fn play(&mut self, plan: &Plan, speed: Speed) -> Result<(), Failure> {
+        let begun = Instant::now();
+        for part in &plan.moves {
+            let at = match speed {
+                Speed::Most => begun,
+                Speed::Times(times) => begun + part.at.div_f64(times),
+            };
+            // What the other side has not said by then it never will; the report says so.
+            let deadline = at.max(Instant::now()) + self.patience;
+            while !self.has_ended && self.came.len() < part.after && Instant::now() < deadline {
+                self.hear(deadline).await?;
+            }
+            while !self.has_ended && Instant::now() < at {
+                self.hear(at).await?;
+            }
+            if self.has_ended {
+                return Ok(());
+            }
+            let told = self.peer.send(part.bytes.clone());
+            self.take(&told)?;
+        }
+        Ok(())
+    }
+
+    async fn wait_for_the_rest(&mut self, plan: &Plan) -> Result<(), Failure> {
+        let mut deadline = Instant::now() + self.patience;
+        while !self.has_ended && self.came.len() < plan.expected.len() && Instant::now() < deadline {
+            let before = self.came.len();
+            self.hear(deadline).await?;
+            if self.came.len() > before {
+                deadline = Instant::now() + self.patience;
+            }
+        }
+        self.peer.end();
+        // What is said beyond what was recorded is a difference too.
+        let last = Instant::now() + Duration::from_millis(500).min(self.patience);
+        while !self.has_ended && Instant::now() < last {
+            self.hear(last).await?;
+        }
+        let told = self.peer.finish();
+        self.take(&told)
+    }
+
+    async fn hear(&mut self, until: Instant) -> Result<(), Failure> {
+        match self.peer.next(Some(until)).await {
+            Came::Events(stamp, events) => {
+                self.take(&events.into_iter().map(|event| (stamp, event)).collect::<Vec<_>>())?;
+                self.output.flush()
+            }
+            Came::End => {
+                self.has_ended = true;
+                Ok(())
+            }
+            Came::Late => Ok(()),
+        }
+    }
+
+    fn take(&mut self, told: &[(Stamp, Event)]) -> Result<(), Failure> {
+        for (stamp, event) in told {
+            self.output.take(stamp, self.url, event)?;
+            if let Event::Frame { sender, frame, seen } = event
+                && *sender != self.us
+            {
+                let message = self.assembly.push(frame, seen.place, seen.inflated.as_ref());
+                self.came.extend(message.filter(is_compared));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// How many differences there are, and each in words.
+fn report(expected: &[Message], came: &[Message], flags: &Replay) -> (usize, String) {
+    let (mut count, mut told) = (0, String::new());
+    for at in 0..expected.len().max(came.len()) {
+        let (expected, got) = (expected.get(at), came.get(at));
+        let is_equal = matches!((expected, got), (Some(expected), Some(got)) if is_same(expected, got, &flags.ignore));
+        if is_equal {
+            continue;
+        }
+        count += 1;
+        let line = |message: Option<&Message>| message.map_or("nothing".into(), |message| excerpt(&named(message)));
+        told += &format!("message {}\n  - {}\n  + {}\n", at + 1, line(expected), line(got));
+    }
+    told += &format!("{} messages were recorded, {} came, {count} differ\n", expected.len(), came.len());
+    (count, told)
+}

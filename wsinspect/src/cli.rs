@@ -42,6 +42,10 @@ pub(crate) enum Command {
     Replay(Box<Replay>),
     /// Run scripts of sends and expectations, and say which do not hold.
     Test(Test),
+    /// Measure how long a server takes to answer pings.
+    Ping(Box<Ping>),
+    /// Say why a handshake fails: try variants of it, and name the header that decides.
+    Doctor(Box<Doctor>),
     /// Explain the bytes of frames, bit by bit, and say which rules they break.
     Decode(Decode),
     /// Print shell completions.
@@ -93,6 +97,10 @@ pub(crate) struct Look {
     /// What binary messages are read as: auto is the drawing protocol where inkwire.v1 was agreed on.
     #[arg(long, value_enum, default_value_t = Decoder::Auto)]
     pub(crate) decode: Decoder,
+    /// Say at the end how much has passed: frames, messages, bytes, compression, round trips of pings. On standard error, or as
+    /// the last JSON line.
+    #[arg(long)]
+    pub(crate) stats: bool,
     #[command(flatten)]
     pub(crate) record: Record,
 }
@@ -426,6 +434,35 @@ pub(crate) struct Listen {
     pub(crate) identity: Identity,
     #[command(flatten)]
     pub(crate) look: Look,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Ping {
+    /// ws:// or wss://, HOST[:PORT][/PATH].
+    pub(crate) url: String,
+    /// End after so many.
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) count: Option<u64>,
+    /// From one ping to the next.
+    #[arg(short, long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
+    pub(crate) interval: Duration,
+    /// How long a pong is waited for.
+    #[arg(short = 'W', long, value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Doctor {
+    /// ws:// or wss://, HOST[:PORT][/PATH].
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    #[command(flatten)]
+    pub(crate) reach: Reach,
 }
 
 /// How fast a recording is played.

@@ -5,12 +5,13 @@
 //! reads URLs, [`handshake`] heads and what was agreed on; [`tap`] looks at both directions of a connection, [`connections`]
 //! at many; [`json`]
 //! writes and reads its events, [`har`] and [`pcapng`] write them for browsers and Wireshark, [`packets`] reads what
-//! Wireshark has captured, and [`redact`] takes secrets out; [`say`] makes what is sent, [`script`] reads what is to be sent and [`expect`]ed, [`replay`] plays a recording; [`drawing`] reads the packets of the drawing protocol, and
+//! Wireshark has captured, and [`redact`] takes secrets out; [`say`] makes what is sent, [`script`] reads what is to be sent and [`expect`]ed, [`replay`] plays a recording, [`stats`] counts, [`doctor`] varies a handshake; [`drawing`] reads the packets of the drawing protocol, and
 //! [`view`] shows it all.
 
 pub mod close;
 pub mod connections;
 pub mod deflate;
+pub mod doctor;
 pub mod drawing;
 pub mod expect;
 pub mod frame;
@@ -27,6 +28,7 @@ pub mod redact;
 pub mod replay;
 pub mod say;
 pub mod script;
+pub mod stats;
 pub mod tap;
 pub mod target;
 pub mod view;

@@ -3,11 +3,13 @@
 mod cli;
 mod connect;
 mod decode;
+mod examine;
 mod failure;
 mod input;
 mod listen;
 mod output;
 mod peer;
+mod ping;
 mod play;
 mod proxy;
 mod recording;
@@ -47,6 +49,8 @@ fn run(command: Command) -> Result<Outcome, Failure> {
         Command::Show(flags) => show::run(&flags),
         Command::Convert(flags) => show::convert(&flags),
         Command::Replay(flags) => play::run(&flags),
+        Command::Ping(flags) => ping::run(&flags),
+        Command::Doctor(flags) => examine::run(&flags),
         Command::Test(flags) => test::run(&flags),
         Command::Decode(flags) => decode::run(&flags),
         Command::Completions { shell } => {

@@ -6,12 +6,14 @@ use wsinspect::frame::Opcode;
 use wsinspect::json::Stamp;
 use wsinspect::line::Style;
 use wsinspect::redact;
+use wsinspect::stats::Stats;
 use wsinspect::tap::{Event, Limits};
 use wsinspect::view::{Filter, Format, Time, View};
 
 use crate::cli::{self, Decoder, From, Look, Severity};
 use crate::failure::{Failure, Outcome};
 use crate::input::Terminal;
+use crate::proxy::say;
 use crate::recording::{Har, Lines, Packets, Sink};
 
 /// What is shown and recorded of some connections.
@@ -23,6 +25,7 @@ pub(crate) struct Output {
     recordings: Vec<Box<dyn Sink>>,
     redacts: bool,
     violations: u64,
+    stats: Option<Stats>,
     fails: bool,
     buffer: Vec<u8>,
 }
@@ -77,6 +80,7 @@ impl Look {
             recordings,
             redacts: !self.record.manner.keep_secrets,
             violations: 0,
+            stats: self.stats.then(Stats::default),
             fails: self.lint == Severity::Error,
             buffer: Vec::new(),
         })
@@ -113,6 +117,9 @@ impl Output {
         if let Event::Frame { seen, .. } = event {
             self.violations += seen.broken.len() as u64;
         }
+        if let Some(stats) = &mut self.stats {
+            stats.take(stamp, event);
+        }
         self.view.write(stamp, url, event, &mut self.buffer);
         record(&mut self.recordings, self.redacts, (stamp, url, event))?;
         if self.buffer.len() >= GATHERED { self.write() } else { Ok(()) }
@@ -137,6 +144,11 @@ impl Output {
     /// Nothing more comes.
     pub(crate) fn finish(mut self) -> Result<Outcome, Failure> {
         self.recordings.iter_mut().try_for_each(|sink| sink.finish())?;
+        match self.stats.take() {
+            Some(stats) if self.view.format == Format::Jsonl => writeln!(self.buffer, "{}", stats.json())?,
+            Some(stats) => stats.lines().iter().for_each(|line| say(line)),
+            None => {}
+        }
         self.write()?;
         self.stdout.flush()?;
         self.terminal.take();

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde_json_path::JsonPath;
 use wsinspect::hex::{self, HexError};
+use wsinspect::jq::{Jq, JqError};
 use wsinspect::lint::Sender;
 use wsinspect::pcapng::Capture;
 use wsinspect::say::{SayError, Shape, close_payload};
@@ -61,9 +62,15 @@ pub(crate) enum Command {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "What is shown")]
 pub(crate) struct Look {
-    /// Lines for people, or JSON lines (schema version 1).
+    /// How events are shown.
     #[arg(short, long, value_enum, default_value_t = Format::Text)]
     pub(crate) format: Format,
+    /// Frames, whole messages, or frames with what follows from each message's last one.
+    #[arg(long, value_enum, default_value_t = Unit::Both)]
+    pub(crate) view: Unit,
+    /// Colours, one for each direction; auto: on a terminal, unless NO_COLOR is set.
+    #[arg(long, value_enum, default_value_t = Colours::Auto, value_name = "WHEN")]
+    pub(crate) color: Colours,
     /// The time before each line.
     #[arg(long, value_enum, default_value_t = Time::Rel)]
     pub(crate) time: Time,
@@ -94,9 +101,13 @@ pub(crate) struct Look {
     /// What broken rules are: off, warn, or error (exit code 6).
     #[arg(long, value_enum, default_value_t = Severity::Warn)]
     pub(crate) lint: Severity,
-    /// What binary messages are read as: auto is the drawing protocol where inkwire.v1 was agreed on.
-    #[arg(long, value_enum, default_value_t = Decoder::Auto)]
+    /// What messages are read as: json, msgpack, inkwire, exec:COMMAND (each message on its standard input, JSON or text from its
+    /// standard output), none; auto is the drawing protocol where inkwire.v1 was agreed on.
+    #[arg(long, value_name = "WHAT", default_value = "auto", value_parser = parse_decoder)]
     pub(crate) decode: Decoder,
+    /// Only messages of which this expression of jq makes something, and what it makes; of those that --decode reads, or JSON.
+    #[arg(long, value_name = "EXPRESSION", value_parser = parse_jq)]
+    pub(crate) jq: Option<String>,
     /// Say at the end how much has passed: frames, messages, bytes, compression, round trips of pings. On standard error, or as
     /// the last JSON line.
     #[arg(long)]
@@ -175,18 +186,62 @@ fn parse_resolve(text: &str) -> Result<Resolve, String> {
     Ok(Resolve { host: host.to_owned(), port, address })
 }
 
-/// What an event becomes.
+/// How events are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
+    /// Lines for people.
     Text,
+    /// The same, with a dump of each payload.
+    Hex,
+    /// JSON lines (schema version 1).
     Jsonl,
+    /// Only what messages carry, as it is: not for a terminal.
+    Raw,
 }
 
-/// What binary messages are read as.
+/// What is shown of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Unit {
+    Frames,
+    Messages,
+    Both,
+}
+
+/// When there are colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Colours {
+    Auto,
+    Always,
+    Never,
+}
+
+/// What messages are read as.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Decoder {
     Auto,
     None,
+    Json,
+    MessagePack,
+    Inkwire,
+    Command(String),
+}
+
+fn parse_decoder(text: &str) -> Result<Decoder, String> {
+    Ok(match text {
+        "auto" => Decoder::Auto,
+        "none" => Decoder::None,
+        "json" => Decoder::Json,
+        "msgpack" => Decoder::MessagePack,
+        "inkwire" => Decoder::Inkwire,
+        _ => match text.strip_prefix("exec:") {
+            Some(command) if !command.trim().is_empty() => Decoder::Command(command.to_owned()),
+            _ => return Err("it is auto, none, json, msgpack, inkwire or exec:COMMAND".into()),
+        },
+    })
+}
+
+fn parse_jq(text: &str) -> Result<String, JqError> {
+    Jq::parse(text).map(|_| text.to_owned())
 }
 
 /// Which time stands before a line: UTC, since the connection was made, since the line before, or none.

@@ -3,8 +3,7 @@
 use inkwire_protocol::{DecodeError, SUBPROTOCOL_BINARY, binary, json};
 use serde_json::Value;
 
-use crate::frame::{Frame, Opcode};
-use crate::lint::{Seen, Sender};
+use crate::lint::Sender;
 
 /// Whether a sub-protocol is this one.
 pub fn is_agreed(subprotocol: Option<&str>) -> bool {
@@ -21,15 +20,6 @@ pub fn decode(sender: Sender, packet: &[u8]) -> Result<Vec<Value>, DecodeError> 
         Sender::Server => json::encode(&binary::decode_server(packet)?),
     };
     Ok(serde_json::from_str(&text).unwrap_or_default())
-}
-
-/// The packet that ends with a frame; `None` where it is none, or came in several frames without compression.
-pub fn packet<'a>(frame: &'a Frame, seen: &'a Seen) -> Option<&'a [u8]> {
-    let place = seen.place.filter(|place| place.is_last && place.opcode == Some(Opcode::BINARY))?;
-    match &seen.inflated {
-        Some(message) => (message.kept.len() as u64 == message.length).then_some(&message.kept[..]),
-        None => (place.fragment == 1 && frame.is_whole()).then_some(&frame.payload[..]),
-    }
 }
 
 #[cfg(test)]

@@ -51,6 +51,16 @@ pub fn write(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().join(" ")
 }
 
+/// The bytes as a dump: their place, sixteen in a line, and what of them is printable ASCII.
+pub fn dump(bytes: &[u8]) -> Vec<String> {
+    let printable = |byte: &u8| if (0x20..0x7f).contains(byte) { char::from(*byte) } else { '.' };
+    let row = |(at, row): (usize, &[u8])| {
+        let text: String = row.iter().map(printable).collect();
+        format!("{:08x}  {:<47}  |{text}|", at * 16, write(row))
+    };
+    bytes.chunks(16).enumerate().map(row).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

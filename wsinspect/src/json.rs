@@ -10,12 +10,13 @@
 //! | `handshake` | `url`, `status`, `request` and `response` (first line as `["", line]`, then names and values), `subprotocol`, `deflate`, `refused` |
 //! | `body` | `data`: of a response that is no 101 |
 //! | `frame` | `seq` (of the connection, from 1 on), `dir`, `opcode`, `op`, `fin`, `rsv1`, `rsv2`, `rsv3`, `mask` (hex or null), `len`, `lenbits` (7, 16, 64), `hdr` (bytes), `off` (bytes since the direction's first frame), `msg` and `frag` (null for control frames), `payload` (unmasked) |
-//! | `message` | `msg`, `dir`, `op`, `frames`, `wire` (bytes of payload that came), `len` (bytes of the message), `compressed`, `data` (of a compressed one; else its frames have it) |
-//! | `decoded` | `dir`, `as` (the sub-protocol), `messages`: what the binary message before it says; or `error` |
+//! | `message` | `msg`, `dir`, `op`, `frames`, `wire` (bytes of payload that came), `len` (bytes of the message), `compressed`, `data` (of a compressed one; else its frames have it; always where only messages are shown) |
+//! | `decoded` | `dir`, `as` (the sub-protocol, `json`, `msgpack`, `exec` or `jq`), `messages`: what the message before it says; or `error` |
 //! | `lint` | `seq`, `dir`, `rule`, `section`, `text` |
 //! | `cut` | `dir`, `len` (as announced), `came`: the direction ended within a frame |
 //! | `close` | `by` (`send`, `receive` or null), `code`, `name`, `reason`, `clean` |
 //! | `error` | `dir`, `text`: the direction is no HTTP |
+//! | `stats` | `connections`, `seconds`, `violations`, `send` and `receive` (`frames`, `messages`, `wire`, `inflated`, `deflated`), `rtt_ms`; without `conn`, `ts` and `t` |
 
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
@@ -30,6 +31,7 @@ use crate::frame::{Frame, Header, LengthForm, Opcode, Rest};
 use crate::handshake::{Head, check};
 use crate::hex;
 use crate::lint::{Seen, Sender};
+use crate::message::Message;
 use crate::tap::{Closed, Event, Handshake};
 
 /// The version of the schema.
@@ -218,6 +220,15 @@ impl Writer {
             "compressed": seen.inflated.is_some(), "data": data});
         line(stamp, "message", told, out);
     }
+}
+
+/// Appends a whole message, with its data.
+pub fn message(stamp: &Stamp, sender: Sender, message: &Message, is_compressed: bool, out: &mut Vec<u8>) {
+    let Message { number, opcode, data, length, wire, frames } = message;
+    let data = Data::of(data, *length, *opcode != Opcode::BINARY);
+    let told = json!({"msg": number, "dir": Dir::from(sender), "op": opcode.name(), "frames": frames, "wire": wire,
+        "len": length, "compressed": is_compressed, "data": data});
+    line(stamp, "message", told, out);
 }
 
 /// Appends what the message of the last frame says by the sub-protocol, or why it says nothing.

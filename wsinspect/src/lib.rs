@@ -5,11 +5,12 @@
 //! reads URLs, [`handshake`] heads and what was agreed on; [`tap`] looks at both directions of a connection, [`connections`]
 //! at many; [`json`]
 //! writes and reads its events, [`har`] and [`pcapng`] write them for browsers and Wireshark, [`packets`] reads what
-//! Wireshark has captured, and [`redact`] takes secrets out; [`say`] makes what is sent, [`script`] reads what is to be sent and [`expect`]ed, [`replay`] plays a recording, [`stats`] counts, [`doctor`] varies a handshake; [`drawing`] reads the packets of the drawing protocol, and
-//! [`view`] shows it all.
+//! Wireshark has captured, and [`redact`] takes secrets out; [`say`] makes what is sent, [`script`] reads what is to be sent and [`expect`]ed, [`replay`] plays a recording, [`stats`] counts, [`doctor`] varies a handshake; [`decoder`] reads what messages
+//! say, among them with [`drawing`] the packets of the drawing protocol, [`jq`] chooses among them, and [`view`] shows it all.
 
 pub mod close;
 pub mod connections;
+pub mod decoder;
 pub mod deflate;
 pub mod doctor;
 pub mod drawing;
@@ -18,6 +19,7 @@ pub mod frame;
 pub mod handshake;
 pub mod har;
 pub mod hex;
+pub mod jq;
 pub mod json;
 pub mod line;
 pub mod lint;

@@ -7,7 +7,7 @@ use crate::deflate::Inflated;
 use crate::frame::{Frame, Opcode};
 use crate::hex;
 use crate::lint::{Seen, Sender};
-use crate::message::Place;
+use crate::message::{Message, Place};
 
 /// How frames are written.
 #[derive(Debug, Clone, Copy)]
@@ -33,6 +33,18 @@ impl Style {
         let told = [place.and_then(fragment), Some(payload)];
         let told = told.into_iter().flatten().collect::<Vec<_>>().join("  ");
         let line = format!("{arrow} {:<6} {:<14} {:>8}  {told}", header.opcode.name(), flags(frame), header.length);
+        line.trim_end().to_owned()
+    }
+
+    /// One message: its direction, what it is, how many frames it came in, its bytes, and what it says.
+    pub fn message(self, message: &Message, sender: Sender) -> String {
+        let arrow = if sender == Sender::Client { "-->" } else { "<--" };
+        let frames = if message.frames == 1 { String::new() } else { format!("{} frames", message.frames) };
+        let told = match message.opcode {
+            Opcode::CLOSE => close(&message.data),
+            opcode => self.bytes(&message.data, message.length, opcode != Opcode::BINARY, false),
+        };
+        let line = format!("{arrow} {:<6} {frames:<14} {:>8}  {told}", message.opcode.name(), message.length);
         line.trim_end().to_owned()
     }
 

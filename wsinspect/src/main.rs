@@ -11,6 +11,7 @@ mod output;
 mod peer;
 mod ping;
 mod play;
+mod program;
 mod proxy;
 mod recording;
 mod route;

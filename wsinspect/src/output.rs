@@ -2,17 +2,21 @@
 
 use std::io::{self, Write};
 
+use anstream::{AutoStream, ColorChoice};
+use wsinspect::decoder::{Drawing, Json, MessagePack};
 use wsinspect::frame::Opcode;
+use wsinspect::jq::Jq;
 use wsinspect::json::Stamp;
 use wsinspect::line::Style;
 use wsinspect::redact;
 use wsinspect::stats::Stats;
 use wsinspect::tap::{Event, Limits};
-use wsinspect::view::{Filter, Format, Time, View};
+use wsinspect::view::{Filter, Format, Time, Unit, View};
 
-use crate::cli::{self, Decoder, From, Look, Severity};
+use crate::cli::{self, Colours, Decoder, From, Look, Severity};
 use crate::failure::{Failure, Outcome};
 use crate::input::Terminal;
+use crate::program::Program;
 use crate::proxy::say;
 use crate::recording::{Har, Lines, Packets, Sink};
 
@@ -39,6 +43,8 @@ impl Look {
     fn view(&self) -> View {
         let format = match self.format {
             cli::Format::Text => Format::Text,
+            cli::Format::Hex => Format::Hex,
+            cli::Format::Raw => Format::Raw,
             cli::Format::Jsonl => Format::Jsonl,
         };
         let time = match self.time {
@@ -48,7 +54,27 @@ impl Look {
             cli::Time::None => Time::Nothing,
         };
         let mut view = View::new(format, time, Style { most: self.max_payload });
-        view.decodes = self.decode == Decoder::Auto;
+        view.unit = match self.view {
+            cli::Unit::Frames => Unit::Frames,
+            cli::Unit::Messages => Unit::Messages,
+            cli::Unit::Both => Unit::Both,
+        };
+        view.is_coloured = match self.color {
+            Colours::Always => true,
+            Colours::Never => false,
+            Colours::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+        };
+        view.keep = self.keep;
+        view.reads_drawing = self.decode == Decoder::Auto;
+        view.decoder = match &self.decode {
+            Decoder::Auto | Decoder::None => None,
+            Decoder::Json => Some(Box::new(Json)),
+            Decoder::MessagePack => Some(Box::new(MessagePack)),
+            Decoder::Inkwire => Some(Box::new(Drawing)),
+            Decoder::Command(command) => Some(Box::new(Program::new(command))),
+        };
+        // It was read once already, when the flags were.
+        view.jq = self.jq.as_deref().and_then(|code| Jq::parse(code).ok());
         view.has_heads = self.handshake;
         view.has_lint = self.lint != Severity::Off;
         view.filter = Filter {

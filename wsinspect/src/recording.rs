@@ -137,7 +137,9 @@ pub(crate) struct Lines {
 
 impl Lines {
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
-        let view = View::new(Format::Jsonl, Time::Absolute, Style { most: 0 });
+        let mut view = View::new(Format::Jsonl, Time::Absolute, Style { most: 0 });
+        // What messages say follows from them.
+        view.reads_drawing = false;
         Ok(Self { view, file: create(path)? })
     }
 }

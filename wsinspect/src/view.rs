@@ -1,17 +1,21 @@
-//! Which events are shown, and how: lines for people or JSON lines.
+//! Which events are shown, and how: lines for people, JSON lines, dumps, or nothing but what messages carry.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use inkwire_protocol::SUBPROTOCOL_BINARY;
+use anstyle::{AnsiColor, Style as Colour};
 use regex::bytes::Regex;
 use serde_json::Value;
 
+use crate::decoder::{Decode, Drawing};
 use crate::drawing;
 use crate::frame::{Frame, Opcode, Rest};
+use crate::hex;
+use crate::jq::Jq;
 use crate::json::{self, Stamp};
 use crate::line::{Style, bytes_of, quoted, remark, visible};
 use crate::lint::{Seen, Sender};
+use crate::message::{Assembly, Message};
 use crate::tap::{Closed, Event, Handshake};
 
 /// What an event becomes.
@@ -19,8 +23,23 @@ use crate::tap::{Closed, Event, Handshake};
 pub enum Format {
     /// A line for people.
     Text,
+    /// The same, and under it the bytes of the payload.
+    Hex,
     /// JSON lines, see [`json`].
     Jsonl,
+    /// What messages carry as it is, a line break behind each text; or what jq makes of it, a line each.
+    Raw,
+}
+
+/// What is shown of the frames of messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// Frames, without a look at the messages that they are parts of.
+    Frames,
+    /// Whole messages.
+    Messages,
+    /// Frames, and with the last one of each message what follows from it.
+    Both,
 }
 
 /// Which time stands before a line.
@@ -54,13 +73,16 @@ pub struct Filter {
 impl Filter {
     /// Whether a frame is shown.
     pub fn shows(&self, sender: Sender, frame: &Frame, seen: &Seen) -> bool {
-        let header = &frame.header;
         let payload = seen.inflated.as_ref().map_or(&frame.payload, |message| &message.kept);
-        !(self.hides_control && header.opcode.is_control())
+        self.passes(sender, frame.header.opcode, frame.header.length, payload)
+    }
+
+    fn passes(&self, sender: Sender, opcode: Opcode, length: u64, data: &[u8]) -> bool {
+        !(self.hides_control && opcode.is_control())
             && self.only.is_none_or(|only| only == sender)
-            && (self.opcodes.is_empty() || self.opcodes.contains(&header.opcode))
-            && header.length >= self.least
-            && self.matching.as_ref().is_none_or(|regex| regex.is_match(payload))
+            && (self.opcodes.is_empty() || self.opcodes.contains(&opcode))
+            && length >= self.least
+            && self.matching.as_ref().is_none_or(|regex| regex.is_match(data))
     }
 }
 
@@ -79,18 +101,38 @@ pub struct View {
     pub has_heads: bool,
     /// Broken rules stand under their frame.
     pub has_lint: bool,
+    /// Frames, messages or both.
+    pub unit: Unit,
+    /// What messages are read with; where it is not said, the drawing protocol where it was agreed on.
+    pub decoder: Option<Box<dyn Decode>>,
     /// Packets of the drawing protocol are read, where it was agreed on.
-    pub decodes: bool,
+    pub reads_drawing: bool,
+    /// What is shown of messages that are JSON, and of which.
+    pub jq: Option<Jq>,
+    /// Lines for people have colours, one for each direction.
+    pub is_coloured: bool,
+    /// Bytes that are kept of each message.
+    pub keep: usize,
     json: json::Writer,
     before: Duration,
     /// Connections that speak the drawing protocol.
     drawing: HashSet<u64>,
+    /// Messages that are open, by connection, where they are looked at.
+    open: HashMap<u64, [Assembly; 2]>,
+}
+
+/// What is read in a message.
+struct Reading {
+    sender: Sender,
+    name: &'static str,
+    values: Result<Vec<Value>, String>,
+    is_pretty: bool,
 }
 
 impl View {
     /// Shows everything.
     pub fn new(format: Format, time: Time, style: Style) -> Self {
-        let (filter, json) = Default::default();
+        let (filter, json, drawing, open) = Default::default();
         Self {
             format,
             time,
@@ -98,72 +140,214 @@ impl View {
             style,
             has_heads: false,
             has_lint: true,
-            decodes: true,
+            unit: Unit::Both,
+            decoder: None,
+            reads_drawing: true,
+            jq: None,
+            is_coloured: false,
+            keep: 1024 * 1024,
             json,
             before: Duration::ZERO,
-            drawing: HashSet::new(),
+            drawing,
+            open,
         }
     }
 
     /// Appends what an event becomes.
     pub fn write(&mut self, stamp: &Stamp, url: Option<&str>, event: &Event, out: &mut Vec<u8>) {
-        if let Event::Frame { sender, frame, seen } = event
-            && !self.filter.shows(*sender, frame, seen)
-        {
-            return;
-        }
-        let decoded = self.decode(stamp, event);
-        match self.format {
-            Format::Jsonl => {
-                self.json.write(stamp, url, event, out);
-                if let Some((sender, messages)) = &decoded {
-                    json::decoded(stamp, *sender, SUBPROTOCOL_BINARY, messages, out);
-                }
-            }
-            Format::Text => {
-                let mut lines = self.lines(event, url);
-                lines.extend(decoded.into_iter().flat_map(|(_, messages)| self.messages(messages)));
-                let time = self.time(stamp);
-                for (at, line) in lines.iter().enumerate() {
-                    let margin = if at == 0 { &time } else { &" ".repeat(time.len()) };
-                    out.extend_from_slice(margin.as_bytes());
-                    out.extend_from_slice(line.as_bytes());
-                    out.push(b'\n');
+        match event {
+            Event::Frame { sender, frame, seen } => self.frame(stamp, *sender, (frame, seen, event), out),
+            _ if self.format == Format::Raw => {}
+            _ => {
+                self.follow(stamp.connection, event);
+                match self.format {
+                    Format::Jsonl => self.json.write(stamp, url, event, out),
+                    _ => {
+                        let lines = self.lines(event, url);
+                        self.put(stamp, &lines, None, out);
+                    }
                 }
             }
         }
     }
 
-    /// What a packet of the drawing protocol says; whether a connection speaks it, its handshake has said.
-    fn decode(&mut self, stamp: &Stamp, event: &Event) -> Option<(Sender, Result<Vec<Value>, String>)> {
+    /// Which connections speak the drawing protocol, and which are over.
+    fn follow(&mut self, connection: u64, event: &Event) {
         match event {
             Event::Handshake(handshake) if drawing::is_agreed(handshake.agreed.subprotocol.as_deref()) => {
-                self.drawing.insert(stamp.connection);
+                self.drawing.insert(connection);
             }
-            Event::Closed(_) => _ = self.drawing.remove(&stamp.connection),
-            Event::Frame { sender, frame, seen } if self.decodes && self.drawing.contains(&stamp.connection) => {
-                let messages = drawing::decode(*sender, drawing::packet(frame, seen)?);
-                return Some((*sender, messages.map_err(|error| error.to_string())));
+            Event::Closed(_) => {
+                self.drawing.remove(&connection);
+                self.open.remove(&connection);
             }
             _ => {}
         }
-        None
     }
 
-    /// Messages, a line for each; JSON escapes what a terminal would obey, but for what [`quoted`] knows beside that.
-    fn messages(&self, messages: Result<Vec<Value>, String>) -> Vec<String> {
-        match messages {
-            Err(error) => vec![remark(&format!("no packet of {SUBPROTOCOL_BINARY}: {error}"))],
-            Ok(messages) => {
-                messages.iter().map(|message| format!("       =  {}", self.shortened(&message.to_string()))).collect()
+    fn frame(
+        &mut self,
+        stamp: &Stamp,
+        sender: Sender,
+        (frame, seen, event): (&Frame, &Seen, &Event),
+        out: &mut Vec<u8>,
+    ) {
+        let message = self.message(stamp.connection, sender, frame, seen);
+        let is_shown = match (self.unit, &message) {
+            (Unit::Messages, None) => false,
+            (Unit::Messages, Some(it)) => self.filter.passes(sender, it.opcode, it.length, &it.data),
+            _ if self.format == Format::Raw => {
+                message.as_ref().is_some_and(|it| self.filter.passes(sender, it.opcode, it.length, &it.data))
+            }
+            _ => self.filter.shows(sender, frame, seen),
+        };
+        let reading = message.as_ref().and_then(|message| self.read(stamp.connection, sender, message));
+        let reading = match (&self.jq, reading) {
+            // What jq makes nothing of is not shown, and neither is what is no JSON.
+            (Some(_), Some(Reading { values: Ok(values), .. })) if values.is_empty() => return,
+            (Some(_), None) => return,
+            (_, reading) => reading,
+        };
+        if !is_shown {
+            return;
+        }
+        match self.format {
+            Format::Raw => self.raw(message.as_ref(), reading, out),
+            Format::Jsonl => {
+                match &message {
+                    Some(message) if self.unit == Unit::Messages => {
+                        json::message(stamp, sender, message, seen.inflated.is_some(), out);
+                    }
+                    _ => self.json.write(stamp, None, event, out),
+                }
+                if let Some(Reading { sender, name, values, .. }) = reading {
+                    json::decoded(stamp, sender, name, &values, out);
+                }
+            }
+            Format::Text | Format::Hex => {
+                let mut lines = match &message {
+                    Some(message) if self.unit == Unit::Messages => vec![self.style.message(message, sender)],
+                    _ => self.lines(event, None),
+                };
+                if self.format == Format::Hex {
+                    let bytes =
+                        message.as_ref().filter(|_| self.unit == Unit::Messages).map_or(&frame.payload, |it| &it.data);
+                    lines.extend(hex::dump(bytes).into_iter().map(|row| format!("          {row}")));
+                }
+                lines.extend(reading.into_iter().flat_map(|reading| self.values(reading)));
+                self.put(stamp, &lines, Some(sender), out);
             }
         }
+    }
+
+    /// The message that ends with a frame, where messages are looked at at all.
+    fn message(&mut self, connection: u64, sender: Sender, frame: &Frame, seen: &Seen) -> Option<Message> {
+        let is_drawing = self.reads_drawing && self.drawing.contains(&connection);
+        let is_looked_at = self.unit == Unit::Messages
+            || self.format == Format::Raw
+            || self.decoder.is_some()
+            || self.jq.is_some()
+            || is_drawing;
+        if self.unit == Unit::Frames || !is_looked_at {
+            return None;
+        }
+        let keep = self.keep;
+        let sides = self.open.entry(connection).or_insert_with(|| [(); 2].map(|()| Assembly::new(keep)));
+        sides[usize::from(sender == Sender::Server)].push(frame, seen.place, seen.inflated.as_ref())
+    }
+
+    /// What a message says, and what jq makes of it.
+    fn read(&mut self, connection: u64, sender: Sender, message: &Message) -> Option<Reading> {
+        let is_drawing = self.reads_drawing && self.drawing.contains(&connection);
+        let mut drawing = Drawing;
+        let decoder = match &mut self.decoder {
+            Some(decoder) => Some(decoder.as_mut()),
+            None if is_drawing => Some(&mut drawing as &mut dyn Decode),
+            None => None,
+        };
+        let decoded = decoder.and_then(|decoder| {
+            let values = decoder.decode(sender, message)?;
+            Some(Reading { sender, name: decoder.name(), values, is_pretty: decoder.is_pretty() })
+        });
+        let Some(jq) = &self.jq else { return decoded };
+        let values = match decoded {
+            Some(decoded) => decoded.values.ok()?,
+            None if message.opcode == Opcode::TEXT => vec![serde_json::from_slice(&message.data).ok()?],
+            None => return None,
+        };
+        // An error in one message is no error of the others; it is as if the expression had made nothing of it.
+        let results = values.iter().flat_map(|value| jq.run(value).unwrap_or_default());
+        let results = results.filter(|value| !matches!(value, Value::Null | Value::Bool(false)));
+        Some(Reading { sender, name: "jq", values: Ok(results.collect()), is_pretty: false })
+    }
+
+    fn raw(&self, message: Option<&Message>, reading: Option<Reading>, out: &mut Vec<u8>) {
+        if let (Some(_), Some(Reading { values: Ok(values), .. })) = (&self.jq, reading) {
+            for value in values {
+                // A text without its quotation marks, as with jq --raw-output.
+                let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+                out.extend_from_slice(text.as_bytes());
+                out.push(b'\n');
+            }
+            return;
+        }
+        if let Some(message) = message.filter(|message| !message.opcode.is_control()) {
+            out.extend_from_slice(&message.data);
+            if message.opcode == Opcode::TEXT {
+                out.push(b'\n');
+            }
+        }
+    }
+
+    /// Appends lines, the first one with its time.
+    fn put(&mut self, stamp: &Stamp, lines: &[String], sender: Option<Sender>, out: &mut Vec<u8>) {
+        let time = self.time(stamp);
+        for (at, line) in lines.iter().enumerate() {
+            let margin = if at == 0 { &time } else { &" ".repeat(time.len()) };
+            out.extend_from_slice(margin.as_bytes());
+            match self.colour(line, sender) {
+                Some(colour) => out.extend_from_slice(format!("{colour}{line}{colour:#}").as_bytes()),
+                None => out.extend_from_slice(line.as_bytes()),
+            }
+            out.push(b'\n');
+        }
+    }
+
+    /// One colour for each direction, one for what is wrong.
+    fn colour(&self, line: &str, sender: Option<Sender>) -> Option<Colour> {
+        let colour = match sender {
+            _ if line.trim_start().starts_with('!') => AnsiColor::Red,
+            _ if line.starts_with("===") => return self.is_coloured.then(|| Colour::new().bold()),
+            Some(Sender::Client) => AnsiColor::Cyan,
+            Some(Sender::Server) => AnsiColor::Green,
+            None => return None,
+        };
+        self.is_coloured.then(|| colour.on_default())
+    }
+
+    /// Values, a line for each, or several; JSON escapes what a terminal would obey, but for what [`quoted`] knows beside that.
+    fn values(&self, reading: Reading) -> Vec<String> {
+        let Reading { name, values, is_pretty, .. } = reading;
+        let values = match values {
+            Err(error) => return vec![remark(&format!("this is no {name}: {}", visible(&error)))],
+            Ok(values) => values,
+        };
+        let text = |value: &Value| match is_pretty {
+            true => serde_json::to_string_pretty(value).unwrap_or_default(),
+            false => value.to_string(),
+        };
+        let lines = |value: &Value| {
+            let text = self.shortened(&text(value));
+            text.lines().map(|line| format!("       =  {line}")).collect::<Vec<_>>()
+        };
+        values.iter().flat_map(lines).collect()
     }
 
     fn shortened(&self, text: &str) -> String {
         let end = text.floor_char_boundary(self.style.most);
         let more = text.len() - end;
-        let shown = visible(&text[..end]).replace("\\\\", "\\");
+        let safe = |line: &str| visible(line).replace("\\\\", "\\");
+        let shown = text[..end].lines().map(safe).collect::<Vec<_>>().join("\n");
         if more > 0 { format!("{shown} and {} more", bytes_of(more as u64)) } else { shown }
     }
 
@@ -327,7 +511,7 @@ mod tests {
         let text = told(&with(REQUEST), &with(RESPONSE), Format::Text);
         assert!(text.contains(r#"=  {"cursor":[64,-64],"type":"presence"}"#), "{text}");
         assert!(text.contains(r#"=  {"type":"presence"}"#), "{text}");
-        assert!(text.contains("!  no packet of inkwire.v1: "), "{text}");
+        assert!(text.contains("!  this is no inkwire.v1: "), "{text}");
         let lines = told(&with(REQUEST), &with(RESPONSE), Format::Jsonl);
         assert!(
             lines.contains(r#""as":"inkwire.v1""#)

@@ -6,4 +6,5 @@ mod recordings;
 mod replays;
 mod run;
 mod scripts;
+mod views;
 mod wire;

@@ -15,7 +15,7 @@ use wsinspect::view::{Filter, Format, Time, Unit, View};
 
 use crate::cli::{self, Colours, Decoder, From, Look, Severity};
 use crate::failure::{Failure, Outcome};
-use crate::input::Terminal;
+use crate::input::{SETTLED, Terminal};
 use crate::program::Program;
 use crate::proxy::say;
 use crate::recording::{Har, Lines, Packets, Sink};
@@ -176,6 +176,9 @@ impl Output {
             None => {}
         }
         self.write()?;
+        if self.terminal.is_some() {
+            SETTLED.iter().try_for_each(|piece| self.stdout.write_all(piece))?;
+        }
         self.stdout.flush()?;
         self.terminal.take();
         Ok(if self.fails && self.violations > 0 { Outcome::Violation } else { Outcome::Done })

@@ -6,5 +6,6 @@ mod recordings;
 mod replays;
 mod run;
 mod scripts;
+mod typing;
 mod views;
 mod wire;

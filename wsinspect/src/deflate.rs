@@ -6,6 +6,10 @@ use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, 
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// Bytes that are inflated at once.
 const CHUNK: usize = 16 * 1024;
+/// The largest window, as an exponent of 2.
+pub const LARGEST_WINDOW: u8 = 15;
+/// The smallest one that zlib has: 8 bits are taken for 9.
+const SMALLEST_WINDOW: u8 = 9;
 
 /// Why a message cannot be inflated. Where the sender keeps its context, none after it can be either.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -16,6 +20,9 @@ pub enum InflateError {
     /// The message becomes larger than is worth the work: an inflation bomb.
     #[error("the message becomes larger than {0} bytes and is not inflated further")]
     TooLarge(u64),
+    /// It refers to a message before it, against what was agreed on (section 7.1.1).
+    #[error("the message refers to one before it")]
+    ContextTakenOver,
     /// A message before this one could not be inflated, and this one refers to it.
     #[error("a message before this one could not be inflated")]
     ContextLost,
@@ -30,7 +37,7 @@ pub struct Inflated {
     pub length: u64,
 }
 
-/// Inflates the messages of one direction. Any window size is understood, because the largest one is used.
+/// Inflates the messages of one direction.
 #[derive(Debug)]
 pub struct Inflate {
     stream: Decompress,
@@ -43,8 +50,8 @@ pub struct Inflate {
 
 impl Inflate {
     /// `keeps_context` is false where `*_no_context_takeover` was agreed on for this direction (section 7.1.1): then a message
-    /// that fails costs no other. That one refers to what was before it, against the agreement, is not noticed. Of each
-    /// message `keep` bytes are kept, and it is not inflated beyond `most`.
+    /// that fails costs no other, and none may refer to another. Of each message `keep` bytes are kept, and it is not inflated
+    /// beyond `most`. Any window is understood; that one refers further back than `*_max_window_bits` lets it is not noticed.
     pub fn new(keeps_context: bool, keep: usize, most: u64) -> Self {
         let stream = Decompress::new(false);
         Self { stream, keeps_context, keep, most, message: Inflated::default(), failed: None }
@@ -84,7 +91,11 @@ impl Inflate {
         loop {
             let (before_in, before_out) = (self.stream.total_in(), self.stream.total_out());
             let status = self.stream.decompress(input, &mut chunk, FlushDecompress::None);
-            let status = status.map_err(|_| InflateError::Corrupt)?;
+            let status = status.map_err(|error| match error.message() {
+                // There is nothing before the message, so a reference to it has no place to lead to.
+                Some("invalid distance too far back") if !self.keeps_context => InflateError::ContextTakenOver,
+                _ => InflateError::Corrupt,
+            })?;
             input = &input[(self.stream.total_in() - before_in) as usize..];
             let (read, out) = (self.stream.total_in() - before_in, (self.stream.total_out() - before_out) as usize);
             self.take(&chunk[..out])?;
@@ -117,9 +128,11 @@ pub struct Deflater {
 }
 
 impl Deflater {
-    /// `keeps_context` is false where `*_no_context_takeover` was agreed on for this direction (section 7.1.1).
-    pub fn new(keeps_context: bool) -> Self {
-        Self { stream: Compress::new(Compression::default(), false), keeps_context }
+    /// `keeps_context` is false where `*_no_context_takeover` was agreed on for this direction (section 7.1.1), `window` what
+    /// `*_max_window_bits` says (section 7.1.2).
+    pub fn new(keeps_context: bool, window: u8) -> Self {
+        let window = window.clamp(SMALLEST_WINDOW, LARGEST_WINDOW);
+        Self { stream: Compress::new_with_window_bits(Compression::default(), false, window), keeps_context }
     }
 
     /// A message, compressed to a flush and without its tail.
@@ -127,6 +140,10 @@ impl Deflater {
     /// # Panics
     /// Never: the stream is not ended, so it takes whatever comes.
     pub fn message(&mut self, message: &[u8]) -> Vec<u8> {
+        if message.is_empty() {
+            // Section 7.2.3.6. zlib flushes nothing where nothing has come since it last did.
+            return vec![0];
+        }
         let (mut out, begun) = (Vec::with_capacity(message.len() / 2 + 64), self.stream.total_in());
         loop {
             let rest = &message[(self.stream.total_in() - begun) as usize..];
@@ -175,7 +192,7 @@ mod tests {
     #[test]
     fn fragments_of_any_size_are_one_message_and_the_context_goes_on() {
         let message: Vec<u8> = (0..200_000u32).flat_map(|at| (at % 977).to_be_bytes()).collect();
-        let (mut sender, mut inflate) = (Deflater::new(true), Inflate::new(true, 1_000_000, 1 << 20));
+        let (mut sender, mut inflate) = (Deflater::new(true, LARGEST_WINDOW), Inflate::new(true, 1_000_000, 1 << 20));
         for size in [1, 7, 100_000] {
             let payload = sender.message(&message);
             payload.chunks(size).for_each(|fragment| inflate.push(fragment));
@@ -186,10 +203,10 @@ mod tests {
 
     #[test]
     fn a_bomb_is_not_inflated_and_only_its_beginning_is_kept() {
-        let bomb = Deflater::new(true).message(&vec![0; 10_000_000]);
+        let bomb = Deflater::new(true, LARGEST_WINDOW).message(&vec![0; 10_000_000]);
         let mut inflate = Inflate::new(false, 1000, 1_000_000);
         assert_eq!(read(&mut inflate, &bomb), Err(InflateError::TooLarge(1_000_000)));
-        let hello = Deflater::new(true).message(b"Hello");
+        let hello = Deflater::new(true, LARGEST_WINDOW).message(b"Hello");
         assert_eq!(read(&mut inflate, &hello), Ok(b"Hello".to_vec()), "without a context the next one is whole again");
         let mut inflate = Inflate::new(true, 1000, 1 << 30);
         inflate.push(&bomb);
@@ -202,6 +219,16 @@ mod tests {
         let mut inflate = Inflate::new(true, 100, 100);
         assert_eq!(read(&mut inflate, &[0xff; 9]), Err(InflateError::Corrupt));
         assert_eq!(read(&mut inflate, &[0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00]), Err(InflateError::ContextLost));
+    }
+
+    #[test]
+    fn a_reference_to_a_message_before_is_noticed_where_there_may_be_none() {
+        // "Hello", and the same again by a reference to the first one (section 7.2.3.2).
+        let (hello, again) = ([0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], [0xf2, 0x00, 0x11, 0x00, 0x00]);
+        let mut inflate = Inflate::new(false, 100, 100);
+        assert!(read(&mut inflate, &hello).is_ok());
+        assert_eq!(read(&mut inflate, &again), Err(InflateError::ContextTakenOver));
+        assert!(read(&mut inflate, &hello).is_ok(), "it costs no other");
     }
 
     proptest! {

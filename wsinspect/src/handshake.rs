@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use crate::deflate::LARGEST_WINDOW;
+use crate::lint::Sender;
+
 /// The answer to a key (section 4.2.2, step 5.4).
 pub use async_tungstenite::tungstenite::handshake::derive_accept_key;
 
@@ -111,6 +114,20 @@ pub struct Deflate {
     pub client_keeps_context: bool,
     /// The server's do.
     pub server_keeps_context: bool,
+    /// How far back they do, as an exponent of 2: the client's.
+    pub client_window: u8,
+    /// The server's.
+    pub server_window: u8,
+}
+
+impl Deflate {
+    /// Whether a side's messages refer to those before them, and its window.
+    pub fn of(self, sender: Sender) -> (bool, u8) {
+        match sender {
+            Sender::Client => (self.client_keeps_context, self.client_window),
+            Sender::Server => (self.server_keeps_context, self.server_window),
+        }
+    }
 }
 
 /// What the two sides agreed on.
@@ -184,7 +201,19 @@ fn deflate(response: &Head) -> Option<Deflate> {
     let parameters: Vec<&str> =
         extensions.find_map(|mut parts| (parts.next() == Some("permessage-deflate")).then_some(parts))?.collect();
     let keeps = |side: &str| !parameters.iter().any(|parameter| *parameter == format!("{side}_no_context_takeover"));
-    Some(Deflate { client_keeps_context: keeps("client"), server_keeps_context: keeps("server") })
+    // Section 7.1.2: a value of 8 to 15, which may stand in quotation marks.
+    let window = |side: &str| {
+        let name = format!("{side}_max_window_bits");
+        let mut values = parameters.iter().filter_map(|parameter| parameter.split_once('='));
+        let value = values.find(|(key, _)| key.trim() == name).map(|(_, value)| value.trim().trim_matches('"'));
+        value.and_then(|value| value.parse().ok()).filter(|bits| (8..=LARGEST_WINDOW).contains(bits))
+    };
+    Some(Deflate {
+        client_keeps_context: keeps("client"),
+        server_keeps_context: keeps("server"),
+        client_window: window("client").unwrap_or(LARGEST_WINDOW),
+        server_window: window("server").unwrap_or(LARGEST_WINDOW),
+    })
 }
 
 #[cfg(test)]
@@ -261,10 +290,11 @@ mod tests {
         let offer = request(
             "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nSec-WebSocket-Protocol: v2, v1\r\n",
         );
-        let chosen = "\r\nSec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover\r\nSec-WebSocket-Protocol: v1\r\n\r\n";
+        let chosen = "\r\nSec-WebSocket-Extensions: permessage-deflate; client_no_context_takeover; server_max_window_bits=10\r\nSec-WebSocket-Protocol: v1\r\n\r\n";
         let (agreed, refusal) = check(&offer, &response(&[("\r\n\r\n", chosen)]));
         assert_eq!(refusal, None);
-        assert_eq!(agreed.deflate, Some(Deflate { client_keeps_context: false, server_keeps_context: true }));
+        let deflate = agreed.deflate.unwrap();
+        assert_eq!((deflate.of(Sender::Client), deflate.of(Sender::Server)), ((false, 15), (true, 10)));
         assert_eq!(agreed.subprotocol.as_deref(), Some("v1"));
     }
 }

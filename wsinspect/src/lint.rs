@@ -58,6 +58,8 @@ pub enum Violation {
     MessageInterrupted,
     /// A compressed message that cannot be inflated.
     NotDeflated(InflateError),
+    /// A compressed message refers to one before it, which `*_no_context_takeover` rules out.
+    ContextTakenOver,
     /// A text that is not UTF-8.
     TextNotUtf8,
     /// A close frame of one byte: half a code.
@@ -95,6 +97,11 @@ impl Violation {
                 ("message-interrupted", "RFC 6455 5.4", "a message is begun before the one before it has ended")
             }
             V::NotDeflated(_) => ("not-deflated", "RFC 7692 7.2.2", "the message cannot be inflated"),
+            V::ContextTakenOver => (
+                "context-taken-over",
+                "RFC 7692 7.1.1",
+                "the message refers to one before it, and no_context_takeover was agreed on",
+            ),
             V::TextNotUtf8 => ("text-not-utf8", "RFC 6455 8.1", "the text is not UTF-8"),
             V::CloseHalfCode => {
                 ("close-half-code", "RFC 6455 5.5.1", "a close frame has two bytes of code, or nothing")
@@ -171,7 +178,10 @@ impl Lint {
             Some(place) => {
                 self.is_compressed = if place.fragment == 1 { frame.header.rsv[0] } else { self.is_compressed };
                 inflated = self.inflate(frame, place).transpose().unwrap_or_else(|error| {
-                    broken.push(Violation::NotDeflated(error));
+                    broken.push(match error {
+                        InflateError::ContextTakenOver => Violation::ContextTakenOver,
+                        other => Violation::NotDeflated(other),
+                    });
                     None
                 });
                 broken.extend(self.check_text(frame, place, inflated.as_ref()));
@@ -339,6 +349,16 @@ mod tests {
             broken(None, true, &[0xc1, 1, 0xff, 0xc1, 1, 0]).concat(),
             [V::NotDeflated(InflateError::Corrupt), V::NotDeflated(InflateError::ContextLost)]
         );
+    }
+
+    #[test]
+    fn a_message_refers_to_no_other_where_that_was_agreed_on() {
+        let (mut frames, mut all) = (Frames::new(99), Vec::new());
+        let mut lint = Lint::new(None, Some(Inflate::new(false, 99, 99)));
+        let (hello, again) =
+            ([0xc1, 7, 0xf2, 0x48, 0xcd, 0xc9, 0xc9, 0x07, 0x00], [0xc1, 5, 0xf2, 0x00, 0x11, 0x00, 0x00]);
+        frames.push(&[&hello[..], &again].concat(), |frame| all.extend(lint.check(&frame).broken));
+        assert_eq!(all, [V::ContextTakenOver]);
     }
 
     #[test]

@@ -168,12 +168,8 @@ impl Peer {
     }
 
     fn agree(&mut self, handshake: &Handshake) {
-        self.deflater = handshake.agreed.deflate.map(|deflate| {
-            Deflater::new(match self.us {
-                Sender::Client => deflate.client_keeps_context,
-                Sender::Server => deflate.server_keeps_context,
-            })
-        });
+        let deflate = handshake.agreed.deflate.map(|deflate| deflate.of(self.us));
+        self.deflater = deflate.map(|(keeps, window)| Deflater::new(keeps, window));
     }
 
     /// As a server, waits for the request and answers it with what `respond` makes of it; whether that opens the connection.

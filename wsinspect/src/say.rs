@@ -220,7 +220,7 @@ mod tests {
     fn a_compressed_message_says_so_in_its_first_fragment() {
         let hello = Say::Message(Opcode::TEXT, b"Hello".to_vec());
         let shape = Shape { fragment: Some(4), is_unmasked: true, ..Shape::default() };
-        let sent = hello.to_bytes(&shape, Some(&mut Deflater::new(true)), &mut || [0; 4]);
+        let sent = hello.to_bytes(&shape, Some(&mut Deflater::new(true, 15)), &mut || [0; 4]);
         // RFC 7692 section 7.2.3.1.
         assert_eq!(sent, [0x41, 4, 0xf2, 0x48, 0xcd, 0xc9, 0x80, 3, 0xc9, 0x07, 0x00]);
     }

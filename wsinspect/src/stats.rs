@@ -167,7 +167,8 @@ mod tests {
 
     #[test]
     fn what_passed_is_counted_with_what_compression_saved_and_how_long_pongs_took() {
-        let deflate = Deflate { client_keeps_context: true, server_keeps_context: true };
+        let deflate =
+            Deflate { client_keeps_context: true, server_keeps_context: true, client_window: 15, server_window: 15 };
         let agreed = Agreed { deflate: Some(deflate), ..Agreed::default() };
         let mut tap = Tap::opened(Limits { keep: 99, inflate: 99 }, &agreed);
         let mut stats = Stats::default();

@@ -130,11 +130,8 @@ impl Tap {
     fn open(&mut self, agreed: &Agreed) {
         let Limits { keep, inflate } = self.limits;
         let side = |sender| {
-            let keeps = agreed.deflate.map(|deflate| match sender {
-                Sender::Client => deflate.client_keeps_context,
-                Sender::Server => deflate.server_keeps_context,
-            });
-            let inflate = keeps.map(|keeps| Inflate::new(keeps, keep, inflate));
+            let deflate = agreed.deflate.map(|deflate| deflate.of(sender));
+            let inflate = deflate.map(|(keeps, _)| Inflate::new(keeps, keep, inflate));
             Side::Frames { frames: Frames::new(keep), lint: Box::new(Lint::new(Some(sender), inflate)) }
         };
         (self.client, self.server) = (side(Sender::Client), side(Sender::Server));

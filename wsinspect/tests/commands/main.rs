@@ -1,5 +1,6 @@
 //! `wsinspect` as it is run: what it shows, what it writes, and how it ends.
 
+mod corpus;
 mod measures;
 mod reach;
 mod recordings;

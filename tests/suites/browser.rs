@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use inkwire_tests::server::binary;
+use inkwire_tests::server::{binary, inspector};
 use inkwire_tests::tools::{are_there, root};
 
 /// Runs those tests of a folder whose file's name is meant, by Node's own runner.
@@ -19,6 +19,7 @@ fn node(folder: &str, is_meant: impl Fn(&str) -> bool, timeout_seconds: u32) {
         .args(tests)
         .current_dir(root().join("tests"))
         .env("INKWIRE_BIN", binary())
+        .env("WSINSPECT_BIN", inspector())
         .output()
         .expect("node runs");
     let text = String::from_utf8_lossy(&output.stdout);

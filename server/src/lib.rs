@@ -21,5 +21,6 @@ pub mod site;
 pub mod socket;
 pub mod storage;
 pub mod wakeup;
+pub mod watch;
 pub mod worker;
 pub mod ws;

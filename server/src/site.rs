@@ -13,6 +13,7 @@ use crate::metrics::Metrics;
 use crate::name::{BoardName, NameError};
 use crate::room::{Encoding, Member, Place, Rooms};
 use crate::socket::Socket;
+use crate::watch;
 use crate::ws::{self, Addresses, Connections, Full, Handle, Hub, Message, Service, Settings};
 
 /// The path below which the page lives: begins and ends with a slash.
@@ -244,12 +245,20 @@ impl Site {
     /// The page, which may run its own scripts and connect to its own host, and nothing else.
     fn page(&self, head: &Head) -> Reply {
         // Safari before 16 does not take 'self' for ws and wss, so the host is named.
+        let watch = watch::origin();
         let policy = format!(
-            "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; \
-             connect-src 'self' ws://{host} wss://{host}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-            host = head.host
+            "default-src 'none'; script-src 'self' {watch}; style-src 'self'; img-src 'self' data: blob:; \
+             connect-src 'self' ws://{host} wss://{host} {watch}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            host = head.host,
+            watch = watch.as_deref().unwrap_or_default()
         );
-        file(head, "index.html").header("content-security-policy", &policy)
+        let page = match (watch, asset("index.html")) {
+            (Some(origin), Some(page)) => {
+                Reply::new(StatusCode::Ok, page.media_type, &watch::with_script(&page.bytes, &origin))
+            }
+            _ => file(head, "index.html"),
+        };
+        page.header("content-security-policy", &policy)
     }
 
     async fn speak_websocket(&self, socket: Socket, answer: Answer, rest: Vec<u8>) {

@@ -33,8 +33,10 @@ pub fn binary() -> PathBuf {
                 return path.into();
             }
             let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-            let built =
-                Command::new(cargo).args(["build", "--quiet", "--package", "inkwire", "--package", "wsinspect"]).current_dir(root()).status();
+            let built = Command::new(cargo)
+                .args(["build", "--quiet", "--package", "inkwire", "--package", "wsinspect"])
+                .current_dir(root())
+                .status();
             assert!(built.expect("cargo runs").success(), "the server does not build");
             let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root().join("target"), PathBuf::from);
             target.join("debug/inkwire")

@@ -28,3 +28,5 @@ mod scenarios;
 mod service;
 /// House rules that a test can hold.
 mod tidy;
+/// `cargo xtask watch`.
+mod watch;

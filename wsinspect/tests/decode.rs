@@ -71,8 +71,20 @@ fn input_that_is_no_hex_is_one_line_and_the_exit_code_of_bad_input() {
 #[test]
 fn the_help_says_it_all() {
     insta::assert_snapshot!(run(&["--help"], b"").1);
-    let commands =
-        ["connect", "listen", "proxy", "show", "convert", "replay", "test", "ping", "doctor", "decode", "completions", "man"];
+    let commands = [
+        "connect",
+        "listen",
+        "proxy",
+        "show",
+        "convert",
+        "replay",
+        "test",
+        "ping",
+        "doctor",
+        "decode",
+        "completions",
+        "man",
+    ];
     for command in commands {
         insta::assert_snapshot!(format!("help_of_{command}"), run(&[command, "--help"], b"").1);
     }

@@ -10,6 +10,7 @@ mod screenshot;
 mod setup;
 mod test;
 mod vectors;
+mod watch;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -42,12 +43,17 @@ enum Command {
     Inspect(inspect::Flags),
     /// Take the README's screenshot from the real page.
     Screenshot,
+    /// Build and restart the server whenever something changes, and never leave a client without it.
+    Watch(watch::Flags),
+    /// Ends what `watch` has left behind.
+    #[command(hide = true, name = watch::GUARD)]
+    Guard,
 }
 
 fn main() -> ExitCode {
     let result = std::env::set_current_dir(root()).map_err(Into::into).and_then(|()| run(Flags::parse().command));
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("cargo xtask: {error:#}");
             ExitCode::FAILURE
@@ -55,17 +61,20 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(command: Command) -> anyhow::Result<()> {
+fn run(command: Command) -> anyhow::Result<u8> {
     match command {
-        Command::Setup => setup::run(),
-        Command::Test => test::run(),
-        Command::Vectors => vectors::run(),
-        Command::Bench(flags) => bench::run(&flags),
-        Command::Chaos(flags) => chaos::run(&flags),
-        Command::Fuzz(flags) => fuzz::run(&flags),
-        Command::Inspect(flags) => inspect::run(&flags),
-        Command::Screenshot => screenshot::run(),
+        Command::Watch(flags) => return watch::run(&flags),
+        Command::Guard => watch::guard(),
+        Command::Setup => setup::run()?,
+        Command::Test => test::run()?,
+        Command::Vectors => vectors::run()?,
+        Command::Bench(flags) => bench::run(&flags)?,
+        Command::Chaos(flags) => chaos::run(&flags)?,
+        Command::Fuzz(flags) => fuzz::run(&flags)?,
+        Command::Inspect(flags) => inspect::run(&flags)?,
+        Command::Screenshot => screenshot::run()?,
     }
+    Ok(0)
 }
 
 /// The root of the checkout, so that no command depends on where it is called.

@@ -8,6 +8,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::StorageError;
+use crate::notify::notify;
+
+/// What a supervisor is told while another process has the lock (`sd_notify(3)`).
+const WAITING: &str = "STATUS=waiting for the data directory";
 
 /// Between two looks at a lock that another process has.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -36,11 +40,18 @@ impl Lock {
             .open(&path)
             .map_err(failed)?;
         let deadline = Instant::now() + patience;
+        let mut has_told = false;
         loop {
             match file.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
+                    if !std::mem::replace(&mut has_told, true) {
+                        // Whoever hands over stops the other server now: this one lacks nothing else.
+                        notify(WAITING);
+                    }
+                    std::thread::sleep(PAUSE);
+                }
                 Err(TryLockError::WouldBlock) => {
                     return Err(StorageError::Locked { path: directory.into(), owner: owner(&mut file) });
                 }

@@ -1,0 +1,134 @@
+//! One build by cargo: in its own process group, so that it can be cancelled with everything that it runs.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::Sender;
+use std::thread;
+use std::time::Instant;
+
+use serde_json::Value;
+
+use super::Happened;
+use super::group::Group;
+use crate::process::cargo;
+
+/// An error of the compiler.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct CompilerError {
+    /// As the compiler writes it.
+    pub(super) text: String,
+    /// Where it begins, from the root on: `file:line:column`.
+    pub(super) place: Option<String>,
+}
+
+/// What came of a build.
+#[derive(Debug)]
+pub(super) enum Built {
+    /// The executable.
+    Good(PathBuf),
+    /// What the compiler, or cargo, says.
+    Bad(Vec<CompilerError>),
+}
+
+/// A build that runs.
+pub(super) struct Build {
+    pub(super) number: u64,
+    pub(super) begun: Instant,
+    group: Group,
+}
+
+impl Build {
+    /// Begins one; what comes of it is told with its number.
+    ///
+    /// # Errors
+    /// Where cargo cannot be started.
+    pub(super) fn begin(
+        number: u64,
+        (root, package): (&Path, &str),
+        groups: &super::group::Guard,
+        events: &Sender<Happened>,
+    ) -> anyhow::Result<Self> {
+        let target = root.join("target/watch");
+        let mut command =
+            cargo(&["build", "--quiet", "--package", package, "--message-format=json-diagnostic-rendered-ansi"]);
+        command.current_dir(root).arg("--target-dir").arg(target);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let child = command.spawn()?;
+        let group = groups.of(&child);
+        let events = events.clone();
+        let package = package.to_owned();
+        thread::spawn(move || {
+            let built = read(child, &package);
+            let _ = events.send(Happened::Built(number, built));
+        });
+        Ok(Self { number, begun: Instant::now(), group })
+    }
+
+    /// Ends it, with everything that it runs.
+    pub(super) fn cancel(self) {
+        self.group.kill();
+    }
+}
+
+fn read(mut child: Child, package: &str) -> Built {
+    let stderr = child.stderr.take().map(BufReader::new);
+    // cargo's own words, where it does not get as far as to compile: a manifest that cannot be read.
+    let words = thread::spawn(move || {
+        let lines = stderr.into_iter().flat_map(|stderr| stderr.lines().map_while(Result::ok));
+        lines.collect::<Vec<_>>().join("\n")
+    });
+    let (mut errors, mut executable) = (Vec::new(), None);
+    for line in child.stdout.take().map(BufReader::new).into_iter().flat_map(BufRead::lines).map_while(Result::ok) {
+        let Ok(message) = serde_json::from_str::<Value>(&line) else { continue };
+        errors.extend(error(&message));
+        let is_ours = message["target"]["name"] == package && message["target"]["kind"][0] == "bin";
+        if let Some(path) = message["executable"].as_str().filter(|_| is_ours) {
+            executable = Some(PathBuf::from(path));
+        }
+    }
+    let is_good = child.wait().is_ok_and(|status| status.success());
+    let words = words.join().unwrap_or_default();
+    match executable {
+        Some(executable) if is_good => Built::Good(executable),
+        _ if errors.is_empty() => Built::Bad(vec![CompilerError { text: words, place: None }]),
+        _ => Built::Bad(errors),
+    }
+}
+
+/// An error in a message of cargo (`--message-format=json`, the cargo book).
+fn error(message: &Value) -> Option<CompilerError> {
+    let told = &message["message"];
+    if message["reason"] != "compiler-message" || told["level"] != "error" {
+        return None;
+    }
+    let spans = told["spans"].as_array().map_or(&[][..], Vec::as_slice);
+    let primary = spans.iter().find(|span| span["is_primary"] == true);
+    let place = primary.map(|span| {
+        format!("{}:{}:{}", span["file_name"].as_str().unwrap_or("?"), span["line_start"], span["column_start"])
+    });
+    // "aborting due to 2 previous errors" has no place, and says nothing.
+    let text = told["rendered"].as_str().unwrap_or_default().to_owned();
+    place.map(|place| CompilerError { text, place: Some(place) })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_error_has_its_place_and_a_warning_is_none() {
+        let message = |level: &str| {
+            json!({"reason": "compiler-message", "message": {"level": level, "rendered": "error: no\n",
+                "spans": [{"is_primary": false, "file_name": "b.rs", "line_start": 1, "column_start": 1},
+                          {"is_primary": true, "file_name": "src/a.rs", "line_start": 3, "column_start": 7}]}})
+        };
+        let expected = CompilerError { text: "error: no\n".into(), place: Some("src/a.rs:3:7".into()) };
+        assert_eq!(error(&message("error")), Some(expected));
+        assert_eq!(error(&message("warning")), None);
+        assert_eq!(error(&json!({"reason": "compiler-artifact"})), None);
+    }
+}

@@ -19,6 +19,9 @@ use crate::storage::{Disk, Memory, Storage};
 use crate::worker::Workers;
 use crate::ws::{Addresses, Close, Connections, Hub, Settings};
 
+/// How long connections that were accepted and have not asked yet may take to do so, when the server stops.
+const ANSWERS: Duration = Duration::from_secs(1);
+
 /// Serves until SIGINT or SIGTERM, and then stops cleanly; a second signal stops at once.
 ///
 /// # Errors
@@ -78,6 +81,7 @@ async fn serve(flags: Serve) -> anyhow::Result<()> {
         max_per_address: flags.max_per_address.get(),
         addresses: Addresses::default(),
         stopping: false.into(),
+        owed: Arc::default(),
         echo: Hub::new(Echo),
     });
     if let Some(disk) = &disk {
@@ -121,6 +125,8 @@ async fn stop(
     site.rooms.flush_all();
     let rooms = site.rooms.clone();
     let unwritten = smol::unblock(move || disk.map_or(0, |disk| close(&rooms, &disk, drain))).await;
+    // Last: the disk is another server's by now, and what it is that somebody asks needs none.
+    site.all_answered(ANSWERS).await;
     tracing::info!(left = site.connections.count(), "stopped");
     if unwritten > 0 {
         anyhow::bail!(

@@ -1,8 +1,10 @@
 //! What lives at which path, and one connection's way from its first request to its end.
 
+use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use http_types::{Method, StatusCode};
 use inkwire_protocol::StorageState;
@@ -80,8 +82,26 @@ pub struct Site {
     pub settings: Settings,
     /// Whether the server is stopping.
     pub stopping: AtomicBool,
+    /// Connections that are owed an answer.
+    pub owed: Arc<AtomicUsize>,
     /// The service behind `/echo`.
     pub echo: Hub<Echo>,
+}
+
+/// A connection that is owed an answer: it is new, or has asked something. Closing it now would reset it.
+struct Owed(Arc<AtomicUsize>);
+
+impl Owed {
+    fn new(owed: &Arc<AtomicUsize>) -> Self {
+        owed.fetch_add(1, Ordering::Relaxed);
+        Self(owed.clone())
+    }
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// What a path names.
@@ -129,8 +149,21 @@ enum Answer {
 }
 
 impl Site {
-    /// Serves one connection until it is over.
-    pub async fn serve(self: Arc<Self>, mut socket: Socket) {
+    /// Serves one connection until it is over. From now on it is owed an answer, whenever its task begins.
+    pub fn serve(self: Arc<Self>, socket: Socket) -> impl Future<Output = ()> + Send {
+        let owed = Owed::new(&self.owed);
+        self.greet(socket, owed)
+    }
+
+    /// Waits until nobody is owed an answer any more, at most for so long.
+    pub async fn all_answered(&self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        while self.owed.load(Ordering::Relaxed) > 0 && Instant::now() < deadline {
+            smol::Timer::after(Duration::from_millis(2)).await;
+        }
+    }
+
+    async fn greet(self: Arc<Self>, mut socket: Socket, owed: Owed) {
         let _open = Open::new(&self.metrics);
         let address = socket.peer().map(|peer| peer.ip());
         let _place = match self.addresses.enter(address, self.max_per_address, self.max_connections) {
@@ -145,14 +178,15 @@ impl Site {
             }
         };
         // The rest of the way is boxed so that an idle member's task does not hold room for reading a request.
-        let upgraded = Box::pin(self.speak_http(&mut socket)).await;
+        let upgraded = Box::pin(self.speak_http(&mut socket, owed)).await;
         if let Some((answer, rest)) = upgraded {
             self.speak_websocket(socket, answer, rest).await;
         }
     }
 
     /// Answers requests until the connection ends, or one of them is upgraded.
-    async fn speak_http(&self, socket: &mut Socket) -> Option<(Answer, Vec<u8>)> {
+    async fn speak_http(&self, socket: &mut Socket, owed: Owed) -> Option<(Answer, Vec<u8>)> {
+        let mut owed = Some(owed);
         let mut reader = HeadReader::new(self.settings.handshake_timeout);
         let mut first = true;
         loop {
@@ -166,13 +200,18 @@ impl Site {
                 Ok(None) | Err(_) => return None,
             };
             first = false;
+            owed.get_or_insert_with(|| Owed::new(&self.owed));
             let method = head.request.method();
             match self.opened(self.answer(&head)).await {
                 Answer::Reply(reply) if head.close => {
                     send_last(socket, reply, method).await;
                     return None;
                 }
-                Answer::Reply(reply) => send(socket, &reply.into_bytes(method, false).await).await?,
+                Answer::Reply(reply) => {
+                    send(socket, &reply.into_bytes(method, false).await).await?;
+                    // It may ask again; whoever keeps a connection has to take it that it ends meanwhile (RFC 9112 section 9.3.1).
+                    owed = None;
+                }
                 accepted => {
                     let (Answer::Member(upgrade, _) | Answer::Echo(upgrade, _)) = &accepted else { return None };
                     if send(socket, &upgrade.response()).await.is_none() {

@@ -34,7 +34,7 @@ pub fn binary() -> PathBuf {
             }
             let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
             let built = Command::new(cargo)
-                .args(["build", "--quiet", "--package", "inkwire", "--package", "wsinspect"])
+                .args(["build", "--quiet", "--package", "inkwire", "--package", "wsinspect", "--package", "xtask"])
                 .current_dir(root())
                 .status();
             assert!(built.expect("cargo runs").success(), "the server does not build");
@@ -47,6 +47,11 @@ pub fn binary() -> PathBuf {
 /// The inspector, which is built beside the server.
 pub fn inspector() -> PathBuf {
     binary().with_file_name("wsinspect")
+}
+
+/// The developer commands, likewise.
+pub fn xtask() -> PathBuf {
+    binary().with_file_name("xtask")
 }
 
 impl Server {

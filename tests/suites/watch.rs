@@ -13,8 +13,7 @@ use std::time::{Duration, Instant};
 
 use inkwire_tests::client::{Client, text};
 use inkwire_tests::patience::{PATIENCE, wait_until};
-use inkwire_tests::server::binary;
-use inkwire_tests::tools::root;
+use inkwire_tests::server::{binary, xtask};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -137,16 +136,6 @@ impl Drop for Watch {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn xtask() -> PathBuf {
-    static BUILT: std::sync::Once = std::sync::Once::new();
-    BUILT.call_once(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
-        let built = Command::new(cargo).args(["build", "--quiet", "--package", "xtask"]).current_dir(root()).status();
-        assert!(built.unwrap().success(), "xtask builds");
-    });
-    binary().with_file_name("xtask")
 }
 
 /// The processes whose command line has this in it.

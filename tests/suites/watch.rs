@@ -14,7 +14,10 @@ use std::time::{Duration, Instant};
 use inkwire_tests::client::{Client, text};
 use inkwire_tests::patience::{PATIENCE, wait_until};
 use inkwire_tests::server::{binary, xtask};
+use rustix::fs::{Mode, OFlags, open};
 use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, tcgetattr};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -226,8 +229,9 @@ fn a_hundred_who_draw_through_restarts_lose_nothing_and_are_back_at_once() {
     for version in 1..=5 {
         fixture.version(&version.to_string());
         watch.ready();
-        let before = back.load(Ordering::Relaxed);
+        let (ready, before) = (Instant::now(), back.load(Ordering::Relaxed));
         wait_until("they draw on", || back.load(Ordering::Relaxed) > before + 100);
+        println!("restart {version}: a hundred more were drawn {:?} after it was ready", ready.elapsed());
     }
     stop.store(true, Ordering::Relaxed);
     let drawn: u64 = members.into_iter().map(|member| member.join().unwrap()).sum();
@@ -241,6 +245,7 @@ fn every_way_to_save_is_one_build_and_reading_is_none() {
     let fixture = Fixture::new();
     let mut watch = Watch::start(&fixture, &["--no-serve"]);
     watch.says("built");
+    assert!(watch.seen.iter().all(|told| told["event"] != "changed"), "the lock file is cargo's: {:?}", watch.seen);
     for path in ["Cargo.toml", "src/main.rs", "static/style.css"] {
         std::fs::read(fixture.path(path)).unwrap();
     }
@@ -311,6 +316,106 @@ fn the_same_program_is_not_restarted_and_one_that_fails_leaves_the_old_one_servi
     assert!(answers());
     watch.signal(Signal::TERM);
     assert_eq!(watch.ends(), Some(143));
+}
+
+#[test]
+fn a_server_that_never_gets_ready_is_given_up_and_the_old_one_stays() {
+    let fixture = Fixture::new();
+    let mut watch = Watch::start(&fixture, &["--ready-timeout", "1", "--", "--data", ":memory:"]);
+    let address = watch.ready();
+    fixture.write("src/main.rs", "fn main() { eprintln!(\"thinking\"); loop { std::thread::park() } }\n");
+    let crashed = watch.says("crashed");
+    assert!(crashed["text"].as_str().unwrap().contains("is not ready after 1s; the old one stays"), "{crashed}");
+    assert_eq!(crashed["lines"][0], "thinking");
+    assert!(TcpStream::connect(address).is_ok());
+}
+
+#[test]
+fn by_looking_at_all_files_a_save_is_seen_too() {
+    let fixture = Fixture::new();
+    let mut watch = Watch::start(&fixture, &["--no-serve", "--poll=100"]);
+    watch.says("built");
+    // A poller tells by time and size.
+    fixture.version("longer");
+    watch.says("changed");
+    watch.says("built");
+}
+
+#[test]
+fn tests_and_clippy_run_after_a_good_build_and_say_how_they_went() {
+    let fixture = Fixture::new();
+    fixture.write("src/lib.rs", "#[test]\nfn fine() {}\n");
+    let mut watch = Watch::start(&fixture, &["--no-serve", "--test", "--clippy"]);
+    let checked = |watch: &mut Watch| {
+        let all: Vec<_> = (0..2).map(|_| watch.says("checked")).collect();
+        ["test", "clippy"].map(|what| all.iter().find(|told| told["what"] == what).unwrap()["good"].as_bool().unwrap())
+    };
+    assert_eq!(checked(&mut watch), [true, true]);
+    fixture.write("src/lib.rs", "#[test]\nfn fails() { assert_eq!(1, 2) }\n");
+    assert_eq!(checked(&mut watch), [false, true]);
+}
+
+#[test]
+fn idle_it_does_nothing_and_reading_every_file_builds_nothing() {
+    let fixture = Fixture::new();
+    let mut watch = Watch::start(&fixture, &["--", "--data", ":memory:"]);
+    watch.ready();
+    let ticks = |watch: &Watch| {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", watch.child.id())).unwrap();
+        let fields: Vec<u64> =
+            stat.rsplit(") ").next().unwrap().split(' ').skip(11).take(2).map(|it| it.parse().unwrap()).collect();
+        fields.iter().sum::<u64>()
+    };
+    let before = ticks(&watch);
+    assert!(
+        Command::new("grep").args(["-rq", "no such words", "."]).current_dir(fixture.folder.path()).status().is_ok()
+    );
+    assert_eq!(watch.says_meanwhile(Duration::from_secs(30)), [] as [&str; 0]);
+    // A tick is a hundredth of a second: 0.2 % of 30 s are six.
+    let spent = ticks(&watch) - before;
+    assert!(spent <= 6, "{spent} ticks");
+}
+
+#[test]
+fn on_a_terminal_keys_do_what_the_help_says() {
+    let fixture = Fixture::new();
+    let near = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&near).unwrap();
+    unlockpt(&near).unwrap();
+    let device = open(ptsname(&near, Vec::new()).unwrap(), OFlags::RDWR | OFlags::NOCTTY, Mode::empty()).unwrap();
+    let mut child = Command::new(xtask())
+        .args(["watch", "--listen", "127.0.0.1:0", "--package", "fixture", "--dir"])
+        .arg(fixture.folder.path())
+        .args(["--", "--data", ":memory:"])
+        .env("INKWIRE_BIN", binary())
+        .stdin(Stdio::from(device.try_clone().unwrap()))
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let mut says = |words: &str| assert!(lines.any(|line| line.contains(words)), "{words} is not said");
+    let mut keys = std::fs::File::from(near);
+    let mut presses = |key: &str| keys.write_all(key.as_bytes()).unwrap();
+    says("ready in ");
+    presses("h");
+    says("r restart, b build, t tests, o open the page, c clear the screen, p pause, q quit, h this help");
+    presses("r");
+    says("ready in ");
+    presses("b");
+    says("the program is the same");
+    presses("p");
+    says("paused");
+    presses("p");
+    says("goes on");
+    presses("t");
+    says("test passed");
+    presses("q");
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    assert!(
+        tcgetattr(&device).unwrap().local_modes.contains(LocalModes::ICANON | LocalModes::ECHO),
+        "the terminal is as it was"
+    );
 }
 
 #[test]

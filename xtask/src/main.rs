@@ -51,7 +51,10 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = std::env::set_current_dir(root()).map_err(Into::into).and_then(|()| run(Flags::parse().command));
+    let command = Flags::parse().command;
+    // `watch` may be meant for another workspace, whose path is said from where it is called.
+    let moved = if matches!(command, Command::Watch(_)) { Ok(()) } else { std::env::set_current_dir(root()) };
+    let result = moved.map_err(Into::into).and_then(|()| run(command));
     match result {
         Ok(code) => ExitCode::from(code),
         Err(error) => {

@@ -28,16 +28,16 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use self::build::{Build, Built, CompilerError};
 use self::debounce::{Changes, Debounce};
 use self::files::Files;
-use self::group::Guard;
 pub(crate) use self::group::{GUARD, guard};
+use self::group::{Group, Guard};
 use self::keys::{HELP, Keys};
 use self::page::{Pages, plain};
 use self::report::{Report, Tone};
 use self::server::{Server, Start};
 use crate::process::cargo;
 
-/// How long a new server may take until it is ready.
-const READY: Duration = Duration::from_secs(20);
+/// The lock file.
+const LOCK: &str = "Cargo.lock";
 /// How long a server may take to end once it is told to.
 const END: Duration = Duration::from_secs(10);
 /// The first pause before a server that has ended by itself is started again, and the longest.
@@ -70,6 +70,9 @@ pub(crate) struct Flags {
     #[arg(long, value_name = "MILLISECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "500",
           value_parser = clap::value_parser!(u64).range(50..))]
     poll: Option<u64>,
+    /// How many seconds a new server may take until it is ready.
+    #[arg(long, default_value_t = 20, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
+    ready_timeout: u64,
     /// Say what happens as JSON lines.
     #[arg(long)]
     json: bool,
@@ -99,7 +102,7 @@ enum Happened {
     /// A server has ended.
     Ended(u64, Option<ExitStatus>),
     /// Tests or clippy have ended.
-    Checked(&'static str, bool),
+    Checked(u64, &'static str, bool),
     /// A key was pressed.
     Key(char),
     /// A signal has come.
@@ -132,6 +135,8 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<u8> {
         leaving: Vec::new(),
         fallback: None,
         number: 0,
+        checks: Vec::new(),
+        lock: None,
         pause: PAUSES.0,
         again: None,
         is_paused: false,
@@ -194,6 +199,10 @@ struct Watch<'a> {
     /// What is run again if the one that comes fails after its predecessor has made room for it.
     fallback: Option<PathBuf>,
     number: u64,
+    /// Tests and clippy that run.
+    checks: Vec<(u64, Group)>,
+    /// The lock file as the last build has left it.
+    lock: Option<Vec<u8>>,
     /// How long it is waited before a server that has ended by itself is started again, and since when.
     pause: Duration,
     again: Option<Instant>,
@@ -225,10 +234,14 @@ impl Watch<'_> {
 
     /// When something is to be done that nothing will tell.
     fn due(&self) -> Option<Instant> {
-        let coming = self.coming.as_ref().map(|server| server.begun + READY);
+        let coming = self.coming.as_ref().map(|server| server.begun + self.ready());
         let leaving = self.leaving.iter().filter_map(|server| server.told_to_end).map(|told| told + END).min();
         let debounce = self.debounce.due().filter(|_| !self.is_paused);
         [coming, leaving, debounce, self.again].into_iter().flatten().min()
+    }
+
+    fn ready(&self) -> Duration {
+        Duration::from_secs(self.flags.ready_timeout)
     }
 
     fn do_what_is_due(&mut self) -> anyhow::Result<Option<u8>> {
@@ -236,8 +249,8 @@ impl Watch<'_> {
         for server in self.leaving.iter().filter(|server| server.told_to_end.is_some_and(|told| told + END <= now)) {
             server.kill();
         }
-        if self.coming.as_ref().is_some_and(|server| server.begun + READY <= now) {
-            let words = format!("the new server is not ready after {READY:?}");
+        if self.coming.as_ref().is_some_and(|server| server.begun + self.ready() <= now) {
+            let words = format!("the new server is not ready after {:?}", self.ready());
             if let Some(code) = self.coming_failed(&words)? {
                 return Ok(Some(code));
             }
@@ -266,7 +279,13 @@ impl Watch<'_> {
             Happened::State(number, state) => return self.state(number, &state),
             Happened::Line(line) => self.report.line("server", &line),
             Happened::Ended(number, status) => return self.ended(number, status),
-            Happened::Checked(what, is_good) => {
+            Happened::Checked(number, what, is_good) => {
+                let before = self.checks.len();
+                self.checks.retain(|(other, _)| *other != number);
+                if self.checks.len() == before {
+                    // It was cancelled.
+                    return Ok(None);
+                }
                 let (tone, words) = if is_good { (Tone::Good, "passed") } else { (Tone::Bad, "failed") };
                 self.report.say("checked", tone, &format!("{what} {words}"), json!({"what": what, "good": is_good}));
             }
@@ -280,10 +299,22 @@ impl Watch<'_> {
     fn file(&mut self, event: notify::Result<notify::Event>) {
         let event = match event {
             Ok(event) => event,
+            // A folder that has gone, which the folder above it tells too.
+            Err(error) if matches!(&error.kind, notify::ErrorKind::PathNotFound) => return,
+            Err(notify::Error { kind: notify::ErrorKind::Io(error), .. })
+                if error.kind() == std::io::ErrorKind::NotFound =>
+            {
+                return;
+            }
             Err(error) => return self.report.say("told", Tone::Bad, &error.to_string(), Value::Null),
         };
         let now = Instant::now();
-        for path in self.files.changed(&event) {
+        let changed = self.files.changed(&event);
+        // cargo itself writes the lock file while it builds.
+        let is_cargos = |path: &PathBuf| {
+            path == Path::new(LOCK) && (self.build.is_some() || self.lock == std::fs::read(self.root.join(LOCK)).ok())
+        };
+        for path in changed.into_iter().filter(|path| !is_cargos(path)) {
             self.debounce.push(now, change::class(&path), path);
         }
     }
@@ -326,6 +357,7 @@ impl Watch<'_> {
             build.cancel();
             self.report.say("cancelled", Tone::Plain, "the build is begun anew", Value::Null);
         }
+        self.checks.clear();
         self.number += 1;
         let what = (self.root.as_path(), self.flags.package.as_str());
         self.build = Some(Build::begin(self.number, what, &self.guard, &self.events)?);
@@ -334,6 +366,7 @@ impl Watch<'_> {
     }
 
     fn built(&mut self, built: Built) -> anyhow::Result<Option<u8>> {
+        self.lock = std::fs::read(self.root.join(LOCK)).ok();
         let took = self.build.take().map(|build| build.begun.elapsed()).unwrap_or_default();
         match built {
             Built::Bad(errors) => {
@@ -362,8 +395,8 @@ impl Watch<'_> {
         }
     }
 
-    /// Tests and clippy, beside the server.
-    fn check(&self) -> anyhow::Result<()> {
+    /// Tests and clippy, beside the server; another change cancels them.
+    fn check(&mut self) -> anyhow::Result<()> {
         if let Some(filter) = &self.flags.test {
             self.run_check("test", &["test", "--quiet", "--workspace", filter])?;
         }
@@ -373,20 +406,21 @@ impl Watch<'_> {
         Ok(())
     }
 
-    fn run_check(&self, what: &'static str, arguments: &[&str]) -> anyhow::Result<()> {
+    fn run_check(&mut self, what: &'static str, arguments: &[&str]) -> anyhow::Result<()> {
         use std::os::unix::process::CommandExt;
         let mut command = cargo(&arguments.iter().copied().filter(|argument| !argument.is_empty()).collect::<Vec<_>>());
-        command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.root.join("target/watch"));
+        command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.root.join("target/watch/checks"));
         command.stdin(Stdio::null()).process_group(0);
         if self.flags.json {
             command.stdout(Stdio::null());
         }
         let mut child = command.spawn()?;
-        let (group, events) = (self.guard.of(&child), self.events.clone());
+        self.number += 1;
+        let (number, events) = (self.number, self.events.clone());
+        self.checks.push((number, self.guard.of(&child)));
         std::thread::spawn(move || {
             let is_good = child.wait().is_ok_and(|status| status.success());
-            drop(group);
-            let _ = events.send(Happened::Checked(what, is_good));
+            let _ = events.send(Happened::Checked(number, what, is_good));
         });
         Ok(())
     }
@@ -423,7 +457,7 @@ impl Watch<'_> {
             arguments.extend(["--data".into(), self.root.join("target/watch/boards").display().to_string()]);
         }
         if self.flags.package == "inkwire" {
-            arguments.extend(["--data-wait".into(), (READY + END).as_secs().to_string()]);
+            arguments.extend(["--data-wait".into(), (self.ready() + END).as_secs().to_string()]);
         }
         arguments.extend(self.flags.arguments.iter().cloned());
         let start =
@@ -541,6 +575,7 @@ impl Watch<'_> {
         if let Some(build) = self.build.take() {
             build.cancel();
         }
+        self.checks.clear();
         self.leaving.extend(self.served.take().into_iter().chain(self.coming.take()));
         self.leaving.iter_mut().for_each(Server::terminate);
         let deadline = Instant::now() + END;

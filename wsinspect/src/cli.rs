@@ -84,7 +84,7 @@ pub(crate) struct Look {
     #[arg(long, value_enum)]
     pub(crate) only: Option<From>,
     /// Only frames with these opcodes, by number.
-    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u8).range(..16))]
+    #[arg(long, value_delimiter = ',', value_parser = clap::value_parser!(u8).range(0..=15))]
     pub(crate) opcode: Vec<u8>,
     /// Only frames with at least so many bytes of payload.
     #[arg(long, default_value_t = 0, value_name = "BYTES")]
@@ -403,10 +403,10 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) fragment: Option<u64>,
     /// The opcode of what is sent, whatever it means; 0 to 15.
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..16))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(0..=15))]
     pub(crate) send_opcode: Option<u8>,
     /// Reserved bits of what is sent: 1, 2, 3.
-    #[arg(long, value_name = "BITS", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..4))]
+    #[arg(long, value_name = "BITS", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=3))]
     pub(crate) rsv: Vec<u8>,
     /// No frame is masked, which a server must refuse.
     #[arg(long)]
@@ -428,7 +428,7 @@ pub(crate) struct Connect {
     #[arg(long, value_name = "TIMES", num_args = 0..=1, require_equals = true, default_missing_value = "10")]
     pub(crate) reconnect: Option<u32>,
     /// End when so many messages have come.
-    #[arg(short, long, value_name = "N")]
+    #[arg(short, long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
     /// End when a message has come in which this regular expression is found.
     #[arg(long, value_name = "REGEX")]
@@ -436,7 +436,7 @@ pub(crate) struct Connect {
     /// End when nothing has come for so long.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) idle: Option<Duration>,
-    /// End after so long.
+    /// Close after so long; the server has --connect-timeout to answer that.
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     pub(crate) duration: Option<Duration>,
     /// How long nothing may come after the end of the input before the connection is closed, where neither --count nor --until

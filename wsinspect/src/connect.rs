@@ -6,11 +6,12 @@ use std::time::{Duration, Instant};
 use async_signal::{Signal, Signals};
 use smol::Timer;
 use smol::channel::Receiver;
-use smol::future::FutureExt;
+use smol::future::race;
 use smol::stream::StreamExt;
 use wsinspect::close;
 use wsinspect::frame::{Frame, Opcode};
 use wsinspect::json::Stamp;
+use wsinspect::line::visible;
 use wsinspect::lint::{Seen, Sender};
 use wsinspect::message::{Assembly, Message};
 use wsinspect::say::{Say, Shape};
@@ -22,7 +23,7 @@ use crate::cli::{Bytes, Connect};
 use crate::failure::{Failure, Outcome};
 use crate::input::{self, Line};
 use crate::output::Output;
-use crate::peer::{Came, MOST_UNSENT, Peer, request};
+use crate::peer::{Came, MOST_UNSENT, Peer, request, target};
 use crate::route;
 
 /// The first pause before connecting again, and the longest.
@@ -46,9 +47,11 @@ struct Waited {
 }
 
 pub(crate) fn run(flags: &Connect) -> Result<Outcome, Failure> {
-    let target = Target::parse(&flags.url).map_err(|error| Failure::Unreachable(format!("{}: {error}", flags.url)))?;
+    let target = target(&flags.url)?;
     let head = request(&flags.ask, &target)?;
     let mut output = flags.look.output()?;
+    // Before anything is connected to: a file may be missing.
+    let first = flags.execute.iter().map(|text| input::argument(text)).collect::<Result<Vec<_>, _>>()?;
     let begun = Instant::now();
     let lines = if flags.execute.is_empty() && flags.raw_hex.is_empty() {
         let is_typed = flags.interactive || (std::io::stdin().is_terminal() && std::io::stdout().is_terminal());
@@ -64,7 +67,7 @@ pub(crate) fn run(flags: &Connect) -> Result<Outcome, Failure> {
             let conversation = async {
                 let client = Peer::connect(&flags.reach, &target, flags.look.limits(), number).await?;
                 let mut conversation = Conversation::new(flags, client, &mut output, (&mut waited, begun));
-                conversation.hold((&head, &target), &lines, &mut signals).await
+                conversation.hold((&head, &target), (&first, &lines), &mut signals).await
             };
             let result = conversation.await;
             let is_lost = matches!(result, Err(Failure::Unreachable(_) | Failure::Abnormal(_)));
@@ -106,11 +109,16 @@ struct Conversation<'a> {
     /// When something was last received or sent.
     last: Instant,
     last_received: Instant,
+    /// When anything came, also an answer to our ping.
+    last_heard: Instant,
     last_pinged: Instant,
     /// Since when our close frame is out.
     closing: Option<Instant>,
-    /// The close frame of the server.
+    /// The close frame of the server, unless it answers ours.
     closed: Option<(u16, String)>,
+    is_answered: bool,
+    /// What of the input could not be sent.
+    wrong: Option<String>,
 }
 
 impl<'a> Conversation<'a> {
@@ -131,33 +139,38 @@ impl<'a> Conversation<'a> {
             begun,
             last: now,
             last_received: now,
+            last_heard: now,
             last_pinged: now,
             closing: None,
             closed: None,
+            is_answered: false,
+            wrong: None,
         }
     }
 
     async fn hold(
         &mut self,
         (head, target): (&wsinspect::handshake::Head, &Target),
-        lines: &Receiver<Line>,
+        (first, lines): (&[Vec<u8>], &Receiver<Line>),
         signals: &mut Signals,
     ) -> Result<Outcome, Failure> {
         let reach = &self.flags.reach;
         let late = route::late(reach, target);
         let (told, result) = self.client.shake_hands(head, reach.connect_timeout, late).await;
-        self.show(&told)?;
-        result?;
+        if let Err(failure) = result {
+            self.show(&told)?;
+            return Err(failure.about(&visible(&self.flags.url)));
+        }
         (self.last_received, self.waited.is_opened) = (Instant::now(), true);
-        self.heed_all(&told)?;
+        self.take(&told)?;
         for Bytes(bytes) in &self.flags.raw_hex {
             self.say(&Say::Raw(bytes.clone()))?;
         }
         let opcode = if self.flags.binary { Opcode::BINARY } else { Opcode::TEXT };
-        for text in &self.flags.execute {
+        for message in first {
             // Behind a close frame nothing goes out (RFC 6455 section 5.5.1).
             if self.closing.is_none() {
-                self.say(&Say::Message(opcode, input::argument(text)?))?;
+                self.say(&Say::Message(opcode, message.clone()))?;
             }
         }
         loop {
@@ -167,11 +180,12 @@ impl<'a> Conversation<'a> {
             }
             match self.next(lines, signals).await {
                 Next::Came(Came::Events(stamp, events)) => {
-                    self.last = Instant::now();
-                    self.last_received = self.last;
-                    let events: Vec<_> = events.into_iter().map(|event| (stamp, event)).collect();
-                    self.show(&events)?;
-                    self.heed_all(&events)?;
+                    self.last_heard = Instant::now();
+                    // An answer to our own ping is no news.
+                    if !events.iter().all(is_pong) {
+                        (self.last, self.last_received) = (self.last_heard, self.last_heard);
+                    }
+                    self.take(&events.into_iter().map(|event| (stamp, event)).collect::<Vec<_>>())?;
                 }
                 Next::Came(Came::End) => {
                     let told = self.client.finish();
@@ -180,7 +194,11 @@ impl<'a> Conversation<'a> {
                 }
                 Next::Came(Came::Late) => self.be_late()?,
                 Next::Line(Line::Say(say)) => self.say(&say)?,
-                Next::Line(Line::Wrong(words)) => return Err(Failure::Input(words)),
+                Next::Line(Line::Wrong(words)) => {
+                    // What is on its way is still waited for, as at the end of the input.
+                    self.wrong = Some(words);
+                    self.waited.input_ended = true;
+                }
                 Next::Line(Line::End) => self.waited.input_ended = true,
                 Next::Interrupted => {
                     let told = self.client.finish();
@@ -193,6 +211,10 @@ impl<'a> Conversation<'a> {
 
     async fn next(&mut self, lines: &Receiver<Line>, signals: &mut Signals) -> Next {
         let due = self.due();
+        // A server that never pauses must not keep what is due from being done.
+        if due.is_some_and(|due| due <= Instant::now()) {
+            return Next::Came(Came::Late);
+        }
         // Of a server that does not read no more is taken to send.
         let takes_lines = !self.waited.input_ended && self.closing.is_none() && self.client.unsent() < MOST_UNSENT;
         let line = async {
@@ -206,7 +228,7 @@ impl<'a> Conversation<'a> {
             Next::Interrupted
         };
         let came = async { Next::Came(self.client.next(due).await) };
-        came.or(line).or(interrupted).await
+        race(race(came, line), interrupted).await
     }
 
     fn waits_for_messages(&self) -> bool {
@@ -225,7 +247,7 @@ impl<'a> Conversation<'a> {
     }
 
     fn is_pinged(&self) -> bool {
-        self.flags.ping_interval.is_some() && self.last_received < self.last_pinged
+        self.flags.ping_interval.is_some() && self.last_heard < self.last_pinged
     }
 
     /// When we close.
@@ -269,24 +291,34 @@ impl<'a> Conversation<'a> {
         self.say(&Say::Control(Opcode::CLOSE, self.flags.close.0.clone()))
     }
 
-    fn heed_all(&mut self, told: &[(Stamp, Event)]) -> Result<(), Failure> {
-        told.iter().try_for_each(|(_, event)| match event {
-            Event::Frame { sender: Sender::Server, frame, seen } => self.heed(frame, seen),
-            _ => Ok(()),
-        })
+    /// Shows what was told, and answers it. Messages beyond those that were asked for are not shown.
+    fn take(&mut self, told: &[(Stamp, Event)]) -> Result<(), Failure> {
+        for (stamp, event) in told {
+            let Event::Frame { sender: Sender::Server, frame, seen } = event else {
+                self.output.take(stamp, Some(&self.flags.url), event)?;
+                continue;
+            };
+            if !self.waited.is_reached || frame.header.opcode.is_control() {
+                self.output.take(stamp, Some(&self.flags.url), event)?;
+            }
+            self.heed(frame, seen)?;
+        }
+        Ok(())
     }
 
     /// Answers what must be answered (RFC 6455 section 5.5), and counts.
     fn heed(&mut self, frame: &Frame, seen: &Seen) -> Result<(), Failure> {
         match frame.header.opcode {
-            Opcode::PING if self.closed.is_none() && !self.flags.no_auto_pong => {
+            Opcode::PING if self.closing.is_none() && !self.flags.no_auto_pong => {
                 let told = self.client.answer(frame, &self.shape);
                 self.show(&told)?;
             }
-            Opcode::CLOSE if self.closed.is_none() => {
-                let (code, reason) = close::parse(&frame.payload).unwrap_or((1005, &[]));
-                self.closed = Some((code, String::from_utf8_lossy(reason).into_owned()));
-                if self.closing.is_none() {
+            Opcode::CLOSE if self.closed.is_none() && !self.is_answered => {
+                if self.closing.is_some() {
+                    self.is_answered = true;
+                } else {
+                    let (code, reason) = close::parse(&frame.payload).unwrap_or((1005, &[]));
+                    self.closed = Some((code, String::from_utf8_lossy(reason).into_owned()));
                     self.closing = Some(Instant::now());
                     let told = self.client.answer(frame, &self.shape);
                     self.show(&told)?;
@@ -310,16 +342,21 @@ impl<'a> Conversation<'a> {
 
     /// How it has ended.
     fn ending(&self) -> Result<Outcome, Failure> {
+        if let Some(words) = &self.wrong {
+            return Err(Failure::Input(words.clone()));
+        }
         match &self.closed {
-            None => Err(Failure::Abnormal("the server ended the connection without a close frame".into())),
+            None if !self.is_answered => {
+                Err(Failure::Abnormal("the server ended the connection without a close frame".into()))
+            }
             Some((code, reason)) if !matches!(code, 1000 | 1001 | 1005) => {
                 let name = close::name(*code).unwrap_or_else(|| close::range(*code));
                 Err(Failure::Abnormal(format!("the server closed with {code} {name} {reason:?}")))
             }
-            Some(_) if self.waits_for_messages() && !self.waited.is_reached => {
+            _ if self.waits_for_messages() && !self.waited.is_reached => {
                 Err(Failure::TimeOut(format!("{} messages came, and not what was waited for", self.waited.came)))
             }
-            Some(_) => Ok(Outcome::Done),
+            _ => Ok(Outcome::Done),
         }
     }
 
@@ -335,4 +372,8 @@ impl<'a> Conversation<'a> {
     fn show(&mut self, told: &[(Stamp, Event)]) -> Result<(), Failure> {
         told.iter().try_for_each(|(stamp, event)| self.output.take(stamp, Some(&self.flags.url), event))
     }
+}
+
+fn is_pong(event: &Event) -> bool {
+    matches!(event, Event::Frame { frame, .. } if frame.header.opcode == Opcode::PONG)
 }

@@ -31,7 +31,7 @@ impl Connections {
         Self { limits, origin, open: BTreeMap::new() }
     }
 
-    /// Takes the next thing that has happened.
+    /// Takes the next thing that has happened. Of a connection whose end is not among it none is told.
     pub fn take(&mut self, stamp: Stamp, recorded: Recorded, each: &mut Each<'_>) {
         let number = stamp.connection;
         match recorded {
@@ -47,6 +47,7 @@ impl Connections {
                 open.tap.frame(sender, frame, &mut |event| each(&stamp, None, &event));
             }
             Recorded::Bytes(sender, bytes) => self.bytes(stamp, sender, &bytes, each),
+            Recorded::Over => _ = self.open.remove(&number),
             Recorded::Closed => {
                 if let Some(open) = self.open.remove(&number) {
                     Open { last: stamp, ..open }.end(each);
@@ -75,11 +76,6 @@ impl Connections {
         if open.ended == 2 {
             self.open.remove(&stamp.connection);
         }
-    }
-
-    /// Nothing more comes: a connection that has not ended is one that was cut off.
-    pub fn finish(self, each: &mut Each<'_>) {
-        self.open.into_values().for_each(|open| open.end(each));
     }
 }
 

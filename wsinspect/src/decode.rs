@@ -71,7 +71,7 @@ fn rest(rest: Rest, is_quiet: bool) -> Vec<String> {
 fn input(flags: &Decode) -> Result<Vec<u8>, Failure> {
     let is_stdin = flags.hex.is_empty() || flags.hex == ["-"];
     if !is_stdin {
-        return hex::parse(&flags.hex.join(" ")).map_err(Failure::input);
+        return hex::parse(&flags.hex.join(" ")).map_err(|error| Failure::Usage(error.to_string()));
     }
     let mut bytes = Vec::new();
     io::stdin().lock().take(MOST_INPUT + 1).read_to_end(&mut bytes)?;

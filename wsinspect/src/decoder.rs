@@ -21,7 +21,7 @@ pub trait Decode: Send + std::fmt::Debug {
     }
 }
 
-/// JSON: texts that are some.
+/// JSON, of whatever kind the message is.
 #[derive(Debug, Clone, Copy)]
 pub struct Json;
 
@@ -31,8 +31,8 @@ impl Decode for Json {
     }
 
     fn decode(&mut self, _: Sender, message: &Message) -> Option<Result<Vec<Value>, String>> {
-        let is_text = message.opcode == Opcode::TEXT && message.is_whole();
-        is_text.then(|| match serde_json::from_slice(&message.data) {
+        let is_data = matches!(message.opcode, Opcode::TEXT | Opcode::BINARY) && message.is_whole();
+        is_data.then(|| match serde_json::from_slice(&message.data) {
             Ok(value) => Ok(vec![value]),
             Err(error) => Err(error.to_string()),
         })
@@ -120,10 +120,11 @@ mod tests {
     }
 
     #[test]
-    fn json_is_read_where_it_is_text() {
+    fn json_is_read_in_every_kind_of_message() {
         assert_eq!(decoded(&mut Json, Opcode::TEXT, b"{\"a\":1}"), Some(Ok(vec![json!({"a": 1})])));
         assert!(decoded(&mut Json, Opcode::TEXT, b"{").unwrap().is_err());
-        assert_eq!(decoded(&mut Json, Opcode::BINARY, b"{}"), None);
+        assert_eq!(decoded(&mut Json, Opcode::BINARY, b"{}"), Some(Ok(vec![json!({})])));
+        assert_eq!(decoded(&mut Json, Opcode::PING, b"{}"), None);
     }
 
     #[test]

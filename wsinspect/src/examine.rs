@@ -10,13 +10,13 @@ use wsinspect::target::Target;
 
 use crate::cli::{Doctor, Reach};
 use crate::failure::{Failure, Outcome};
-use crate::peer::{Peer, request};
+use crate::peer::{Peer, request, target};
 use crate::route;
 
 const LIMITS: Limits = Limits { keep: 1024, inflate: 1024 };
 
 pub(crate) fn run(flags: &Doctor) -> Result<Outcome, Failure> {
-    let target = Target::parse(&flags.url).map_err(|error| Failure::Unreachable(format!("{}: {error}", flags.url)))?;
+    let target = target(&flags.url)?;
     let head = request(&flags.ask, &target)?;
     smol::block_on(async {
         let asked = match ask(&flags.reach, &target, &head).await {

@@ -19,6 +19,9 @@ pub(crate) enum Outcome {
 /// Why it has not.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
+    /// What was asked for is nothing that can be done.
+    #[error("{0}")]
+    Usage(String),
     /// An address that cannot be connected to, or listened on.
     #[error("{0}")]
     Unreachable(String),
@@ -48,8 +51,17 @@ impl Failure {
         Self::Input(error.to_string())
     }
 
+    /// The same, with what it was about before it.
+    pub(crate) fn about(self, what: &str) -> Self {
+        match self {
+            Self::Refused(words) => Self::Refused(format!("{what}: {words}")),
+            other => other,
+        }
+    }
+
     fn code(&self) -> u8 {
         match self {
+            Self::Usage(_) => 2,
             Self::Unreachable(_) => 3,
             Self::Tls(_) => 4,
             Self::Refused(_) => 5,

@@ -180,7 +180,8 @@ pub fn check(request: &Head, response: &Head) -> (Agreed, Option<Refusal>) {
     let got = response.get("Sec-WebSocket-Accept").unwrap_or("");
     let refusal = if response.status() != 101 {
         let status = response.line.split_once(' ').map_or(response.line.as_str(), |(_, status)| status);
-        Some(Refusal::Status(status.to_owned()))
+        let location = response.get("Location").map(|location| format!(", and refers to {location}"));
+        Some(Refusal::Status(status.to_owned() + &location.unwrap_or_default()))
     } else if !has("Upgrade", "websocket") {
         Some(Refusal::Upgrade)
     } else if !has("Connection", "upgrade") {

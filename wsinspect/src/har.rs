@@ -65,7 +65,7 @@ impl Entry {
             "_initiator": {"type": "other"},
             "_priority": "High",
             "connection": self.stamp.connection.to_string(),
-            "startedDateTime": humantime::format_rfc3339_millis(begun).to_string(),
+            "startedDateTime": humantime::format_rfc3339_micros(begun).to_string(),
             "time": all,
             "request": {
                 "method": request.line.split(' ').next().unwrap_or("GET"),
@@ -150,6 +150,8 @@ struct Read {
     time: f64,
     request: ReadHead,
     response: ReadHead,
+    #[serde(default)]
+    timings: Timings,
     #[serde(rename = "_webSocketMessages", default)]
     messages: Vec<ReadMessage>,
 }
@@ -169,6 +171,12 @@ struct ReadHead {
     headers: Vec<Pair>,
     #[serde(default)]
     content: Content,
+}
+
+#[derive(Deserialize, Default)]
+struct Timings {
+    #[serde(default)]
+    wait: f64,
 }
 
 #[derive(Deserialize)]
@@ -223,7 +231,8 @@ fn entry_events(entry: Read, connection: u64, all: &mut Vec<(Stamp, Recorded)>) 
     let (mut agreed, refusal) = check(&request, &response);
     // The messages are plain, whatever was agreed on.
     agreed.deflate = None;
-    all.push((stamp(0.0), Recorded::Handshake(Box::new(Handshake { request, response, agreed, refusal }), Some(url))));
+    let wait = entry.timings.wait.max(0.0) / 1e3;
+    all.push((stamp(wait), Recorded::Handshake(Box::new(Handshake { request, response, agreed, refusal }), Some(url))));
     if entry.response.status != 101 {
         all.push((stamp(0.0), Recorded::Body(entry.response.content.text.into_bytes())));
     }
@@ -238,8 +247,14 @@ fn entry_events(entry: Read, connection: u64, all: &mut Vec<(Stamp, Recorded)>) 
         let payload = if opcode == 1 { message.data.into_bytes() } else { STANDARD.decode(message.data)? };
         all.push((stamp(message.time - origin), Recorded::Frame(sender, whole(sender, Opcode::of(opcode), payload))));
     }
-    all.push((stamp(entry.time / 1e3), Recorded::Closed));
+    // Browsers leave control frames out: how the connection was closed is not known then.
+    let is_told = all.iter().any(|(stamp, recorded)| stamp.connection == connection && is_close(recorded));
+    all.push((stamp(entry.time / 1e3), if is_told { Recorded::Closed } else { Recorded::Over }));
     Ok(())
+}
+
+fn is_close(recorded: &Recorded) -> bool {
+    matches!(recorded, Recorded::Frame(_, frame) if frame.header.opcode == Opcode::CLOSE)
 }
 
 /// A message as one frame.
@@ -329,7 +344,7 @@ mod tests {
     #[test]
     fn a_file_is_read_back_as_the_messages_that_it_has() {
         let all = read(text().as_bytes()).unwrap();
-        let [(_, Recorded::Handshake(handshake, url)), (_, one), (stamp, two), (ended, Recorded::Closed)] = &all[..]
+        let [(_, Recorded::Handshake(handshake, url)), (_, one), (stamp, two), (ended, Recorded::Over)] = &all[..]
         else {
             panic!("{all:?}")
         };

@@ -348,6 +348,8 @@ pub enum Recorded {
     Bytes(Sender, Vec<u8>),
     /// The end of the connection.
     Closed,
+    /// The end of what is recorded of it.
+    Over,
 }
 
 #[derive(Debug, Deserialize)]

@@ -171,6 +171,13 @@ impl Connection {
                 Some(Say::Control(Opcode::CLOSE, message.data.get(..2).unwrap_or_default().to_vec()))
             }
             opcode if opcode.is_control() => None,
+            _ if !message.is_whole() => {
+                // RFC 6455 section 7.4.1: too big to process.
+                say(&format!("a message of {} bytes is larger than --keep: closing with 1009", message.length));
+                self.is_closed = true;
+                let close = [&1009u16.to_be_bytes()[..], b"larger than --keep"].concat();
+                Some(Say::Control(Opcode::CLOSE, close))
+            }
             _ => self.reply(message),
         }
     }

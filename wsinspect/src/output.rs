@@ -8,6 +8,7 @@ use wsinspect::frame::Opcode;
 use wsinspect::jq::Jq;
 use wsinspect::json::Stamp;
 use wsinspect::line::Style;
+use wsinspect::lint::Violation;
 use wsinspect::redact;
 use wsinspect::stats::Stats;
 use wsinspect::tap::{Event, Limits};
@@ -18,7 +19,7 @@ use crate::failure::{Failure, Outcome};
 use crate::input::{SETTLED, Terminal};
 use crate::program::Program;
 use crate::proxy::say;
-use crate::recording::{Har, Lines, Packets, Sink};
+use crate::recording::{Har, Lines, Named, Packets};
 
 /// What is shown and recorded of some connections.
 pub(crate) struct Output {
@@ -26,9 +27,10 @@ pub(crate) struct Output {
     stdout: Box<dyn Write + Send>,
     /// Given back at the end.
     terminal: Option<Terminal>,
-    recordings: Vec<Box<dyn Sink>>,
+    recordings: Vec<Named>,
     redacts: bool,
     violations: u64,
+    first: Option<Violation>,
     stats: Option<Stats>,
     fails: bool,
     buffer: Vec<u8>,
@@ -89,15 +91,15 @@ impl Look {
 
     /// Opens what the flags say.
     pub(crate) fn output(&self) -> Result<Output, Failure> {
-        let mut recordings: Vec<Box<dyn Sink>> = Vec::new();
+        let mut recordings: Vec<Named> = Vec::new();
         if let Some(path) = &self.record.write {
-            recordings.push(Box::new(Lines::create(path)?));
+            recordings.push(Named::new(path, Lines::create(path)?));
         }
         if let Some(path) = &self.record.har {
-            recordings.push(Box::new(Har::create(path, self.record.manner.har_all, self.keep)?));
+            recordings.push(Named::new(path, Har::create(path, self.record.manner.har_all, self.keep)?));
         }
         if let Some(path) = &self.record.pcap {
-            recordings.push(Box::new(Packets::create(path, self.record.manner.capture(self.keep))?));
+            recordings.push(Named::new(path, Packets::create(path, self.record.manner.capture(self.keep))?));
         }
         Ok(Output {
             view: self.view(),
@@ -106,6 +108,7 @@ impl Look {
             recordings,
             redacts: !self.record.manner.keep_secrets,
             violations: 0,
+            first: None,
             stats: self.stats.then(Stats::default),
             fails: self.lint == Severity::Error,
             buffer: Vec::new(),
@@ -115,17 +118,25 @@ impl Look {
 
 /// Hands an event to recordings, without its secrets where `redacts` says so.
 pub(crate) fn record(
-    sinks: &mut [Box<dyn Sink>],
+    sinks: &mut [Named],
     redacts: bool,
     (stamp, url, event): (&Stamp, Option<&str>, &Event),
-) -> io::Result<()> {
+) -> Result<(), Failure> {
     match event {
         Event::Handshake(handshake) if redacts && !sinks.is_empty() => {
             let (url, handshake) = (url.map(redact::url), redact::handshake(handshake));
             let event = Event::Handshake(Box::new(handshake));
-            sinks.iter_mut().try_for_each(|sink| sink.take(stamp, url.as_deref(), &event))
+            sinks.iter_mut().try_for_each(|sink| sink.with(|sink| sink.take(stamp, url.as_deref(), &event)))
         }
-        _ => sinks.iter_mut().try_for_each(|sink| sink.take(stamp, url, event)),
+        _ => sinks.iter_mut().try_for_each(|sink| sink.with(|sink| sink.take(stamp, url, event))),
+    }
+}
+
+/// Whoever reads our output has had enough, or it cannot be written.
+fn of_stdout(error: io::Error) -> Failure {
+    match error.kind() {
+        io::ErrorKind::BrokenPipe => Failure::Io(error),
+        _ => Failure::Input(format!("standard output: {error}")),
     }
 }
 
@@ -142,6 +153,7 @@ impl Output {
     pub(crate) fn take(&mut self, stamp: &Stamp, url: Option<&str>, event: &Event) -> Result<(), Failure> {
         if let Event::Frame { seen, .. } = event {
             self.violations += seen.broken.len() as u64;
+            self.first = self.first.or(seen.broken.first().copied());
         }
         if let Some(stats) = &mut self.stats {
             stats.take(stamp, event);
@@ -153,7 +165,7 @@ impl Output {
 
     fn write(&mut self) -> Result<(), Failure> {
         if !self.buffer.is_empty() {
-            self.stdout.write_all(&self.buffer)?;
+            self.stdout.write_all(&self.buffer).map_err(of_stdout)?;
             self.buffer.clear();
         }
         Ok(())
@@ -162,14 +174,14 @@ impl Output {
     /// Writes everything that was taken.
     pub(crate) fn flush(&mut self) -> Result<(), Failure> {
         // The recordings first: whoever closes our standard output still has them.
-        self.recordings.iter_mut().try_for_each(|sink| sink.flush())?;
+        self.recordings.iter_mut().try_for_each(|sink| sink.with(|sink| sink.flush()))?;
         self.write()?;
-        Ok(self.stdout.flush()?)
+        self.stdout.flush().map_err(of_stdout)
     }
 
     /// Nothing more comes.
     pub(crate) fn finish(mut self) -> Result<Outcome, Failure> {
-        self.recordings.iter_mut().try_for_each(|sink| sink.finish())?;
+        self.recordings.iter_mut().try_for_each(|sink| sink.with(|sink| sink.finish()))?;
         match self.stats.take() {
             Some(stats) if self.view.format == Format::Jsonl => writeln!(self.buffer, "{}", stats.json())?,
             Some(stats) => stats.lines().iter().for_each(|line| say(line)),
@@ -179,8 +191,16 @@ impl Output {
         if self.terminal.is_some() {
             SETTLED.iter().try_for_each(|piece| self.stdout.write_all(piece))?;
         }
-        self.stdout.flush()?;
+        self.stdout.flush().map_err(of_stdout)?;
         self.terminal.take();
-        Ok(if self.fails && self.violations > 0 { Outcome::Violation } else { Outcome::Done })
+        if self.view.cut > 0 {
+            say(&format!("{} messages are cut; --keep {} is less than they have", self.view.cut, self.view.keep));
+        }
+        if self.fails && self.violations > 0 {
+            let first = self.first.map(Violation::name).unwrap_or_default();
+            say(&format!("rules were broken {} times, the first is {first}", self.violations));
+            return Ok(Outcome::Violation);
+        }
+        Ok(Outcome::Done)
     }
 }

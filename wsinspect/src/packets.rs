@@ -54,6 +54,7 @@ pub fn read(file: impl Read + Send, each: &mut dyn FnMut(Stamp, Recorded)) -> Re
                 reader.refill().map_err(|error| format(&error))?;
             }
             Err(PcapError::Incomplete(_)) => return Err(PacketsError::Format("it is cut off".into())),
+            Err(PcapError::UnexpectedEof) => return Err(PacketsError::Format("it is cut off".into())),
             Err(error) => return Err(format(&error)),
         }
     }

@@ -12,6 +12,7 @@ use wsinspect::deflate::Deflater;
 use wsinspect::frame::{Frame, Opcode};
 use wsinspect::handshake::Head;
 use wsinspect::json::Stamp;
+use wsinspect::line::visible;
 use wsinspect::lint::Sender;
 use wsinspect::say::{Say, Shape};
 use wsinspect::tap::{Event, Handshake, Limits, Tap};
@@ -54,6 +55,11 @@ pub(crate) enum Came {
     Late,
 }
 
+/// Where a URL leads.
+pub(crate) fn target(url: &str) -> Result<Target, Failure> {
+    Target::parse(url).map_err(|error| Failure::Usage(format!("{}: {error}", visible(url))))
+}
+
 /// The request for a URL, as the flags say.
 pub(crate) fn request(ask: &Ask, target: &Target) -> Result<Head, Failure> {
     let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
@@ -75,7 +81,7 @@ pub(crate) fn request(ask: &Ask, target: &Target) -> Result<Head, Failure> {
     headers.extend(ask.cookie.iter().map(|cookie| pair("Cookie", cookie)));
     for header in &ask.header {
         let Some((name, value)) = header.split_once(':').filter(|_| !header.contains(['\r', '\n'])) else {
-            return Err(Failure::Input(format!("{header:?} is no header; it is \"Name: value\"")));
+            return Err(Failure::Usage(format!("{header:?} is no header; it is \"Name: value\"")));
         };
         headers.retain(|(other, _)| !other.eq_ignore_ascii_case(name.trim()));
         // A header without a value is left out, as with curl.

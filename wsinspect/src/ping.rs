@@ -6,17 +6,18 @@ use std::time::Instant;
 use async_signal::{Signal, Signals};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
+use wsinspect::close;
 use wsinspect::frame::Opcode;
 use wsinspect::json::Stamp;
+use wsinspect::line::visible;
 use wsinspect::lint::Sender;
 use wsinspect::say::{Say, Shape};
 use wsinspect::stats::Times;
 use wsinspect::tap::{Event, Limits};
-use wsinspect::target::Target;
 
 use crate::cli::Ping;
 use crate::failure::{Failure, Outcome};
-use crate::peer::{Came, Peer, request};
+use crate::peer::{Came, Peer, request, target};
 use crate::route;
 
 /// Payloads are of no interest.
@@ -29,18 +30,20 @@ struct Pings {
     /// The one that is waited for, and since when.
     waiting: Option<(u64, Instant)>,
     has_ended: bool,
+    /// The close frame of the server, in words.
+    closed: Option<String>,
 }
 
 pub(crate) fn run(flags: &Ping) -> Result<Outcome, Failure> {
-    let target = Target::parse(&flags.url).map_err(|error| Failure::Unreachable(format!("{}: {error}", flags.url)))?;
+    let target = target(&flags.url)?;
     let head = request(&flags.ask, &target)?;
     smol::block_on(async {
         let mut signals = Signals::new([Signal::Int, Signal::Term])?;
         let mut peer = Peer::connect(&flags.reach, &target, LIMITS, 1).await?;
         let late = route::late(&flags.reach, &target);
         let (told, result) = peer.shake_hands(&head, flags.reach.connect_timeout, late).await;
-        result?;
-        let mut pings = Pings { peer, sent: 0, times: Times::default(), waiting: None, has_ended: false };
+        result.map_err(|failure| failure.about(&visible(&flags.url)))?;
+        let mut pings = Pings { peer, sent: 0, times: Times::default(), waiting: None, has_ended: false, closed: None };
         pings.take(&told)?;
         let pinging = async {
             pings.all(flags).await?;
@@ -93,6 +96,13 @@ impl Pings {
         for (_, event) in told {
             let Event::Frame { sender: Sender::Server, frame, .. } = event else { continue };
             self.peer.answer(frame, &Shape::default());
+            if let Some((code, reason)) = close::parse(&frame.payload).filter(|_| frame.header.opcode == Opcode::CLOSE)
+            {
+                let name = close::name(code).unwrap_or_else(|| close::range(code));
+                let reason = String::from_utf8_lossy(reason);
+                self.closed = Some(format!("the server closed with {code} {name} {reason:?}"));
+                self.has_ended = true;
+            }
             let number = frame.payload.first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
             if let Some((_, sent)) =
                 self.waiting.take_if(|(waited, _)| frame.header.opcode == Opcode::PONG && number == Some(*waited))
@@ -112,8 +122,11 @@ impl Pings {
         writeln!(io::stdout(), "{sent} pings, {came} pongs{times}")?;
         match came {
             _ if is_interrupted => Ok(Outcome::Interrupted),
+            _ if self.has_ended => {
+                let words = self.closed.clone().unwrap_or_else(|| "the server ended the connection".into());
+                Err(Failure::Abnormal(format!("{words} after {came} of {sent} pongs")))
+            }
             0 if sent > 0 => Err(Failure::TimeOut("no ping was answered".into())),
-            _ if self.has_ended => Err(Failure::Abnormal("the server ended the connection".into())),
             _ => Ok(Outcome::Done),
         }
     }

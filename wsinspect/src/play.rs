@@ -11,12 +11,11 @@ use wsinspect::lint::Sender;
 use wsinspect::message::{Assembly, Message};
 use wsinspect::replay::{Plan, is_compared, is_same};
 use wsinspect::tap::{Event, Limits};
-use wsinspect::target::Target;
 
 use crate::cli::{Replay, Speed};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
-use crate::peer::{Came, Peer, request};
+use crate::peer::{Came, Peer, request, target};
 use crate::proxy::{listen, say};
 use crate::recording::read;
 use crate::route;
@@ -77,7 +76,7 @@ async fn open<'a>(flags: &'a Replay, plan: &Plan, us: Sender, output: &'a mut Ou
     let recorded = plan.handshake.clone().unwrap_or_default();
     let (peer, told, result) = match (&flags.to, &flags.serve) {
         (Some(url), _) => {
-            let target = Target::parse(url).map_err(|error| Failure::Unreachable(format!("{url}: {error}")))?;
+            let target = target(url)?;
             let mut head = request(&flags.ask, &target)?;
             // What was agreed on is asked for again, unless the flags say otherwise.
             for name in ["Sec-WebSocket-Protocol", "Sec-WebSocket-Extensions", "Origin"] {

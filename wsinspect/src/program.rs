@@ -1,9 +1,11 @@
 //! A program that reads messages: each on its standard input, and what it says on its standard output.
 
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 use wsinspect::decoder::Decode;
 use wsinspect::lint::Sender;
@@ -12,7 +14,7 @@ use wsinspect::message::Message;
 /// Most bytes that are taken of its output.
 const LONGEST: u64 = 16 * 1024 * 1024;
 /// How long it may take; then it is ended.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How often it is looked at until then.
 const LOOK: Duration = Duration::from_millis(1);
 
@@ -35,6 +37,7 @@ impl Program {
             .env("WSINSPECT_OP", message.opcode.name())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .process_group(0)
             .spawn()
             .map_err(failed)?;
         let (mut stdin, stdout, data) = (child.stdin.take(), child.stdout.take(), message.data.clone());
@@ -50,7 +53,8 @@ impl Program {
             match child.try_wait().map_err(failed)? {
                 Some(status) => break status,
                 None if begun.elapsed() > PATIENCE => {
-                    let _ = child.kill();
+                    // With all that the shell has started, which hold its standard output.
+                    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
                     let _ = child.wait();
                     return Err(format!("{} takes longer than {PATIENCE:?}", self.command));
                 }

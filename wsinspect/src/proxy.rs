@@ -21,6 +21,7 @@ use wsinspect::target::Target;
 use crate::cli::{Proxy, Reach};
 use crate::failure::{Failure, Outcome};
 use crate::output::Output;
+use crate::peer::target;
 use crate::route::{self, Ways, apart};
 use crate::tls;
 
@@ -42,7 +43,7 @@ struct Passed {
 
 pub(crate) fn run(flags: &Proxy) -> Result<Outcome, Failure> {
     let url = if flags.server.contains("://") { flags.server.clone() } else { format!("ws://{}", flags.server) };
-    let target = Target::parse(&url).map_err(|error| Failure::Unreachable(format!("{url}: {error}")))?;
+    let target = target(&url)?;
     let acceptor = tls::acceptor(&flags.identity)?;
     let output = flags.look.output()?;
     let limits = flags.look.limits();
@@ -85,7 +86,10 @@ struct Server {
 
 /// Listens.
 pub(crate) async fn listen(address: &str) -> Result<TcpListener, Failure> {
-    let failed = |error| Failure::Unreachable(format!("{address} cannot be listened on: {error}"));
+    let failed = |error: io::Error| match error.kind() {
+        io::ErrorKind::InvalidInput => Failure::Usage(format!("{address:?} is no address; it is HOST:PORT")),
+        _ => Failure::Unreachable(format!("{address} cannot be listened on: {error}")),
+    };
     TcpListener::bind(address).await.map_err(failed)
 }
 
@@ -132,9 +136,19 @@ pub(crate) async fn welcome(client: TcpStream, acceptor: Option<&TlsAcceptor>) -
 /// Passes both directions until both have ended.
 async fn relay(client: TcpStream, server: Arc<Server>, number: u64, channel: Channel<Passed>) -> Result<(), String> {
     let begun = Instant::now();
-    let (from_client, to_client) = welcome(client, server.acceptor.as_ref()).await?;
-    let (from_server, to_server) =
-        route::open(&server.reach, &server.target).await.map_err(|error| error.to_string())?;
+    let (from_client, mut to_client) = welcome(client, server.acceptor.as_ref()).await?;
+    let (from_server, to_server) = match route::open(&server.reach, &server.target).await {
+        Ok(ways) => ways,
+        Err(error) => {
+            // The only bytes that are ours: there is nobody else who could say it to the client.
+            let body = format!("{error}\n");
+            let head = "HTTP/1.1 502 Bad Gateway\r\nContent-Type: text/plain\r\nConnection: close\r\n";
+            let answer = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+            let _ = to_client.write_all(answer.as_bytes()).await;
+            let _ = to_client.close().await;
+            return Err(error.to_string());
+        }
+    };
     let pass = |from, to, sender| {
         pass(
             from,

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Seek, Write};
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use wsinspect::connections::{Connections, Each};
 use wsinspect::har::{self, Entry};
-use wsinspect::json::{Recorded, Stamp, read as read_line};
+use wsinspect::json::{JsonError, Recorded, Stamp, read as read_line};
 use wsinspect::line::Style;
 use wsinspect::lint::Sender;
 use wsinspect::message::Assembly;
@@ -63,13 +64,19 @@ impl Kind {
     }
 }
 
-/// Gives the events of a recording. One that is cut off, or broken somewhere, gives what is before that, and its
-/// connections are closed, before the error is returned.
+/// Gives the events of a recording. One that is cut off, or broken somewhere, gives what is before that, before the error is
+/// returned.
 pub(crate) fn read(path: &Path, limits: Limits, each: &mut Each<'_>) -> Result<(), Failure> {
     let mut connections = Connections::new(limits, None);
-    let result = read_records(path, &mut |stamp, recorded| connections.take(stamp, recorded, each));
-    connections.finish(each);
-    result
+    let mut is_empty = true;
+    read_records(path, &mut |stamp, recorded| {
+        is_empty = false;
+        connections.take(stamp, recorded, each);
+    })?;
+    match is_empty {
+        true => Err(Failure::Input(format!("{}: it has no connection in it", path.display()))),
+        false => Ok(()),
+    }
 }
 
 /// Gives what is recorded, without what follows from it.
@@ -81,7 +88,8 @@ pub(crate) fn read_records(path: &Path, each: &mut dyn FnMut(Stamp, Recorded)) -
         Box::new(File::open(path).map_err(|error| Failure::Input(format!("{name}: {error}")))?)
     };
     let mut reader = BufReader::new(file);
-    let kind = Kind::by_beginning(reader.fill_buf()?);
+    let beginning = reader.fill_buf().map_err(|error| Failure::Input(format!("{name}: {error}")))?;
+    let kind = Kind::by_beginning(beginning);
     let at = |error: &dyn ToString| Failure::Input(format!("{name}: {}", error.to_string()));
     match kind {
         Kind::Packets => packets::read(reader, each).map_err(|error| at(&error)),
@@ -105,8 +113,26 @@ fn read_lines(mut reader: impl BufRead, name: &str, each: &mut dyn FnMut(Stamp, 
         if line.trim().is_empty() {
             continue;
         }
-        if let Some((stamp, recorded)) = read_line(&line).map_err(|error| at(&error))? {
+        let read = read_line(&line).map_err(|error| match error {
+            JsonError::Json(error) if error.is_eof() => at(&"the line is cut off"),
+            // There is but one line in a line.
+            other => at(&other.to_string().replace(" at line 1 column ", " at column ")),
+        });
+        if let Some((stamp, recorded)) = read? {
             each(stamp, recorded);
+        }
+    }
+    Ok(())
+}
+
+/// Refuses to write a recording over the one that is read, by whatever name.
+pub(crate) fn refuse_itself<'a>(from: &Path, to: impl Iterator<Item = &'a PathBuf>) -> Result<(), Failure> {
+    let place = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    let read = place(from);
+    for path in to {
+        if read.is_some() && place(path) == read {
+            let words = "it is what is read; write another file";
+            return Err(Failure::Usage(format!("{}: {words}", path.display())));
         }
     }
     Ok(())
@@ -120,6 +146,23 @@ pub(crate) trait Sink: Send {
     /// Nothing more comes.
     fn finish(&mut self) -> io::Result<()> {
         self.flush()
+    }
+}
+
+/// A recording with its name, which an error has in it.
+pub(crate) struct Named {
+    path: PathBuf,
+    sink: Box<dyn Sink>,
+}
+
+impl Named {
+    pub(crate) fn new(path: &Path, sink: impl Sink + 'static) -> Self {
+        Self { path: path.to_owned(), sink: Box::new(sink) }
+    }
+
+    /// Does something with it.
+    pub(crate) fn with(&mut self, act: impl FnOnce(&mut dyn Sink) -> io::Result<()>) -> Result<(), Failure> {
+        act(self.sink.as_mut()).map_err(|error| Failure::Input(format!("{}: {error}", self.path.display())))
     }
 }
 

@@ -87,7 +87,7 @@ async fn tcp(host: &str, port: u16, resolve: &[Resolve]) -> Result<TcpStream, Fa
 }
 
 async fn through(proxy: &str, reach: &Reach, target: &Target) -> Result<TcpStream, Failure> {
-    let unknown = || Failure::Unreachable(format!("{proxy}: a proxy is http://, socks5:// or socks5h://"));
+    let unknown = || Failure::Usage(format!("{proxy}: a proxy is http://, socks5:// or socks5h://"));
     let (scheme, rest) = proxy.split_once("://").ok_or_else(unknown)?;
     let usual = match scheme {
         "http" => "80",

@@ -39,7 +39,9 @@ pub enum SayError {
     #[error("{0}")]
     Hex(#[from] HexError),
     /// It is no JSON of this kind.
-    #[error("{0}")]
+    #[error(
+        "this is not one of {{\"text\": …}}, {{\"binary\": BASE64}}, {{\"hex\": …}}, {{\"ping\": …}}, {{\"pong\": …}}, {{\"close\": {{\"code\": …}}}}, {{\"raw\": HEX}}: {0}"
+    )]
     Json(#[from] serde_json::Error),
     /// It is no base64.
     #[error("the binary is no base64: {0}")]

@@ -464,6 +464,13 @@ pub fn connect_step(number: u64, url: &str, handshake: &Handshake) -> String {
 pub fn message_step(number: u64, sender: Sender, message: &Message) -> Option<String> {
     let (text, name) = (text(message), name(number));
     let code = close::parse(&message.data).map_or(String::new(), |(code, _)| format!(" {code}"));
+    if !message.is_whole() {
+        return Some(format!(
+            "# {name}: a {} of {} bytes was not recorded whole\n",
+            message.opcode.name(),
+            message.length
+        ));
+    }
     let is_line = !text.contains(['\n', '\r']) && text.trim() == text && !text.contains("{{");
     if !is_line && !matches!(message.opcode, Opcode::PONG) {
         let what = if sender == Sender::Client { "-->" } else { "<--" };

@@ -80,7 +80,11 @@ fn parse(path: &Path) -> Result<Script, Failure> {
         return Err(Failure::Input(format!("{name}: a script has at most {LONGEST} bytes")));
     }
     let text = std::fs::read_to_string(path).map_err(io)?;
-    Script::parse(&text).map_err(|error| Failure::Input(format!("{name}:{error}")))
+    let script = Script::parse(&text).map_err(|error| Failure::Input(format!("{name}:{error}")))?;
+    if script.steps.is_empty() {
+        return Err(Failure::Input(format!("{name}: it has no steps")));
+    }
+    Ok(script)
 }
 
 fn lines(ran: &Ran) -> String {

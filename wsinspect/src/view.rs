@@ -113,6 +113,8 @@ pub struct View {
     pub is_coloured: bool,
     /// Bytes that are kept of each message.
     pub keep: usize,
+    /// Messages of which [`Format::Raw`] has shown only the beginning.
+    pub cut: u64,
     json: json::Writer,
     before: Duration,
     /// Connections that speak the drawing protocol.
@@ -146,6 +148,7 @@ impl View {
             jq: None,
             is_coloured: false,
             keep: 1024 * 1024,
+            cut: 0,
             json,
             before: Duration::ZERO,
             drawing,
@@ -272,7 +275,7 @@ impl View {
         let Some(jq) = &self.jq else { return decoded };
         let values = match decoded {
             Some(decoded) => decoded.values.ok()?,
-            None if message.opcode == Opcode::TEXT => vec![serde_json::from_slice(&message.data).ok()?],
+            None if !message.opcode.is_control() => vec![serde_json::from_slice(&message.data).ok()?],
             None => return None,
         };
         // An error in one message is no error of the others; it is as if the expression had made nothing of it.
@@ -281,7 +284,7 @@ impl View {
         Some(Reading { sender, name: "jq", values: Ok(results.collect()), is_pretty: false })
     }
 
-    fn raw(&self, message: Option<&Message>, reading: Option<Reading>, out: &mut Vec<u8>) {
+    fn raw(&mut self, message: Option<&Message>, reading: Option<Reading>, out: &mut Vec<u8>) {
         if let (Some(_), Some(Reading { values: Ok(values), .. })) = (&self.jq, reading) {
             for value in values {
                 // A text without its quotation marks, as with jq --raw-output.
@@ -292,6 +295,7 @@ impl View {
             return;
         }
         if let Some(message) = message.filter(|message| !message.opcode.is_control()) {
+            self.cut += u64::from(!message.is_whole());
             out.extend_from_slice(&message.data);
             if message.opcode == Opcode::TEXT {
                 out.push(b'\n');
@@ -329,6 +333,8 @@ impl View {
     fn values(&self, reading: Reading) -> Vec<String> {
         let Reading { name, values, is_pretty, .. } = reading;
         let values = match values {
+            // A program says for itself what is wrong.
+            Err(error) if name == "exec" => return vec![remark(&visible(&error))],
             Err(error) => return vec![remark(&format!("this is no {name}: {}", visible(&error)))],
             Ok(values) => values,
         };

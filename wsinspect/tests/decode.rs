@@ -58,12 +58,12 @@ fn raw_bytes_are_read_from_standard_input() {
 
 #[test]
 fn input_that_is_no_hex_is_one_line_and_the_exit_code_of_bad_input() {
-    for (arguments, input, says) in [
-        (&["decode", "81 zz"][..], &b""[..], "wsinspect: 'z' at character 4 is no hex digit\n"),
-        (&["decode", "8"], b"", "wsinspect: a byte has two hex digits, the one at character 1 has one\n"),
-        (&["decode"], &[0xff, 0xfe], "wsinspect: standard input is no hex; raw bytes need --raw\n"),
+    for (code, arguments, input, says) in [
+        (2, &["decode", "81 zz"][..], &b""[..], "wsinspect: 'z' at character 4 is no hex digit\n"),
+        (2, &["decode", "8"], b"", "wsinspect: a byte has two hex digits, the one at character 1 has one\n"),
+        (9, &["decode"], &[0xff, 0xfe], "wsinspect: standard input is no hex; raw bytes need --raw\n"),
     ] {
-        assert_eq!(run(arguments, input), (Some(9), String::new(), says.into()));
+        assert_eq!(run(arguments, input), (Some(code), String::new(), says.into()));
     }
     assert_eq!(run(&["decode", "--raw", "81"], b"").0, Some(2));
 }

@@ -30,6 +30,10 @@ fn a_server_that_answers_no_ping_is_told_and_has_an_exit_code() {
     let (code, out, error) = told(&wsinspect(&["ping", &url, "-c", "1", "-W", "50ms"]).output().unwrap());
     assert_eq!((code, error.as_str()), (Some(8), "wsinspect: no ping was answered\n"));
     assert_eq!(out, "no pong for ping 1\n1 pings, 0 pongs\n");
+    let url = format!("ws://{}", crate::run::saying(&[0x88, 4, 0x03, 0xf3, b'n', b'o']));
+    let (code, _, error) = told(&wsinspect(&["ping", &url, "-c", "3"]).output().unwrap());
+    assert_eq!(code, Some(7));
+    assert!(error.contains("the server closed with 1011 Internal Error \"no\" after 0 of "), "{error}");
     assert_eq!(wsinspect(&["ping", "ws://127.0.0.1:1", "-c", "1"]).output().unwrap().status.code(), Some(3));
 }
 

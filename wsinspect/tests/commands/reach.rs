@@ -225,7 +225,7 @@ fn a_proxy_that_refuses_is_told_by_what_it_said() {
     let (code, _, error) = connect("ws://far.example", &["--proxy", "ftp://x:1"]);
     assert_eq!(
         (code, error.as_str()),
-        (Some(3), "wsinspect: ftp://x:1: a proxy is http://, socks5:// or socks5h://\n")
+        (Some(2), "wsinspect: ftp://x:1: a proxy is http://, socks5:// or socks5h://\n")
     );
 }
 

@@ -101,19 +101,42 @@ fn what_cannot_be_converted_is_told_by_name() {
     let file = recording("nothing.jsonl");
     std::fs::write(&file, "").unwrap();
     let name = file.to_str().unwrap();
-    for (from, to, words) in [
-        (name, "/tmp/x.mp3", "/tmp/x.mp3: its name ends in no format that is known"),
-        (name, "/nowhere/x.har", "/nowhere/x.har: No such file"),
-        ("/nowhere.har", recording("y.har").to_str().unwrap(), "/nowhere.har: No such file"),
+    for (from, to, words, expected) in [
+        (name, "/tmp/x.mp3", "/tmp/x.mp3: its name ends in no format that is known", 2),
+        (name, name, &format!("{name}: it is what is read; write another file"), 2),
+        (name, "/nowhere/x.har", "/nowhere/x.har: No such file", 9),
+        (name, recording("x.har").to_str().unwrap(), &format!("{name}: it has no connection in it"), 9),
+        ("/nowhere.har", recording("y.har").to_str().unwrap(), "/nowhere.har: No such file", 9),
     ] {
         let (code, _, error) = told(&wsinspect(&["convert", from, to]).output().unwrap());
-        assert_eq!(code, Some(9));
+        assert_eq!(code, Some(expected), "{error}");
         assert!(error.starts_with(&format!("wsinspect: {words}")) && error.lines().count() == 1, "{error}");
     }
     let broken = recording("broken.har");
     std::fs::write(&broken, "{\"log\": {\"entries\": [{\"_resourceType\": \"websocket\"}]}}").unwrap();
     let (code, _, error) = told(&wsinspect(&["show", broken.to_str().unwrap()]).output().unwrap());
     assert!(code == Some(9) && error.contains("missing field"), "{error}");
+}
+
+#[test]
+fn a_disk_that_is_full_is_told_with_the_file_that_it_is_about() {
+    for flag in ["-w", "--har", "--pcap"] {
+        let (code, _, error) = connect(&saying(&CLOSE), &[flag, "/dev/full"]);
+        assert_eq!(
+            (code, error.as_str()),
+            (Some(9), "wsinspect: /dev/full: No space left on device (os error 28)\n"),
+            "{flag}"
+        );
+    }
+}
+
+#[test]
+fn nobody_is_echoed_a_part_of_what_they_said() {
+    let (child, url) = listen(&["--echo", "--keep", "4"]);
+    let (code, _, error) = told(&wsinspect(&[&url, "--time", "none", "-x", "hello", "-c", "1"]).output().unwrap());
+    assert_eq!(code, Some(7));
+    assert!(error.contains("1009 Message Too Big \"larger than --keep\""), "{error}");
+    interrupt(child);
 }
 
 #[test]

@@ -123,6 +123,8 @@ fn a_script_that_is_wrong_is_told_with_a_caret_and_nothing_is_run() {
     );
     assert_eq!(error, expected);
     assert_eq!(test("/nowhere.wst", &[]).0, Some(9));
+    let (code, _, error) = test(&script("empty.wst", "# nothing\n"), &[]);
+    assert!(code == Some(9) && error.ends_with("empty.wst: it has no steps\n"), "{error}");
 }
 
 #[test]

@@ -35,6 +35,10 @@ fn a_dump_stands_under_its_frame_and_raw_is_nothing_but_what_messages_carry() {
     assert!(out.contains("          00000000  00 ff 1b                                         |...|\n"), "{out}");
     let raw =
         wsinspect(&["connect", &format!("ws://{}", saying(&[TALK, &CLOSE].concat())), "-f", "raw"]).output().unwrap();
+    let url = format!("ws://{}", saying(&[TALK, &CLOSE].concat()));
+    let (_, out, error) =
+        told(&wsinspect(&["connect", &url, "-f", "raw", "--keep", "2", "--opcode", "1"]).output().unwrap());
+    assert_eq!(error, "wsinspect: 1 messages are cut; --keep 2 is less than they have\n", "{out}");
     assert_eq!(raw.stdout, b"{\"id\":1,\"a\":\"\\u00e9\"}\n\x00\xff\x1bhi\n");
 }
 
@@ -63,7 +67,10 @@ fn decoders_read_what_messages_say() {
     let out = talk(&["--decode", "exec:wc -c; echo $WSINSPECT_OP $WSINSPECT_DIR", "--view", "messages"]);
     assert!(out.contains("=  21\n") && out.contains("=  \"binary receive\"\n"), "{out}");
     let out = talk(&["--decode", "exec:exit 3"]);
-    assert!(out.contains("this is no exec: exit 3 ends with exit status: 3"), "{out}");
+    assert!(out.contains("!  exit 3 ends with exit status: 3"), "{out}");
+    // What a program starts is ended with it.
+    let out = talk(&["--decode", "exec:sleep 300; echo never", "--opcode", "2"]);
+    assert!(out.contains("takes longer than 1s") && !out.contains("never\n"), "{out}");
     assert_eq!(wsinspect(&["connect", "ws://x", "--decode", "nonsense"]).output().unwrap().status.code(), Some(2));
 }
 

@@ -85,7 +85,10 @@ fn every_way_to_end_has_its_exit_code_and_one_line() {
         stream.read_to_end(&mut Vec::new()).unwrap();
     });
     let (code, out, error) = connect(&refusing, &[]);
-    assert_eq!((code, error.as_str()), (Some(5), "wsinspect: the server answers 403 Forbidden\n"));
+    assert_eq!(
+        (code, error),
+        (Some(5), format!("wsinspect: ws://{refusing}/chat?x=1: the server answers 403 Forbidden\n"))
+    );
     assert!(out.contains(r#"<-- "not\u{1b}[31myou""#), "the body is shown, and orders nothing: {out}");
 
     let wrong = server(|mut stream| {
@@ -94,13 +97,14 @@ fn every_way_to_end_has_its_exit_code_and_one_line() {
         stream.write_all(text.as_bytes()).unwrap();
     });
     let (code, _, error) = connect(&wrong, &[]);
-    assert!(
-        code == Some(5) && error.starts_with("wsinspect: Sec-WebSocket-Accept is \"x\", for this key it is"),
-        "{error}"
-    );
+    assert!(code == Some(5) && error.contains(": Sec-WebSocket-Accept is \"x\", for this key it is"), "{error}");
 
     let masking = [&[0x81, 0x80, 1, 2, 3, 4][..], &CLOSE].concat();
-    assert_eq!(connect(&saying(&masking), &["--lint", "error"]).0, Some(6));
+    let (code, _, error) = connect(&saying(&masking), &["--lint", "error"]);
+    assert_eq!(
+        (code, error.as_str()),
+        (Some(6), "wsinspect: rules were broken 1 times, the first is mask-from-server\n")
+    );
     assert_eq!(connect(&saying(&masking), &[]).0, Some(0));
 
     let (code, _, error) = connect(&saying(&[0x88, 4, 0x03, 0xf3, b'n', b'o']), &[]);
@@ -135,13 +139,19 @@ fn a_proxy_outlives_a_server_that_is_away() {
     let (child, listening) = proxy(&address, &[]);
     for _ in 0..2 {
         let mut client = TcpStream::connect(&listening).unwrap();
-        assert_eq!(client.read(&mut [0]).unwrap_or(0), 0, "the client is told by an end");
+        client.write_all(b"GET / HTTP/1.1\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 502 Bad Gateway\r\n") && answer.contains("Connection refused"),
+            "{answer}"
+        );
     }
     assert_eq!(interrupt(child).0, Some(130));
     let (code, _, error) = told(&wsinspect(&["proxy", &listening, "ftp://x"]).output().unwrap());
     assert_eq!(
         (code, error.as_str()),
-        (Some(3), "wsinspect: ftp://x: only ws://, wss://, http:// and https:// are understood\n")
+        (Some(2), "wsinspect: ftp://x: only ws://, wss://, http:// and https:// are understood\n")
     );
 }
 
@@ -226,7 +236,7 @@ fn a_recording_that_is_cut_off_or_wrong_is_shown_up_to_there_and_told() {
     assert_eq!(code, Some(9));
     assert!(out.contains("\"hi\""), "what is there is shown: {out}");
     assert!(
-        error.starts_with(&format!("wsinspect: {name}:3: EOF while parsing")) && error.lines().count() == 1,
+        error.starts_with(&format!("wsinspect: {name}:3: the line is cut off")) && error.lines().count() == 1,
         "{error}"
     );
     std::fs::write(&file, "{\"v\":2,\"ev\":\"frame\",\"conn\":1,\"ts\":\"2026-01-01T00:00:00Z\",\"t\":0}\n").unwrap();
@@ -261,4 +271,69 @@ fn a_message_of_a_gibibyte_passes_and_is_shown_in_bounded_memory() {
     drop(client);
     let (_, out, _) = interrupt(child);
     assert!(out.contains("1073741824  07 07") && out.contains("and 1073741568 bytes more"), "{out}");
+}
+
+/// A server that never pauses, until the client has gone.
+fn flooding() -> String {
+    server(|mut stream| {
+        let request = request(&mut stream);
+        stream.write_all(&response(&request)).unwrap();
+        let many = [0x81, 1, b'a'].repeat(10_000);
+        while stream.write_all(&many).is_ok() {}
+    })
+}
+
+#[test]
+fn a_server_that_never_pauses_keeps_nothing_that_is_due_from_being_done() {
+    let limits = ["--connect-timeout", "300ms", "--hide-control", "--opcode", "2"];
+    let (code, _, error) = connect(&flooding(), &[&["--duration", "200ms"][..], &limits].concat());
+    assert_eq!((code, error.as_str()), (Some(7), "wsinspect: the server does not answer our close frame\n"));
+    let (_, out, _) = connect(&flooding(), &["--count", "5", "--connect-timeout", "300ms"]);
+    assert_eq!(out.matches("<-- text").count(), 5, "no more are shown than were asked for");
+    let child = wsinspect(&["connect", &format!("ws://{}", flooding()), "--opcode", "2"]).spawn().unwrap();
+    thread::park_timeout(std::time::Duration::from_millis(300));
+    assert_eq!(interrupt(child).0, Some(130));
+}
+
+#[test]
+fn an_answer_to_our_own_ping_is_no_news_and_our_own_close_code_no_failure() {
+    let (child, url) = crate::run::listen(&["--echo"]);
+    let address = url.trim_start_matches("ws://");
+    let pinging = ["-x", "a", "--ping-interval", "20ms", "--linger", "200ms", "--close", "4001:enough"];
+    let (code, out, error) = connect(address, &pinging);
+    assert_eq!((code, error.as_str()), (Some(0), ""));
+    assert!(out.matches("<-- pong").count() > 2, "{out}");
+    interrupt(child);
+}
+
+#[test]
+fn a_file_that_is_missing_is_told_before_anything_is_connected_to() {
+    let (code, out, error) = connect("127.0.0.1:1", &["-x", "@/nowhere"]);
+    assert_eq!((code, out.as_str()), (Some(9), ""));
+    assert!(error.starts_with("wsinspect: /nowhere: No such file"), "{error}");
+}
+
+#[test]
+fn a_line_that_cannot_be_sent_is_told_when_what_was_on_its_way_has_come() {
+    let (child, url) = crate::run::listen(&["--echo"]);
+    let mut command = wsinspect(&[&url, "--time", "none", "--input", "jsonl", "--linger", "200ms"]);
+    let mut running = command.stdin(Stdio::piped()).spawn().unwrap();
+    running.stdin.take().unwrap().write_all(b"{\"text\":\"a\"}\n{\"text\":1}\n").unwrap();
+    let (code, out, error) = told(&running.wait_with_output().unwrap());
+    assert_eq!(code, Some(9));
+    assert!(out.contains("<-- text") && out.contains("was answered"), "{out}");
+    assert!(error.starts_with("wsinspect: standard input:2: this is not one of {\"text\""), "{error}");
+    interrupt(child);
+}
+
+#[test]
+fn a_redirect_says_where_to() {
+    let address = server(|mut stream| {
+        request(&mut stream);
+        stream.write_all(b"HTTP/1.1 302 Found\r\nLocation: ws://other/\r\nContent-Length: 0\r\n\r\n").unwrap();
+        stream.read_to_end(&mut Vec::new()).unwrap();
+    });
+    let (code, _, error) = connect(&address, &[]);
+    assert_eq!(code, Some(5));
+    assert!(error.ends_with(": the server answers 302 Found, and refers to ws://other/\n"), "{error}");
 }

@@ -331,6 +331,59 @@ fn a_server_that_never_gets_ready_is_given_up_and_the_old_one_stays() {
 }
 
 #[test]
+fn a_change_while_it_builds_begins_the_build_anew_and_what_comes_of_it_is_one() {
+    let fixture = Fixture::new();
+    let mut watch = Watch::start(&fixture, &["--no-serve"]);
+    watch.says("built");
+    fixture.write("build.rs", "fn main() { std::thread::park_timeout(std::time::Duration::from_secs(60)) }\n");
+    watch.says("building");
+    fixture.write("build.rs", "fn main() {}\n");
+    watch.says("cancelled");
+    watch.says("built");
+    assert!(!watch.says_meanwhile(Duration::from_millis(400)).contains(&"built".to_owned()));
+}
+
+/// Says that it waits for what the other one has, and fails once it has been let.
+const FAILS_LATE: &str = r#"use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
+fn main() {
+    let name = std::env::var("NOTIFY_SOCKET").unwrap();
+    let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
+    UnixDatagram::unbound().unwrap().send_to_addr(b"STATUS=waiting for the data directory", &address).unwrap();
+    std::thread::park_timeout(std::time::Duration::from_millis(300));
+    std::process::exit(3);
+}
+"#;
+
+#[test]
+fn a_server_that_fails_after_the_old_one_has_made_room_brings_the_last_good_one_back() {
+    let (fixture, data) = (Fixture::new(), TempDir::new().unwrap());
+    let mut watch = Watch::start(&fixture, &["--", "--data", data.path().to_str().unwrap(), "--data-wait", "30"]);
+    let address = watch.ready();
+    fixture.write("src/main.rs", FAILS_LATE);
+    let crashed = watch.says("crashed");
+    assert!(
+        crashed["text"].as_str().unwrap().contains("(exit status: 3); the last good one is run again"),
+        "{crashed}"
+    );
+    assert_eq!(watch.ready(), address);
+}
+
+#[test]
+fn a_server_that_ends_by_itself_is_started_again() {
+    let fixture = Fixture::new();
+    let data = TempDir::new().unwrap();
+    let data = data.path().to_str().unwrap();
+    let mut watch = Watch::start(&fixture, &["--", "--data", data, "--data-wait", "30"]);
+    watch.ready();
+    let served = processes(data).into_iter().find(|pid| *pid != watch.child.id() as i32).unwrap();
+    kill_process(Pid::from_raw(served).unwrap(), Signal::KILL).unwrap();
+    let ended = watch.says("ended");
+    assert!(ended["text"].as_str().unwrap().contains("it is started again in 0.2 s"), "{ended}");
+    watch.ready();
+}
+
+#[test]
 fn by_looking_at_all_files_a_save_is_seen_too() {
     let fixture = Fixture::new();
     let mut watch = Watch::start(&fixture, &["--no-serve", "--poll=100"]);

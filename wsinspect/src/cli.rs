@@ -55,7 +55,10 @@ pub(crate) enum Command {
         shell: Shell,
     },
     /// Print the man page.
-    Man,
+    Man {
+        /// That of a command.
+        command: Option<String>,
+    },
 }
 
 /// What is shown, and how.

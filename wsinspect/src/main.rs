@@ -58,9 +58,20 @@ fn run(command: Command) -> Result<Outcome, Failure> {
             clap_complete::generate(shell, &mut Cli::command(), "wsinspect", &mut io::stdout());
             Ok(Outcome::Done)
         }
-        Command::Man => {
-            clap_mangen::Man::new(Cli::command()).render(&mut io::stdout())?;
-            Ok(Outcome::Done)
-        }
+        Command::Man { command } => man(command.as_deref()),
     }
+}
+
+fn man(of: Option<&str>) -> Result<Outcome, Failure> {
+    let mut all = Cli::command();
+    all.build();
+    let page = match of {
+        None => Some(all),
+        Some(name) => {
+            all.find_subcommand(name).map(|command| command.clone().name(format!("wsinspect-{name}").leak() as &str))
+        }
+    };
+    let unknown = || Failure::Usage(format!("there is no command {:?}", of.unwrap_or_default()));
+    clap_mangen::Man::new(page.ok_or_else(unknown)?).render(&mut io::stdout())?;
+    Ok(Outcome::Done)
 }

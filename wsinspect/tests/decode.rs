@@ -94,4 +94,7 @@ fn the_help_says_it_all() {
 fn completions_and_the_man_page_come_from_the_flags() {
     assert!(run(&["completions", "bash"], b"").1.contains("--max-payload"));
     assert!(run(&["man"], b"").1.contains("decode"));
+    let page = run(&["man", "connect"], b"").1;
+    assert!(page.contains("wsinspect\\-connect") && page.contains("\\-\\-until"), "{page}");
+    assert_eq!(run(&["man", "nothing"], b"").0, Some(2));
 }

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::process::Stdio;
+use std::process::{Child, Stdio};
 use std::thread;
 
 use crate::run::{
@@ -246,6 +246,13 @@ fn a_recording_that_is_cut_off_or_wrong_is_shown_up_to_there_and_told() {
     assert_eq!(wsinspect(&["show", "/nowhere"]).output().unwrap().status.code(), Some(9));
 }
 
+/// The most memory that a process has had, in KiB.
+fn peak(child: &Child) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
 #[test]
 fn a_message_of_a_gibibyte_passes_and_is_shown_in_bounded_memory() {
     const LENGTH: u64 = 1 << 30;
@@ -264,10 +271,7 @@ fn a_message_of_a_gibibyte_passes_and_is_shown_in_bounded_memory() {
     while came < LENGTH {
         came += client.read(&mut buffer).unwrap() as u64;
     }
-    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap().trim().trim_end_matches(" kB");
-    let peak: u64 = peak.parse().unwrap();
-    assert!(peak < 64 * 1024, "{peak} KiB");
+    assert!(peak(&child) < 64 * 1024, "{} KiB", peak(&child));
     drop(client);
     let (_, out, _) = interrupt(child);
     assert!(out.contains("1073741824  07 07") && out.contains("and 1073741568 bytes more"), "{out}");
@@ -291,7 +295,8 @@ fn a_server_that_never_pauses_keeps_nothing_that_is_due_from_being_done() {
     let (_, out, _) = connect(&flooding(), &["--count", "5", "--connect-timeout", "300ms"]);
     assert_eq!(out.matches("<-- text").count(), 5, "no more are shown than were asked for");
     let child = wsinspect(&["connect", &format!("ws://{}", flooding()), "--opcode", "2"]).spawn().unwrap();
-    thread::park_timeout(std::time::Duration::from_millis(300));
+    thread::park_timeout(std::time::Duration::from_millis(500));
+    assert!(peak(&child) < 64 * 1024, "an endless stream, {} KiB", peak(&child));
     assert_eq!(interrupt(child).0, Some(130));
 }
 

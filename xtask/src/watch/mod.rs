@@ -453,11 +453,19 @@ impl Watch<'_> {
         let Some(listener) = &self.listener else { return Ok(()) };
         self.number += 1;
         let mut arguments = vec!["--listen".to_owned(), "systemd".into()];
-        if self.flags.arguments.is_empty() && self.flags.package == "inkwire" {
-            arguments.extend(["--data".into(), self.root.join("target/watch/boards").display().to_string()]);
-        }
-        if self.flags.package == "inkwire" {
-            arguments.extend(["--data-wait".into(), (self.ready() + END).as_secs().to_string()]);
+        let says = |flag: &str| {
+            self.flags
+                .arguments
+                .iter()
+                .any(|it| it == flag || it.strip_prefix(flag).is_some_and(|rest| rest.starts_with('=')))
+        };
+        // Boards of its own, and patience until the server before has let go of them. Another package has other flags.
+        let boards = self.root.join("target/watch/boards").display().to_string();
+        let patience = (self.ready() + END).as_secs().to_string();
+        for (flag, value) in [("--data", boards), ("--data-wait", patience)] {
+            if self.flags.package == "inkwire" && !says(flag) {
+                arguments.extend([flag.to_owned(), value]);
+            }
         }
         arguments.extend(self.flags.arguments.iter().cloned());
         let start =

@@ -37,7 +37,11 @@ impl Files {
             };
             let watcher: Box<dyn Watcher + Send> = match poll {
                 None => Box::new(RecommendedWatcher::new(tell, Config::default())?),
-                Some(interval) => Box::new(PollWatcher::new(tell, Config::default().with_poll_interval(interval))?),
+                Some(interval) => {
+                    // Times of files may be no finer than a second.
+                    let config = Config::default().with_poll_interval(interval).with_compare_contents(true);
+                    Box::new(PollWatcher::new(tell, config)?)
+                }
             };
             let (ignored, polls) = (ignored.clone(), poll.is_some());
             let mut files = Self { watcher, root: root.to_owned(), ignored, polls };

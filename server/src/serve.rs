@@ -125,7 +125,7 @@ async fn stop(
     site.rooms.flush_all();
     let rooms = site.rooms.clone();
     let unwritten = smol::unblock(move || disk.map_or(0, |disk| close(&rooms, &disk, drain))).await;
-    // Last: the disk is another server's by now, and what it is that somebody asks needs none.
+    // Last: the disk is another server's by now, and no board is opened any more.
     site.all_answered(ANSWERS).await;
     tracing::info!(left = site.connections.count(), "stopped");
     if unwritten > 0 {

@@ -252,6 +252,9 @@ impl Site {
         let reply = match route(self.base_path.strip(&head.path)) {
             Route::NewBoard => Reply::redirect(&format!("b/{}", BoardName::unguessable())),
             Route::Board(Ok(_)) => self.page(head),
+            Route::BoardSocket(_) if self.stopping.load(Ordering::Relaxed) => {
+                Reply::text(StatusCode::ServiceUnavailable, "the server stops").header("retry-after", "1")
+            }
             Route::BoardSocket(Ok(name)) => match upgrade(head, &Encoding::SUBPROTOCOLS, &self.allowed_origins) {
                 Ok(upgrade) => return Answer::Join(upgrade, name),
                 Err(error) => error.reply(),

@@ -25,7 +25,8 @@ impl Wakeup {
     /// The task is in its turn, and will [arm](Self::arm) and look at everything once more before that ends: nobody needs
     /// to wake it.
     pub(crate) fn disarm(&self) {
-        self.is_armed.store(false, Ordering::Release);
+        // Not a plain store: what somebody did who found it disarmed must be seen behind the next arming.
+        self.is_armed.swap(false, Ordering::AcqRel);
     }
 
     /// From here on whoever wakes the task gives it another turn. What was to be known before is looked at after this.

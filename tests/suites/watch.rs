@@ -344,12 +344,10 @@ fn a_change_while_it_builds_begins_the_build_anew_and_what_comes_of_it_is_one() 
 }
 
 /// Says that it waits for what the other one has, and fails once it has been let.
-const FAILS_LATE: &str = r#"use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
-fn main() {
-    let name = std::env::var("NOTIFY_SOCKET").unwrap();
-    let address = SocketAddr::from_abstract_name(&name[1..]).unwrap();
-    UnixDatagram::unbound().unwrap().send_to_addr(b"STATUS=waiting for the data directory", &address).unwrap();
+const FAILS_LATE: &str = r#"fn main() {
+    let path = std::env::var("NOTIFY_SOCKET").unwrap();
+    let socket = std::os::unix::net::UnixDatagram::unbound().unwrap();
+    socket.send_to(b"STATUS=waiting for the data directory", path).unwrap();
     std::thread::park_timeout(std::time::Duration::from_millis(300));
     std::process::exit(3);
 }
@@ -459,8 +457,12 @@ fn on_a_terminal_keys_do_what_the_help_says() {
     says("the program is the same");
     presses("p");
     says("paused");
+    fixture.version("while it was paused");
+    thread::park_timeout(Duration::from_millis(300));
     presses("p");
     says("goes on");
+    says("src/main.rs changed");
+    says("ready in ");
     presses("t");
     says("test passed");
     presses("q");
@@ -527,6 +529,10 @@ fn once_builds_starts_sees_that_it_is_ready_and_stops() {
     let mut watch = Watch::start(&fixture, &["--once", "--", "--data", ":memory:"]);
     watch.says("ready");
     assert_eq!(watch.ends(), Some(0));
+    fixture.write("src/lib.rs", "#[test]\nfn fails() { assert_eq!(1, 2) }\n");
+    let mut watch = Watch::start(&fixture, &["--once", "--no-serve", "--test"]);
+    watch.says("checked");
+    assert_eq!(watch.ends(), Some(1), "it waits for its tests, and says how they went");
     fixture.write("src/main.rs", "fn main() { nonsense }\n");
     let mut watch = Watch::start(&fixture, &["--once", "--no-serve"]);
     watch.says("failed");

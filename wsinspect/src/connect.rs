@@ -23,7 +23,7 @@ use crate::cli::{Bytes, Connect};
 use crate::failure::{Failure, Outcome};
 use crate::input::{self, Line};
 use crate::output::Output;
-use crate::peer::{Came, MOST_UNSENT, Peer, request, target};
+use crate::peer::{Came, MOST_UNSENT, Peer, request, target, unless_interrupted};
 use crate::route;
 
 /// The first pause before connecting again, and the longest.
@@ -65,12 +65,18 @@ pub(crate) fn run(flags: &Connect) -> Result<Outcome, Failure> {
         let (mut number, mut left, mut pause) = (1, flags.reconnect.unwrap_or(0), PAUSES.0);
         loop {
             let conversation = async {
-                let client = Peer::connect(&flags.reach, &target, flags.look.limits(), number).await?;
+                let connecting = Peer::connect(&flags.reach, &target, flags.look.limits(), number);
+                let Some(client) = unless_interrupted(&mut signals, connecting).await else {
+                    return Ok(Outcome::Interrupted);
+                };
+                let client = client?;
                 let mut conversation = Conversation::new(flags, client, &mut output, (&mut waited, begun));
                 conversation.hold((&head, &target), (&first, &lines), &mut signals).await
             };
             let result = conversation.await;
-            let is_lost = matches!(result, Err(Failure::Unreachable(_) | Failure::Abnormal(_)));
+            // What takes too long before it is open cannot be made.
+            let is_late = matches!(result, Err(Failure::TimeOut(_))) && !waited.is_opened;
+            let is_lost = is_late || matches!(result, Err(Failure::Unreachable(_) | Failure::Abnormal(_)));
             if !is_lost || left == 0 || waited.is_reached {
                 return ended(result, output);
             }
@@ -81,7 +87,9 @@ pub(crate) fn run(flags: &Connect) -> Result<Outcome, Failure> {
                 eprintln!("wsinspect: {failure}; connecting again in {pause:?}");
             }
             output.flush()?;
-            Timer::after(pause).await;
+            if unless_interrupted(&mut signals, Timer::after(pause)).await.is_none() {
+                return ended(Ok(Outcome::Interrupted), output);
+            }
             (number, left, pause) = (number + 1, left - 1, (pause * 2).min(PAUSES.1));
         }
     })
@@ -156,7 +164,10 @@ impl<'a> Conversation<'a> {
     ) -> Result<Outcome, Failure> {
         let reach = &self.flags.reach;
         let late = route::late(reach, target);
-        let (told, result) = self.client.shake_hands(head, reach.connect_timeout, late).await;
+        let shaking = self.client.shake_hands(head, reach.connect_timeout, late);
+        let Some((told, result)) = unless_interrupted(signals, shaking).await else {
+            return Ok(Outcome::Interrupted);
+        };
         if let Err(failure) = result {
             self.show(&told)?;
             return Err(failure.about(&visible(&self.flags.url)));
@@ -211,10 +222,6 @@ impl<'a> Conversation<'a> {
 
     async fn next(&mut self, lines: &Receiver<Line>, signals: &mut Signals) -> Next {
         let due = self.due();
-        // A server that never pauses must not keep what is due from being done.
-        if due.is_some_and(|due| due <= Instant::now()) {
-            return Next::Came(Came::Late);
-        }
         // Of a server that does not read no more is taken to send.
         let takes_lines = !self.waited.input_ended && self.closing.is_none() && self.client.unsent() < MOST_UNSENT;
         let line = async {

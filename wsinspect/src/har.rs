@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::frame::{Frame, Header, LengthForm, Opcode};
 use crate::handshake::{Head, check};
-use crate::json::{Recorded, Stamp};
+use crate::json::{Recorded, Stamp, bounded};
 use crate::lint::Sender;
 use crate::message::Message;
 use crate::tap::Handshake;
@@ -51,7 +51,7 @@ impl Entry {
         let Handshake { request, response, .. } = &self.handshake;
         let milliseconds = |duration: Duration| duration.as_micros() as f64 / 1e3;
         let (wait, all) = (milliseconds(self.stamp.since), milliseconds(self.ended.max(self.stamp.since)));
-        let begun = self.stamp.at - self.stamp.since;
+        let begun = self.stamp.at.checked_sub(self.stamp.since).unwrap_or(SystemTime::UNIX_EPOCH);
         let query = self.url.split_once('?').map_or("", |(_, query)| query.split('#').next().unwrap_or(query));
         let pairs = query.split('&').filter(|pair| !pair.is_empty());
         let query: Vec<Value> = pairs
@@ -217,9 +217,9 @@ pub fn read(reader: impl std::io::Read) -> Result<Vec<(Stamp, Recorded)>, HarErr
 }
 
 fn entry_events(entry: Read, connection: u64, all: &mut Vec<(Stamp, Recorded)>) -> Result<(), HarError> {
-    let begun = humantime::parse_rfc3339_weak(entry.started_date_time.trim_end_matches("+00:00"))?;
+    let begun = moment(&entry.started_date_time)?;
     let stamp = |since: f64| {
-        let since = Duration::try_from_secs_f64(since).unwrap_or_default();
+        let since = bounded(Duration::try_from_secs_f64(since).unwrap_or_default());
         Stamp { connection, at: begun + since, since }
     };
     let url = entry.request.url.clone();
@@ -251,6 +251,18 @@ fn entry_events(entry: Read, connection: u64, all: &mut Vec<(Stamp, Recorded)>) 
     let is_told = all.iter().any(|(stamp, recorded)| stamp.connection == connection && is_close(recorded));
     all.push((stamp(entry.time / 1e3), if is_told { Recorded::Closed } else { Recorded::Over }));
     Ok(())
+}
+
+/// A moment with whatever offset from UTC (RFC 3339 section 5.6).
+fn moment(text: &str) -> Result<SystemTime, humantime::TimestampError> {
+    let offset =
+        text.get(text.len().saturating_sub(6)..).filter(|end| end.starts_with(['+', '-']) && end.is_char_boundary(3));
+    let Some(offset) = offset else { return humantime::parse_rfc3339_weak(text) };
+    let local = humantime::parse_rfc3339_weak(&text[..text.len() - 6])?;
+    let part = |from: usize| offset.get(from..from + 2).and_then(|part| part.parse::<u64>().ok()).unwrap_or(0);
+    let distance = Duration::from_secs((part(1) * 60 + part(4)) * 60);
+    let moved = if offset.starts_with('+') { local.checked_sub(distance) } else { local.checked_add(distance) };
+    Ok(moved.unwrap_or(local))
 }
 
 fn is_close(recorded: &Recorded) -> bool {
@@ -354,6 +366,26 @@ mod tests {
         assert_eq!(*two, Recorded::Frame(Sender::Server, whole(Sender::Server, Opcode::BINARY, vec![0, 1, 2, 0xff])));
         assert!(stamp.since.abs_diff(Duration::from_micros(3100)) < Duration::from_millis(1), "{stamp:?}");
         assert_eq!(ended.since, Duration::from_micros(12_500));
+    }
+
+    #[test]
+    fn moments_of_any_offset_are_the_same_one() {
+        let utc = moment("2009-04-16T11:07:25.123Z").unwrap();
+        assert_eq!(moment("2009-04-16T12:07:25.123+01:00").unwrap(), utc);
+        assert_eq!(moment("2009-04-16T05:37:25.123-05:30").unwrap(), utc);
+        assert!(moment("yesterday").is_err());
+    }
+
+    #[test]
+    fn no_time_is_too_large() {
+        for time in ["1e19", "1e300", "-5", "1e12"] {
+            let har = text().replace("1767323045.0031", time).replace("12.5", time);
+            let all = read(har.as_bytes()).unwrap();
+            assert!(
+                all.iter().all(|(stamp, _)| !humantime::format_rfc3339_micros(stamp.at).to_string().is_empty()),
+                "{time}"
+            );
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use jaq_core::{Compiler, Ctx, Filter, Vars, unwrap_valr};
 use jaq_json::{Val, read};
 use serde_json::Value;
 
-/// Results of one message; more are left out, also of an expression that has no end.
+/// Results of one message; more are left out.
 const MOST: usize = 1000;
 
 /// An expression, ready to be run.

@@ -208,7 +208,7 @@ impl Writer {
         }
         let Some(place) = seen.place else { return };
         let open = &mut counts.open[dir as usize];
-        *open = if place.fragment == 1 { (1, frame.came) } else { (open.0 + 1, open.1 + frame.came) };
+        *open = if place.fragment == 1 { (1, frame.came) } else { (open.0 + 1, open.1.saturating_add(frame.came)) };
         if !place.is_last {
             return;
         }
@@ -361,6 +361,12 @@ struct Kind {
     t: f64,
 }
 
+/// A time since the connection was made, as a recording says it: nobody records for a hundred years, and no sum of moments
+/// is to overflow.
+pub fn bounded(since: Duration) -> Duration {
+    since.min(Duration::from_secs(100 * 365 * 24 * 60 * 60))
+}
+
 /// Reads a line back; `None` for one that follows from the others, or is not known.
 ///
 /// # Errors
@@ -370,7 +376,7 @@ pub fn read(line: &str) -> Result<Option<(Stamp, Recorded)>, JsonError> {
     if v != VERSION {
         return Err(JsonError::Version(v));
     }
-    let since = Duration::try_from_secs_f64(t).unwrap_or_default();
+    let since = bounded(Duration::try_from_secs_f64(t).unwrap_or_default());
     let stamp = Stamp { connection: conn, at: humantime::parse_rfc3339(&ts)?, since };
     let recorded = match ev.as_str() {
         "handshake" => {

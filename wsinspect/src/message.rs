@@ -104,11 +104,11 @@ impl Assembly {
             frames: 0,
         });
         message.frames += 1;
-        message.wire += length;
+        message.wire = message.wire.saturating_add(length);
         match inflated {
             Some(inflated) => (message.data, message.length) = (inflated.kept.clone(), inflated.length),
             None => {
-                message.length += length;
+                message.length = message.length.saturating_add(length);
                 let room = self.keep - message.data.len().min(self.keep);
                 // What stands behind bytes that are missing is no part of what is kept.
                 if message.length - length == message.data.len() as u64 {

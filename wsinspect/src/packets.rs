@@ -39,21 +39,15 @@ pub fn read(file: impl Read + Send, each: &mut dyn FnMut(Stamp, Recorded)) -> Re
     let format = |error: &dyn std::fmt::Debug| PacketsError::Format(format!("{error:?}"));
     let mut reader = create_reader(BUFFER, file).map_err(|error| format(&error))?;
     let (mut flows, mut interfaces) = (Flows::default(), Vec::new());
-    let mut is_empty_read = false;
     loop {
         match reader.next() {
             Ok((length, block)) => {
-                is_empty_read = false;
                 packet(&block, &mut interfaces, &mut flows, each)?;
                 reader.consume(length);
             }
             Err(PcapError::Eof) => break,
-            // A block that no refilling completes is cut off.
-            Err(PcapError::Incomplete(_)) if !is_empty_read => {
-                is_empty_read = true;
-                reader.refill().map_err(|error| format(&error))?;
-            }
-            Err(PcapError::Incomplete(_)) => return Err(PacketsError::Format("it is cut off".into())),
+            // Where there is nothing more to read, the next answer is that it is cut off.
+            Err(PcapError::Incomplete(_)) => reader.refill().map_err(|error| format(&error))?,
             Err(PcapError::UnexpectedEof) => return Err(PacketsError::Format("it is cut off".into())),
             Err(error) => return Err(format(&error)),
         }
@@ -80,7 +74,7 @@ fn packet(
         PcapBlockOwned::NG(Block::SectionHeader(_)) => interfaces.clear(),
         PcapBlockOwned::NG(Block::InterfaceDescription(interface)) => interfaces.push(Interface {
             link: interface.linktype,
-            offset: u64::try_from(interface.if_tsoffset).unwrap_or(0),
+            offset: u64::from(u32::try_from(interface.if_tsoffset).unwrap_or(0)),
             resolution: interface.ts_resolution().unwrap_or(1_000_000),
         }),
         PcapBlockOwned::NG(Block::EnhancedPacket(packet)) => {
@@ -234,8 +228,12 @@ impl Way {
             let known = usize::try_from(-ahead).unwrap_or(0);
             if let Some(fresh) = segment.payload.get(known..).filter(|fresh| !fresh.is_empty()) {
                 let place = (place + known as i64) as u64;
-                self.bytes += fresh.len();
-                self.waiting.insert(place, fresh.to_vec());
+                let known = self.waiting.entry(place).or_default();
+                // Of two at one place the longer one has the other in it.
+                if fresh.len() > known.len() {
+                    self.bytes += fresh.len() - known.len();
+                    *known = fresh.to_vec();
+                }
             }
         }
         if segment.fin {
@@ -322,7 +320,7 @@ mod tests {
         let segment = |sequence, payload| Segment { syn: false, ack: true, fin: false, rst: false, sequence, payload };
         let (mut way, mut came) = (Way { next: Some(u32::MAX - 1), ..Way::default() }, Vec::new());
         let at = |offset: u32| (u32::MAX - 1).wrapping_add(offset);
-        for (offset, payload) in [(3, &b"defg"[..]), (0, b"ab"), (0, b"abc"), (1, b"bcd"), (7, b"h")] {
+        for (offset, payload) in [(3, &b"d"[..]), (3, &b"defg"[..]), (0, b"ab"), (0, b"abc"), (1, b"bcd"), (7, b"h")] {
             way.push(&segment(at(offset), payload), &mut |bytes| came.extend(bytes));
         }
         assert_eq!(came, b"abcdefgh");

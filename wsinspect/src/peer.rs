@@ -1,6 +1,9 @@
 //! One connection of ours, as its client or its server: what is sent, what comes, and what both look like to the inspector.
 
+use std::future::Future;
 use std::time::{Duration, Instant, SystemTime};
+
+use async_signal::Signals;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -8,6 +11,7 @@ use smol::Timer;
 use smol::channel::{Receiver, Sender as Channel, bounded, unbounded};
 use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use smol::stream::StreamExt;
 use wsinspect::deflate::Deflater;
 use wsinspect::frame::{Frame, Opcode};
 use wsinspect::handshake::Head;
@@ -55,6 +59,15 @@ pub(crate) enum Came {
     Late,
 }
 
+/// Something that is done, unless a signal comes before it is.
+pub(crate) async fn unless_interrupted<T>(signals: &mut Signals, act: impl Future<Output = T>) -> Option<T> {
+    let interrupted = async {
+        signals.next().await;
+        None
+    };
+    async { Some(act.await) }.or(interrupted).await
+}
+
 /// Where a URL leads.
 pub(crate) fn target(url: &str) -> Result<Target, Failure> {
     Target::parse(url).map_err(|error| Failure::Usage(format!("{}: {error}", visible(url))))
@@ -88,6 +101,11 @@ pub(crate) fn request(ask: &Ask, target: &Target) -> Result<Head, Failure> {
         if !value.trim().is_empty() {
             headers.push(pair(name.trim(), value.trim()));
         }
+    }
+    if let Some((name, _)) =
+        headers.iter().find(|(name, value)| [name, value].iter().any(|it| it.contains(['\r', '\n'])))
+    {
+        return Err(Failure::Usage(format!("{name:?} has a line break in it; a header is one line")));
     }
     Ok(Head { line: format!("GET {} HTTP/1.1", target.path), headers })
 }
@@ -151,13 +169,13 @@ impl Peer {
                             is_open = true;
                         }
                         Some(refusal) => {
-                            refused = Some(refusal.to_string());
+                            refused = Some(visible(&refusal.to_string()));
                             // A server that keeps the connection for a next request says by no end that its body has one.
                             self.end();
                             deadline = Instant::now() + BODY_PATIENCE;
                         }
                     },
-                    Event::NotHttp { error, .. } => refused = Some(error.to_string()),
+                    Event::NotHttp { error, .. } => refused = Some(visible(&error.to_string())),
                     _ => {}
                 }
             }
@@ -175,7 +193,8 @@ impl Peer {
 
     fn agree(&mut self, handshake: &Handshake) {
         let deflate = handshake.agreed.deflate.map(|deflate| deflate.of(self.us));
-        self.deflater = deflate.map(|(keeps, window)| Deflater::new(keeps, window));
+        // zlib has no window of 2^8 bytes: messages go without compression then, which is always allowed (RFC 7692 section 6).
+        self.deflater = deflate.filter(|(_, window)| *window > 8).map(|(keeps, window)| Deflater::new(keeps, window));
     }
 
     /// As a server, waits for the request and answers it with what `respond` makes of it; whether that opens the connection.
@@ -204,8 +223,10 @@ impl Peer {
     pub(crate) fn send(&mut self, bytes: Vec<u8>) -> Vec<(Stamp, Event)> {
         let (mut events, stamp) = (Vec::new(), self.stamp());
         self.tap.push(self.us, &bytes, &mut |event| events.push((stamp, event)));
-        // A side that has closed already is noticed in reading.
-        let _ = self.outgoing.try_send(bytes);
+        if !bytes.is_empty() {
+            // A side that has closed already is noticed in reading.
+            let _ = self.outgoing.try_send(bytes);
+        }
         events
     }
 
@@ -236,7 +257,7 @@ impl Peer {
 
     /// Pieces that wait for the other side to read.
     pub(crate) fn unsent(&self) -> usize {
-        self.outgoing.len()
+        if self.outgoing.is_closed() { 0 } else { self.outgoing.len() }
     }
 
     /// Whether nothing waits to be looked at.
@@ -248,6 +269,10 @@ impl Peer {
     pub(crate) async fn next(&mut self, due: Option<Instant>) -> Came {
         if self.is_deaf {
             return Came::End;
+        }
+        // A peer that never pauses must not keep what is due from being done.
+        if due.is_some_and(|due| due <= Instant::now()) {
+            return Came::Late;
         }
         let bytes = async { Some(self.incoming.recv().await.unwrap_or_default()) };
         let bytes = match due {

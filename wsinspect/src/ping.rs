@@ -17,7 +17,7 @@ use wsinspect::tap::{Event, Limits};
 
 use crate::cli::Ping;
 use crate::failure::{Failure, Outcome};
-use crate::peer::{Came, Peer, request, target};
+use crate::peer::{Came, Peer, request, target, unless_interrupted};
 use crate::route;
 
 /// Payloads are of no interest.
@@ -39,9 +39,16 @@ pub(crate) fn run(flags: &Ping) -> Result<Outcome, Failure> {
     let head = request(&flags.ask, &target)?;
     smol::block_on(async {
         let mut signals = Signals::new([Signal::Int, Signal::Term])?;
-        let mut peer = Peer::connect(&flags.reach, &target, LIMITS, 1).await?;
-        let late = route::late(&flags.reach, &target);
-        let (told, result) = peer.shake_hands(&head, flags.reach.connect_timeout, late).await;
+        let opening = async {
+            let mut peer = Peer::connect(&flags.reach, &target, LIMITS, 1).await?;
+            let late = route::late(&flags.reach, &target);
+            let (told, result) = peer.shake_hands(&head, flags.reach.connect_timeout, late).await;
+            Ok::<_, Failure>((peer, told, result))
+        };
+        let Some(opened) = unless_interrupted(&mut signals, opening).await else {
+            return Ok(Outcome::Interrupted);
+        };
+        let (peer, told, result) = opened?;
         result.map_err(|failure| failure.about(&visible(&flags.url)))?;
         let mut pings = Pings { peer, sent: 0, times: Times::default(), waiting: None, has_ended: false, closed: None };
         pings.take(&told)?;

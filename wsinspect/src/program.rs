@@ -51,7 +51,11 @@ impl Program {
         let begun = Instant::now();
         let status = loop {
             match child.try_wait().map_err(failed)? {
-                Some(status) => break status,
+                Some(status) => {
+                    // What it has left in the background would hold its standard output.
+                    let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);
+                    break status;
+                }
                 None if begun.elapsed() > PATIENCE => {
                     // With all that the shell has started, which hold its standard output.
                     let _ = kill_process_group(Pid::from_child(&child), Signal::KILL);

@@ -239,8 +239,8 @@ pub(crate) struct Har {
 struct Waiting {
     entry: Entry,
     sides: [Assembly; 2],
-    messages: BufWriter<File>,
-    has_messages: bool,
+    /// Once there are some.
+    messages: Option<BufWriter<File>>,
 }
 
 impl Har {
@@ -252,15 +252,16 @@ impl Har {
     }
 
     /// Writes the entry of a connection that is over.
-    fn end(&mut self, mut waiting: Waiting) -> io::Result<()> {
+    fn end(&mut self, waiting: Waiting) -> io::Result<()> {
         if std::mem::replace(&mut self.has_entries, true) {
             self.file.write_all(b",\n")?;
         }
         self.file.write_all(waiting.entry.begin().as_bytes())?;
-        waiting.messages.flush()?;
-        let messages = waiting.messages.get_mut();
-        messages.rewind()?;
-        io::copy(messages, &mut self.file)?;
+        if let Some(mut messages) = waiting.messages {
+            messages.flush()?;
+            messages.get_mut().rewind()?;
+            io::copy(messages.get_mut(), &mut self.file)?;
+        }
         self.file.write_all(har::ENTRY_END.as_bytes())
     }
 }
@@ -271,8 +272,7 @@ impl Sink for Har {
             let (url, handshake) = (url.unwrap_or_default().to_owned(), handshake.as_ref().clone());
             let entry = Entry { stamp: *stamp, url, handshake, body: Vec::new(), ended: stamp.since };
             let sides = [(); 2].map(|()| Assembly::new(self.keep));
-            let messages = BufWriter::new(tempfile::tempfile()?);
-            self.waiting.insert(stamp.connection, Waiting { entry, sides, messages, has_messages: false });
+            self.waiting.insert(stamp.connection, Waiting { entry, sides, messages: None });
             return Ok(());
         }
         let Some(waiting) = self.waiting.get_mut(&stamp.connection) else { return Ok(()) };
@@ -282,13 +282,17 @@ impl Sink for Har {
                 let side = &mut waiting.sides[usize::from(*sender == Sender::Server)];
                 let message = side.push(frame, seen.place, seen.inflated.as_ref());
                 if let Some(message) = message.filter(|it| self.has_control || !it.opcode.is_control()) {
-                    let comma = if std::mem::replace(&mut waiting.has_messages, true) { ",\n" } else { "\n" };
-                    waiting.messages.write_all(comma.as_bytes())?;
-                    waiting.messages.write_all(har::message(stamp, *sender, &message).as_bytes())?;
+                    let text = har::message(stamp, *sender, &message);
+                    match &mut waiting.messages {
+                        Some(messages) => write!(messages, ",\n{text}")?,
+                        None => write!(waiting.messages.insert(BufWriter::new(tempfile::tempfile()?)), "\n{text}")?,
+                    }
                 }
             }
-            Event::Body(body) => waiting.entry.body.clone_from(body),
-            Event::Closed(_) => {
+            Event::Body(_) | Event::Closed(_) => {
+                if let Event::Body(body) = event {
+                    waiting.entry.body.clone_from(body);
+                }
                 if let Some(waiting) = self.waiting.remove(&stamp.connection) {
                     self.end(waiting)?;
                 }

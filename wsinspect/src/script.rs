@@ -448,11 +448,15 @@ fn path(line: &mut Line<'_>) -> Result<JsonPath, ScriptError> {
 
 /// The step that makes a connection like one that was recorded.
 pub fn connect_step(number: u64, url: &str, handshake: &Handshake) -> String {
+    let has_control = |text: &str| text.contains(char::is_control);
+    let url = if has_control(url) { "ws://-" } else { url };
     let mut step = format!("connect {} = {url}\n", name(number));
     let request = &handshake.request;
-    let offered = request.tokens("Sec-WebSocket-Protocol").map(|name| format!("  subprotocol {name}\n"));
-    step.extend(offered);
-    step.extend(request.get("Origin").map(|origin| format!("  origin {origin}\n")));
+    // Of what somebody else has recorded no line becomes two.
+    let offered = request.tokens("Sec-WebSocket-Protocol").filter(|name| !has_control(name));
+    step.extend(offered.map(|name| format!("  subprotocol {name}\n")));
+    let origin = request.get("Origin").filter(|origin| !has_control(origin));
+    step.extend(origin.map(|origin| format!("  origin {origin}\n")));
     if handshake.response.status() != 101 {
         step.push_str(&format!("  status {}\n", handshake.response.status()));
     }

@@ -14,6 +14,8 @@ use crate::tap::Event;
 
 /// Round trips, in microseconds; a longer one counts as a minute.
 const LONGEST: u64 = 60_000_000;
+/// Longest payload of a ping (RFC 6455 section 5.5).
+const LONGEST_PING: usize = 125;
 /// Pings that may wait for their pongs.
 const MOST_PINGS: usize = 1024;
 
@@ -93,16 +95,16 @@ impl Stats {
                 let is_server = *sender == Sender::Server;
                 let way = &mut self.ways[usize::from(is_server)];
                 way.frames += 1;
-                way.wire += frame.header.size() as u64 + frame.came;
+                way.wire = way.wire.saturating_add(frame.header.size() as u64).saturating_add(frame.came);
                 self.violations += seen.broken.len() as u64;
                 let open = self.open.entry((stamp.connection, is_server)).or_default();
                 if let Some(place) = seen.place {
-                    *open = if place.fragment == 1 { frame.came } else { *open + frame.came };
+                    *open = if place.fragment == 1 { frame.came } else { open.saturating_add(frame.came) };
                     way.messages += u64::from(place.is_last);
                 }
                 if let Some(message) = &seen.inflated {
-                    way.inflated += message.length;
-                    way.deflated += *open;
+                    way.inflated = way.inflated.saturating_add(message.length);
+                    way.deflated = way.deflated.saturating_add(*open);
                 }
                 self.round_trip(stamp, is_server, frame.header.opcode, &frame.payload);
             }
@@ -115,7 +117,11 @@ impl Stats {
     }
 
     fn round_trip(&mut self, stamp: &Stamp, is_server: bool, opcode: Opcode, payload: &[u8]) {
-        if opcode == Opcode::PING && self.pings.len() < MOST_PINGS {
+        if opcode == Opcode::PING && payload.len() <= LONGEST_PING {
+            if self.pings.len() == MOST_PINGS {
+                // Whoever answers none of so many answers none.
+                self.pings.clear();
+            }
             self.pings.insert((stamp.connection, is_server, payload.to_vec()), stamp.since);
         } else if opcode == Opcode::PONG
             && let Some(sent) = self.pings.remove(&(stamp.connection, !is_server, payload.to_vec()))

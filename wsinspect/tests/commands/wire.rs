@@ -332,6 +332,24 @@ fn a_line_that_cannot_be_sent_is_told_when_what_was_on_its_way_has_come() {
 }
 
 #[test]
+fn an_interrupt_is_heeded_while_it_waits_for_a_server_too() {
+    let (accepted, is_accepted) = std::sync::mpsc::channel();
+    let silent = server(move |mut stream| {
+        request(&mut stream);
+        accepted.send(()).unwrap();
+        let _ = stream.read_to_end(&mut Vec::new());
+    });
+    let child = wsinspect(&["connect", &format!("ws://{silent}"), "--connect-timeout", "1h"]).spawn().unwrap();
+    is_accepted.recv().unwrap();
+    assert_eq!(interrupt(child).0, Some(130));
+    let mut child = wsinspect(&["connect", "ws://127.0.0.1:1", "--reconnect=100"]).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(child.stderr.as_mut().unwrap()).read_line(&mut line).unwrap();
+    assert!(line.contains("connecting again"), "{line}");
+    assert_eq!(interrupt(child).0, Some(130));
+}
+
+#[test]
 fn a_redirect_says_where_to() {
     let address = server(|mut stream| {
         request(&mut stream);

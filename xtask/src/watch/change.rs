@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use notify::EventKind;
-use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind};
+use notify::event::{AccessKind, AccessMode, CreateKind, ModifyKind, RenameMode};
 
 /// What a changed file asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,8 +25,8 @@ pub(super) enum Said {
     Nothing,
     /// Something in these files has changed.
     Changed,
-    /// A folder is new: what was put into it before it is watched was told by nobody.
-    NewFolder,
+    /// It is new, and where it is a folder, what was put into it before it is watched was told by nobody.
+    New,
 }
 
 /// What a kind of event says.
@@ -34,7 +34,9 @@ pub(super) fn said(kind: EventKind, polls: bool) -> Said {
     match kind {
         EventKind::Access(AccessKind::Close(AccessMode::Write)) => Said::Changed,
         EventKind::Access(_) => Said::Nothing,
-        EventKind::Create(CreateKind::Folder | CreateKind::Any | CreateKind::Other) => Said::NewFolder,
+        // What was moved here may be a folder too.
+        EventKind::Create(CreateKind::Folder | CreateKind::Any | CreateKind::Other)
+        | EventKind::Modify(ModifyKind::Name(RenameMode::To | RenameMode::Both)) => Said::New,
         // Of a touched or a changed mode nothing becomes another program. A poller tells content in no other way.
         EventKind::Modify(ModifyKind::Metadata(_)) if !polls => Said::Nothing,
         _ => Said::Changed,
@@ -73,7 +75,7 @@ fn is_dropping(name: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use notify::event::{DataChange, MetadataKind, RemoveKind, RenameMode};
+    use notify::event::{DataChange, MetadataKind, RemoveKind};
 
     use super::*;
 
@@ -115,8 +117,8 @@ mod tests {
             ],
             &[Modify(ModifyKind::Name(RenameMode::From)), Create(CreateKind::File), Remove(RemoveKind::File)],
         ];
-        assert!(saves.concat().iter().all(|kind| said(*kind, false) == Said::Changed));
-        assert_eq!(said(Create(CreateKind::Folder), false), Said::NewFolder);
+        assert!(saves.concat().iter().all(|kind| said(*kind, false) != Said::Nothing));
+        assert_eq!(said(Create(CreateKind::Folder), false), Said::New);
         let touched = Modify(ModifyKind::Metadata(MetadataKind::Any));
         assert_eq!((said(touched, false), said(touched, true)), (Said::Nothing, Said::Changed));
     }

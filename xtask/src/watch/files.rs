@@ -86,11 +86,11 @@ impl Files {
     /// The files that an event says have changed, from the root on.
     pub(super) fn changed(&mut self, event: &Event) -> Vec<PathBuf> {
         let paths = match said(event.kind, self.polls) {
-            // The kernel's queue has run over: anything may have changed, and a build finds out what.
-            _ if event.need_rescan() => vec![self.root.join("Cargo.toml")],
+            // The kernel's queue has run over: anything may have changed, and folders may be new.
+            _ if event.need_rescan() => self.add(&self.root.clone()).unwrap_or_default(),
             Said::Nothing => Vec::new(),
             Said::Changed => event.paths.clone(),
-            Said::NewFolder => event.paths.iter().flat_map(|path| self.new_path(path)).collect(),
+            Said::New => event.paths.iter().flat_map(|path| self.new_path(path)).collect(),
         };
         let relative = |path: PathBuf| {
             let is_ignored = is_ignored(&self.root, &self.ignored, &path, false);

@@ -140,6 +140,8 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<u8> {
         pause: PAUSES.0,
         again: None,
         is_paused: false,
+        is_served: false,
+        code: 0,
         events: events.clone(),
     };
     let keys = Keys::listen(&events);
@@ -207,6 +209,9 @@ struct Watch<'a> {
     pause: Duration,
     again: Option<Instant>,
     is_paused: bool,
+    /// With `--once`: all is done but the checks, and the exit code so far.
+    is_served: bool,
+    code: u8,
     events: Sender<Happened>,
 }
 
@@ -251,7 +256,7 @@ impl Watch<'_> {
         }
         if self.coming.as_ref().is_some_and(|server| server.begun + self.ready() <= now) {
             let words = format!("the new server is not ready after {:?}", self.ready());
-            if let Some(code) = self.coming_failed(&words)? {
+            if let Some(code) = self.coming_failed(&words) {
                 return Ok(Some(code));
             }
         }
@@ -261,7 +266,9 @@ impl Watch<'_> {
                 self.start(executable)?;
             }
         }
-        if let Some(changes) = self.debounce.take(now).filter(|_| !self.is_paused) {
+        if !self.is_paused
+            && let Some(changes) = self.debounce.take(now)
+        {
             self.change(&changes)?;
         }
         Ok(None)
@@ -287,7 +294,11 @@ impl Watch<'_> {
                     return Ok(None);
                 }
                 let (tone, words) = if is_good { (Tone::Good, "passed") } else { (Tone::Bad, "failed") };
+                self.code |= u8::from(!is_good);
                 self.report.say("checked", tone, &format!("{what} {words}"), json!({"what": what, "good": is_good}));
+                if self.is_served {
+                    return Ok(self.once());
+                }
             }
             Happened::Key(key) => return self.key(key),
             Happened::Signal(SIGINT) => return Ok(Some(130)),
@@ -428,7 +439,7 @@ impl Watch<'_> {
     /// Runs what was built, if it is another program than the one that runs.
     fn serve(&mut self, executable: &Path) -> anyhow::Result<Option<u8>> {
         if self.flags.no_serve {
-            return Ok(self.flags.once.then_some(0));
+            return Ok(self.once());
         }
         let runs = self.coming.as_ref().or(self.served.as_ref()).map(|server| server.executable.clone());
         if let Some(runs) = runs
@@ -438,7 +449,12 @@ impl Watch<'_> {
             return Ok(None);
         }
         // The next build writes over it while this one runs.
-        let copy = self.root.join(format!("target/watch/served/{}-{}", self.flags.package, self.number));
+        let copy = self.root.join(format!(
+            "target/watch/served/{}-{}-{}",
+            self.flags.package,
+            std::process::id(),
+            self.number
+        ));
         std::fs::create_dir_all(copy.parent().unwrap_or(&copy))?;
         std::fs::copy(executable, &copy).with_context(|| format!("{} cannot be written", copy.display()))?;
         self.start(copy)?;
@@ -499,7 +515,13 @@ impl Watch<'_> {
         );
         self.fallback = self.served.as_ref().map(|server| server.executable.clone());
         self.pages.change(|state| state.build = number);
-        Ok(self.flags.once.then_some(0))
+        Ok(self.once())
+    }
+
+    /// With `--once`, the exit code as soon as nothing more is waited for.
+    fn once(&mut self) -> Option<u8> {
+        self.is_served = true;
+        (self.flags.once && self.checks.is_empty()).then_some(self.code)
     }
 
     /// Tells the server that runs to end; its clients come back to the one that comes.
@@ -514,7 +536,7 @@ impl Watch<'_> {
         self.leaving.retain(|server| server.number != number);
         let status = status.map_or_else(|| "an unknown status".into(), |status| status.to_string());
         if self.coming.as_ref().is_some_and(|server| server.number == number) {
-            return self.coming_failed(&format!("the new server ends before it is ready ({status})"));
+            return Ok(self.coming_failed(&format!("the new server ends before it is ready ({status})")));
         }
         if let Some(server) = self.served.take_if(|server| server.number == number) {
             if server.begun.elapsed() > PAUSES.1 {
@@ -529,9 +551,9 @@ impl Watch<'_> {
     }
 
     /// The one that was to come does not: whichever runs stays, or ran last is run again.
-    fn coming_failed(&mut self, words: &str) -> anyhow::Result<Option<u8>> {
-        let Some(server) = self.coming.take() else { return Ok(None) };
-        server.kill();
+    fn coming_failed(&mut self, words: &str) -> Option<u8> {
+        // With it goes what is left of its group.
+        let server = self.coming.take()?;
         let lines = server.last_lines();
         let stays = match (&self.served, &self.fallback) {
             (Some(_), _) => "; the old one stays",
@@ -544,8 +566,7 @@ impl Watch<'_> {
             self.again = Some(Instant::now() + self.pause);
             self.pause = (self.pause * 2).min(PAUSES.1);
         }
-        self.leaving.push(server);
-        Ok(self.flags.once.then_some(1))
+        self.flags.once.then_some(1)
     }
 
     fn key(&mut self, key: char) -> anyhow::Result<Option<u8>> {

@@ -12,12 +12,15 @@ const LOOK = 50;
 /** Whether the server has everything that was drawn here. */
 function isAway() {
   const status = document.querySelector("#status");
-  return !status || (status.dataset.state === "online" && (status.dataset.unsent ?? "0") === "0");
+  return (status?.dataset.unsent ?? "0") === "0";
 }
 
+let waiting;
+
 function reload() {
+  clearTimeout(waiting);
   if (isAway()) location.reload();
-  else setTimeout(reload, LOOK);
+  else waiting = setTimeout(reload, LOOK);
 }
 
 /** The new sheet stands beside the old one until it is there, so that the page is never without one. */
@@ -73,7 +76,7 @@ stream.addEventListener("state", ({ data }) => {
   show(errors);
   const is = `${build}/${page}`;
   if (known !== undefined && known !== is) reload();
-  known ??= is;
+  known = is;
 });
 
 stream.addEventListener("style", ({ data }) => takeStyle(JSON.parse(data)));

@@ -94,8 +94,9 @@ impl Pages {
         let head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nCache-Control: no-store\r\nAccess-Control-Allow-Origin: *\r\n\r\n";
         stream.write_all(head.as_bytes())?;
         {
+            // Nothing is written under the lock: a page that does not read must not hold up the others.
             let mut shared = self.lock();
-            stream.write_all(state(&shared.state).as_bytes())?;
+            let _ = sender.send(state(&shared.state));
             shared.pages.push(sender);
         }
         loop {

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -45,6 +46,20 @@ pub(super) struct Start<'a> {
     pub(super) guard: &'a Guard,
 }
 
+/// Longest path of a unix socket (`unix(7)`), with room for a number.
+const LONGEST_PATH: usize = 100;
+
+/// Where a server says how it stands; nobody else on this machine may.
+fn states(root: &Path, number: u64) -> std::io::Result<(UnixDatagram, PathBuf)> {
+    let name = format!("notify-{}-{number}", std::process::id());
+    let usual = root.join("target/watch").join(&name);
+    let path = if usual.as_os_str().len() < LONGEST_PATH { usual } else { std::env::temp_dir().join(name) };
+    let _ = std::fs::remove_file(&path);
+    let socket = UnixDatagram::bind(&path)?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok((socket, path))
+}
+
 impl Server {
     /// Starts a server: it listens on our socket (`sd_listen_fds(3)`) and tells when it is ready (`sd_notify(3)`).
     ///
@@ -56,16 +71,14 @@ impl Server {
         start: &Start<'_>,
         events: &Sender<Happened>,
     ) -> anyhow::Result<Self> {
-        // An abstract name: nothing is left of it, whatever happens.
-        let name = format!("inkwire-watch-{}-{number}", std::process::id());
-        let states = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
+        let (states, path) = states(start.root, number)?;
         let mut command = Command::new(&executable);
         command
             .args(start.arguments)
             .current_dir(start.root)
             .env("LISTEN_FDS", "1")
             .env_remove("LISTEN_PID")
-            .env("NOTIFY_SOCKET", format!("@{name}"))
+            .env("NOTIFY_SOCKET", &path)
             .env("INKWIRE_WATCH", start.page)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -89,11 +102,12 @@ impl Server {
                 let _ = tells.send(Happened::Line(line));
             }
         });
-        let tells = events.clone();
+        let (tells, has_ended) = (events.clone(), Arc::<AtomicBool>::default());
+        let is_over = has_ended.clone();
         thread::spawn(move || {
             let mut buffer = [0; LONGEST_STATE];
             while let Ok(length) = states.recv(&mut buffer) {
-                if length == 0 {
+                if is_over.load(Ordering::Relaxed) {
                     return;
                 }
                 let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
@@ -104,10 +118,10 @@ impl Server {
         thread::spawn(move || {
             let status: Option<ExitStatus> = child.wait().ok();
             let _ = reading.join();
-            // An empty datagram ends the thread that waits for states.
-            let last = UnixDatagram::unbound()
-                .and_then(|socket| socket.send_to_addr(&[], &SocketAddr::from_abstract_name(&name)?));
-            let _ = last;
+            // One more datagram ends the thread that waits for states.
+            has_ended.store(true, Ordering::Relaxed);
+            let _ = UnixDatagram::unbound().and_then(|socket| socket.send_to(&[], &path));
+            let _ = std::fs::remove_file(&path);
             let _ = tells.send(Happened::Ended(number, status));
         });
         Ok(Self { number, begun: Instant::now(), executable, told_to_end: None, group, lines })

@@ -1,9 +1,12 @@
 # The commands of a newcomer. Each is one line of Cargo, which works without make too.
 
-.PHONY: run test setup bench chaos
+.PHONY: run watch test setup bench chaos
 
 run:
 	cargo run --release --package inkwire
+
+watch:
+	cargo xtask watch
 
 test: setup
 	cargo xtask test

@@ -7,9 +7,9 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde_json_path::JsonPath;
+use wsinspect::frame::Sender;
 use wsinspect::hex::{self, HexError};
 use wsinspect::jq::{Jq, JqError};
-use wsinspect::lint::Sender;
 use wsinspect::pcapng::Capture;
 use wsinspect::say::{SayError, Shape, close_payload};
 

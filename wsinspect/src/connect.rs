@@ -9,10 +9,10 @@ use smol::channel::Receiver;
 use smol::future::race;
 use smol::stream::StreamExt;
 use wsinspect::close;
-use wsinspect::frame::{Frame, Opcode};
+use wsinspect::frame::{Frame, Opcode, Sender};
 use wsinspect::json::Stamp;
 use wsinspect::line::visible;
-use wsinspect::lint::{Seen, Sender};
+use wsinspect::lint::Seen;
 use wsinspect::message::{Assembly, Message};
 use wsinspect::say::{Say, Shape};
 use wsinspect::tap::Event;
@@ -190,13 +190,13 @@ impl<'a> Conversation<'a> {
                 self.output.flush()?;
             }
             match self.next(lines, signals).await {
-                Next::Came(Came::Events(stamp, events)) => {
+                Next::Came(Came::Events(events)) => {
                     self.last_heard = Instant::now();
                     // An answer to our own ping is no news.
-                    if !events.iter().all(is_pong) {
+                    if !events.iter().all(|(_, event)| is_pong(event)) {
                         (self.last, self.last_received) = (self.last_heard, self.last_heard);
                     }
-                    self.take(&events.into_iter().map(|event| (stamp, event)).collect::<Vec<_>>())?;
+                    self.take(&events)?;
                 }
                 Next::Came(Came::End) => {
                     let told = self.client.finish();

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::frame::Sender;
 use crate::json::{Recorded, Stamp};
-use crate::lint::Sender;
 use crate::tap::{Event, Limits, Tap};
 
 /// Takes an event; with a handshake also where the connection goes.

@@ -3,10 +3,10 @@
 use std::io::{self, Read, Write};
 
 use wsinspect::deflate::Inflate;
-use wsinspect::frame::{Frames, Rest};
+use wsinspect::frame::{Frames, Rest, Sender};
 use wsinspect::hex;
 use wsinspect::line::{Style, bytes_of, explain, remark};
-use wsinspect::lint::{Lint, Sender};
+use wsinspect::lint::Lint;
 
 use crate::cli::{Decode, From, Severity};
 use crate::failure::{Failure, Outcome};

@@ -3,8 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::drawing;
-use crate::frame::Opcode;
-use crate::lint::Sender;
+use crate::frame::{Opcode, Sender};
 use crate::message::Message;
 
 /// Reads messages.

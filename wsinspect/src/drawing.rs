@@ -1,9 +1,8 @@
 //! The drawing protocol (`inkwire.v1`): what its binary packets say, as their JSON mirror.
 
+use crate::frame::Sender;
 use inkwire_protocol::{DecodeError, SUBPROTOCOL_BINARY, binary, json};
 use serde_json::Value;
-
-use crate::lint::Sender;
 
 /// Whether a sub-protocol is this one.
 pub fn is_agreed(subprotocol: Option<&str>) -> bool {

@@ -1,5 +1,25 @@
 //! Bytes to frames (RFC 6455 section 5.2), whatever they say: every bit is kept, and nothing is refused.
 
+/// Who sent the bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sender {
+    /// The client: it masks every frame.
+    Client,
+    /// The server: it masks none.
+    Server,
+}
+
+impl Sender {
+    /// The other side.
+    #[must_use]
+    pub fn other(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+}
+
 /// What a frame says it is; the opcodes 3 to 7 and 11 to 15 are reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Opcode(u8);

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::deflate::LARGEST_WINDOW;
-use crate::lint::Sender;
+use crate::frame::Sender;
 
 /// The answer to a key (section 4.2.2, step 5.4).
 pub use async_tungstenite::tungstenite::handshake::derive_accept_key;

@@ -11,10 +11,9 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::frame::{Frame, Header, LengthForm, Opcode};
+use crate::frame::{Frame, Header, LengthForm, Opcode, Sender};
 use crate::handshake::{Head, check};
 use crate::json::{Recorded, Stamp, bounded};
-use crate::lint::Sender;
 use crate::message::Message;
 use crate::tap::Handshake;
 

@@ -27,10 +27,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::close;
-use crate::frame::{Frame, Header, LengthForm, Opcode, Rest};
+use crate::frame::{Frame, Header, LengthForm, Opcode, Rest, Sender};
 use crate::handshake::{Head, check};
 use crate::hex;
-use crate::lint::{Seen, Sender};
+use crate::lint::Seen;
 use crate::message::Message;
 use crate::tap::{Closed, Event, Handshake};
 

@@ -1,12 +1,13 @@
 //! Seeing WebSocket frames as they truly are: nothing corrected, nothing refused, no socket.
 //!
-//! [`frame`] cuts bytes into frames; [`message`] links the frames of a message; [`deflate`] takes their compression away;
-//! [`lint`] says which rules they break; [`close`] explains close codes; [`mod@line`] writes what people read; [`target`]
-//! reads URLs, [`handshake`] heads and what was agreed on; [`tap`] looks at both directions of a connection, [`connections`]
-//! at many; [`json`]
-//! writes and reads its events, [`har`] and [`pcapng`] write them for browsers and Wireshark, [`packets`] reads what
-//! Wireshark has captured, and [`redact`] takes secrets out; [`say`] makes what is sent, [`script`] reads what is to be sent and [`expect`]ed, [`replay`] plays a recording, [`stats`] counts, [`doctor`] varies a handshake; [`decoder`] reads what messages
-//! say, among them with [`drawing`] the packets of the drawing protocol, [`jq`] chooses among them, and [`view`] shows it all.
+//! [`hex`] reads and writes bytes; [`frame`] cuts them into frames; [`deflate`] takes compression away, and puts it on;
+//! [`message`] links the frames of a message; [`close`] explains close codes; [`lint`] says which rules are broken;
+//! [`mod@line`] writes what people read; [`target`] reads URLs, [`handshake`] heads and what was agreed on; [`tap`] looks at
+//! both directions of a connection; [`json`] writes and reads what it tells, [`connections`] keeps many apart; [`har`] and
+//! [`pcapng`] write for browsers and Wireshark, [`packets`] reads what Wireshark has captured, [`redact`] takes secrets out;
+//! [`say`] makes what is sent, [`expect`] judges what comes, [`script`] reads both, [`replay`] plays a recording; [`stats`]
+//! counts, [`doctor`] varies a handshake; [`drawing`] reads the packets of the drawing protocol, [`decoder`] what messages
+//! say, [`jq`] chooses among them, and [`view`] shows it all. Each imports only those before it.
 
 pub mod close;
 pub mod connections;

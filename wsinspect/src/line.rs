@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use crate::close;
 use crate::deflate::Inflated;
-use crate::frame::{Frame, Opcode};
+use crate::frame::{Frame, Opcode, Sender};
 use crate::hex;
-use crate::lint::{Seen, Sender};
+use crate::lint::Seen;
 use crate::message::{Message, Place};
 
 /// How frames are written.

@@ -4,28 +4,8 @@ use std::fmt;
 
 use crate::close;
 use crate::deflate::{Inflate, InflateError, Inflated};
-use crate::frame::{Frame, LengthForm, Opcode};
+use crate::frame::{Frame, LengthForm, Opcode, Sender};
 use crate::message::{Messages, Place};
-
-/// Who sent the bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Sender {
-    /// The client: it masks every frame.
-    Client,
-    /// The server: it masks none.
-    Server,
-}
-
-impl Sender {
-    /// The other side.
-    #[must_use]
-    pub fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
-    }
-}
 
 /// A rule that was broken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

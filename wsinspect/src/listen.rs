@@ -10,10 +10,9 @@ use futures_rustls::TlsAcceptor;
 use smol::future::FutureExt;
 use smol::net::TcpStream;
 use smol::stream::StreamExt;
-use wsinspect::frame::Opcode;
+use wsinspect::frame::{Opcode, Sender};
 use wsinspect::handshake::{Head, derive_accept_key};
 use wsinspect::json::Stamp;
-use wsinspect::lint::Sender;
 use wsinspect::message::{Assembly, Message};
 use wsinspect::say::{Say, Shape};
 use wsinspect::tap::{Event, Limits};
@@ -115,8 +114,7 @@ async fn serve(client: TcpStream, shared: Arc<Listener>, number: u64) -> Result<
         while peer.unsent() >= MOST_UNSENT {
             smol::Timer::after(UNSENT_PAUSE).await;
         }
-        let Came::Events(stamp, events) = peer.next(None).await else { break };
-        let told: Vec<_> = events.into_iter().map(|event| (stamp, event)).collect();
+        let Came::Events(told) = peer.next(None).await else { break };
         connection.take(&mut peer, &told);
     }
     peer.end();
@@ -193,8 +191,8 @@ impl Connection {
     /// Reads until the client has ended too, for a while.
     async fn drain(&mut self, peer: &mut Peer) {
         let due = Instant::now() + PATIENCE;
-        while let Came::Events(stamp, events) = peer.next(Some(due)).await {
-            self.show(&events.into_iter().map(|event| (stamp, event)).collect::<Vec<_>>());
+        while let Came::Events(told) = peer.next(Some(due)).await {
+            self.show(&told);
         }
     }
 

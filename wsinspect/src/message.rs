@@ -1,7 +1,7 @@
 //! Frames to messages (RFC 6455 section 5.4): which message a frame belongs to, and where in it.
 
 use crate::deflate::Inflated;
-use crate::frame::{Frame, Opcode};
+use crate::frame::{Frame, Opcode, Sender};
 
 /// A data frame's place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +121,28 @@ impl Assembly {
         }
         self.open = Some(message);
         None
+    }
+}
+
+/// The messages of both directions of a connection.
+#[derive(Debug)]
+pub struct Assemblies([Assembly; 2]);
+
+impl Assemblies {
+    /// Of each message `keep` bytes are kept.
+    pub fn new(keep: usize) -> Self {
+        Self([Assembly::new(keep), Assembly::new(keep)])
+    }
+
+    /// As [`Assembly::push`], for a direction.
+    pub fn push(
+        &mut self,
+        sender: Sender,
+        frame: &Frame,
+        place: Option<Place>,
+        inflated: Option<&Inflated>,
+    ) -> Option<Message> {
+        self.0[usize::from(sender == Sender::Server)].push(frame, place, inflated)
     }
 }
 

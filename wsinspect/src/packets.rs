@@ -9,8 +9,8 @@ use etherparse::{NetSlice, SlicedPacket, TcpSlice, TransportSlice};
 use pcap_parser::traits::PcapNGPacketBlock as _;
 use pcap_parser::{Block, Linktype, PcapBlockOwned, PcapError, create_reader};
 
+use crate::frame::Sender;
 use crate::json::{Recorded, Stamp};
-use crate::lint::Sender;
 
 /// Bytes that are read at once; a packet must have room in it.
 const BUFFER: usize = 4 * 1024 * 1024;

@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, UNIX_EPOCH};
 
-use crate::frame::{Frame, Header, LengthForm, Rest, encode};
+use crate::frame::{Frame, Header, LengthForm, Rest, Sender, encode};
 use crate::handshake::Head;
 use crate::json::Stamp;
-use crate::lint::{Seen, Sender};
-use crate::message::Assembly;
+use crate::lint::Seen;
+use crate::message::Assemblies;
 use crate::tap::Event;
 
 /// Bytes of a segment; with its headers less than an IPv4 packet has.
@@ -31,7 +31,7 @@ pub struct Capture {
     flows: HashMap<u64, Flow>,
     /// Bytes that are kept of each message, where messages are written whole.
     whole: Option<usize>,
-    open: HashMap<u64, [Assembly; 2]>,
+    open: HashMap<u64, Assemblies>,
 }
 
 /// The next sequence number of each side.
@@ -96,9 +96,8 @@ impl Capture {
 
     fn message(&mut self, stamp: &Stamp, sender: Sender, (frame, seen): (&Frame, &Seen), out: &mut Vec<u8>) {
         let keep = self.whole.unwrap_or_default();
-        let sides = self.open.entry(stamp.connection).or_insert_with(|| [(); 2].map(|()| Assembly::new(keep)));
-        let side = &mut sides[usize::from(sender == Sender::Server)];
-        let Some(message) = side.push(frame, seen.place, seen.inflated.as_ref()) else { return };
+        let open = self.open.entry(stamp.connection).or_insert_with(|| Assemblies::new(keep));
+        let Some(message) = open.push(sender, frame, seen.place, seen.inflated.as_ref()) else { return };
         let length = message.data.len() as u64;
         let (form, mask) = (LengthForm::shortest(length), frame.header.mask);
         let header = Header { fin: true, rsv: [false; 3], opcode: message.opcode, mask, form, length };

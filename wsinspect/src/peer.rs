@@ -13,11 +13,10 @@ use smol::future::FutureExt;
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use smol::stream::StreamExt;
 use wsinspect::deflate::Deflater;
-use wsinspect::frame::{Frame, Opcode};
+use wsinspect::frame::{Frame, Opcode, Sender};
 use wsinspect::handshake::Head;
 use wsinspect::json::Stamp;
 use wsinspect::line::visible;
-use wsinspect::lint::Sender;
 use wsinspect::say::{Say, Shape};
 use wsinspect::tap::{Event, Handshake, Limits, Tap};
 use wsinspect::target::Target;
@@ -52,7 +51,7 @@ pub(crate) struct Peer {
 #[derive(Debug)]
 pub(crate) enum Came {
     /// What was told of some bytes, and when.
-    Events(Stamp, Vec<Event>),
+    Events(Vec<(Stamp, Event)>),
     /// The other side has ended.
     End,
     /// Nothing, until the moment that was given.
@@ -149,8 +148,8 @@ impl Peer {
         let mut deadline = Instant::now() + patience;
         let mut refused = None;
         let result = loop {
-            let (stamp, events) = match self.next(Some(deadline)).await {
-                Came::Events(stamp, events) => (stamp, events),
+            let events = match self.next(Some(deadline)).await {
+                Came::Events(events) => events,
                 other => {
                     told.extend(self.finish());
                     break Err(match (refused, other) {
@@ -161,7 +160,7 @@ impl Peer {
                 }
             };
             let mut is_open = false;
-            for event in &events {
+            for (_, event) in &events {
                 match event {
                     Event::Handshake(handshake) => match &handshake.refusal {
                         None => {
@@ -179,8 +178,8 @@ impl Peer {
                     _ => {}
                 }
             }
-            let is_other = events.iter().any(|event| matches!(event, Event::NotHttp { .. }));
-            told.extend(events.into_iter().map(|event| (stamp, event)));
+            let is_other = events.iter().any(|(_, event)| matches!(event, Event::NotHttp { .. }));
+            told.extend(events);
             if is_open {
                 break Ok(());
             }
@@ -202,9 +201,9 @@ impl Peer {
     pub(crate) async fn respond(&mut self, respond: impl FnOnce(&Head) -> Head) -> (Vec<(Stamp, Event)>, bool) {
         let mut told = Vec::new();
         while self.tap.request().is_none() {
-            let Came::Events(stamp, events) = self.next(None).await else { return (told, false) };
-            let is_other = events.iter().any(|event| matches!(event, Event::NotHttp { .. }));
-            told.extend(events.into_iter().map(|event| (stamp, event)));
+            let Came::Events(events) = self.next(None).await else { return (told, false) };
+            let is_other = events.iter().any(|(_, event)| matches!(event, Event::NotHttp { .. }));
+            told.extend(events);
             if is_other {
                 return (told, false);
             }
@@ -293,8 +292,8 @@ impl Peer {
             }
             Some(bytes) => {
                 let (mut events, stamp) = (Vec::new(), self.stamp());
-                self.tap.push(self.us.other(), &bytes, &mut |event| events.push(event));
-                Came::Events(stamp, events)
+                self.tap.push(self.us.other(), &bytes, &mut |event| events.push((stamp, event)));
+                Came::Events(events)
             }
         }
     }

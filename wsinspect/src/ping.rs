@@ -7,10 +7,9 @@ use async_signal::{Signal, Signals};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 use wsinspect::close;
-use wsinspect::frame::Opcode;
+use wsinspect::frame::{Opcode, Sender};
 use wsinspect::json::Stamp;
 use wsinspect::line::visible;
-use wsinspect::lint::Sender;
 use wsinspect::say::{Say, Shape};
 use wsinspect::stats::Times;
 use wsinspect::tap::{Event, Limits};
@@ -90,9 +89,7 @@ impl Pings {
 
     async fn hear(&mut self, until: Instant) -> Result<(), Failure> {
         match self.peer.next(Some(until)).await {
-            Came::Events(stamp, events) => {
-                self.take(&events.into_iter().map(|event| (stamp, event)).collect::<Vec<_>>())?;
-            }
+            Came::Events(events) => self.take(&events)?,
             Came::End => self.has_ended = true,
             Came::Late => {}
         }

@@ -4,10 +4,10 @@ use std::io::{self, Write};
 use std::time::{Duration, Instant};
 
 use wsinspect::expect::named;
+use wsinspect::frame::Sender;
 use wsinspect::handshake::{Head, derive_accept_key};
 use wsinspect::json::Stamp;
 use wsinspect::line::excerpt;
-use wsinspect::lint::Sender;
 use wsinspect::message::{Assembly, Message};
 use wsinspect::replay::{Plan, is_compared, is_same};
 use wsinspect::tap::{Event, Limits};
@@ -181,8 +181,8 @@ impl Player<'_> {
 
     async fn hear(&mut self, until: Instant) -> Result<(), Failure> {
         match self.peer.next(Some(until)).await {
-            Came::Events(stamp, events) => {
-                self.take(&events.into_iter().map(|event| (stamp, event)).collect::<Vec<_>>())?;
+            Came::Events(events) => {
+                self.take(&events)?;
                 self.output.flush()
             }
             Came::End => {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::Value;
 use wsinspect::decoder::Decode;
-use wsinspect::lint::Sender;
+use wsinspect::frame::Sender;
 use wsinspect::message::Message;
 
 /// Most bytes that are taken of its output.

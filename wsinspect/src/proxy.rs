@@ -13,8 +13,8 @@ use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use smol::net::{TcpListener, TcpStream};
 use smol::stream::StreamExt;
 use wsinspect::connections::Connections;
+use wsinspect::frame::Sender;
 use wsinspect::json::{Recorded, Stamp};
-use wsinspect::lint::Sender;
 use wsinspect::tap::Limits;
 use wsinspect::target::Target;
 

@@ -10,8 +10,7 @@ use wsinspect::connections::{Connections, Each};
 use wsinspect::har::{self, Entry};
 use wsinspect::json::{JsonError, Recorded, Stamp, read as read_line};
 use wsinspect::line::Style;
-use wsinspect::lint::Sender;
-use wsinspect::message::Assembly;
+use wsinspect::message::Assemblies;
 use wsinspect::packets;
 use wsinspect::pcapng::Capture;
 use wsinspect::script;
@@ -238,7 +237,7 @@ pub(crate) struct Har {
 
 struct Waiting {
     entry: Entry,
-    sides: [Assembly; 2],
+    open: Assemblies,
     /// Once there are some.
     messages: Option<BufWriter<File>>,
 }
@@ -271,16 +270,15 @@ impl Sink for Har {
         if let Event::Handshake(handshake) = event {
             let (url, handshake) = (url.unwrap_or_default().to_owned(), handshake.as_ref().clone());
             let entry = Entry { stamp: *stamp, url, handshake, body: Vec::new(), ended: stamp.since };
-            let sides = [(); 2].map(|()| Assembly::new(self.keep));
-            self.waiting.insert(stamp.connection, Waiting { entry, sides, messages: None });
+            let open = Assemblies::new(self.keep);
+            self.waiting.insert(stamp.connection, Waiting { entry, open, messages: None });
             return Ok(());
         }
         let Some(waiting) = self.waiting.get_mut(&stamp.connection) else { return Ok(()) };
         waiting.entry.ended = stamp.since;
         match event {
             Event::Frame { sender, frame, seen } => {
-                let side = &mut waiting.sides[usize::from(*sender == Sender::Server)];
-                let message = side.push(frame, seen.place, seen.inflated.as_ref());
+                let message = waiting.open.push(*sender, frame, seen.place, seen.inflated.as_ref());
                 if let Some(message) = message.filter(|it| self.has_control || !it.opcode.is_control()) {
                     let text = har::message(stamp, *sender, &message);
                     match &mut waiting.messages {
@@ -320,7 +318,7 @@ pub(crate) struct Script {
     file: BufWriter<File>,
     keep: usize,
     /// By connection.
-    open: BTreeMap<u64, [Assembly; 2]>,
+    open: BTreeMap<u64, Assemblies>,
 }
 
 impl Script {
@@ -334,18 +332,21 @@ impl Sink for Script {
         let number = stamp.connection;
         match event {
             Event::Handshake(handshake) => {
-                self.open.insert(number, [(); 2].map(|()| Assembly::new(self.keep)));
+                self.open.insert(number, Assemblies::new(self.keep));
                 self.file.write_all(script::connect_step(number, url.unwrap_or_default(), handshake).as_bytes())
             }
             Event::Frame { sender, frame, seen } => {
-                let Some(sides) = self.open.get_mut(&number) else { return Ok(()) };
-                let side = &mut sides[usize::from(*sender == Sender::Server)];
-                match side.push(frame, seen.place, seen.inflated.as_ref()) {
+                let Some(open) = self.open.get_mut(&number) else { return Ok(()) };
+                match open.push(*sender, frame, seen.place, seen.inflated.as_ref()) {
                     Some(message) => self
                         .file
                         .write_all(script::message_step(number, *sender, &message).unwrap_or_default().as_bytes()),
                     None => Ok(()),
                 }
+            }
+            Event::Closed(_) => {
+                self.open.remove(&number);
+                Ok(())
             }
             _ => Ok(()),
         }

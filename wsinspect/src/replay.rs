@@ -6,9 +6,8 @@ use serde_json::Value;
 use serde_json_path::{JsonPath, NormalizedPath};
 
 use crate::expect::{json, text};
-use crate::frame::{Opcode, encode};
+use crate::frame::{Opcode, Sender, encode};
 use crate::json::Stamp;
-use crate::lint::Sender;
 use crate::message::{Assembly, Message};
 use crate::tap::{Event, Handshake};
 

@@ -33,9 +33,8 @@ use serde_json_path::JsonPath;
 
 use crate::close;
 use crate::expect::{Check, Comparison, Expectation, Kind, is_name, json, text};
-use crate::frame::Opcode;
+use crate::frame::{Opcode, Sender};
 use crate::hex;
-use crate::lint::Sender;
 use crate::message::Message;
 use crate::say::{Say, close_payload};
 use crate::tap::Handshake;

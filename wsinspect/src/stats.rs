@@ -6,10 +6,9 @@ use std::time::Duration;
 use hdrhistogram::Histogram;
 use serde_json::{Value, json};
 
-use crate::frame::Opcode;
+use crate::frame::{Opcode, Sender};
 use crate::json::Stamp;
 use crate::line::bytes_of;
-use crate::lint::Sender;
 use crate::tap::Event;
 
 /// Round trips, in microseconds; a longer one counts as a minute.

@@ -2,9 +2,9 @@
 
 use crate::close;
 use crate::deflate::Inflate;
-use crate::frame::{Frame, Frames, Opcode, Rest};
+use crate::frame::{Frame, Frames, Opcode, Rest, Sender};
 use crate::handshake::{Agreed, Head, HeadError, Refusal, check};
-use crate::lint::{Lint, Seen, Sender};
+use crate::lint::{Lint, Seen};
 
 /// Bytes of a reply's body that are kept, where the server does not switch protocols.
 const BODY: usize = 16 * 1024;

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use smol::Timer;
 use wsinspect::expect::{Expectation, Kind, Variables, filled, named};
-use wsinspect::frame::{Frame, Opcode};
+use wsinspect::frame::{Frame, Opcode, Sender};
 use wsinspect::json::Stamp;
 use wsinspect::line::{excerpt, quoted};
-use wsinspect::lint::{Seen, Sender};
+use wsinspect::lint::Seen;
 use wsinspect::message::{Assembly, Message};
 use wsinspect::say::{Say, Shape};
 use wsinspect::script::{Action, PATIENCE, Script, Step, say};
@@ -263,9 +263,7 @@ impl Connection {
     async fn next(&mut self, deadline: Instant) -> Option<Message> {
         while self.came.is_empty() && !self.has_ended {
             match self.peer.next(Some(deadline)).await {
-                Came::Events(stamp, events) => {
-                    self.take(&events.into_iter().map(|event| (stamp, event)).collect::<Vec<_>>());
-                }
+                Came::Events(events) => self.take(&events),
                 Came::End => self.has_ended = true,
                 Came::Late => return None,
             }

@@ -9,13 +9,13 @@ use serde_json::Value;
 
 use crate::decoder::{Decode, Drawing};
 use crate::drawing;
-use crate::frame::{Frame, Opcode, Rest};
+use crate::frame::{Frame, Opcode, Rest, Sender};
 use crate::hex;
 use crate::jq::Jq;
 use crate::json::{self, Stamp};
 use crate::line::{Style, bytes_of, quoted, remark, visible};
-use crate::lint::{Seen, Sender};
-use crate::message::{Assembly, Message};
+use crate::lint::Seen;
+use crate::message::{Assemblies, Message};
 use crate::tap::{Closed, Event, Handshake};
 
 /// What an event becomes.
@@ -120,7 +120,7 @@ pub struct View {
     /// Connections that speak the drawing protocol.
     drawing: HashSet<u64>,
     /// Messages that are open, by connection, where they are looked at.
-    open: HashMap<u64, [Assembly; 2]>,
+    open: HashMap<u64, Assemblies>,
 }
 
 /// What is read in a message.
@@ -255,8 +255,8 @@ impl View {
             return None;
         }
         let keep = self.keep;
-        let sides = self.open.entry(connection).or_insert_with(|| [(); 2].map(|()| Assembly::new(keep)));
-        sides[usize::from(sender == Sender::Server)].push(frame, seen.place, seen.inflated.as_ref())
+        let open = self.open.entry(connection).or_insert_with(|| Assemblies::new(keep));
+        open.push(sender, frame, seen.place, seen.inflated.as_ref())
     }
 
     /// What a message says, and what jq makes of it.

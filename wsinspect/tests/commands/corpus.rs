@@ -8,10 +8,9 @@ use std::thread;
 use std::time::{Duration, SystemTime};
 
 use wsinspect::deflate::Deflater;
-use wsinspect::frame::{Frame, Frames, Header, LengthForm, Opcode, encode};
+use wsinspect::frame::{Frame, Frames, Header, LengthForm, Opcode, Sender, encode};
 use wsinspect::handshake::derive_accept_key;
 use wsinspect::json::Stamp;
-use wsinspect::lint::Sender;
 use wsinspect::pcapng::Capture;
 use wsinspect::say::{Say, Shape};
 use wsinspect::tap::{Event, Limits, Tap};

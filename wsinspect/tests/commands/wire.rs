@@ -350,6 +350,36 @@ fn an_interrupt_is_heeded_while_it_waits_for_a_server_too() {
 }
 
 #[test]
+fn standard_input_is_lines_or_whatever_it_is_said_to_be() {
+    let (child, url) = crate::run::listen(&["--echo"]);
+    for (format, input, expected) in [
+        ("lines", &b"a\r\nb"[..], &["text 1 a", "text 1 b"][..]),
+        ("binary", b"a\n", &["binary 1 61"]),
+        ("nul", b"a\nb\0c", &[r"text 3 a\nb", "text 1 c"]),
+        ("hex", b"00 ff\n\n7f\n", &["binary 2 00 ff", "binary 1 7f"]),
+        ("raw", b"a\nb\0", &["binary 4 61 0a 62 00"]),
+        ("jsonl", b"{\"text\":\"a\"}\n{\"ping\":\"?\"}\n{\"hex\":\"00\"}\n", &["text 1 a", "pong 1 ?", "binary 1 00"]),
+    ] {
+        let mut command = wsinspect(&[&url, "--time", "none", "--input", format, "--linger", "200ms"]);
+        let mut running = command.stdin(Stdio::piped()).spawn().unwrap();
+        running.stdin.take().unwrap().write_all(input).unwrap();
+        let (code, out, error) = told(&running.wait_with_output().unwrap());
+        assert_eq!((code, error.as_str()), (Some(0), ""), "{format}");
+        let came = out.lines().filter(|line| line.contains("<--") && !line.contains("close "));
+        let words = |line: &str| {
+            line.replace(['"', ' '], " ")
+                .split_whitespace()
+                .skip(2)
+                .filter(|it| *it != "FIN")
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(came.map(words).collect::<Vec<_>>(), expected, "{format}: {out}");
+    }
+    interrupt(child);
+}
+
+#[test]
 fn a_redirect_says_where_to() {
     let address = server(|mut stream| {
         request(&mut stream);

@@ -48,7 +48,8 @@ const WAITING: &str = "STATUS=waiting for the data directory";
 #[derive(Debug, Args)]
 #[command(
     after_help = "On a terminal: r restart, b build, t tests, o open the page, c clear the screen, p pause, q quit, h help.
-Exit codes: 0 quit, 1 failure (with --once: the build or the server fails), 2 wrong usage, 130 interrupted."
+Exit codes: 0 quit, 1 failure (with --once: the build, the server or a check fails), 2 wrong usage, 130, 143 or 129 by SIGINT,
+SIGTERM or SIGHUP."
 )]
 pub(crate) struct Flags {
     /// Where the server listens.

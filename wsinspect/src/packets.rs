@@ -153,7 +153,9 @@ impl Flows {
         } else {
             ((from, to), Sender::Client)
         };
-        if begins {
+        // The same port may begin once more; the same beginning, sent twice, is no other connection.
+        let first = Some(tcp.sequence.wrapping_add(1));
+        if begins && self.open.get(&key).is_some_and(|flow| flow.client.passed > 0 || flow.client.next != first) {
             self.open.remove(&key);
         }
         let count = &mut self.count;

@@ -235,7 +235,7 @@ impl Peer {
         self.send(bytes)
     }
 
-    /// Answers a ping and, once, a close frame (RFC 6455 section 5.5).
+    /// Answers a ping, and a close frame (RFC 6455 section 5.5); whoever has sent one already does not ask for that.
     pub(crate) fn answer(&mut self, frame: &Frame, shape: &Shape) -> Vec<(Stamp, Event)> {
         match frame.header.opcode {
             Opcode::PING if self.unsent() < MOST_UNSENT => {

@@ -60,7 +60,9 @@ pub(crate) fn run(flags: &Ping) -> Result<Outcome, Failure> {
             Ok(true)
         };
         let is_interrupted = pinging.or(interrupted).await?;
-        pings.peer.say(&Say::Control(Opcode::CLOSE, 1000u16.to_be_bytes().to_vec()), &Shape::default());
+        if pings.closed.is_none() {
+            pings.peer.say(&Say::Control(Opcode::CLOSE, 1000u16.to_be_bytes().to_vec()), &Shape::default());
+        }
         pings.peer.end();
         pings.report(is_interrupted)
     })

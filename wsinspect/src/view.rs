@@ -204,6 +204,9 @@ impl View {
             }
             _ => self.filter.shows(sender, frame, seen),
         };
+        if !is_shown {
+            return;
+        }
         let reading = message.as_ref().and_then(|message| self.read(stamp.connection, sender, message));
         let reading = match (&self.jq, reading) {
             // What jq makes nothing of is not shown, and neither is what is no JSON.
@@ -211,9 +214,6 @@ impl View {
             (Some(_), None) => return,
             (_, reading) => reading,
         };
-        if !is_shown {
-            return;
-        }
         match self.format {
             Format::Raw => self.raw(message.as_ref(), reading, out),
             Format::Jsonl => {
@@ -251,7 +251,9 @@ impl View {
             || self.decoder.is_some()
             || self.jq.is_some()
             || is_drawing;
-        if self.unit == Unit::Frames || !is_looked_at {
+        // Frames alone tell nothing of messages, but where nothing but messages is asked for.
+        let is_asked_for = self.format == Format::Raw || self.jq.is_some();
+        if !is_looked_at || (self.unit == Unit::Frames && !is_asked_for) {
             return None;
         }
         let keep = self.keep;

@@ -316,6 +316,7 @@ fn the_same_program_is_not_restarted_and_one_that_fails_leaves_the_old_one_servi
     assert!(answers());
     watch.signal(Signal::TERM);
     assert_eq!(watch.ends(), Some(143));
+    assert_eq!(std::fs::read_dir(fixture.path("target/watch/served")).unwrap().count(), 0, "no copy is left");
 }
 
 #[test]

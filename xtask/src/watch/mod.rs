@@ -534,7 +534,11 @@ impl Watch<'_> {
     }
 
     fn ended(&mut self, number: u64, status: Option<ExitStatus>) -> anyhow::Result<Option<u8>> {
-        self.leaving.retain(|server| server.number != number);
+        let is_it = |server: &Server| server.number == number;
+        if let Some(at) = self.leaving.iter().position(is_it) {
+            let gone = self.leaving.swap_remove(at);
+            self.forget(&gone.executable);
+        }
         let status = status.map_or_else(|| "an unknown status".into(), |status| status.to_string());
         if self.coming.as_ref().is_some_and(|server| server.number == number) {
             return Ok(self.coming_failed(&format!("the new server ends before it is ready ({status})")));
@@ -549,6 +553,14 @@ impl Watch<'_> {
             self.pause = (self.pause * 2).min(PAUSES.1);
         }
         Ok(None)
+    }
+
+    /// Nothing runs a copy any more.
+    fn forget(&self, executable: &Path) {
+        let servers = self.served.iter().chain(&self.coming).map(|server| &server.executable);
+        if servers.chain(&self.fallback).all(|other| other != executable) {
+            let _ = std::fs::remove_file(executable);
+        }
     }
 
     /// The one that was to come does not: whichever runs stays, or ran last is run again.
@@ -618,6 +630,12 @@ impl Watch<'_> {
             }
         }
         self.leaving.clear();
+        let copies = format!("{}-{}-", self.flags.package, std::process::id());
+        for entry in std::fs::read_dir(self.root.join("target/watch/served")).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(&copies) {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
     }
 }
 

@@ -83,6 +83,9 @@ pub struct Serve {
     /// Seconds of silence after which a connection is asked for a sign of life; it has 10 s to give one.
     #[arg(long, env = "INKWIRE_PING_INTERVAL", default_value = "25", value_name = "SECONDS", value_parser = seconds)]
     pub ping_interval: Duration,
+    /// Seconds that a board stays in memory when everybody has left it.
+    #[arg(long, env = "INKWIRE_LINGER", default_value = "30", value_name = "SECONDS", value_parser = seconds)]
+    pub linger: Duration,
     /// Seconds that a stopping server gives its members to take what is meant for them.
     #[arg(long, env = "INKWIRE_DRAIN", default_value = "5", value_name = "SECONDS", value_parser = seconds)]
     pub drain: Duration,

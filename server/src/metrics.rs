@@ -54,6 +54,8 @@ pub struct Metrics {
     pub members: Gauge,
     /// Rooms: boards that are open.
     pub rooms: Gauge,
+    /// Tasks of the workers: one for each connection, and those of rooms.
+    pub tasks: Gauge,
     /// Operations that went into a log.
     pub operations: Counter,
     /// Operations that were dropped because the log had them.
@@ -103,6 +105,7 @@ impl Default for Metrics {
         let connections = gauge("connections", "Open sockets, HTTP and WebSocket");
         let members = gauge("members", "Members of rooms");
         let rooms = gauge("rooms", "Boards that are open");
+        let tasks = gauge("tasks", "Tasks of the workers: one for each connection, and those of rooms");
         let mut counter = |name: &str, help: &str| {
             let counter: Counter = Counter::default();
             registry.register(name, help, counter.clone());
@@ -140,6 +143,7 @@ impl Default for Metrics {
             connections,
             members,
             rooms,
+            tasks,
             operations,
             duplicates,
             rejects,

@@ -57,17 +57,18 @@ fn raise_descriptor_limit() {
 }
 
 async fn serve(flags: Serve) -> anyhow::Result<()> {
-    let workers = Workers::start(flags.workers).context("a worker thread could not be started")?;
     let listener = Listener::bind(&flags.listen)?;
     let mut signals = Signals::new([Signal::Int, Signal::Term]).context("signals cannot be handled")?;
     let metrics = Arc::new(Metrics::default());
+    let workers = Workers::start(flags.workers, metrics.tasks.clone());
+    let workers = workers.context("a worker thread could not be started")?;
     let disk = open_disk(&flags, &metrics).await?;
     let storage: Arc<dyn Storage> = match &disk {
         Some(disk) => disk.clone(),
         None => Arc::new(Memory),
     };
     let site = Arc::new(Site {
-        rooms: Rooms::new(storage, metrics.clone(), workers.clone()),
+        rooms: Rooms::new(storage, metrics.clone(), workers.clone(), flags.linger),
         metrics,
         connections: Connections::default(),
         settings: Settings {

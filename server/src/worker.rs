@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use async_task::Runnable;
+use prometheus_client::metrics::gauge::Gauge;
 use smol::future::FutureExt;
 
 use crate::listen::Listener;
@@ -28,18 +29,36 @@ pub struct Workers {
 #[derive(Debug)]
 struct Worker {
     /// Tasks that are to take a turn.
-    ready: Mutex<VecDeque<Runnable>>,
+    ready: Mutex<VecDeque<Runnable<Counted>>>,
     reactor: Arc<Reactor>,
+    tasks: Gauge,
+}
+
+/// A task is counted as long as its memory is there.
+#[derive(Debug)]
+struct Counted(Gauge);
+
+impl Counted {
+    fn by(tasks: &Gauge) -> Self {
+        tasks.inc();
+        Self(tasks.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 impl Workers {
-    /// Starts so many workers; without a number, one for every processor.
+    /// Starts so many workers; without a number, one for every processor. The gauge says how many tasks they have.
     ///
     /// # Errors
     /// Where the system gives no more threads or descriptors.
-    pub fn start(count: Option<NonZeroUsize>) -> io::Result<Arc<Self>> {
+    pub fn start(count: Option<NonZeroUsize>, tasks: Gauge) -> io::Result<Arc<Self>> {
         let count = count.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
-        let all = (0..count).map(Worker::start).collect::<io::Result<_>>()?;
+        let all = (0..count).map(|number| Worker::start(number, tasks.clone())).collect::<io::Result<_>>()?;
         Ok(Arc::new(Self { all, next: AtomicUsize::new(0) }))
     }
 
@@ -79,9 +98,9 @@ impl Workers {
 }
 
 impl Worker {
-    fn start(number: usize) -> io::Result<Arc<Self>> {
+    fn start(number: usize, tasks: Gauge) -> io::Result<Arc<Self>> {
         let (reactor, sleep) = Reactor::new()?;
-        let worker = Arc::new(Self { ready: Mutex::default(), reactor });
+        let worker = Arc::new(Self { ready: Mutex::default(), reactor, tasks });
         let runs = worker.clone();
         thread::Builder::new().name(format!("worker-{number}")).spawn(move || runs.run(sleep))?;
         Ok(worker)
@@ -93,7 +112,8 @@ impl Worker {
             worker.ready().push_back(task);
             worker.reactor.ring();
         };
-        let (runnable, task) = async_task::spawn(AssertUnwindSafe(task).catch_unwind(), schedule);
+        let counted = async_task::Builder::new().metadata(Counted::by(&self.tasks));
+        let (runnable, task) = counted.spawn(|_| AssertUnwindSafe(task).catch_unwind(), schedule);
         task.detach();
         runnable.schedule();
     }
@@ -112,7 +132,7 @@ impl Worker {
         }
     }
 
-    fn ready(&self) -> MutexGuard<'_, VecDeque<Runnable>> {
+    fn ready(&self) -> MutexGuard<'_, VecDeque<Runnable<Counted>>> {
         self.ready.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -128,7 +148,7 @@ mod tests {
     use super::*;
 
     fn workers(count: usize) -> Arc<Workers> {
-        Workers::start(NonZeroUsize::new(count)).unwrap()
+        Workers::start(NonZeroUsize::new(count), Gauge::default()).unwrap()
     }
 
     /// Both ends of a connection.

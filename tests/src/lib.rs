@@ -15,3 +15,4 @@ pub mod scenario;
 pub mod server;
 pub mod stored;
 pub mod tools;
+pub mod traffic;

@@ -125,18 +125,12 @@ impl Server {
     /// # Panics
     /// Where there is none of that name.
     pub fn metric(&self, name: &str) -> f64 {
-        let text = self.get("/metrics");
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no metric {name} in {text}")).trim().parse().expect("a number")
+        metric(&self.address, name)
     }
 
     /// The whole reply to a GET.
     pub fn get(&self, path: &str) -> String {
-        let mut raw = Raw::connect(&self.address);
-        raw.send(format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.address).as_bytes());
-        let mut reply = String::new();
-        raw.stream.read_to_string(&mut reply).expect("a reply in text");
-        reply
+        get(&self.address, path)
     }
 
     /// Resident memory of the process that is its own, in bytes.
@@ -168,6 +162,28 @@ impl Server {
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the server is there").count()
     }
+}
+
+/// One of the metrics of the server at an address.
+///
+/// # Panics
+/// Where there is none of that name.
+pub fn metric(address: &str, name: &str) -> f64 {
+    let text = get(address, "/metrics");
+    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no metric {name} in {text}")).trim().parse().expect("a number")
+}
+
+/// The whole reply to a GET.
+///
+/// # Panics
+/// Where it does not come, or is no text.
+pub fn get(address: &str, path: &str) -> String {
+    let mut raw = Raw::connect(address);
+    raw.send(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes());
+    let mut reply = String::new();
+    raw.stream.read_to_string(&mut reply).expect("a reply in text");
+    reply
 }
 
 impl Drop for Server {

@@ -161,7 +161,7 @@ fn a_server_that_stops_tells_everybody_to_come_back() {
 
 #[test]
 fn connections_that_come_and_go_leave_nothing_behind() {
-    let server = Server::start(&[]);
+    let server = Server::start(&["--linger", "0.1"]);
     let mut members: Vec<Client> = Vec::new();
     let before = server.descriptors();
     for round in 0..5 {
@@ -172,6 +172,9 @@ fn connections_that_come_and_go_leave_nothing_behind() {
     }
     assert_eq!(server.metric("inkwire_members"), 0.0);
     assert_eq!(server.metric("inkwire_panics_total"), 0.0);
+    wait_until("the room is closed", || server.metric("inkwire_rooms") == 0.0);
+    // That of the connection that asks is left, and none that waits for a member that is long gone.
+    wait_until("all tasks have ended", || server.metric("inkwire_tasks") == 1.0);
 }
 
 #[test]

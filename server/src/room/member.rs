@@ -113,7 +113,6 @@ impl Member {
     /// A connection to a room that has not said hello yet.
     pub fn new(rooms: Arc<Rooms>, room: Place, encoding: Encoding, wakeup: Arc<Wakeup>) -> Self {
         let id = rooms.member_id();
-        rooms.wake_after(wakeup.clone(), HELLO_PATIENCE);
         Self {
             id,
             room,
@@ -186,11 +185,8 @@ impl Member {
         self.allowance.spend(work.elements);
         let pause = self.allowance.pause();
         self.rests_until = pause.map(|pause| Instant::now() + pause);
-        match pause {
-            // Also where nothing is left to do: what comes while it rests must not wait for another waker.
-            Some(pause) => self.rooms.wake_after(self.wakeup.clone(), pause),
-            None if !self.backlog.is_empty() => self.wakeup.wake(),
-            None => {}
+        if pause.is_none() && !self.backlog.is_empty() {
+            self.wakeup.wake();
         }
     }
 
@@ -261,6 +257,15 @@ impl Session for Member {
 
     fn is_saturated(&self) -> bool {
         self.answers.len() >= ANSWERS || !self.backlog.is_empty()
+    }
+
+    fn next_turn(&self) -> Option<Instant> {
+        match self.seat {
+            None if self.said_goodbye => None,
+            None => Some(self.since + HELLO_PATIENCE),
+            Some(_) if self.backlog.is_empty() => None,
+            Some(_) => self.rests_until,
+        }
     }
 
     fn wants_close(&mut self) -> Option<Close> {

@@ -14,11 +14,7 @@ use super::room::{Due, Room};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::storage::{News, Storage, StorageError};
-use crate::wakeup::Wakeup;
 use crate::worker::Workers;
-
-/// How long a room stays open when everybody has gone: most come back from a lost connection sooner.
-const LINGER: Duration = Duration::from_secs(30);
 
 /// The rooms that are open.
 #[derive(Debug)]
@@ -27,6 +23,8 @@ pub struct Rooms {
     storage: Arc<dyn Storage>,
     metrics: Arc<Metrics>,
     workers: Arc<Workers>,
+    /// How long a room stays open when everybody has gone: most come back from a lost connection sooner.
+    linger: Duration,
     next_member: AtomicU64,
 }
 
@@ -58,10 +56,10 @@ impl Deref for Place {
 }
 
 impl Rooms {
-    /// No rooms yet.
-    pub fn new(storage: Arc<dyn Storage>, metrics: Arc<Metrics>, workers: Arc<Workers>) -> Arc<Self> {
+    /// No rooms yet; each stays open for `linger` when everybody has gone.
+    pub fn new(storage: Arc<dyn Storage>, metrics: Arc<Metrics>, workers: Arc<Workers>, linger: Duration) -> Arc<Self> {
         let (open, next_member) = (Mutex::default(), AtomicU64::new(1));
-        let rooms = Arc::new(Self { open, storage, metrics, workers, next_member });
+        let rooms = Arc::new(Self { open, storage, metrics, workers, linger, next_member });
         let hears = Arc::downgrade(&rooms);
         rooms.storage.listen(Box::new(move |news| {
             if let Some(rooms) = hears.upgrade() {
@@ -197,15 +195,6 @@ impl Rooms {
         self.workers.spawn(flush);
     }
 
-    /// Lets a connection take another turn later.
-    pub(super) fn wake_after(&self, wakeup: Arc<Wakeup>, pause: Duration) {
-        let wake = async move {
-            Timer::after(pause).await;
-            wakeup.wake();
-        };
-        self.workers.spawn(wake);
-    }
-
     /// A member has let go of a room: it is closed when nobody has come back a while later.
     pub fn release(self: &Arc<Self>, room: &Room) {
         if !room.begins_closing() {
@@ -213,9 +202,9 @@ impl Rooms {
         }
         let (rooms, name) = (self.clone(), room.name().clone());
         let close = async move {
-            Timer::after(LINGER).await;
+            Timer::after(rooms.linger).await;
             while !rooms.close_if_idle(&name) {
-                Timer::after(LINGER).await;
+                Timer::after(rooms.linger).await;
             }
         };
         self.workers.spawn(close);

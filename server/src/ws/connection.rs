@@ -457,6 +457,12 @@ impl<S: Session> Connection<'_, S> {
                 self.close.get_or_insert(Close::new(Close::ABNORMAL, "takes nothing"));
                 return Poll::Ready(());
             }
+            let session = if self.phase == Phase::Open { self.session.next_turn() } else { None };
+            if session.is_some_and(|at| at <= self.now) {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            let next = session.map_or(next, |at| at.min(next));
             if next > self.now {
                 // Arming costs a lock on the reactor, and asking costs a clock reading. A timer that rings by then is let
                 // come; it only comes round here again.
@@ -567,7 +573,7 @@ mod tests {
                 let open = |_, _| Talker::default();
                 serve(socket, Vec::new(), &Settings::default(), &connections, &metrics, open).await;
             };
-            let workers = Workers::start(None).unwrap();
+            let workers = Workers::start(None, Default::default()).unwrap();
             smol::block_on(workers.serve_all::<_, ()>(&listener, talk));
         });
         let mut near = TcpStream::connect(address.trim_end_matches('/')).unwrap();

@@ -39,7 +39,7 @@ pub use registry::Connections;
 pub use server::Server;
 pub use service::{Service, ServiceSession};
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A message of the peer. It is lent: what must stay is copied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,6 +118,12 @@ pub trait Session: Send {
     /// The connection is about to be closed: what is pulled from now on is the last that goes out, so it must come to an
     /// end.
     fn on_ending(&mut self) {}
+
+    /// When the session wants another turn, whatever comes until then; asked after each turn. An instant that has passed
+    /// is a turn at once, so what was waited for is to be done in it.
+    fn next_turn(&self) -> Option<Instant> {
+        None
+    }
 
     /// The session itself wants the connection closed, after everything that it still gives.
     fn wants_close(&mut self) -> Option<Close> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use async_signal::{Signal, Signals};
 use http_types::{Method, StatusCode};
+use prometheus_client::metrics::gauge::Gauge;
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
@@ -70,7 +71,7 @@ impl Server {
     /// # Errors
     /// Where signals cannot be handled.
     pub fn run(self, service: impl Service) -> anyhow::Result<()> {
-        let workers = Workers::start(None)?;
+        let workers = Workers::start(None, Gauge::default())?;
         smol::block_on(self.serve(service, &workers))
     }
 

@@ -4,7 +4,9 @@ mod autobahn;
 mod bench;
 mod chaos;
 mod fuzz;
+mod group;
 mod inspect;
+mod leakcheck;
 mod process;
 mod screenshot;
 mod setup;
@@ -45,15 +47,18 @@ enum Command {
     Screenshot,
     /// Build and restart the server whenever something changes, and never leave a client without it.
     Watch(watch::Flags),
-    /// Ends what `watch` has left behind.
-    #[command(hide = true, name = watch::GUARD)]
+    /// Look for leaks and memory errors in the server under real traffic, with file and line.
+    Leakcheck(leakcheck::Flags),
+    /// Ends what another command has left behind.
+    #[command(hide = true, name = group::GUARD)]
     Guard,
 }
 
 fn main() -> ExitCode {
     let command = Flags::parse().command;
-    // `watch` may be meant for another workspace, whose path is said from where it is called.
-    let moved = if matches!(command, Command::Watch(_)) { Ok(()) } else { std::env::set_current_dir(root()) };
+    // These may be meant for another workspace, whose path is said from where they are called.
+    let stays = matches!(command, Command::Watch(_) | Command::Leakcheck(_));
+    let moved = if stays { Ok(()) } else { std::env::set_current_dir(root()) };
     let result = moved.map_err(Into::into).and_then(|()| run(command));
     match result {
         Ok(code) => ExitCode::from(code),
@@ -67,7 +72,8 @@ fn main() -> ExitCode {
 fn run(command: Command) -> anyhow::Result<u8> {
     match command {
         Command::Watch(flags) => return watch::run(&flags),
-        Command::Guard => watch::guard(),
+        Command::Guard => group::guard(),
+        Command::Leakcheck(flags) => return leakcheck::run(&flags),
         Command::Setup => setup::run()?,
         Command::Test => test::run()?,
         Command::Vectors => vectors::run()?,

@@ -1,9 +1,16 @@
 //! Running other programs.
 
 use std::ffi::OsStr;
-use std::process::Command;
+use std::io::Read;
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+
+use crate::group::Guard;
 
 /// Cargo itself.
 pub(crate) fn cargo(arguments: &[&str]) -> Command {
@@ -31,12 +38,65 @@ pub(crate) fn check(command: &mut Command) -> anyhow::Result<()> {
 /// As [`check`].
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
     let shown = shown(command);
-    let output = command.stderr(std::process::Stdio::inherit()).output();
+    let output = command.stderr(Stdio::inherit()).output();
     let output = output.with_context(|| format!("{shown} could not be started"))?;
     if !output.status.success() {
         bail!("{shown} failed ({})", output.status);
     }
     String::from_utf8(output.stdout).with_context(|| format!("{shown} printed no text"))
+}
+
+/// Runs a program that may take so long, and gives back what it printed. With a guard, whatever it has started ends with it,
+/// and with this process.
+///
+/// # Errors
+/// Where it cannot be started, or takes longer; then it is killed.
+pub(crate) fn bounded(command: &mut Command, patience: Duration, guard: Option<&Guard>) -> anyhow::Result<Output> {
+    let shown = shown(command);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    if guard.is_some() {
+        command.process_group(0);
+    }
+    let mut child = command.spawn().with_context(|| format!("{shown} could not be started"))?;
+    let _group = guard.map(|guard| guard.of(&child));
+    // Both pipes are read meanwhile: a program that fills one would wait for ever.
+    let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
+    let deadline = Instant::now() + patience;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if Instant::now() > deadline {
+            let _ = child.kill();
+            let _ = child.wait();
+            bail!("{shown} took longer than {} s, and was killed", patience.as_secs());
+        }
+        thread::sleep(Duration::from_millis(5));
+    };
+    let read = |reader: thread::JoinHandle<Vec<u8>>| reader.join().unwrap_or_default();
+    Ok(Output { status, stdout: read(stdout), stderr: read(stderr) })
+}
+
+fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
+    thread::spawn(move || {
+        let mut bytes = Vec::new();
+        if let Some(mut pipe) = pipe {
+            let _ = pipe.read_to_end(&mut bytes);
+        }
+        bytes
+    })
+}
+
+/// Runs a `cargo build`, and says where the executable of that name is.
+///
+/// # Errors
+/// Where it does not build, or builds no such executable.
+pub(crate) fn built(command: &mut Command, name: &str) -> anyhow::Result<PathBuf> {
+    let messages = output(command.arg("--message-format=json-render-diagnostics"))?;
+    let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut executables = artifacts.filter(|artifact| artifact["target"]["name"] == name);
+    let path = executables.find_map(|artifact| artifact["executable"].as_str().map(PathBuf::from));
+    path.with_context(|| format!("{} builds no executable {name}", shown(command)))
 }
 
 /// Whether a program is on the PATH.

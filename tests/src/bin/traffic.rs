@@ -19,13 +19,13 @@ struct Flags {
     #[arg(long, env = "LEAKCHECK_SEED", default_value_t = 1)]
     seed: u64,
     /// How often each kind of traffic comes.
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, env = "LEAKCHECK_TIMES", default_value_t = 1)]
     times: u64,
     /// On the boards of the round before, as the same people.
     #[arg(long)]
     again: bool,
     /// With peers that fall silent, for which the server is waited for.
-    #[arg(long)]
+    #[arg(long, env = "LEAKCHECK_PATIENT")]
     silent: bool,
 }
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 use serde_json::Value;
 
 use super::Happened;
-use super::group::Group;
+use crate::group::{Group, Guard};
 use crate::process::cargo;
 
 /// An error of the compiler.
@@ -47,7 +47,7 @@ impl Build {
     pub(super) fn begin(
         number: u64,
         (root, package): (&Path, &str),
-        groups: &super::group::Guard,
+        groups: &Guard,
         events: &Sender<Happened>,
     ) -> anyhow::Result<Self> {
         let target = root.join("target/watch");

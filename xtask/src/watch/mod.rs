@@ -8,7 +8,6 @@ mod build;
 mod change;
 mod debounce;
 mod files;
-mod group;
 mod keys;
 mod page;
 mod report;
@@ -28,12 +27,11 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use self::build::{Build, Built, CompilerError};
 use self::debounce::{Changes, Debounce};
 use self::files::Files;
-pub(crate) use self::group::{GUARD, guard};
-use self::group::{Group, Guard};
 use self::keys::{HELP, Keys};
 use self::page::{Pages, plain};
 use self::report::{Report, Tone};
 use self::server::{Server, Start};
+use crate::group::{Group, Guard};
 use crate::process::cargo;
 
 /// The lock file.

@@ -18,7 +18,7 @@ use std::time::Instant;
 use command_fds::{CommandFdExt, FdMapping};
 
 use super::Happened;
-use super::group::{Group, Guard};
+use crate::group::{Group, Guard};
 
 /// Lines of its standard error that are kept, to be shown when it fails.
 const LINES: usize = 20;

@@ -13,18 +13,18 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process_group};
 
 /// The command of the guard; it is not for people.
-pub(crate) const GUARD: &str = "watch-guard";
+pub(crate) const GUARD: &str = "guard";
 /// How long what is told to end may take.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Knows the groups that run.
 #[derive(Clone)]
-pub(super) struct Guard {
+pub(crate) struct Guard {
     pipe: Arc<Mutex<ChildStdin>>,
 }
 
 /// A process group; it is ended when nobody has it any more.
-pub(super) struct Group {
+pub(crate) struct Group {
     leader: Pid,
     guard: Guard,
 }
@@ -34,7 +34,7 @@ impl Guard {
     ///
     /// # Errors
     /// Where this program cannot be started once more.
-    pub(super) fn start() -> anyhow::Result<Self> {
+    pub(crate) fn start() -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(GUARD).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
         let pipe = command.spawn()?.stdin.take().ok_or_else(|| anyhow::anyhow!("the guard has no pipe"))?;
@@ -42,7 +42,7 @@ impl Guard {
     }
 
     /// The group of a child that leads one.
-    pub(super) fn of(&self, child: &Child) -> Group {
+    pub(crate) fn of(&self, child: &Child) -> Group {
         let leader = Pid::from_child(child);
         self.tell('+', leader);
         Group { leader, guard: self.clone() }
@@ -56,12 +56,12 @@ impl Guard {
 
 impl Group {
     /// Asks all of them to end.
-    pub(super) fn terminate(&self) {
+    pub(crate) fn terminate(&self) {
         let _ = kill_process_group(self.leader, Signal::TERM);
     }
 
     /// Ends all of them.
-    pub(super) fn kill(&self) {
+    pub(crate) fn kill(&self) {
         let _ = kill_process_group(self.leader, Signal::KILL);
     }
 }

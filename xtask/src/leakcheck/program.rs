@@ -1,0 +1,109 @@
+//! What is checked: which program, how it is built for a tool, how it is set up, and whose traffic it gets.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::finding::Failure;
+use crate::process::{built, cargo};
+
+/// A server and its traffic.
+#[derive(Debug, Clone)]
+pub(super) struct Program {
+    pub(super) origin: Origin,
+    /// Where its sources lie.
+    pub(super) root: PathBuf,
+    pub(super) settings: Vec<Setting>,
+    /// Where it listens, where it does not say so itself.
+    pub(super) address: Option<String>,
+    pub(super) seed: u64,
+}
+
+/// Where the executable comes from.
+#[derive(Debug, Clone)]
+pub(super) enum Origin {
+    /// Cargo builds it: a binary target of a package.
+    Built { manifest: PathBuf, name: String },
+    /// It is there; what needs a build of its own cannot be checked.
+    There(PathBuf),
+}
+
+/// One way to set the server up.
+#[derive(Debug, Clone)]
+pub(super) struct Setting {
+    /// Nothing where it is the only one.
+    pub(super) name: &'static str,
+    /// Arguments of the server; `{dir}` stands for a fresh folder.
+    pub(super) server: Vec<String>,
+    pub(super) traffic: Traffic,
+}
+
+/// What makes a round of traffic.
+#[derive(Debug, Clone)]
+pub(super) enum Traffic {
+    /// A line for the shell.
+    Shell(String),
+    /// Our own, with more arguments; it is built when it is first needed.
+    Own(Vec<String>),
+}
+
+/// How much is done.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Effort {
+    /// Rounds that are not compared: caches fill, threads start.
+    pub(super) warm_up: u64,
+    /// Rounds that are.
+    pub(super) rounds: u64,
+    /// How much traffic a round has, in units of the traffic's own.
+    pub(super) times: u64,
+    /// Also what only patience shows: peers that fall silent.
+    pub(super) is_patient: bool,
+}
+
+impl Program {
+    /// The executable as it is shipped, with the line numbers that tools need.
+    ///
+    /// # Errors
+    /// Where it does not build.
+    pub(super) fn release(&self) -> Result<PathBuf, Failure> {
+        self.build(|command| _ = command.arg("--release"))
+    }
+
+    /// The executable with AddressSanitizer in it, which also brings LeakSanitizer.
+    ///
+    /// RUSTC_BOOTSTRAP lets the toolchain that builds the product, whichever that is, take the flag that is still called
+    /// unstable: one way for everybody, and the code under test is what that compiler makes. `--target` keeps it out of
+    /// build scripts and macros.
+    ///
+    /// # Errors
+    /// Where it does not build, or there is nothing to build.
+    pub(super) fn sanitized(&self, host: &str, flag: &str) -> Result<PathBuf, Failure> {
+        if matches!(self.origin, Origin::There(_)) {
+            return Err(Failure::Tool(
+                "asan needs a build of its own: give --manifest-path and the name of --bin".into(),
+            ));
+        }
+        let target = crate::root().join("target/leakcheck/asan");
+        self.build(|command| {
+            command.args(["--target", host]).arg("--target-dir").arg(&target);
+            command.env("RUSTFLAGS", format!("{flag} -Cforce-frame-pointers=yes -Cdebuginfo=line-tables-only"));
+            command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_INCREMENTAL", "0").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        })
+    }
+
+    fn build(&self, more: impl FnOnce(&mut Command)) -> Result<PathBuf, Failure> {
+        match &self.origin {
+            Origin::There(path) => Ok(path.clone()),
+            Origin::Built { manifest, name } => {
+                let mut command = cargo(&["build", "--quiet", "--bin", name]);
+                command.arg("--manifest-path").arg(manifest);
+                more(&mut command);
+                Ok(built(&mut command, name)?)
+            }
+        }
+    }
+}
+
+/// What fills `{dir}` in.
+pub(super) fn filled(arguments: &[String], folder: &Path) -> Vec<String> {
+    arguments.iter().map(|argument| argument.replace("{dir}", &folder.display().to_string())).collect()
+}

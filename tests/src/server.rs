@@ -34,7 +34,8 @@ pub fn binary() -> PathBuf {
             }
             let cargo = std::env::var_os("CARGO").unwrap_or("cargo".into());
             let built = Command::new(cargo)
-                .args(["build", "--quiet", "--package", "inkwire", "--package", "wsinspect", "--package", "xtask"])
+                .args(["build", "--quiet"])
+                .args(["inkwire", "wsinspect", "xtask", "faulty"].iter().flat_map(|package| ["--package", package]))
                 .current_dir(root())
                 .status();
             assert!(built.expect("cargo runs").success(), "the server does not build");

@@ -66,6 +66,9 @@ const KINDS: [Kind; 12] = [
     asks_by_http,
 ];
 
+/// On how many boards all kinds together leave ink.
+const DRAWN: u64 = 12;
+
 /// Where one kind of traffic takes place.
 struct Scene {
     address: String,
@@ -135,9 +138,9 @@ impl Round {
         loop {
             let now = gauges();
             let [(_, connections), (_, members), (_, rooms), (_, tasks)] = now;
-            // A room that stays has a task, which looks now and then whether it may be closed.
-            let is_over =
-                connections + members == 0.0 && if self.again { tasks == rooms } else { tasks + rooms == 0.0 };
+            // A room that stays, as one with ink does in memory, has a task that looks now and then whether it may close.
+            let stay = if self.again { (DRAWN * self.times) as f64 } else { 0.0 };
+            let is_over = connections + members == 0.0 && rooms == stay && tasks == stay;
             if is_over || Instant::now() > deadline {
                 return now.to_vec();
             }

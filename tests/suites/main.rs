@@ -20,6 +20,8 @@ mod durable;
 mod faults;
 /// Malformed HTTP, frames and packets, and everybody else undisturbed.
 mod hostile;
+/// `cargo xtask leakcheck`.
+mod leakcheck;
 /// Joining, leaving, resuming, presence, shutting down.
 mod rooms;
 /// Scenario scripts against the board alone and over sockets.

@@ -39,6 +39,7 @@ const NEEDS: &[Need] = &[
         is_there: || autobahn::is_installed() || answers("python3", &["-c", "import ensurepip, venv"]),
         what_for: "installing the Autobahn test suite",
     },
+    Need { package: "valgrind", is_there: || is_on_path("valgrind") && is_on_path("vgdb"), what_for: "finding leaks" },
     Need { package: "tshark", is_there: || is_on_path("tshark"), what_for: "another opinion on frames, in tests" },
     Need { package: "python3", is_there: || is_on_path("python3"), what_for: "passing on a socket as systemd does" },
 ];

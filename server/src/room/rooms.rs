@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,6 +26,7 @@ pub struct Rooms {
     workers: Arc<Workers>,
     /// How long a room stays open when everybody has gone: most come back from a lost connection sooner.
     linger: Duration,
+    closed: Mutex<Closed>,
     next_member: AtomicU64,
 }
 
@@ -55,11 +57,18 @@ impl Deref for Place {
     }
 }
 
+/// Boards that are closed, which the storage does not know yet.
+#[derive(Debug, Default)]
+struct Closed {
+    names: Vec<BoardName>,
+    is_being_told: bool,
+}
+
 impl Rooms {
     /// No rooms yet; each stays open for `linger` when everybody has gone.
     pub fn new(storage: Arc<dyn Storage>, metrics: Arc<Metrics>, workers: Arc<Workers>, linger: Duration) -> Arc<Self> {
         let (open, next_member) = (Mutex::default(), AtomicU64::new(1));
-        let rooms = Arc::new(Self { open, storage, metrics, workers, linger, next_member });
+        let rooms = Arc::new(Self { open, storage, metrics, workers, linger, closed: Mutex::default(), next_member });
         let hears = Arc::downgrade(&rooms);
         rooms.storage.listen(Box::new(move |news| {
             if let Some(rooms) = hears.upgrade() {
@@ -212,7 +221,7 @@ impl Rooms {
 
     /// Closes a room that nobody else holds and that can be opened from the storage again; says whether there is nothing
     /// more to see to. Only [`Rooms::room`] gives rooms away, under the same lock, so one that is not held stays so here.
-    fn close_if_idle(&self, name: &BoardName) -> bool {
+    fn close_if_idle(self: &Arc<Self>, name: &BoardName) -> bool {
         let mut open = self.lock();
         let Some(place) = open.get(name) else { return true };
         let Some(room) = place.0.get() else { return true };
@@ -223,10 +232,40 @@ impl Rooms {
         open.remove(name);
         drop(open);
         if is_drawn {
-            let (storage, name) = (self.storage.clone(), name.clone());
-            self.workers.spawn(smol::unblock(move || storage.closed(&[name])));
+            self.tell_closed(name.clone());
         }
         true
+    }
+
+    /// Tells the storage that a board is closed. What closes while it is busy goes with the next commit: people leave many
+    /// boards at once when a connection breaks, and a commit and a waiting thread for each would be that many.
+    fn tell_closed(self: &Arc<Self>, name: BoardName) {
+        let mut closed = self.lock_closed();
+        closed.names.push(name);
+        if !std::mem::replace(&mut closed.is_being_told, true) {
+            let rooms = self.clone();
+            self.workers.spawn(smol::unblock(move || rooms.tell_all_closed()));
+        }
+    }
+
+    fn tell_all_closed(&self) {
+        loop {
+            let mut closed = self.lock_closed();
+            let mut names = std::mem::take(&mut closed.names);
+            closed.is_being_told = !names.is_empty();
+            drop(closed);
+            if names.is_empty() {
+                return;
+            }
+            names.retain(|name| !self.is_open(name));
+            if catch_unwind(AssertUnwindSafe(|| self.storage.closed(&names))).is_err() {
+                self.metrics.panics.inc();
+            }
+        }
+    }
+
+    fn lock_closed(&self) -> MutexGuard<'_, Closed> {
+        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BoardName, Place>> {

@@ -51,6 +51,16 @@ pub(super) fn toolchain() -> Result<Toolchain, String> {
     Ok(Toolchain { host, flag, version: version.lines().next().unwrap_or_default().to_owned() })
 }
 
+impl Toolchain {
+    /// A program with the sanitizers in it.
+    ///
+    /// # Errors
+    /// As [`Program::sanitized`].
+    pub(super) fn build(&self, program: &Program) -> Result<PathBuf, Failure> {
+        program.sanitized(&self.host, self.flag)
+    }
+}
+
 /// Runs every setting once.
 pub(super) fn run(program: &Program, toolchain: &Toolchain, effort: Effort, guard: &Guard) -> Checked {
     let mut checked = Checked::new(Check::Asan);
@@ -82,7 +92,7 @@ fn make(
     guard: &Guard,
     connections: &mut u64,
 ) -> Result<(Vec<Fault>, Option<Failure>), Failure> {
-    let executable = program.sanitized(&toolchain.host, toolchain.flag)?;
+    let executable = toolchain.build(program)?;
     let folder = tempfile::Builder::new().prefix("asan-").tempdir_in(super::server::runs()?)?;
     let mut server = Server::start(program, setting, guard, sanitized(&executable, folder.path()))?;
     let driven = (1..=effort.warm_up + effort.rounds).try_for_each(|number| {

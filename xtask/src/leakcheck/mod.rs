@@ -22,7 +22,7 @@ mod valgrind;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 
@@ -42,8 +42,8 @@ const SUPPRESSIONS: &str = "xtask/leakcheck.suppressions";
 #[command(after_help = "\
 A server of your own: it prints a line with http://HOST:PORT or ws://HOST:PORT when it is ready (or give --address), and
 stops on SIGTERM by returning from main. {dir} in its arguments stands for a fresh folder. The traffic is a line for the
-shell that makes one round, as much each time; it finds LEAKCHECK_ADDRESS, LEAKCHECK_ROUND, LEAKCHECK_SEED and
-LEAKCHECK_TIMES (how much) in its environment, fails where the server did not do what it should, and prints
+shell that makes one round, as much each time. It finds LEAKCHECK_ADDRESS, LEAKCHECK_PID, LEAKCHECK_ROUND, LEAKCHECK_SEED
+and LEAKCHECK_TIMES (how much) in its environment, fails where the server did not do what it should, and prints
 `connections N`, and `gauge NAME VALUE` for whatever else must not grow. For example:
 
   cargo xtask leakcheck --manifest-path app/Cargo.toml --bin app --traffic 'python3 round.py' -- --port 0
@@ -89,6 +89,9 @@ pub(crate) struct Flags {
     /// Of what the traffic chooses at random.
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// Seconds that a server may take to get ready, and to stop.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+    patience: u64,
     /// Arguments of that server.
     #[arg(last = true, requires = "bin")]
     arguments: Vec<String>,
@@ -123,9 +126,16 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<u8> {
 /// Makes every check that is asked for.
 fn examine(program: &Program, flags: &Flags) -> anyhow::Result<Vec<Checked>> {
     let guard = Guard::start()?;
-    let wanted = |check: &Check| flags.checks.is_empty() || flags.checks.contains(check);
+    let is_named = |check: &Check| flags.checks.contains(check) || flags.require.contains(check);
+    let wanted = |check: &Check| flags.checks.is_empty() || is_named(check);
     let checks: Vec<Check> = ALL.into_iter().filter(wanted).collect();
     let mut all: Vec<Checked> = Vec::new();
+    // The second build is made while Valgrind, which uses one processor, is at work; what is wrong with it is said in turn.
+    let builds_ahead = checks.len() > 1 && checks.contains(&Check::Asan) && can_be_made(Check::Asan, program).is_ok();
+    if let (true, Ok(toolchain)) = (builds_ahead, asan::toolchain()) {
+        let program = program.clone();
+        std::thread::spawn(move || toolchain.build(&program));
+    }
     for check in checks.iter().copied() {
         if all.iter().any(|checked| checked.check == check) {
             continue;
@@ -188,7 +198,7 @@ fn effort(check: Check, is_quick: bool) -> Effort {
     match (check, is_quick) {
         (Check::Asan, true) => Effort { warm_up: 0, rounds: 2, times: 2, is_patient: false },
         (Check::Asan, false) => Effort { warm_up: 0, rounds: 4, times: 5, is_patient: true },
-        (Check::Slope, true) => Effort { warm_up: 16, rounds: 16, times: 20, is_patient: false },
+        (Check::Slope, true) => Effort { warm_up: 20, rounds: 16, times: 20, is_patient: false },
         (Check::Slope, false) => Effort { warm_up: 24, rounds: 48, times: 20, is_patient: false },
         (_, true) => Effort { warm_up: 3, rounds: 4, times: 1, is_patient: false },
         (_, false) => Effort { warm_up: 4, rounds: 6, times: 3, is_patient: true },
@@ -252,8 +262,8 @@ fn suppressions(flags: &Flags) -> anyhow::Result<Vec<Suppression>> {
 }
 
 fn program(flags: &Flags) -> anyhow::Result<Program> {
-    let seed = flags.seed;
-    let (Some(bin), Some(traffic)) = (&flags.bin, &flags.traffic) else { return Ok(product(seed)) };
+    let (seed, patience) = (flags.seed, Duration::from_secs(flags.patience));
+    let (Some(bin), Some(traffic)) = (&flags.bin, &flags.traffic) else { return Ok(product(seed, patience)) };
     let is_path = bin.contains('/');
     let (origin, root) = if is_path {
         (Origin::There(bin.into()), std::env::current_dir()?)
@@ -262,11 +272,11 @@ fn program(flags: &Flags) -> anyhow::Result<Program> {
         (Origin::Built { manifest: flags.manifest_path.clone(), name: bin.clone() }, root)
     };
     let setting = Setting { name: "", server: flags.arguments.clone(), traffic: Traffic::Shell(traffic.clone()) };
-    Ok(Program { origin, root, settings: vec![setting], address: flags.address.clone(), seed })
+    Ok(Program { origin, root, settings: vec![setting], address: flags.address.clone(), seed, patience })
 }
 
 /// The drawing server, with a disk and without. In memory it keeps what is drawn, so there the rounds repeat what it has.
-fn product(seed: u64) -> Program {
+fn product(seed: u64, patience: Duration) -> Program {
     let setting = |name, data: &str, traffic: &[&str]| {
         let server = ["serve", "--listen", "127.0.0.1:0", "--linger", "0.1", "--ping-interval", "0.5", "--log", "warn"];
         let server = server.iter().chain(&["--data", data]).map(ToString::to_string).collect();
@@ -278,6 +288,7 @@ fn product(seed: u64) -> Program {
         settings: vec![setting("on disk", "{dir}/data", &[]), setting("in memory", ":memory:", &["--again"])],
         address: None,
         seed,
+        patience,
     }
 }
 

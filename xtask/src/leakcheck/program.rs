@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::finding::Failure;
 use crate::process::{built, cargo};
@@ -16,6 +17,8 @@ pub(super) struct Program {
     /// Where it listens, where it does not say so itself.
     pub(super) address: Option<String>,
     pub(super) seed: u64,
+    /// How long it may take to be ready, and to stop; under Valgrind that is about thirty times as long as alone.
+    pub(super) patience: Duration,
 }
 
 /// Where the executable comes from.

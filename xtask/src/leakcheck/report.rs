@@ -67,7 +67,7 @@ fn one(number: usize, finding: &Finding, sources: &Sources) -> String {
         format!("{}:{} in {}", blame.file.display(), blame.line, short(&blame.frame.function))
     });
     let mut text = format!("{number}. {}: {place}  [{}{setting}]\n   {}\n", fault.kind, check.name(), fault.detail);
-    if fault.bytes + fault.blocks > 0 {
+    if fault.blocks > 0 && !fault.stack.is_empty() {
         let per = |what: u64| what as f64 / (*connections).max(1) as f64;
         let rounds = if each.is_empty() { String::new() } else { format!("; in each round {}", list(each)) };
         let _ = writeln!(

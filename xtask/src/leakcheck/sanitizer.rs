@@ -12,8 +12,13 @@ pub(super) const FORMAT: &str = "F|%n|%f|%s|%l";
 /// Where LeakSanitizer gave up: then nothing is known about leaks, whatever else stands there.
 pub(super) fn read(text: &str) -> Result<Vec<Fault>, String> {
     if text.contains("LeakSanitizer has encountered a fatal error") {
-        let hint = text.lines().find(|line| line.contains("HINT") || line.contains("ptrace")).unwrap_or("").trim();
-        return Err(format!("LeakSanitizer has given up, as it does where ptrace is not allowed. {hint}"));
+        let hint = text
+            .lines()
+            .find_map(|line| Some(line[line.find("HINT: ")?..].trim()).filter(|hint| hint.contains("ptrace")));
+        let hint = hint.map_or(String::new(), |hint| format!(" ({hint})"));
+        return Err(format!(
+            "LeakSanitizer has given up, so nothing is known about leaks: ptrace must be allowed{hint}"
+        ));
     }
     let mut faults: Vec<Fault> = Vec::new();
     let mut is_first_stack = false;

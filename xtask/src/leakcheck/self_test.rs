@@ -2,7 +2,7 @@
 //! silence where there is none. Without it, a clean result would say nothing.
 
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
@@ -91,6 +91,7 @@ impl Bench {
             settings: vec![Setting { name: "", server, traffic }],
             address: None,
             seed: 1,
+            patience: Duration::from_secs(60),
         };
         let few = Effort { warm_up: 2, rounds: 3, times: 1, is_patient: false };
         let many = Effort { warm_up: 6, rounds: 8, times: 10, is_patient: false };

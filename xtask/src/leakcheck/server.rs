@@ -19,8 +19,6 @@ use super::program::{Effort, Program, Setting, Traffic, filled};
 use crate::group::{Group, Guard};
 use crate::process::{bounded, built, cargo};
 
-/// How long a server may take to be ready, and to stop; under Valgrind it takes about thirty times as long as alone.
-const PATIENCE: Duration = Duration::from_secs(60);
 /// How long a round of traffic may take.
 const ROUND: Duration = Duration::from_secs(180);
 /// Lines that are kept of what it says, to be shown when it fails.
@@ -83,7 +81,7 @@ impl<'a> Server<'a> {
 
     /// Waits until it says where it listens, or listens where it was said to.
     fn ready(&mut self, addresses: &Receiver<String>) -> Result<String, Failure> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.program.patience;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
                 return Err(Failure::Server(format!("the server ended before it was ready: {}", self.ended(status))));
@@ -102,7 +100,10 @@ impl<'a> Server<'a> {
             Some(address) => format!("accepts nothing at {address}"),
             None => "prints no line with http://HOST:PORT or ws://HOST:PORT (or give --address)".into(),
         };
-        Err(Failure::Server(format!("the server did not get ready within {} s: it {how}", PATIENCE.as_secs())))
+        Err(Failure::Server(format!(
+            "the server did not get ready within {} s: it {how}",
+            self.program.patience.as_secs()
+        )))
     }
 
     pub(super) fn pid(&self) -> u32 {
@@ -117,6 +118,7 @@ impl<'a> Server<'a> {
         let mut command = traffic(&self.setting.traffic)?;
         command.env("LEAKCHECK_ADDRESS", &self.address).env("LEAKCHECK_ROUND", number.to_string());
         command.env("LEAKCHECK_SEED", self.program.seed.to_string()).env("LEAKCHECK_TIMES", effort.times.to_string());
+        command.env("LEAKCHECK_PID", self.pid().to_string());
         command.env("LEAKCHECK_PATIENT", if effort.is_patient { "true" } else { "false" });
         command.env("RUST_BACKTRACE", "0");
         let output =
@@ -143,7 +145,7 @@ impl<'a> Server<'a> {
     /// Where it does not, or was killed by a signal, which hides every exit code of a tool.
     pub(super) fn stop(mut self) -> Result<ExitStatus, Failure> {
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + self.program.patience;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait()? {
                 return match status.signal() {
@@ -156,7 +158,7 @@ impl<'a> Server<'a> {
         Err(Failure::Server(format!(
             "the server did not stop within {} s of SIGTERM, and was killed; what leaks is reported by tools only where main \
              returns",
-            PATIENCE.as_secs()
+            self.program.patience.as_secs()
         )))
     }
 

@@ -15,6 +15,9 @@ pub(super) const BYTES: f64 = 16.0;
 /// A connection leaks a descriptor, a thread or a task where it leaves more than so many: one in a thousand connections.
 pub(super) const COUNT: f64 = 0.001;
 
+/// As long as it is not certain whether something leaks, it is measured anew, so often at most.
+const WINDOWS: u32 = 3;
+
 /// Something that is measured after each round.
 #[derive(Debug, Clone, PartialEq)]
 struct Measure {
@@ -22,6 +25,13 @@ struct Measure {
     limit: f64,
     /// Connections so far, and how much there is.
     points: Vec<(f64, f64)>,
+}
+
+impl Measure {
+    /// Whether the limit lies outside of the interval: a step in the memory, as where a cache is full or let go, makes it wide.
+    fn is_certain(&self) -> bool {
+        slope(&self.points).is_none_or(|found| found.most < self.limit || found.least >= self.limit)
+    }
 }
 
 /// Runs every setting once.
@@ -37,22 +47,22 @@ pub(super) fn run(program: &Program, effort: Effort, guard: &Guard) -> Checked {
 }
 
 fn measure(program: &Program, setting: &Setting, effort: Effort, guard: &Guard) -> Result<Vec<Measure>, Failure> {
-    let mut server = Server::start(program, setting, guard, Command::new(program.release()?))?;
+    let mut server = Server::start(program, setting, guard, frugal(Command::new(program.release()?)))?;
+    let (mut number, mut connections) = (0, 0);
     let mut measures: Vec<Measure> = Vec::new();
-    let mut connections = 0;
-    for number in 1..=effort.warm_up + effort.rounds {
-        let round = server.round(number, effort)?;
-        connections += round.connections;
-        if number <= effort.warm_up {
-            continue;
+    for _ in 0..WINDOWS {
+        measures.clear();
+        let until = effort.warm_up.max(number) + effort.rounds;
+        while number < until {
+            number += 1;
+            let round = server.round(number, effort)?;
+            connections += round.connections;
+            if number > until - effort.rounds {
+                note(&mut measures, connections, look(server.pid(), round)?);
+            }
         }
-        for (name, limit, value) in look(server.pid(), round)? {
-            let known = measures.iter().position(|measure| measure.name == name);
-            let at = known.unwrap_or_else(|| {
-                measures.push(Measure { name, limit, points: Vec::new() });
-                measures.len() - 1
-            });
-            measures[at].points.push((connections as f64, value));
+        if measures.iter().all(Measure::is_certain) {
+            break;
         }
     }
     let status = server.stop()?;
@@ -60,6 +70,24 @@ fn measure(program: &Program, setting: &Setting, effort: Effort, guard: &Guard) 
         return Err(Failure::Server(format!("the server stopped with {status}")));
     }
     Ok(measures)
+}
+
+fn note(measures: &mut Vec<Measure>, connections: u64, values: Vec<(String, f64, f64)>) {
+    for (name, limit, value) in values {
+        let known = measures.iter().position(|measure| measure.name == name);
+        let at = known.unwrap_or_else(|| {
+            measures.push(Measure { name, limit, points: Vec::new() });
+            measures.len() - 1
+        });
+        measures[at].points.push((connections as f64, value));
+    }
+}
+
+/// glibc's allocator gives back what is free and keeps one heap for all threads (mallopt(3)), so that what is left is what
+/// somebody holds; left alone it keeps megabytes, and lets them go at some time.
+fn frugal(mut command: Command) -> Command {
+    command.env("MALLOC_ARENA_MAX", "1").env("MALLOC_TRIM_THRESHOLD_", "65536").env("MALLOC_MMAP_THRESHOLD_", "65536");
+    command
 }
 
 /// What there is now.

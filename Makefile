@@ -1,12 +1,18 @@
 # The commands of a newcomer. Each is one line of Cargo, which works without make too.
 
-.PHONY: run watch test setup bench chaos
+.PHONY: run watch inspect leakcheck test setup bench chaos
 
 run:
 	cargo run --release --package inkwire
 
 watch:
 	cargo xtask watch
+
+inspect:
+	cargo xtask inspect
+
+leakcheck:
+	cargo xtask leakcheck
 
 test: setup
 	cargo xtask test

@@ -35,6 +35,12 @@ pub enum Command {
     Serve(Serve),
     /// List, show, export, import, delete, check and copy the boards of a data directory.
     Boards(crate::boards::Flags),
+    /// Ask a running server whether it is ready: exit code 0 where it is, 1 where it is not.
+    Health {
+        /// Where, as http://HOST:PORT/PATH.
+        #[arg(default_value = "http://127.0.0.1:8081/readyz")]
+        url: String,
+    },
     /// Print the completions of a shell.
     Completions {
         /// Which shell.

@@ -9,6 +9,7 @@ pub mod boards;
 pub mod cli;
 pub mod control;
 pub mod exit;
+pub mod health;
 pub mod http;
 pub mod listen;
 pub mod metrics;

@@ -2,6 +2,7 @@
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::time::Duration;
 
 /// Sends a state such as `READY=1` to NOTIFY_SOCKET; does nothing where there is none.
 pub fn notify(state: &str) {
@@ -9,6 +10,15 @@ pub fn notify(state: &str) {
     if let Err(error) = send(path.as_encoded_bytes(), state) {
         tracing::warn!(%error, "NOTIFY_SOCKET could not be told {state}");
     }
+}
+
+/// How often a watchdog wants a sign of life: twice within its patience (`sd_watchdog_enabled(3)`); nothing where none watches
+/// this process.
+pub fn watchdog() -> Option<Duration> {
+    let variable = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
+    let is_meant = variable("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+    let patience = Duration::from_micros(variable("WATCHDOG_USEC").filter(|_| is_meant)?);
+    (!patience.is_zero()).then_some(patience / 2)
 }
 
 fn send(path: &[u8], state: &str) -> std::io::Result<()> {

@@ -12,7 +12,7 @@ use smol::stream::StreamExt;
 use crate::cli::{Data, LogFormat, Serve};
 use crate::listen::Listener;
 use crate::metrics::Metrics;
-use crate::notify::notify;
+use crate::notify::{notify, watchdog};
 use crate::room::Rooms;
 use crate::site::{Echo, Site};
 use crate::storage::{Disk, Memory, Storage};
@@ -92,14 +92,27 @@ async fn serve(flags: Serve) -> anyhow::Result<()> {
     println!("inkwire: draw at {url}");
     tracing::info!(%url, "listening");
     notify("READY=1");
-    let serving = workers.serve_all(&listener, |socket| site.clone().serve(socket));
-    let signal = serving.or(async { signals.next().await.and_then(Result::ok) }).await;
-    drop(listener);
-    let second = async {
-        _ = signals.next().await;
-        Err(anyhow::anyhow!("stopped at once, by a second signal"))
+    let life = async {
+        let serving = workers.serve_all(&listener, |socket| site.clone().serve(socket));
+        let signal = serving.or(async { signals.next().await.and_then(Result::ok) }).await;
+        drop(listener);
+        let second = async {
+            _ = signals.next().await;
+            Err(anyhow::anyhow!("stopped at once, by a second signal"))
+        };
+        stop(&site, disk, signal, flags.drain).or(second).await
     };
-    stop(&site, disk, signal, flags.drain).or(second).await
+    life.or(show_life(&workers)).await
+}
+
+/// Tells a watchdog that this thread and every worker still take turns, for as long as they do.
+async fn show_life<T>(workers: &Workers) -> T {
+    let Some(pause) = watchdog() else { return smol::future::pending().await };
+    loop {
+        workers.take_a_turn_each().await;
+        notify("WATCHDOG=1");
+        smol::Timer::after(pause).await;
+    }
 }
 
 async fn open_disk(flags: &Serve, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<Disk>>> {

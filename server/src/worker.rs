@@ -62,6 +62,15 @@ impl Workers {
         Ok(Arc::new(Self { all, next: AtomicUsize::new(0) }))
     }
 
+    /// Waits until each worker has given a task its turn. One that is stuck, or whose thread has ended, never does.
+    pub async fn take_a_turn_each(&self) {
+        for worker in &self.all {
+            let (done, is_done) = smol::channel::bounded::<()>(1);
+            worker.spawn(async move { drop(done) });
+            _ = is_done.recv().await;
+        }
+    }
+
     /// Serves every connection of a listener, for ever.
     pub async fn serve_all<F, T>(&self, listener: &Listener, serve: impl Fn(Socket) -> F) -> T
     where
@@ -186,6 +195,27 @@ mod tests {
         workers.spawn(async { panic!("it was told to") });
         workers.spawn(async move { done.send(()).unwrap() });
         assert_eq!(is_done.recv(), Ok(()));
+    }
+
+    #[test]
+    fn a_worker_that_is_stuck_does_not_say_that_it_takes_turns() {
+        let workers = workers(2);
+        smol::block_on(workers.take_a_turn_each());
+        let (free, stuck) = channel::<()>();
+        let (begun, has_begun) = channel();
+        workers.spawn(async move {
+            begun.send(()).unwrap();
+            _ = stuck.recv();
+        });
+        has_begun.recv().unwrap();
+        let mut turn = Box::pin(workers.take_a_turn_each());
+        // The other one has answered when the one that is stuck is asked, or is not asked at all.
+        for _ in 0..100 {
+            assert_eq!(smol::block_on(smol::future::poll_once(&mut turn)), None);
+            thread::yield_now();
+        }
+        drop(free);
+        smol::block_on(turn);
     }
 
     #[test]

@@ -114,11 +114,36 @@ os.execv(sys.argv[1], [sys.argv[1], "--listen", "systemd"])
         .args(["-c", script])
         .arg(binary())
         .env("INKWIRE_DATA", ":memory:")
-        .env("NOTIFY_SOCKET", folder.path().join("notify"));
+        .env("NOTIFY_SOCKET", folder.path().join("notify"))
+        .env("WATCHDOG_USEC", "100000");
     let server = Server::spawn(&mut command);
     let mut state = [0; 64];
     let length = notify.recv(&mut state).unwrap();
     assert_eq!(&state[..length], b"READY=1");
+    for _ in 0..3 {
+        let length = notify.recv(&mut state).unwrap();
+        assert_eq!(&state[..length], b"WATCHDOG=1", "sd_watchdog_enabled(3)");
+    }
     Client::join(&server.address, "x", "ada").round_trip();
     assert!(server.stop().success());
+}
+
+#[test]
+fn a_server_can_be_asked_whether_it_is_ready() {
+    let server = Server::start(&["--base-path", "/draw/"]);
+    let ask = |url: &str| std::process::Command::new(binary()).args(["health", url]).output().unwrap();
+    let ready = ask(&format!("http://{}/draw/readyz", server.address));
+    assert!(ready.status.success() && ready.stdout.is_empty() && ready.stderr.is_empty(), "{ready:?}");
+    let address = &server.address;
+    for (url, says) in [
+        (format!("http://{address}/draw/nothing"), "answers \"HTTP/1.1 404 Not Found\""),
+        ("http://127.0.0.1:1".into(), "does not answer"),
+        (format!("https://{address}/"), "an address is written http://HOST:PORT/PATH"),
+        ("http://nowhere/".into(), "is no HOST:PORT"),
+        (format!("http://{address}/x\r\nX: y"), "holds a blank or a control character"),
+    ] {
+        let output = ask(&url);
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.code() == Some(1) && said.contains(says), "{url}: {said}");
+    }
 }

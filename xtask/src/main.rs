@@ -3,6 +3,7 @@
 mod autobahn;
 mod bench;
 mod chaos;
+mod deploy;
 mod fuzz;
 mod group;
 mod inspect;
@@ -41,6 +42,9 @@ enum Command {
     Chaos(chaos::Flags),
     /// Feed random packets to the decoder (needs a nightly toolchain).
     Fuzz(fuzz::Flags),
+    /// Write what hosting the server takes: nginx, systemd, Caddy, Docker, and how to install it.
+    #[command(name = deploy::NAME)]
+    Deploy(Box<deploy::Flags>),
     /// Run `wsinspect`; without arguments, talk to the local drawing server.
     Inspect(inspect::Flags),
     /// Take the README's screenshot from the real page.
@@ -57,7 +61,7 @@ enum Command {
 fn main() -> ExitCode {
     let command = Flags::parse().command;
     // These may be meant for another workspace, whose path is said from where they are called.
-    let stays = matches!(command, Command::Watch(_) | Command::Leakcheck(_));
+    let stays = matches!(command, Command::Watch(_) | Command::Leakcheck(_) | Command::Deploy(_));
     let moved = if stays { Ok(()) } else { std::env::set_current_dir(root()) };
     let result = moved.map_err(Into::into).and_then(|()| run(command));
     match result {
@@ -74,6 +78,7 @@ fn run(command: Command) -> anyhow::Result<u8> {
         Command::Watch(flags) => return watch::run(&flags),
         Command::Guard => group::guard(),
         Command::Leakcheck(flags) => return leakcheck::run(&flags),
+        Command::Deploy(flags) => return deploy::run(*flags),
         Command::Setup => setup::run()?,
         Command::Test => test::run()?,
         Command::Vectors => vectors::run()?,

@@ -1,0 +1,41 @@
+//! `inkwire health`: asks a running server whether it is ready, for containers, which have no other program to ask with.
+
+use std::io::{Read, Write};
+use std::net::{TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+
+/// How long the server may take, for each step.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// Most of a reply that is read, in bytes: its first line is what counts.
+const MOST: u64 = 1024;
+
+/// Asks, and says nothing where the answer is a success.
+///
+/// # Errors
+/// Where the address is none, nobody answers, or the answer is another one.
+pub fn run(url: &str) -> anyhow::Result<()> {
+    let rest = url.strip_prefix("http://").context("an address is written http://HOST:PORT/PATH")?;
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let path = if path.is_empty() { "/readyz" } else { path };
+    if rest.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+        bail!("{url:?} holds a blank or a control character");
+    }
+    let address = authority.to_socket_addrs().ok().and_then(|mut all| all.next());
+    let address = address.with_context(|| format!("{authority} is no HOST:PORT"))?;
+    let ask = || -> std::io::Result<String> {
+        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n")?;
+        let mut reply = Vec::new();
+        stream.take(MOST).read_to_end(&mut reply)?;
+        Ok(String::from_utf8_lossy(&reply).lines().next().unwrap_or_default().to_owned())
+    };
+    let status = ask().with_context(|| format!("{url} does not answer"))?;
+    if !status.starts_with("HTTP/1.1 2") {
+        bail!("{url} answers {status:?}");
+    }
+    Ok(())
+}

@@ -323,9 +323,12 @@ impl Site {
 
 fn file(head: &Head, path: &str) -> Reply {
     let Some(asset) = asset(path) else { return Reply::text(StatusCode::NotFound, "no such file") };
-    let known = head.request.header("if-none-match").is_some_and(|values| {
-        values.iter().any(|value| value.as_str().split(',').any(|etag| etag.trim() == asset.etag))
-    });
+    // The comparison is the weak one (RFC 9110 section 13.1.2): a proxy that compresses makes the tag weak.
+    let is_same = |etag: &str| etag.trim().trim_start_matches("W/") == asset.etag || etag.trim() == "*";
+    let known = head
+        .request
+        .header("if-none-match")
+        .is_some_and(|values| values.iter().any(|value| value.as_str().split(',').any(is_same)));
     let reply = if known {
         Reply::new(StatusCode::NotModified, asset.media_type, &[])
     } else {

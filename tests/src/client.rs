@@ -178,7 +178,9 @@ impl Client {
     /// Opens a connection and says hello.
     fn greet(&mut self, address: &str) -> Result<(), String> {
         self.address = address.into();
-        let stream = TcpStream::connect(address).map_err(|error| error.to_string())?;
+        // Behind a proxy the address may go on with a path.
+        let host = address.split('/').next().unwrap_or(address);
+        let stream = TcpStream::connect(host).map_err(|error| error.to_string())?;
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
         stream.set_read_timeout(Some(PATIENCE)).map_err(|error| error.to_string())?;
         let mut request = format!("ws://{address}/ws/{}", self.board).into_client_request().expect("a request");

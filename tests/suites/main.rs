@@ -12,6 +12,8 @@ mod command_line;
 mod conformance;
 /// What ink costs on the wire, and what a member that never reads costs.
 mod costs;
+/// `cargo xtask gen-deploy`.
+mod deploy;
 /// Disks, files, power, clocks and descriptors that fail.
 mod disk;
 /// What is drawn stays, whatever happens to server and disk.

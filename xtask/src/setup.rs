@@ -40,6 +40,12 @@ const NEEDS: &[Need] = &[
         what_for: "installing the Autobahn test suite",
     },
     Need { package: "valgrind", is_there: || is_on_path("valgrind") && is_on_path("vgdb"), what_for: "finding leaks" },
+    Need {
+        package: "nginx-light",
+        is_there: || Path::new("/usr/sbin/nginx").exists(),
+        what_for: "serving through what gen-deploy writes; where Debian starts it: systemctl disable --now nginx",
+    },
+    Need { package: "systemd", is_there: || is_on_path("systemd-analyze"), what_for: "its opinion of units, in tests" },
     Need { package: "tshark", is_there: || is_on_path("tshark"), what_for: "another opinion on frames, in tests" },
     Need { package: "python3", is_there: || is_on_path("python3"), what_for: "passing on a socket as systemd does" },
 ];

@@ -348,8 +348,11 @@ impl FromStr for Version {
 
 impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [major, minor, patch] = self.0;
-        write!(f, "{major}.{minor}.{patch}")
+        match self.0 {
+            [major, 0, 0] => write!(f, "{major}"),
+            [major, minor, 0] => write!(f, "{major}.{minor}"),
+            [major, minor, patch] => write!(f, "{major}.{minor}.{patch}"),
+        }
     }
 }
 
@@ -490,6 +493,6 @@ mod tests {
         ]);
         takes::<Network>(&[("10.0.0.0/8", "10.0.0.0/8"), ("::1", "::1")]);
         takes::<Origin>(&[("https://Example.org:8443", "https://example.org:8443")]);
-        takes::<Version>(&[("252", "252.0.0"), ("1.22.1", "1.22.1")]);
+        takes::<Version>(&[("252", "252"), ("1.22", "1.22"), ("1.22.1", "1.22.1")]);
     }
 }

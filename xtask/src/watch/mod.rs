@@ -1,7 +1,7 @@
 //! `cargo xtask watch`: builds and restarts on change, and the server never goes away meanwhile.
 //!
 //! [`files`] tells what changes; [`change`] and [`debounce`] say what that asks for; [`build`] builds; [`server`] runs what was
-//! built on a socket that is ours; [`page`] tells the browser; [`group`] leaves no process behind; [`keys`] and [`report`] are
+//! built on a socket that is ours; [`page`] tells the browser; [`crate::group`] leaves no process behind; [`keys`] and [`report`] are
 //! for whoever sits before it. Here is what is done with all of it: one thread, one thing after the other.
 
 mod build;

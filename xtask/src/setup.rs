@@ -45,6 +45,11 @@ const NEEDS: &[Need] = &[
         is_there: || Path::new("/usr/sbin/nginx").exists(),
         what_for: "serving through what gen-deploy writes; where Debian starts it: systemctl disable --now nginx",
     },
+    Need {
+        package: "caddy",
+        is_there: || is_on_path("caddy"),
+        what_for: "the same; where Debian starts it: systemctl disable --now caddy",
+    },
     Need { package: "systemd", is_there: || is_on_path("systemd-analyze"), what_for: "its opinion of units, in tests" },
     Need { package: "tshark", is_there: || is_on_path("tshark"), what_for: "another opinion on frames, in tests" },
     Need { package: "python3", is_there: || is_on_path("python3"), what_for: "passing on a socket as systemd does" },
@@ -59,6 +64,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     install_components()?;
     install_npm_packages()?;
     autobahn::install()?;
+    install_gixy()?;
     println!("setup: everything is there");
     Ok(())
 }
@@ -121,6 +127,19 @@ fn answers(program: &str, arguments: &[&str]) -> bool {
 fn succeeds(command: &mut Command) -> bool {
     command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
     command.status().is_ok_and(|status| status.success())
+}
+
+/// The analyser of nginx configurations, in a place of its own.
+fn install_gixy() -> anyhow::Result<()> {
+    /// The release that the tests know.
+    const GIXY: &str = "gixy-ng==0.2.59";
+    let place = Path::new("target/tools/gixy");
+    if place.join("bin/gixy").exists() {
+        return Ok(());
+    }
+    println!("setup: {GIXY} in {}", place.display());
+    check(Command::new("python3").args(["-m", "venv"]).arg(place))?;
+    check(Command::new(place.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", GIXY]))
 }
 
 /// `npm ci` where the installed packages are not those of the lock file.

@@ -1,5 +1,7 @@
 //! `cargo xtask gen-deploy`: what it writes is checked by the real nginx and systemd, and served through; what it must not write, it refuses.
 
+mod installed;
+mod other;
 mod refused;
 mod served;
 mod units;

@@ -17,21 +17,21 @@ use tempfile::TempDir;
 use super::{VARIANTS, files, written};
 
 /// nginx with the files of a deployment, as an ordinary process.
-struct Nginx {
+pub(super) struct Nginx {
     child: Child,
     _folder: TempDir,
 }
 
-fn nginx_is_there() -> bool {
+pub(super) fn nginx_is_there() -> bool {
     are_there("deploy", &[Path::new("/usr/sbin/nginx")])
 }
 
-fn free_port() -> u16 {
+pub(super) fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Puts the files where nginx finds them: its own folder in place of /etc/nginx, and certificates that are there.
-fn install(folder: &Path, name: &str, certificates: Option<&Path>) {
+pub(super) fn install(folder: &Path, name: &str, certificates: Option<&Path>) {
     for (path, text) in files(&folder.join("nginx")) {
         if let Some(with) = certificates {
             let own = text.lines().map(|line| match line.trim().split_once(' ') {
@@ -53,21 +53,21 @@ fn install(folder: &Path, name: &str, certificates: Option<&Path>) {
     std::fs::write(folder.join("nginx/nginx.conf"), whole).unwrap();
 }
 
-fn nginx(folder: &Path) -> Command {
+pub(super) fn nginx(folder: &Path) -> Command {
     let mut command = Command::new("/usr/sbin/nginx");
     command.arg("-p").arg(folder).args(["-e", "stderr", "-c"]).arg(folder.join("nginx/nginx.conf"));
     command
 }
 
 /// A certificate for a host, and its key, as `a.pem` and `a.key`.
-fn certify(folder: &Path, host: &str) {
+pub(super) fn certify(folder: &Path, host: &str) {
     let certified = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
     std::fs::write(folder.join("a.pem"), certified.cert.pem()).unwrap();
     std::fs::write(folder.join("a.key"), certified.signing_key.serialize_pem()).unwrap();
 }
 
 impl Nginx {
-    fn start(folder: TempDir, port: u16) -> Self {
+    pub(super) fn start(folder: TempDir, port: u16) -> Self {
         let child = nginx(folder.path()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         let nginx = Self { child, _folder: folder };
         wait_until("nginx listens", || std::net::TcpStream::connect(("127.0.0.1", port)).is_ok());

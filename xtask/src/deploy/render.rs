@@ -136,6 +136,8 @@ fn values(parameters: &Parameters, flags: &str) -> minijinja::Value {
         descriptors => parameters.max_connections + OWN_DESCRIPTORS,
         command => format!("{} serve --listen {listen} --data {data} --data-wait 30 {}", parameters.binary, all.join(" ")),
         docker_arguments,
+        nginx_connections => parameters.max_connections * 2 + 512,
+        nginx_descriptors => parameters.max_connections * 4 + 1024,
         docker_port => parameters.port.map_or(8081, |port| port.0),
         scrape_port => parameters.port.map_or(8081, |port| port.0),
         data_is_own => parameters.data.is_some(),

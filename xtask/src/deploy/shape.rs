@@ -3,7 +3,7 @@
 use super::parameters::{Parameters, Tls};
 
 /// The directives that the templates use; any other has come from a value.
-const NGINX: [&str; 43] = [
+const NGINX: [&str; 44] = [
     "absolute_redirect",
     "add_header",
     "client_body_timeout",
@@ -46,6 +46,7 @@ const NGINX: [&str; 43] = [
     "set_real_ip_from",
     "ssl_session_cache",
     "upstream",
+    "worker_rlimit_nofile",
     "worker_shutdown_timeout",
 ];
 

@@ -1,6 +1,6 @@
 # The commands of a newcomer. Each is one line of Cargo, which works without make too.
 
-.PHONY: run watch inspect leakcheck test setup bench chaos
+.PHONY: run watch inspect leakcheck deploy test setup bench chaos
 
 run:
 	cargo run --release --package inkwire
@@ -13,6 +13,9 @@ inspect:
 
 leakcheck:
 	cargo xtask leakcheck
+
+deploy:
+	cargo xtask gen-deploy
 
 test: setup
 	cargo xtask test

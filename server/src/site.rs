@@ -16,7 +16,7 @@ use crate::name::{BoardName, NameError};
 use crate::room::{Encoding, Member, Place, Rooms};
 use crate::socket::Socket;
 use crate::watch;
-use crate::ws::{self, Addresses, Connections, Full, Handle, Hub, Message, Service, Settings};
+use crate::ws::{self, Addresses, Connections, Entry, Full, Handle, Hub, Message, Service, Settings};
 
 /// The path below which the page lives: begins and ends with a slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -179,13 +179,13 @@ impl Site {
         };
         // The rest of the way is boxed so that an idle member's task does not hold room for reading a request.
         let upgraded = Box::pin(self.speak_http(&mut socket, owed)).await;
-        if let Some((answer, rest)) = upgraded {
-            self.speak_websocket(socket, answer, rest).await;
+        if let Some((answer, rest, entry)) = upgraded {
+            self.speak_websocket(socket, answer, rest, entry).await;
         }
     }
 
     /// Answers requests until the connection ends, or one of them is upgraded.
-    async fn speak_http(&self, socket: &mut Socket, owed: Owed) -> Option<(Answer, Vec<u8>)> {
+    async fn speak_http(&self, socket: &mut Socket, owed: Owed) -> Option<(Answer, Vec<u8>, Entry<'_>)> {
         let mut owed = Some(owed);
         let mut reader = HeadReader::new(self.settings.handshake_timeout);
         let mut first = true;
@@ -214,11 +214,18 @@ impl Site {
                 }
                 accepted => {
                     let (Answer::Member(upgrade, _) | Answer::Echo(upgrade, _)) = &accepted else { return None };
+                    let entry = self.connections.enter();
+                    if self.stopping.load(Ordering::Relaxed) {
+                        // Entered before the look, so that this one is seen by who stops, or sees that.
+                        self.let_go(&accepted);
+                        send_last(socket, stops(), method).await;
+                        return None;
+                    }
                     if send(socket, &upgrade.response()).await.is_none() {
                         self.let_go(&accepted);
                         return None;
                     }
-                    return Some((accepted, reader.into_rest()));
+                    return Some((accepted, reader.into_rest(), entry));
                 }
             }
         }
@@ -252,9 +259,7 @@ impl Site {
         let reply = match route(self.base_path.strip(&head.path)) {
             Route::NewBoard => Reply::redirect(&format!("b/{}", BoardName::unguessable())),
             Route::Board(Ok(_)) => self.page(head),
-            Route::BoardSocket(_) if self.stopping.load(Ordering::Relaxed) => {
-                Reply::text(StatusCode::ServiceUnavailable, "the server stops").header("retry-after", "1")
-            }
+            Route::BoardSocket(_) if self.stopping.load(Ordering::Relaxed) => stops(),
             Route::BoardSocket(Ok(name)) => match upgrade(head, &Encoding::SUBPROTOCOLS, &self.allowed_origins) {
                 Ok(upgrade) => return Answer::Join(upgrade, name),
                 Err(error) => error.reply(),
@@ -303,22 +308,27 @@ impl Site {
         page.header("content-security-policy", &policy)
     }
 
-    async fn speak_websocket(&self, socket: Socket, answer: Answer, rest: Vec<u8>) {
-        let (connections, metrics) = (&self.connections, &*self.metrics);
+    async fn speak_websocket(&self, socket: Socket, answer: Answer, rest: Vec<u8>, entry: Entry<'_>) {
+        let metrics = &*self.metrics;
         match answer {
             Answer::Member(upgrade, room) => {
                 let (rooms, encoding) = (self.rooms.clone(), Encoding::of(upgrade.protocol));
                 let open = |wakeup, _| Member::new(rooms, room, encoding, wakeup);
-                ws::serve(socket, rest, &self.settings, connections, metrics, open).await;
+                ws::serve(socket, rest, &self.settings, entry, metrics, open).await;
             }
             Answer::Echo(upgrade, text) => {
                 let peer = socket.peer();
                 let open = |wakeup, id| self.echo.session(id, wakeup, (peer, upgrade.protocol, text), &self.settings);
-                ws::serve(socket, rest, &self.settings, connections, metrics, open).await;
+                ws::serve(socket, rest, &self.settings, entry, metrics, open).await;
             }
             Answer::Reply(_) | Answer::Join(..) => {}
         }
     }
+}
+
+/// The answer to an upgrade while the server stops.
+fn stops() -> Reply {
+    Reply::text(StatusCode::ServiceUnavailable, "the server stops").header("retry-after", "1")
 }
 
 fn file(head: &Head, path: &str) -> Reply {

@@ -17,7 +17,7 @@ use smol::io::{AsyncRead, AsyncWrite};
 use smol::stream::Stream;
 
 use super::frame::close_frame;
-use super::registry::{Connections, Place};
+use super::registry::Entry;
 use super::wire::Wire;
 use super::{Close, Message, Session, Settings};
 use crate::metrics::Metrics;
@@ -43,16 +43,16 @@ const REASON: usize = 123;
 
 /// Serves an upgraded socket until it is over.
 ///
-/// `rest` is what came behind the handshake; `open` makes the session.
+/// `rest` is what came behind the handshake, `entry` its own among the connections that are closed together; `open` makes the
+/// session.
 pub async fn serve<S: Session>(
     socket: Socket,
     rest: Vec<u8>,
     settings: &Settings,
-    connections: &Connections,
+    entry: Entry<'_>,
     metrics: &Metrics,
     open: impl FnOnce(Arc<Wakeup>, u64) -> S,
 ) {
-    let place = connections.enter(Arc::default());
     let config = WebSocketConfig::default()
         .read_buffer_size(READ_BUFFER)
         .write_buffer_size(0)
@@ -61,14 +61,13 @@ pub async fn serve<S: Session>(
         .max_frame_size(Some(settings.max_message));
     let wire = Wire::new(socket, rest);
     let stream = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
-    let session = open(place.wakeup.clone(), place.id);
+    let session = open(entry.wakeup.clone(), entry.id);
     let now = Instant::now();
     let mut connection = Connection {
         stream,
         session,
         settings,
-        connections,
-        place,
+        entry,
         metrics,
         phase: Phase::Open,
         is_opened: false,
@@ -118,8 +117,7 @@ struct Connection<'a, S> {
     stream: WebSocketStream<Wire>,
     session: S,
     settings: &'a Settings,
-    connections: &'a Connections,
-    place: Place<'a>,
+    entry: Entry<'a>,
     metrics: &'a Metrics,
     phase: Phase,
     is_opened: bool,
@@ -160,7 +158,7 @@ impl<S: Session> Connection<'_, S> {
 
     fn poll_turn(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         // What is written to this connection by its own handlers needs no other turn: it is pulled in this one.
-        self.place.wakeup.disarm();
+        self.entry.wakeup.disarm();
         self.now = Instant::now();
         if !std::mem::replace(&mut self.is_opened, true) {
             self.session.on_open();
@@ -353,8 +351,8 @@ impl<S: Session> Connection<'_, S> {
 
     /// Looks at what was to be known before whoever wakes the connection gives it another turn.
     fn heed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        self.place.wakeup.arm(cx.waker());
-        if self.connections.are_over() {
+        self.entry.wakeup.arm(cx.waker());
+        if self.entry.connections.are_over() {
             self.close.get_or_insert(Close::new(Close::ABNORMAL, "the server has stopped"));
             return Poll::Ready(());
         }
@@ -371,7 +369,7 @@ impl<S: Session> Connection<'_, S> {
             self.session.on_ending();
         }
         if self.ending.is_none()
-            && let Some(code) = self.connections.stopping()
+            && let Some(code) = self.entry.connections.stopping()
         {
             self.session.on_shutdown();
             self.session.on_ending();
@@ -536,6 +534,7 @@ mod tests {
     use super::*;
     use crate::listen::Listener;
     use crate::worker::Workers;
+    use crate::ws::Connections;
     use crate::ws::{Opcode, Outgoing, frame};
 
     /// Has something to say every other time that it is asked, and wants to be closed.
@@ -571,7 +570,7 @@ mod tests {
             let talk = |socket| async {
                 let (connections, metrics) = (Connections::default(), Metrics::default());
                 let open = |_, _| Talker::default();
-                serve(socket, Vec::new(), &Settings::default(), &connections, &metrics, open).await;
+                serve(socket, Vec::new(), &Settings::default(), connections.enter(), &metrics, open).await;
             };
             let workers = Workers::start(None, Default::default()).unwrap();
             smol::block_on(workers.serve_all::<_, ()>(&listener, talk));

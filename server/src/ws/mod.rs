@@ -35,7 +35,7 @@ pub(crate) use frame::frame;
 pub use handle::{Handle, WriteError};
 pub use hub::Hub;
 pub use outgoing::Outgoing;
-pub use registry::Connections;
+pub use registry::{Connections, Entry};
 pub use server::Server;
 pub use service::{Service, ServiceSession};
 

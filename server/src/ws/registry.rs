@@ -25,20 +25,21 @@ pub struct Connections {
     stopping: AtomicU16,
 }
 
-/// A place in [`Connections`], given back when it is dropped.
+/// That a connection is one of [`Connections`], until this is dropped.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
-    connections: &'a Connections,
+pub struct Entry<'a> {
+    pub(super) connections: &'a Connections,
     /// Unique for the life of the process.
     pub(super) id: u64,
     pub(super) wakeup: Arc<Wakeup>,
 }
 
 impl Connections {
-    pub(super) fn enter(&self, wakeup: Arc<Wakeup>) -> Place<'_> {
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+    /// One more. It is entered before it is told that it is upgraded: a server that stops between the two closes it properly.
+    pub fn enter(&self) -> Entry<'_> {
+        let (id, wakeup) = (NEXT.fetch_add(1, Ordering::Relaxed), Arc::<Wakeup>::default());
         self.lock().insert(id, wakeup.clone());
-        Place { connections: self, id, wakeup }
+        Entry { connections: self, id, wakeup }
     }
 
     /// How many are open.
@@ -72,7 +73,8 @@ impl Connections {
         self.is_over.load(Ordering::Relaxed)
     }
 
-    pub(super) fn stopping(&self) -> Option<u16> {
+    /// The close code of a server that stops.
+    pub fn stopping(&self) -> Option<u16> {
         Some(self.stopping.load(Ordering::SeqCst)).filter(|code| *code > 0)
     }
 
@@ -81,7 +83,7 @@ impl Connections {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Entry<'_> {
     fn drop(&mut self) {
         self.connections.lock().remove(&self.id);
     }

@@ -123,11 +123,12 @@ impl<S: Service> Running<S> {
         match accepted {
             Err(reply) => send_last(&mut socket, reply, Method::Get).await,
             Ok(upgrade) => {
+                let entry = self.connections.enter();
                 if send(&mut socket, &upgrade.response()).await.is_some() {
                     let open =
                         |wakeup, id| self.hub.session(id, wakeup, (peer, upgrade.protocol, head.text), &self.settings);
                     let rest = reader.into_rest();
-                    super::serve(socket, rest, &self.settings, &self.connections, &self.metrics, open).await;
+                    super::serve(socket, rest, &self.settings, entry, &self.metrics, open).await;
                 }
             }
         }

@@ -35,8 +35,11 @@ pub(super) fn render(parameters: &Parameters, flags: &str) -> Result<Vec<File>, 
         (format!("nginx/snippets/{name}-headers.conf"), include_str!("templates/headers.conf")),
         (format!("nginx/snippets/{name}-proxy.conf"), include_str!("templates/proxy.conf")),
         (format!("systemd/{name}.service"), include_str!("templates/service")),
-        (format!("systemd/{name}-backup.service"), include_str!("templates/backup.service")),
-        (format!("systemd/{name}-backup.timer"), include_str!("templates/backup.timer")),
+        (format!("systemd/backup/{name}-backup.service"), include_str!("templates/backup.service")),
+        (format!("systemd/backup/{name}-backup.timer"), include_str!("templates/backup.timer")),
+        ("debian/postinst".to_owned(), include_str!("templates/postinst")),
+        ("debian/prerm".to_owned(), include_str!("templates/prerm")),
+        ("debian/postrm".to_owned(), include_str!("templates/postrm")),
         ("caddy/Caddyfile".to_owned(), include_str!("templates/Caddyfile")),
         ("docker/Dockerfile".to_owned(), include_str!("templates/Dockerfile")),
         ("docker/compose.yaml".to_owned(), include_str!("templates/compose.yaml")),
@@ -101,7 +104,8 @@ fn values(parameters: &Parameters, flags: &str) -> minijinja::Value {
     };
     let with_directive = parameters.nginx_version >= Version([1, 25, 1]);
     let data = parameters.data();
-    let mut units = vec![format!("{name}.service"), format!("{name}-backup.service"), format!("{name}-backup.timer")];
+    let mut units =
+        vec![format!("{name}.service"), format!("backup/{name}-backup.service"), format!("backup/{name}-backup.timer")];
     units.extend(is_unix.then(|| format!("{name}.socket")));
     let header_text = header(flags);
     let all = arguments(parameters);
@@ -154,4 +158,51 @@ fn values(parameters: &Parameters, flags: &str) -> minijinja::Value {
 fn header(flags: &str) -> String {
     let flags = if flags.is_empty() { String::new() } else { format!(" {flags}") };
     format!("{MARK}{flags}`. Change the flags, not the file: `--check` tells what differs.")
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args, Command, FromArgMatches};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parameters(flags: &[&str]) -> Option<Parameters> {
+        let command = Parameters::augment_args(Command::new("deploy"));
+        let matches = command.try_get_matches_from([&["deploy"], flags].concat()).ok()?;
+        Parameters::from_arg_matches(&matches).ok().filter(|parameters| parameters.check().is_ok())
+    }
+
+    proptest! {
+        /// Whatever passes the types leaves every file in its shape, which `render` looks at last.
+        #[test]
+        fn no_value_changes_the_shape_of_a_file(
+            host in "[a-z0-9.$;{} \\n\"'#%-]{1,12}\\.[a-z;{ ]{2,4}",
+            path in "/[a-z0-9._/$;{} \\n\"'#%-]{0,12}",
+            name in "[a-z][a-z0-9 ;{}%$-]{0,8}",
+            origin in "https?://[a-z0-9.;{}$ -]{1,12}",
+            data in "/srv/[a-z0-9._/$;{} %\\\\-]{1,8}",
+        ) {
+            let values =
+                [("--host", &host), ("--path", &path), ("--name", &name), ("--allow-origin", &origin), ("--data", &data)];
+            for (flag, value) in values {
+                if let Some(parameters) = parameters(&[&format!("{flag}={value}"), "--user=ink"]) {
+                    prop_assert!(render(&parameters, "").is_ok(), "{flag}={value:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn time_outs_and_limits_come_from_one_number_each() {
+        let parameters = parameters(&["--ping-interval=40", "--max-connections=500"]).unwrap();
+        let files = render(&parameters, "").unwrap();
+        let text = |end: &str| &files.iter().find(|file| file.path.ends_with(end)).unwrap().text;
+        assert!(text("nginx/inkwire.conf").contains("proxy_read_timeout 120s;"));
+        assert!(
+            text("inkwire.service").contains("--ping-interval 40 ")
+                && text("inkwire.service").contains("LimitNOFILE=756\n")
+        );
+        assert!(text("INSTALL.md").contains("worker_connections 1512;"));
+    }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use anyhow::bail;
 
 use crate::autobahn;
-use crate::process::{check, is_on_path};
+use crate::process::{cargo, check, is_on_path};
 
 /// A program or file of a Debian package.
 struct Need {
@@ -65,6 +65,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     install_npm_packages()?;
     autobahn::install()?;
     install_gixy()?;
+    install_cargo_deb()?;
     println!("setup: everything is there");
     Ok(())
 }
@@ -140,6 +141,18 @@ fn install_gixy() -> anyhow::Result<()> {
     println!("setup: {GIXY} in {}", place.display());
     check(Command::new("python3").args(["-m", "venv"]).arg(place))?;
     check(Command::new(place.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", GIXY]))
+}
+
+/// What makes a Debian package of the server.
+fn install_cargo_deb() -> anyhow::Result<()> {
+    /// The release that the tests know.
+    const VERSION: &str = "3.8.0";
+    let place = "target/tools/cargo-deb";
+    if Path::new(place).join("bin/cargo-deb").exists() {
+        return Ok(());
+    }
+    println!("setup: cargo-deb {VERSION} in {place} (a minute or two)");
+    check(&mut cargo(&["install", "cargo-deb", "--version", VERSION, "--locked", "--quiet", "--root", place]))
 }
 
 /// `npm ci` where the installed packages are not those of the lock file.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use inkwire_tests::server::binary;
-use inkwire_tests::tools::skipped;
+use inkwire_tests::tools::{are_there, root, skipped};
 use tempfile::TempDir;
 
 use super::served::{certify, nginx_is_there};
@@ -116,6 +116,52 @@ fn installs(arguments: &[&str], user: Option<&str>) {
     ] {
         assert!(noted.contains(step), "{step} was not asked for: {noted}");
     }
+}
+
+/// A package of the program that the tests use, instead of one that takes a release build.
+fn package(work: &Path) -> bool {
+    let cargo_deb = root().join("target/tools/cargo-deb/bin/cargo-deb");
+    if !are_there("deploy", &[&cargo_deb]) {
+        return false;
+    }
+    std::fs::create_dir_all(work.join("target/release")).unwrap();
+    std::fs::copy(binary(), work.join("target/release/inkwire")).unwrap();
+    let mut command = Command::new(cargo_deb);
+    command.args(["--package", "inkwire", "--no-build", "--fast", "--offline", "--locked", "--output"]);
+    command.arg(work.join("inkwire.deb")).env("CARGO_TARGET_DIR", work.join("target")).current_dir(root());
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && !said.contains("warning"), "{said}");
+    true
+}
+
+#[test]
+fn the_debian_package_installs_program_and_units_and_goes_without_a_trace() {
+    let work = TempDir::new().unwrap();
+    if !package(work.path()) {
+        return;
+    }
+    let listed = Command::new("dpkg-deb").arg("--contents").arg(work.path().join("inkwire.deb")).output().unwrap();
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let paths = listed.lines().filter(|line| !line.ends_with('/')).map(|line| line.split_whitespace().nth(5).unwrap());
+    let mut paths: Vec<&str> = paths.collect();
+    paths.sort_unstable();
+    insta::assert_snapshot!("deploy_package", paths.join("\n"));
+    if !rustix::process::geteuid().is_root() {
+        return skipped("deploy: only root can install a package in a copy of the machine");
+    }
+    let script = "export PATH=/usr/sbin:/usr/bin:/sbin:/bin\n\
+        dpkg --install /src/inkwire.deb\ninkwire --version\ndpkg --verify inkwire\n\
+        ls /usr/lib/systemd/system/inkwire.service\n\
+        dpkg --install /src/inkwire.deb\ndpkg --remove inkwire\ndpkg --purge inkwire\n\
+        find /etc /usr /var -xdev -name 'inkwire*' -newer /src/script\n";
+    let output = in_a_copy(work.path(), script);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(output.status.success(), "{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(said.contains("inkwire 0.") && said.contains("/usr/lib/systemd/system/inkwire.service\n"), "{said}");
+    let left: Vec<&str> =
+        said.lines().filter(|line| line.starts_with('/') && !line.ends_with("inkwire.service")).collect();
+    assert_eq!(left, [""; 0], "nothing is left");
 }
 
 #[test]

@@ -196,7 +196,7 @@ fn the_backup_that_the_timer_makes_is_whole_and_can_be_restored() {
     ada.wait("it is on disk", |ada| ada.mark >= 1);
     std::fs::create_dir(at("backups")).unwrap();
     let deployed = written(&[]);
-    let unit = std::fs::read_to_string(deployed.path().join("systemd/inkwire-backup.service")).unwrap();
+    let unit = std::fs::read_to_string(deployed.path().join("systemd/backup/inkwire-backup.service")).unwrap();
     for key in ["ExecStartPre=", "ExecStart="] {
         let line = unit.lines().find_map(|line| line.strip_prefix(key)).unwrap();
         // As systemd reads it (systemd.service(5), "Command lines").

@@ -50,6 +50,9 @@ if socket_path:
     os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()))
 descriptors = int(value("LimitNOFILE")[0])
 resource.setrlimit(resource.RLIMIT_NOFILE, (descriptors, descriptors))
+# MemoryMax counts what is used; this, what could be, is the stricter one that a process can be given by another.
+memory = int(value("MemoryMax")[0].removesuffix("M")) << 20
+resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
 os.umask(int(value("UMask")[0], 8))
 apply_filter()
 os.execv(command[0], command)

@@ -47,7 +47,18 @@ fn two_sites_live_beside_each_other() {
     certify(certificates.path(), "a.example");
     let folder = written(&["--name", "ink-a", "--host", "a.example"]);
     let out = folder.path().to_str().unwrap();
-    let second = gen_deploy(&["--out", out, "--name", "ink-b", "--host", "b.example", "--path", "/draw/"]);
+    let second = gen_deploy(&[
+        "--out",
+        out,
+        "--name",
+        "ink-b",
+        "--host",
+        "b.example",
+        "--path",
+        "/draw/",
+        "--metrics-port",
+        "9182",
+    ]);
     assert!(second.status.success());
     assert!(String::from_utf8_lossy(&second.stdout).contains("nginx/ink-a.conf is of another deployment"));
     install(folder.path(), "ink-a", Some(certificates.path()));
@@ -138,7 +149,10 @@ fn a_restart_behind_a_socket_of_systemd_s_refuses_nobody() {
         return;
     }
     let public = free_port();
-    let folder = written(&["--tls", "off", "--host", "localhost", "--allow-local", "--http-port", &public.to_string()]);
+    let metrics = free_port();
+    let ports = [public, metrics].map(|port| port.to_string());
+    let usual = ["--tls", "off", "--host", "localhost", "--allow-local"];
+    let folder = written(&[&usual[..], &["--http-port", &ports[0], "--metrics-port", &ports[1]]].concat());
     let socket = folder.path().join("inkwire.sock");
     for (path, text) in files(folder.path()) {
         std::fs::write(folder.path().join(path), text.replace("/run/inkwire.sock", socket.to_str().unwrap())).unwrap();
@@ -184,6 +198,12 @@ fn a_restart_behind_a_socket_of_systemd_s_refuses_nobody() {
     kill_process(Pid::from_child(&server), Signal::TERM).unwrap();
     server.wait().unwrap();
     assert!(answered > 100, "{answered} were answered");
+    let mut server = on_socket(&listener, &words);
+    let told = get(&format!("127.0.0.1:{metrics}"), "/metrics");
+    assert!(told.contains("inkwire_tasks 1"), "this machine's Prometheus is told: {told}");
+    assert!(get(&address, "/metrics").starts_with("HTTP/1.1 404 "), "and nobody else");
+    kill_process(Pid::from_child(&server), Signal::TERM).unwrap();
+    server.wait().unwrap();
 }
 
 #[test]

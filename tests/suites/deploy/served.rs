@@ -234,10 +234,10 @@ fn a_silent_board_outlives_the_time_outs_of_the_proxy() {
     if !nginx_is_there() {
         return;
     }
-    // The proxy gives up after three seconds of silence; the server asks every second.
-    let site = Site::start("/", &["--ping-interval", "1"]);
+    // The proxy gives up after nine seconds of silence; the server asks after three. Less would fail where the machine is busy.
+    let site = Site::start("/", &["--ping-interval", "3"]);
     let mut ada = Client::join(&site.boards(), "x", "ada");
-    assert!(ada.listen(Duration::from_secs(7)), "it is still connected");
+    assert!(ada.listen(Duration::from_secs(20)), "it is still connected");
     ada.does(text("still here")).unwrap();
 }
 

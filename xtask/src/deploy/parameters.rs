@@ -43,6 +43,9 @@ pub(super) struct Parameters {
     /// Port of HTTPS.
     #[arg(long, default_value = "443", value_name = "PORT")]
     pub(super) https_port: Port,
+    /// Port on this machine's loopback where nginx passes on /metrics, for a server on a unix socket. Each site has its own.
+    #[arg(long, default_value = "9181", value_name = "PORT")]
+    pub(super) metrics_port: Port,
     /// How TLS is done.
     #[arg(long, value_enum, default_value_t = Tls::Acme)]
     pub(super) tls: Tls,
@@ -132,6 +135,10 @@ impl Parameters {
                 "--port is the port of nginx; the server needs one of its own",
             )?;
         }
+        refuse(
+            self.port.is_none() && [self.http_port, self.https_port].contains(&self.metrics_port),
+            "--metrics-port is a port of the site; it needs one of its own",
+        )?;
         refuse(
             self.data.is_some() && self.user.is_none(),
             "--data: a folder of your own needs --user, because it must belong to somebody",
@@ -229,6 +236,7 @@ mod tests {
             (&["--http-port", "8080"], "asks on port 80"),
             (&["--port", "80"], "--port: ports below 1024"),
             (&["--port", "8443", "--https-port", "8443"], "--port is the port of nginx"),
+            (&["--metrics-port", "443"], "--metrics-port is a port of the site"),
             (&["--data", "/srv/draw"], "--data: a folder of your own needs --user"),
             (&["--user", "www-data"], "--user is nginx's"),
             (&["--user", "ink", "--data", "/srv/a", "--backups", "/srv/a"], "--backups is the folder of --data"),

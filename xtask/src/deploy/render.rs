@@ -143,7 +143,7 @@ fn values(parameters: &Parameters, flags: &str) -> minijinja::Value {
         nginx_connections => parameters.max_connections * 2 + 512,
         nginx_descriptors => parameters.max_connections * 4 + 1024,
         docker_port => parameters.port.map_or(8081, |port| port.0),
-        scrape_port => parameters.port.map_or(8081, |port| port.0),
+        scrape_port => parameters.port.unwrap_or(parameters.metrics_port).0,
         data_is_own => parameters.data.is_some(),
         backups => parameters.backups(),
         protect_home => if data.starts_with("/home/") || parameters.backups().starts_with("/home/") { "no" } else { "yes" },

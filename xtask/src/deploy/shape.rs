@@ -60,12 +60,9 @@ pub(super) fn check(path: &str, text: &str, parameters: &Parameters) -> Result<(
     }
     if path.starts_with("nginx/") {
         let site = format!("nginx/{}.conf", parameters.name);
-        let servers = match (path == site, path.ends_with("-first.conf")) {
-            (true, _) if parameters.tls == Tls::Off => 1,
-            (true, _) => 2,
-            (false, true) => 1,
-            (false, false) => 0,
-        };
+        // The site, the redirect to it, and what Prometheus asks.
+        let of_site = 1 + usize::from(parameters.tls != Tls::Off) + usize::from(parameters.port.is_none());
+        let servers = if path == site { of_site } else { usize::from(path.ends_with("-first.conf")) };
         return nginx(text, servers);
     }
     if path.ends_with(".service") || path.ends_with(".socket") || path.ends_with(".timer") {

@@ -198,8 +198,8 @@ fn traffic(traffic: &Traffic) -> Result<Command, Failure> {
         Traffic::Own(more) => {
             static BUILT: std::sync::OnceLock<PathBuf> = std::sync::OnceLock::new();
             if BUILT.get().is_none() {
-                let mut build =
-                    cargo(&["build", "--quiet", "--release", "--package", "inkwire-tests", "--bin", "traffic"]);
+                // As `cargo test` builds it: a build of its own would take longer than it saves.
+                let mut build = cargo(&["build", "--quiet", "--package", "inkwire-tests", "--bin", "traffic"]);
                 let path = built(build.current_dir(crate::root()), "traffic")?;
                 BUILT.get_or_init(|| path);
             }

@@ -22,10 +22,14 @@ pub fn run(url: &str) -> anyhow::Result<()> {
     if rest.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
         bail!("{url:?} holds a blank or a control character");
     }
-    let address = authority.to_socket_addrs().ok().and_then(|mut all| all.next());
-    let address = address.with_context(|| format!("{authority} is no HOST:PORT"))?;
+    let addresses: Vec<_> =
+        authority.to_socket_addrs().with_context(|| format!("{authority} is no HOST:PORT"))?.collect();
     let ask = || -> std::io::Result<String> {
-        let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+        let tries = addresses.iter().map(|address| TcpStream::connect_timeout(address, PATIENCE));
+        // The first that answers: `localhost` is ::1 too, where nobody may listen.
+        let all: Vec<_> = tries.collect();
+        let mut stream =
+            all.into_iter().reduce(Result::or).unwrap_or(Err(std::io::ErrorKind::AddrNotAvailable.into()))?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n")?;

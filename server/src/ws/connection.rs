@@ -455,7 +455,9 @@ impl<S: Session> Connection<'_, S> {
                 self.close.get_or_insert(Close::new(Close::ABNORMAL, "takes nothing"));
                 return Poll::Ready(());
             }
-            let session = if self.phase == Phase::Open { self.session.next_turn() } else { None };
+            // What is blocked is woken by its socket, and what ends has no turns of its own: asking would be asking for ever.
+            let is_idle = self.phase == Phase::Open && self.ending.is_none() && !self.is_blocked;
+            let session = if is_idle { self.session.next_turn() } else { None };
             if session.is_some_and(|at| at <= self.now) {
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

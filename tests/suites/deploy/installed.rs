@@ -13,7 +13,7 @@ use super::served::{certify, nginx_is_there};
 use super::written;
 
 /// Stand-ins, each of which writes down what it was asked.
-const STAND_INS: [&str; 5] = ["apt-get", "cargo", "systemctl", "certbot", "journalctl"];
+const STAND_INS: [&str; 6] = ["apt-get", "cargo", "curl", "systemctl", "certbot", "journalctl"];
 
 /// What is typed, by the heading that it stands under.
 fn typed(text: &str) -> Vec<(String, String)> {
@@ -63,6 +63,8 @@ fn installs(arguments: &[&str], user: Option<&str>) {
             "certbot" => {
                 "mkdir -p /etc/letsencrypt/live/draw.example.org && cp /src/a.pem /etc/letsencrypt/live/draw.example.org/fullchain.pem && cp /src/a.key /etc/letsencrypt/live/draw.example.org/privkey.pem"
             }
+            // As systemd makes it when the server starts: its StateDirectory.
+            "systemctl" => "mkdir -p /var/lib/inkwire",
             _ => ":",
         };
         let path = bin.join(name);
@@ -71,7 +73,7 @@ fn installs(arguments: &[&str], user: Option<&str>) {
     }
     let text = std::fs::read_to_string(source.join("INSTALL.md")).unwrap();
     let mut script =
-        "export PATH=/src/bin:/usr/sbin:/usr/bin:/sbin:/bin\ncd /src\nrm -f /etc/nginx/sites-enabled/default\n"
+        "export HOME=/src/home PATH=/src/bin:/usr/sbin:/usr/bin:/sbin:/bin\ncd /src\nrm -f /etc/nginx/sites-enabled/default\n"
             .to_owned();
     let mut headings = Vec::new();
     for (heading, lines) in typed(&text) {

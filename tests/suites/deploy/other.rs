@@ -214,11 +214,12 @@ fn the_backup_that_the_timer_makes_is_whole_and_can_be_restored() {
     let mut ada = Client::join(&server.address, "kept", "ada");
     ada.does(text("kept")).unwrap();
     ada.wait("it is on disk", |ada| ada.mark >= 1);
-    std::fs::create_dir(at("backups")).unwrap();
     let deployed = written(&[]);
     let unit = std::fs::read_to_string(deployed.path().join("systemd/backup/inkwire-backup.service")).unwrap();
-    for key in ["ExecStartPre=", "ExecStart="] {
-        let line = unit.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+    let lines: Vec<&str> = unit.lines().filter(|line| line.starts_with("ExecStart")).collect();
+    assert_eq!(lines.len(), 3, "{unit}");
+    for line in lines {
+        let line = line.split_once('=').unwrap().1.trim_start_matches('+');
         // As systemd reads it (systemd.service(5), "Command lines").
         let line = line.replace("$$", "$").replace("%%", "%").replace("/usr/bin/inkwire", binary().to_str().unwrap());
         let line = line.replace("/var/backups/inkwire", &at("backups")).replace("/var/lib/inkwire", &at("data"));

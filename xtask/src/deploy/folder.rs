@@ -36,7 +36,9 @@ impl Folder {
         if let (Some(foreign), false) = (self.found()?.into_iter().find(|path| !is_ours(path)), insists) {
             bail!("{} was not written by this command; take another folder, or --force", foreign.display());
         }
-        let mut written = 0;
+        // All are there before the first takes its place, so what can fail has failed by then; each is renamed, so whoever
+        // reads meanwhile sees the one or the other.
+        let mut new = Vec::new();
         for file in files {
             let path = self.path.join(&file.path);
             if fs::read_to_string(&path).is_ok_and(|text| text == file.text) {
@@ -44,15 +46,16 @@ impl Folder {
             }
             let folder = path.parent().context("Bug: a file lies in a folder")?;
             fs::create_dir_all(folder).with_context(|| format!("{} cannot be made", folder.display()))?;
-            // Beside it and renamed: whoever reads meanwhile sees the one or the other.
-            let write = || -> std::io::Result<()> {
+            let write = || -> std::io::Result<_> {
                 let mut new = tempfile::Builder::new().permissions(readable()).tempfile_in(folder)?;
                 new.write_all(file.text.as_bytes())?;
-                new.persist(&path)?;
-                Ok(())
+                Ok(new)
             };
-            write().with_context(|| format!("{} cannot be written", path.display()))?;
-            written += 1;
+            new.push((write().with_context(|| format!("{} cannot be written", path.display()))?, path));
+        }
+        let written = new.len();
+        for (file, path) in new {
+            file.persist(&path).with_context(|| format!("{} cannot be put in place", path.display()))?;
         }
         Ok(written)
     }

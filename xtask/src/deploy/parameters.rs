@@ -143,10 +143,11 @@ impl Parameters {
             self.data.is_some() && self.user.is_none(),
             "--data: a folder of your own needs --user, because it must belong to somebody",
         )?;
-        refuse(self.user.as_ref().is_some_and(|user| **user == *"www-data"), "--user is nginx's; take another")?;
+        let (data, backups) = (self.data(), self.backups());
+        let (data, backups) = (Path::new(&data), Path::new(&backups));
         refuse(
-            self.data.is_some() && self.data == self.backups,
-            "--backups is the folder of --data; a backup there would be lost with it",
+            backups.starts_with(data) || data.starts_with(backups),
+            "--backups and the folder of --data are one within the other; a backup there would be lost with it",
         )?;
         refuse(self.max_per_address > self.max_connections, "--max-per-address is more than --max-connections")?;
         refuse(self.nginx_version < Version([1, 18, 0]), "--nginx-version: older than 1.18 is not supported")?;
@@ -238,8 +239,9 @@ mod tests {
             (&["--port", "8443", "--https-port", "8443"], "--port is the port of nginx"),
             (&["--metrics-port", "443"], "--metrics-port is a port of the site"),
             (&["--data", "/srv/draw"], "--data: a folder of your own needs --user"),
-            (&["--user", "www-data"], "--user is nginx's"),
-            (&["--user", "ink", "--data", "/srv/a", "--backups", "/srv/a"], "--backups is the folder of --data"),
+            (&["--user", "www-data"], "is the system's own"),
+            (&["--user", "ink", "--data", "/srv/a", "--backups", "/srv/a"], "--backups and the folder of --data"),
+            (&["--backups", "/var/lib/inkwire/x"], "--backups and the folder of --data"),
             (&["--max-per-address", "20000"], "--max-per-address is more"),
             (&["--nginx-version", "1.14"], "older than 1.18"),
             (&["--systemd-version", "241"], "older than 247"),

@@ -177,7 +177,7 @@ impl FromStr for OwnFolder {
 
     fn from_str(text: &str) -> Result<Self, Refusal> {
         /// Folders that many share; only what lies below them can be one program's.
-        const SHARED: [&str; 24] = [
+        const SHARED: &[&str] = &[
             "/bin",
             "/boot",
             "/dev",
@@ -198,13 +198,37 @@ impl FromStr for OwnFolder {
             "/usr",
             "/usr/local",
             "/var",
+            "/var/backups",
             "/var/cache",
             "/var/lib",
             "/var/log",
             "/var/tmp",
         ];
         /// Folders below which nothing of a program's own may lie.
-        const SYSTEM: [&str; 8] = ["/bin/", "/boot/", "/dev/", "/etc/", "/lib/", "/proc/", "/sbin/", "/sys/"];
+        const SYSTEM: &[&str] = &[
+            "/bin/",
+            "/boot/",
+            "/dev/",
+            "/etc/",
+            "/lib/",
+            "/proc/",
+            "/sbin/",
+            "/sys/",
+            "/run/",
+            "/tmp/",
+            "/var/tmp/",
+            "/var/mail",
+            "/var/spool",
+            "/var/www",
+            "/var/lib/private",
+            "/var/lib/dpkg",
+            "/var/lib/systemd",
+            "/usr/local/bin",
+            "/usr/local/sbin",
+            "/usr/local/lib",
+            "/usr/local/etc",
+            "/usr/local/share",
+        ];
         let path = FilePath::from_str(text)?.0;
         if SHARED.contains(&path.as_str()) {
             return Err("is a folder that the whole system shares".into());
@@ -226,6 +250,40 @@ text_value! {
     Name
 }
 
+/// Names of users, services and nginx's variables that are there on every machine with a site (base-passwd, Debian's units).
+const TAKEN: &[&str] = &[
+    "adm",
+    "backup",
+    "bin",
+    "caddy",
+    "certbot",
+    "connection",
+    "cron",
+    "daemon",
+    "dbus",
+    "default",
+    "games",
+    "getty",
+    "http",
+    "irc",
+    "list",
+    "lp",
+    "mail",
+    "man",
+    "messagebus",
+    "news",
+    "nginx",
+    "nobody",
+    "proxy",
+    "ssh",
+    "sshd",
+    "sync",
+    "sys",
+    "user",
+    "uucp",
+    "www-data",
+];
+
 impl FromStr for Name {
     type Err = Refusal;
 
@@ -236,6 +294,9 @@ impl FromStr for Name {
             _ if text.ends_with('-') => Err("ends with a hyphen".into()),
             _ if text.len() > 31 => Err(format!("has {} letters; 31 is the most (useradd(8))", text.len())),
             _ if text == "root" => Err("is root, which nothing of this needs".into()),
+            _ if TAKEN.contains(&text) || text.starts_with("systemd") => {
+                Err("is the system's own; take another".into())
+            }
             _ => Ok(Self(text.into())),
         }
     }
@@ -445,6 +506,11 @@ mod tests {
             ("/etc/inkwire", "folder of the system"),
             ("/usr/share/x", "folder of the system"),
             ("/var/lib/../x", "begin with a dot"),
+            ("/usr/local/bin", "folder of the system"),
+            ("/var/www", "folder of the system"),
+            ("/var/backups", "whole system shares"),
+            ("/tmp/boards", "folder of the system"),
+            ("/run/boards", "folder of the system"),
             ("/srv/%h", "holds '%'"),
             ("/srv/a b", "holds ' '"),
         ]);
@@ -470,6 +536,9 @@ mod tests {
             ("1st", "begin with a letter"),
             ("a-", "ends with a hyphen"),
             ("root", "is root"),
+            ("nginx", "system's own"),
+            ("nobody", "system's own"),
+            ("systemd-network", "system's own"),
             (&"a".repeat(32), "31 is the most"),
         ]);
         refuses::<Network>(&[

@@ -69,7 +69,7 @@ pub(crate) struct Flags {
     #[arg(long)]
     json: bool,
     /// Also print annotations for GitHub's workflows.
-    #[arg(long)]
+    #[arg(long, conflicts_with = "json")]
     annotate: bool,
     /// Another server than the drawing server: an executable by its path, or a binary target by its name.
     #[arg(long, value_name = "PATH|NAME", requires = "traffic")]
@@ -118,12 +118,15 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<u8> {
     let unused = bear_with(&suppressions, &mut all, &sources);
     // A few rounds need not show all that many do.
     let unused = if flags.quick { Vec::new() } else { unused };
-    tell(&all, &sources, flags);
+    let code = match exit_code(&all) {
+        exit::CLEAN if !unused.is_empty() => exit::OTHER,
+        code => code,
+    };
+    tell(&all, code, &sources, flags);
     for line in &unused {
         eprintln!("cargo xtask: leakcheck: the suppression in line {line} is not needed any more; remove it");
     }
-    let code = exit_code(&all);
-    Ok(if code == exit::CLEAN && !unused.is_empty() { exit::OTHER } else { code })
+    Ok(code)
 }
 
 /// Makes every check that is asked for.
@@ -224,13 +227,13 @@ fn bear_with(suppressions: &[Suppression], all: &mut [Checked], sources: &Source
     unused
 }
 
-fn tell(all: &[Checked], sources: &Sources, flags: &Flags) {
+fn tell(all: &[Checked], code: u8, sources: &Sources, flags: &Flags) {
     let mut text = String::new();
     if flags.annotate {
         text += &report::annotations(all, sources);
     }
     match flags.json {
-        true => text += &format!("{}\n", report::json(all, sources)),
+        true => text += &format!("{}\n", report::json(all, code, sources)),
         false => text += &report::text(all, sources),
     }
     // Nobody may read to the end; that changes nothing in what was found.

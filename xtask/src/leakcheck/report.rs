@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::{Value, json};
 
-use super::finding::{Checked, Finding, exit_code};
+use super::finding::{Checked, Finding};
 use super::stack::{Sources, short};
 
 /// The version of the JSON document; it changes when a reader must.
@@ -14,7 +14,7 @@ const VERSION: u64 = 1;
 pub(super) fn merged(findings: Vec<Finding>, sources: &Sources) -> Vec<Finding> {
     let place = |finding: &Finding| {
         let blame = sources.blame(&finding.fault.stack).map(|blame| (blame.file.to_owned(), blame.line));
-        (blame, finding.fault.kind.clone(), finding.setting)
+        (blame, finding.check.name(), finding.fault.kind.clone(), finding.setting)
     };
     let mut all: Vec<Finding> = Vec::new();
     for finding in findings {
@@ -90,7 +90,7 @@ fn list(each: &[i64]) -> String {
 }
 
 /// One document.
-pub(super) fn json(all: &[Checked], sources: &Sources) -> Value {
+pub(super) fn json(all: &[Checked], exit: u8, sources: &Sources) -> Value {
     let check = |checked: &Checked| {
         json!({
             "check": checked.check.name(),
@@ -101,7 +101,7 @@ pub(super) fn json(all: &[Checked], sources: &Sources) -> Value {
             "findings": checked.findings.iter().map(|finding| found(finding, sources)).collect::<Vec<_>>(),
         })
     };
-    json!({"version": VERSION, "exit": exit_code(all), "checks": all.iter().map(check).collect::<Vec<_>>()})
+    json!({"version": VERSION, "exit": exit, "checks": all.iter().map(check).collect::<Vec<_>>()})
 }
 
 fn found(finding: &Finding, sources: &Sources) -> Value {
@@ -207,7 +207,7 @@ miri      SKIPPED         0       0.0  miri is not installed
 
     #[test]
     fn the_json_document_has_the_same() {
-        let document = json(&checked(), &sources());
+        let document = json(&checked(), 3, &sources());
         assert_eq!((&document["version"], &document["exit"]), (&json!(1), &json!(3)));
         let found = &document["checks"][0]["findings"][0];
         assert_eq!(

@@ -15,7 +15,8 @@ pub(super) const BYTES: f64 = 16.0;
 /// A connection leaks a descriptor, a thread or a task where it leaves more than so many: one in a thousand connections.
 pub(super) const COUNT: f64 = 0.001;
 
-/// As long as it is not certain whether something leaks, it is measured anew, so often at most.
+/// As long as it is not certain whether something leaks, so many more rounds are made, so often at most. All count: what
+/// grows by leaps, as a table that doubles, is seen over several of them.
 const WINDOWS: u32 = 3;
 
 /// Something that is measured after each round.
@@ -51,7 +52,6 @@ fn measure(program: &Program, setting: &Setting, effort: Effort, guard: &Guard) 
     let (mut number, mut connections) = (0, 0);
     let mut measures: Vec<Measure> = Vec::new();
     for _ in 0..WINDOWS {
-        measures.clear();
         let until = effort.warm_up.max(number) + effort.rounds;
         while number < until {
             number += 1;

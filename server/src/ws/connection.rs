@@ -564,6 +564,53 @@ mod tests {
         fn on_close(&mut self, _: &Close) {}
     }
 
+    /// Always has more to say than anybody takes, and always wants another turn at once; counts how often it is asked.
+    #[derive(Clone, Default)]
+    struct Insistent(Arc<std::sync::atomic::AtomicUsize>);
+
+    impl Session for Insistent {
+        fn on_message(&mut self, _: Message<'_>) -> Result<(), Close> {
+            Ok(())
+        }
+
+        fn pull(&mut self, out: &mut Outgoing) {
+            out.push(frame(Opcode::Binary, &[7; 64 * 1024]));
+        }
+
+        fn next_turn(&self) -> Option<Instant> {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Some(Instant::now())
+        }
+
+        fn on_close(&mut self, _: &Close) {}
+    }
+
+    #[test]
+    fn a_peer_that_reads_nothing_costs_no_turns_whatever_the_session_wants() {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.url("").trim_start_matches("http://").to_owned();
+        let session = Insistent::default();
+        let asked = session.0.clone();
+        std::thread::spawn(move || {
+            let talk = move |socket| {
+                let session = session.clone();
+                async move {
+                    let (connections, metrics) = (Connections::default(), Metrics::default());
+                    let settings = Settings::default();
+                    serve(socket, Vec::new(), &settings, connections.enter(), &metrics, |_, _| session).await;
+                }
+            };
+            let workers = Workers::start(None, Default::default()).unwrap();
+            smol::block_on(workers.serve_all::<_, ()>(&listener, talk));
+        });
+        let silent = TcpStream::connect(address.trim_end_matches('/')).unwrap();
+        silent.peek(&mut [0]).unwrap();
+        // Time for millions of turns, where one asks for the next; there are as many as the kernel takes writes.
+        std::thread::sleep(Duration::from_millis(500));
+        let asked = asked.load(std::sync::atomic::Ordering::SeqCst);
+        assert!(asked < 1000, "it was asked {asked} times");
+    }
+
     #[test]
     fn nothing_goes_out_behind_the_close_frame_also_when_the_peer_answers_it() {
         let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();

@@ -117,7 +117,7 @@ fn people_draw_together_through_caddy() {
     let _server = Server::start(&["--listen", &format!("127.0.0.1:{own}"), "--base-path", "/draw/"]);
     let mut command = Command::new("caddy");
     command.args(["run", "--adapter", "caddyfile", "--config"]).arg(&path).env("HOME", folder.path());
-    let mut caddy = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let _caddy = Caddy(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap());
     wait_until("caddy listens", || std::net::TcpStream::connect(format!("127.0.0.1:{public}")).is_ok());
     let address = format!("127.0.0.1:{public}");
     assert!(get(&address, "/draw/b/x").contains("../static/js/main.js"));
@@ -128,8 +128,16 @@ fn people_draw_together_through_caddy() {
     let (mut ada, mut bob) = (Client::join(&boards, "x", "ada"), Client::join(&boards, "x", "bob"));
     ada.does(text("through caddy")).unwrap();
     bob.wait_for_seq(1);
-    kill_process(Pid::from_child(&caddy), Signal::TERM).unwrap();
-    caddy.wait().unwrap();
+}
+
+/// It ends with the test, however that ends.
+struct Caddy(std::process::Child);
+
+impl Drop for Caddy {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// A server on a socket that somebody else holds, as systemd does: descriptor 3.

@@ -1,7 +1,7 @@
 //! `inkwire health`: asks a running server whether it is ready, for containers, which have no other program to ask with.
 
-use std::io::{Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
@@ -24,12 +24,8 @@ pub fn run(url: &str) -> anyhow::Result<()> {
     }
     let addresses: Vec<_> =
         authority.to_socket_addrs().with_context(|| format!("{authority} is no HOST:PORT"))?.collect();
-    let ask = || -> std::io::Result<String> {
-        let tries = addresses.iter().map(|address| TcpStream::connect_timeout(address, PATIENCE));
-        // The first that answers: `localhost` is ::1 too, where nobody may listen.
-        let all: Vec<_> = tries.collect();
-        let mut stream =
-            all.into_iter().reduce(Result::or).unwrap_or(Err(std::io::ErrorKind::AddrNotAvailable.into()))?;
+    let ask = || -> io::Result<String> {
+        let mut stream = connect(&addresses)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         write!(stream, "GET {path} HTTP/1.1\r\nHost: {authority}\r\nConnection: close\r\n\r\n")?;
@@ -42,4 +38,16 @@ pub fn run(url: &str) -> anyhow::Result<()> {
         bail!("{url} answers {status:?}");
     }
     Ok(())
+}
+
+/// To the first that accepts: `localhost` is ::1 too, where nobody may listen.
+fn connect(addresses: &[SocketAddr]) -> io::Result<TcpStream> {
+    let mut refusal = io::ErrorKind::AddrNotAvailable.into();
+    for address in addresses {
+        match TcpStream::connect_timeout(address, PATIENCE) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => refusal = error,
+        }
+    }
+    Err(refusal)
 }

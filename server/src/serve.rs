@@ -1,7 +1,6 @@
 //! `inkwire serve`: puts the server together, runs it, and stops it cleanly.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::Context;
@@ -81,7 +80,6 @@ async fn serve(flags: Serve) -> anyhow::Result<()> {
         max_connections: flags.max_connections.get(),
         max_per_address: flags.max_per_address.get(),
         addresses: Addresses::default(),
-        stopping: false.into(),
         owed: Arc::default(),
         echo: Hub::new(Echo),
     });
@@ -132,7 +130,6 @@ async fn stop(
     notify("STOPPING=1");
     let code = if signal == Some(Signal::Int) { Close::GOING_AWAY } else { Close::RESTART };
     tracing::info!(?signal, connections = site.connections.count(), "stopping");
-    site.stopping.store(true, Ordering::Relaxed);
     site.rooms.flush_all();
     site.connections.stop(code);
     site.connections.drained_or_ended(drain).await;

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use http_types::{Method, StatusCode};
@@ -80,8 +80,6 @@ pub struct Site {
     pub connections: Connections,
     /// Their limits.
     pub settings: Settings,
-    /// Whether the server is stopping.
-    pub stopping: AtomicBool,
     /// Connections that are owed an answer.
     pub owed: Arc<AtomicUsize>,
     /// The service behind `/echo`.
@@ -215,7 +213,7 @@ impl Site {
                 accepted => {
                     let (Answer::Member(upgrade, _) | Answer::Echo(upgrade, _)) = &accepted else { return None };
                     let entry = self.connections.enter();
-                    if self.stopping.load(Ordering::Relaxed) {
+                    if self.connections.stopping().is_some() {
                         // Entered before the look, so that this one is seen by who stops, or sees that.
                         self.let_go(&accepted);
                         send_last(socket, stops(), method).await;
@@ -259,7 +257,7 @@ impl Site {
         let reply = match route(self.base_path.strip(&head.path)) {
             Route::NewBoard => Reply::redirect(&format!("b/{}", BoardName::unguessable())),
             Route::Board(Ok(_)) => self.page(head),
-            Route::BoardSocket(_) if self.stopping.load(Ordering::Relaxed) => stops(),
+            Route::BoardSocket(_) if self.connections.stopping().is_some() => stops(),
             Route::BoardSocket(Ok(name)) => match upgrade(head, &Encoding::SUBPROTOCOLS, &self.allowed_origins) {
                 Ok(upgrade) => return Answer::Join(upgrade, name),
                 Err(error) => error.reply(),
@@ -273,7 +271,7 @@ impl Site {
             },
             Route::Asset(path) => file(head, path),
             Route::Healthz => ok("ok"),
-            Route::Readyz if self.stopping.load(Ordering::Relaxed) => {
+            Route::Readyz if self.connections.stopping().is_some() => {
                 Reply::text(StatusCode::ServiceUnavailable, "stopping")
             }
             Route::Readyz if self.rooms.storage_state() == StorageState::Failing => {

@@ -7,13 +7,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use inkwire_protocol::{
-    Begin, ClientId, ClientMessage, Colour, Epoch, Operation, Points, SUBPROTOCOL_BINARY, Shape, ShapeKind, Tool,
-    binary,
+    ClientId, ClientMessage, Colour, Epoch, Operation, Points, SUBPROTOCOL_BINARY, Shape, ShapeKind, binary,
 };
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::{Async, Executor, Timer};
 
 use crate::client::Client;
+use crate::pen::begin;
 use crate::raw::{Raw, client_frame};
 use crate::server::Server;
 
@@ -56,11 +56,6 @@ impl fmt::Display for Latency {
             self.count
         )
     }
-}
-
-fn begin() -> Operation {
-    let (tool, colour, width, scale) = (Tool::Pen, Colour(0x1c1c_28ff), 32, 3);
-    Operation::Begin(Begin { slot: 0, gesture_back: 0, tool, colour, width, scale, x: 0, y: 0, pressure: None })
 }
 
 fn points(at: u64) -> Operation {

@@ -1,6 +1,6 @@
 //! The ink of a pen, and the operations in which a page sends it.
 
-use inkwire_protocol::{Operation, Points};
+use inkwire_protocol::{Begin, Colour, Operation, Points, Tool};
 
 /// A stroke of a pen at 240 Hz, as a model of a hand makes it: positions in eighths of a pixel with pressure: two seconds of a looping
 /// hand at about 700 px/s, with the tremor of a hand and the rounding of a tablet.
@@ -15,6 +15,12 @@ pub fn recorded() -> Vec<[i32; 3]> {
         .filter(|line| !line.starts_with('#'))
         .map(|line| numbers(line).try_into().expect("x, y, pressure"))
         .collect()
+}
+
+/// The beginning of a stroke of a usual pen, without pressure.
+pub fn begin() -> Operation {
+    let (tool, colour, width, scale) = (Tool::Pen, Colour(0x1c1c_28ff), 32, 3);
+    Operation::Begin(Begin { slot: 0, gesture_back: 0, tool, colour, width, scale, x: 0, y: 0, pressure: None })
 }
 
 /// The points operations of a stroke whose page sends `per_chunk` points at once.

@@ -3,13 +3,14 @@
 use std::time::{Duration, Instant};
 
 use async_tungstenite::tungstenite::Message;
-use inkwire_protocol::{Begin, Colour, Operation, Points, SUBPROTOCOL_BINARY, Tool, limits};
+use inkwire_protocol::{Operation, Points, SUBPROTOCOL_BINARY, limits};
 use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size};
 
 use crate::client::{Client, text};
 use crate::dice::Dice;
 use crate::load::hello;
 use crate::patience::PATIENCE;
+use crate::pen::begin;
 use crate::raw::{Raw, client_frame, handshake};
 use crate::server::{get, metric};
 
@@ -101,7 +102,7 @@ impl Round {
     pub fn run(&self) -> Done {
         let silent: Vec<Raw> = if self.silent { self.fall_silent() } else { Vec::new() };
         let mut connections = silent.len() as u64;
-        let content = if self.again { 0 } else { self.number };
+        let content = self.content();
         for time in 0..self.times {
             for (at, kind) in (0..).zip(KINDS) {
                 let place = (content * self.times + time) * KINDS.len() as u64 + at;
@@ -115,9 +116,14 @@ impl Round {
         Done { connections, gauges: self.settle() }
     }
 
+    /// What a round draws, and on which boards, goes by this number.
+    fn content(&self) -> u64 {
+        if self.again { 0 } else { self.number }
+    }
+
     /// Members, and such as have not even said hello, that will answer no ping.
     fn fall_silent(&self) -> Vec<Raw> {
-        let (address, board) = (self.address.clone(), format!("silent-{}", if self.again { 0 } else { self.number }));
+        let (address, board) = (self.address.clone(), format!("silent-{}", self.content()));
         let scene = Scene { address, board, dice: Dice(self.seed) };
         (0..4 * self.times)
             .map(|at| {
@@ -151,19 +157,8 @@ impl Round {
 
 /// A stroke of a pen with as many points as there are.
 fn stroke(dice: &mut Dice, chunks: u64) -> Vec<Operation> {
-    let (tool, colour, width, scale) = (Tool::Pen, Colour(0x1971_c2ff), 32, 3);
     let mut step = || [dice.below(60) as i32 - 30, dice.below(60) as i32 - 30];
-    let mut operations = vec![Operation::Begin(Begin {
-        slot: 0,
-        gesture_back: 0,
-        tool,
-        colour,
-        width,
-        scale,
-        x: 0,
-        y: 0,
-        pressure: None,
-    })];
+    let mut operations = vec![begin()];
     operations.extend((0..chunks).map(|_| {
         let steps = (0..8).map(|_| step()).collect();
         Operation::Points(Points { slot: 0, steps, pressures: vec![] })

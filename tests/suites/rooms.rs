@@ -3,6 +3,7 @@
 use inkwire_protocol::{ClientMessage, Colour, ElementRef, Operation, Points, limits};
 use inkwire_tests::client::{Client, text};
 use inkwire_tests::patience::wait_until;
+use inkwire_tests::pen::begin;
 use inkwire_tests::server::Server;
 use rustix::process::Signal;
 
@@ -182,18 +183,7 @@ fn a_stroke_of_many_points_arrives_whole() {
     let server = Server::start(&[]);
     let mut ada = Client::join(&server.address, "x", "ada");
     let mut bob = Client::join(&server.address, "x", "bob");
-    let (tool, colour, width, scale) = (inkwire_protocol::Tool::Pen, Colour(0xff), 32, 3);
-    ada.submit(Operation::Begin(inkwire_protocol::Begin {
-        slot: 0,
-        gesture_back: 0,
-        tool,
-        colour,
-        width,
-        scale,
-        x: 0,
-        y: 0,
-        pressure: None,
-    }));
+    ada.submit(begin());
     for _ in 0..limits::STROKE_POINTS / limits::POINTS {
         ada.submit(Operation::Points(Points { slot: 0, steps: vec![[3, -2]; limits::POINTS], pressures: vec![] }));
     }

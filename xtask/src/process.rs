@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -61,20 +61,28 @@ pub(crate) fn bounded(command: &mut Command, patience: Duration, guard: Option<&
     let _group = guard.map(|guard| guard.of(&child));
     // Both pipes are read meanwhile: a program that fills one would wait for ever.
     let (stdout, stderr) = (drain(child.stdout.take()), drain(child.stderr.take()));
-    let deadline = Instant::now() + patience;
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if Instant::now() > deadline {
-            let _ = child.kill();
-            let _ = child.wait();
-            bail!("{shown} took longer than {} s, and was killed", patience.as_secs());
-        }
-        thread::sleep(Duration::from_millis(5));
+    let Some(status) = ended_within(&mut child, patience)? else {
+        let _ = child.kill();
+        let _ = child.wait();
+        bail!("{shown} took longer than {} s, and was killed", patience.as_secs());
     };
     let read = |reader: thread::JoinHandle<Vec<u8>>| reader.join().unwrap_or_default();
     Ok(Output { status, stdout: read(stdout), stderr: read(stderr) })
+}
+
+/// How a child ends, where it does so in time.
+///
+/// # Errors
+/// Where it is no child any more.
+pub(crate) fn ended_within(child: &mut Child, patience: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let deadline = Instant::now() + patience;
+    loop {
+        let status = child.try_wait()?;
+        if status.is_some() || Instant::now() > deadline {
+            return Ok(status);
+        }
+        thread::sleep(Duration::from_millis(5));
+    }
 }
 
 fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>> {
@@ -101,8 +109,13 @@ pub(crate) fn built(command: &mut Command, name: &str) -> anyhow::Result<PathBuf
 
 /// Whether a program is on the PATH.
 pub(crate) fn is_on_path(program: &str) -> bool {
+    on_path(program).is_some()
+}
+
+/// Where a program is on the PATH.
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file())
 }
 
 fn shown(command: &Command) -> String {

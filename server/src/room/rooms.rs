@@ -258,6 +258,9 @@ impl Rooms {
                 return;
             }
             names.retain(|name| !self.is_open(name));
+            if names.is_empty() {
+                continue;
+            }
             if catch_unwind(AssertUnwindSafe(|| self.storage.closed(&names))).is_err() {
                 self.metrics.panics.inc();
             }

@@ -540,7 +540,7 @@ mod tests {
     use crate::ws::{Opcode, Outgoing, frame};
 
     /// Has something to say every other time that it is asked, and wants to be closed.
-    #[derive(Default)]
+    #[derive(Clone, Default)]
     struct Talker {
         has_talked: bool,
     }
@@ -585,25 +585,30 @@ mod tests {
         fn on_close(&mut self, _: &Close) {}
     }
 
-    #[test]
-    fn a_peer_that_reads_nothing_costs_no_turns_whatever_the_session_wants() {
+    /// A peer of a connection that is past its handshake and has this session.
+    fn connected_to(session: impl Session + Clone + 'static) -> TcpStream {
         let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.url("").trim_start_matches("http://").to_owned();
-        let session = Insistent::default();
-        let asked = session.0.clone();
         std::thread::spawn(move || {
             let talk = move |socket| {
                 let session = session.clone();
                 async move {
                     let (connections, metrics) = (Connections::default(), Metrics::default());
-                    let settings = Settings::default();
-                    serve(socket, Vec::new(), &settings, connections.enter(), &metrics, |_, _| session).await;
+                    let (settings, entry) = (Settings::default(), connections.enter());
+                    serve(socket, Vec::new(), &settings, entry, &metrics, |_, _| session).await;
                 }
             };
             let workers = Workers::start(None, Default::default()).unwrap();
             smol::block_on(workers.serve_all::<_, ()>(&listener, talk));
         });
-        let silent = TcpStream::connect(address.trim_end_matches('/')).unwrap();
+        TcpStream::connect(address.trim_end_matches('/')).unwrap()
+    }
+
+    #[test]
+    fn a_peer_that_reads_nothing_costs_no_turns_whatever_the_session_wants() {
+        let session = Insistent::default();
+        let asked = session.0.clone();
+        let silent = connected_to(session);
         silent.peek(&mut [0]).unwrap();
         // Time for millions of turns, where one asks for the next; there are as many as the kernel takes writes.
         std::thread::sleep(Duration::from_millis(500));
@@ -613,18 +618,7 @@ mod tests {
 
     #[test]
     fn nothing_goes_out_behind_the_close_frame_also_when_the_peer_answers_it() {
-        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = listener.url("").trim_start_matches("http://").to_owned();
-        std::thread::spawn(move || {
-            let talk = |socket| async {
-                let (connections, metrics) = (Connections::default(), Metrics::default());
-                let open = |_, _| Talker::default();
-                serve(socket, Vec::new(), &Settings::default(), connections.enter(), &metrics, open).await;
-            };
-            let workers = Workers::start(None, Default::default()).unwrap();
-            smol::block_on(workers.serve_all::<_, ()>(&listener, talk));
-        });
-        let mut near = TcpStream::connect(address.trim_end_matches('/')).unwrap();
+        let mut near = connected_to(Talker::default());
         let mut came = [0; 10];
         near.read_exact(&mut came).unwrap();
         assert_eq!(came, *b"\x81\x04more\x88\x02\x0f\xa0");

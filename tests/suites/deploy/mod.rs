@@ -69,6 +69,14 @@ fn files(folder: &Path) -> Vec<(String, String)> {
     all
 }
 
+/// The arguments of the server in a folder's unit, with its boards in another place.
+fn server_arguments(folder: &Path, data: &Path) -> Vec<String> {
+    let unit = std::fs::read_to_string(folder.join("systemd/inkwire.service")).unwrap();
+    let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/inkwire ")).unwrap();
+    let data = data.display().to_string();
+    command.split(' ').map(|word| if word.starts_with("/var/lib/") { data.clone() } else { word.into() }).collect()
+}
+
 #[test]
 fn what_is_committed_is_what_the_defaults_write() {
     let output = gen_deploy(&["--check"]);

@@ -15,7 +15,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::served::{Nginx, certify, free_port, install, nginx, nginx_is_there};
-use super::{VARIANTS, files, gen_deploy, written};
+use super::{VARIANTS, files, gen_deploy, server_arguments, written};
 
 #[test]
 fn gixy_finds_nothing_in_any_site() {
@@ -167,12 +167,9 @@ fn a_restart_behind_a_socket_of_systemd_s_refuses_nobody() {
     }
     let listener = UnixListener::bind(&socket).unwrap();
     install(folder.path(), "inkwire", None);
-    let unit = std::fs::read_to_string(folder.path().join("systemd/inkwire.service")).unwrap();
-    let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/inkwire ")).unwrap();
-    let data = folder.path().join("data").display().to_string();
+    let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
-    let words: Vec<String> =
-        command.split(' ').map(|word| if word.starts_with("/var/lib/") { data.clone() } else { word.into() }).collect();
+    let words = server_arguments(folder.path(), &data);
     let _nginx = Nginx::start(folder, public);
     let address = format!("127.0.0.1:{public}");
     let is_over = AtomicBool::new(false);

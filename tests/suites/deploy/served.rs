@@ -14,7 +14,7 @@ use inkwire_tests::tools::are_there;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{VARIANTS, files, written};
+use super::{VARIANTS, files, server_arguments, written};
 
 /// nginx with the files of a deployment, as an ordinary process.
 pub(super) struct Nginx {
@@ -109,14 +109,9 @@ impl Site {
         let usual = ["--tls", "off", "--host", "localhost", "--allow-local", "--http-port", &public, "--port", &own];
         let folder = written(&[&usual[..], &["--path", path], more].concat());
         install(folder.path(), "inkwire", None);
-        let unit = std::fs::read_to_string(folder.path().join("systemd/inkwire.service")).unwrap();
-        let command = unit.lines().find_map(|line| line.strip_prefix("ExecStart=/usr/bin/inkwire ")).unwrap();
-        let data = folder.path().join("data").display().to_string();
+        let data = folder.path().join("data");
         std::fs::create_dir(&data).unwrap();
-        let command: Vec<String> = command
-            .split(' ')
-            .map(|word| if word.starts_with("/var/lib/") { data.clone() } else { word.into() })
-            .collect();
+        let command = server_arguments(folder.path(), &data);
         let server = Server::spawn(Command::new(binary()).args(&command));
         let nginx = Nginx::start(folder, public.parse().unwrap());
         Self { nginx, server, command, address: format!("127.0.0.1:{public}"), path }

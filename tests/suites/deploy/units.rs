@@ -11,7 +11,7 @@ use inkwire_tests::tools::{are_there, root, skipped};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::{VARIANTS, files, written};
+use super::{VARIANTS, files, server_arguments, written};
 
 fn systemd_is_there() -> bool {
     are_there("deploy", &[Path::new("/usr/bin/systemd-analyze")])
@@ -107,7 +107,7 @@ struct Started {
 impl Started {
     /// With its socket, filter and limits from the unit; as root also with a tree that can only be read, but for its data, and
     /// without a network.
-    fn under(unit: &str, words: &[String]) -> Self {
+    fn under(deployed: &Path) -> Self {
         let folder = TempDir::new().unwrap();
         let notify = UnixDatagram::bind(folder.path().join("notify")).unwrap();
         notify.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
@@ -126,10 +126,10 @@ impl Started {
             skipped("deploy: only root may make a tree that can only be read; the rest of the unit holds");
             Command::new("env")
         };
-        command.arg("python3").arg(root().join("tests/suites/deploy/launch.py")).arg(unit);
+        command.arg("python3").arg(root().join("tests/suites/deploy/launch.py"));
+        command.arg(deployed.join("systemd/inkwire.service"));
         command.arg(folder.path().join("ink.sock")).arg(binary());
-        let data = data.display().to_string();
-        command.args(words.iter().skip(1).map(|word| if word.starts_with("/var/lib/") { &data } else { word }));
+        command.args(server_arguments(deployed, &data));
         command.env("NOTIFY_SOCKET", folder.path().join("notify")).env("WATCHDOG_USEC", "200000");
         let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         Self { child, folder, notify }
@@ -172,10 +172,7 @@ fn the_server_lives_under_the_restrictions_of_its_unit() {
         return;
     }
     let folder = written(&[]);
-    let unit = folder.path().join("systemd/inkwire.service");
-    let text = std::fs::read_to_string(&unit).unwrap();
-    let words = commands(&text, "inkwire").remove(0);
-    let mut server = Started::under(unit.to_str().unwrap(), &words);
+    let mut server = Started::under(folder.path());
     server.says("READY=1");
     server.says("WATCHDOG=1");
     assert!(server.ask("/healthz").starts_with("HTTP/1.1 200 "));

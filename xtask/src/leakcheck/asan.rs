@@ -8,7 +8,7 @@ use super::program::{Effort, Program, Setting};
 use super::sanitizer;
 use super::server::Server;
 use crate::group::Guard;
-use crate::process::output;
+use crate::process::{on_path, output};
 
 /// Exit codes of the sanitizers where they have found something.
 const LEAKED: i32 = 23;
@@ -76,8 +76,7 @@ pub(super) fn run(program: &Program, toolchain: &Toolchain, effort: Effort, guar
             each: Vec::new(),
         }));
         if failure.is_none() {
-            let name = if setting.name.is_empty() { String::new() } else { format!("{}: ", setting.name) };
-            checked.notes.push(format!("{name}{connections} connections, {}", toolchain.version));
+            checked.note(setting.name, &format!("{connections} connections, {}", toolchain.version));
         }
         checked.failure = checked.failure.take().or(failure);
     }
@@ -148,8 +147,5 @@ fn sanitized(executable: &Path, folder: &Path) -> Command {
 
 /// What turns addresses into lines: LLVM's own, or else that of binutils, which is there with every linker.
 pub(super) fn symbolizer() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    let find = |name: &str| folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
-    find("llvm-symbolizer").or_else(|| find("addr2line"))
+    on_path("llvm-symbolizer").or_else(|| on_path("addr2line"))
 }

@@ -121,6 +121,11 @@ impl Checked {
     pub(super) fn new(check: Check) -> Self {
         Self { check, findings: Vec::new(), notes: Vec::new(), failure: None, skipped: None, seconds: 0.0 }
     }
+
+    /// Keeps what was measured in a setting.
+    pub(super) fn note(&mut self, setting: &str, words: &str) {
+        self.notes.push(if setting.is_empty() { words.to_owned() } else { format!("{setting}: {words}") });
+    }
 }
 
 /// Exit codes; 1 and 2 are those of every command.

@@ -179,11 +179,9 @@ fn alone(check: Check, program: &Program, effort: Effort, guard: &Guard) -> anyh
 
 /// What a program does not lend itself to.
 fn can_be_made(check: Check, program: &Program) -> Result<(), String> {
-    match (check, &program.origin) {
-        (Check::Asan, Origin::There(_)) => {
-            Err("asan needs a build of its own: give --manifest-path, and --bin as a name".into())
-        }
-        (Check::Miri, _) if program.root != crate::root() => Err("miri is for the pure crates of Inkwire".into()),
+    match check {
+        Check::Asan => program.can_be_sanitized(),
+        Check::Miri if program.root != crate::root() => Err("miri is for the pure crates of Inkwire".into()),
         _ => Ok(()),
     }
 }

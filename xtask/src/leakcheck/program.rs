@@ -80,17 +80,24 @@ impl Program {
     /// # Errors
     /// Where it does not build, or there is nothing to build.
     pub(super) fn sanitized(&self, host: &str, flag: &str) -> Result<PathBuf, Failure> {
-        if matches!(self.origin, Origin::There(_)) {
-            return Err(Failure::Tool(
-                "asan needs a build of its own: give --manifest-path and the name of --bin".into(),
-            ));
-        }
+        self.can_be_sanitized().map_err(Failure::Tool)?;
         let target = crate::root().join("target/leakcheck/asan");
         self.build(|command| {
             command.args(["--target", host]).arg("--target-dir").arg(&target);
             command.env("RUSTFLAGS", format!("{flag} -Cforce-frame-pointers=yes -Cdebuginfo=line-tables-only"));
             command.env("RUSTC_BOOTSTRAP", "1").env("CARGO_INCREMENTAL", "0").env_remove("CARGO_ENCODED_RUSTFLAGS");
         })
+    }
+
+    /// Whether there is something to build.
+    ///
+    /// # Errors
+    /// What to type where there is not.
+    pub(super) fn can_be_sanitized(&self) -> Result<(), String> {
+        match self.origin {
+            Origin::Built { .. } => Ok(()),
+            Origin::There(_) => Err("asan needs a build of its own: give --manifest-path, and --bin as a name".into()),
+        }
     }
 
     fn build(&self, more: impl FnOnce(&mut Command)) -> Result<PathBuf, Failure> {

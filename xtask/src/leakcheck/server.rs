@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use super::finding::Failure;
 use super::program::{Effort, Program, Setting, Traffic, filled};
 use crate::group::{Group, Guard};
-use crate::process::{bounded, built, cargo};
+use crate::process::{bounded, built, cargo, ended_within};
 
 /// How long a round of traffic may take.
 const ROUND: Duration = Duration::from_secs(180);
@@ -125,12 +125,8 @@ impl<'a> Server<'a> {
             bounded(&mut command, ROUND, Some(&self.guard)).map_err(|error| Failure::Traffic(format!("{error:#}")))?;
         if !output.status.success() {
             // What kills the server makes its traffic fail a moment earlier.
-            let deadline = Instant::now() + Duration::from_secs(2);
-            while Instant::now() < deadline {
-                if let Some(status) = self.child.try_wait()? {
-                    return Err(Failure::Server(format!("the server ended under its traffic: {}", self.ended(status))));
-                }
-                thread::sleep(Duration::from_millis(20));
+            if let Some(status) = ended_within(&mut self.child, Duration::from_secs(2))? {
+                return Err(Failure::Server(format!("the server ended under its traffic: {}", self.ended(status))));
             }
             let words = last_lines(&String::from_utf8_lossy(&output.stderr));
             return Err(Failure::Traffic(format!("round {number} of the traffic failed ({}): {words}", output.status)));
@@ -145,30 +141,24 @@ impl<'a> Server<'a> {
     /// Where it does not, or was killed by a signal, which hides every exit code of a tool.
     pub(super) fn stop(mut self) -> Result<ExitStatus, Failure> {
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let deadline = Instant::now() + self.program.patience;
-        while Instant::now() < deadline {
-            if let Some(status) = self.child.try_wait()? {
-                return match status.signal() {
-                    Some(_) => Err(Failure::Server(format!("the server did not stop cleanly: {}", self.ended(status)))),
-                    None => Ok(status),
-                };
+        match ended_within(&mut self.child, self.program.patience)? {
+            Some(status) if status.signal().is_some() => {
+                Err(Failure::Server(format!("the server did not stop cleanly: {}", self.ended(status))))
             }
-            thread::sleep(Duration::from_millis(10));
+            Some(status) => Ok(status),
+            None => Err(Failure::Server(format!(
+                "the server did not stop within {} s of SIGTERM, and was killed; what leaks is reported by tools only where \
+                 main returns",
+                self.program.patience.as_secs()
+            ))),
         }
-        Err(Failure::Server(format!(
-            "the server did not stop within {} s of SIGTERM, and was killed; what leaks is reported by tools only where main \
-             returns",
-            self.program.patience.as_secs()
-        )))
     }
 
     /// How it ended, and its last words.
     fn ended(&self, status: ExitStatus) -> String {
         // What it said last may still be on its way through the pipe.
         thread::sleep(Duration::from_millis(50));
-        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        let words = said.iter().cloned().collect::<Vec<_>>().join("\n");
-        format!("{status}; {}", last_lines(&words))
+        format!("{status}; {}", last_lines(&self.words()))
     }
 
     /// Everything that it has said of late.

@@ -137,8 +137,7 @@ fn judge(measure: &Measure, setting: &'static str, checked: &mut Checked) {
             each: Vec::new(),
         });
     } else {
-        let setting = if setting.is_empty() { String::new() } else { format!("{setting}: ") };
-        checked.notes.push(format!("{setting}{words}"));
+        checked.note(setting, &words);
     }
 }
 

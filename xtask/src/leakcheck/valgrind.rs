@@ -40,7 +40,7 @@ pub(super) fn run(program: &Program, checks: &[Check], effort: Effort, guard: &G
                 each: each.clone(),
             }));
             if failure.is_none() {
-                checked.notes.push(run.note(checked.check, setting.name, effort));
+                checked.note(setting.name, &run.note(checked.check, effort));
             }
             checked.failure = checked.failure.take().or(failure.clone());
         }
@@ -110,15 +110,14 @@ impl Run {
         Ok(())
     }
 
-    fn note(&self, check: Check, setting: &str, effort: Effort) -> String {
-        let setting = if setting.is_empty() { String::new() } else { format!("{setting}: ") };
+    fn note(&self, check: Check, effort: Effort) -> String {
         match check {
             Check::Growth => {
                 let Effort { rounds, warm_up, .. } = effort;
-                format!("{setting}{rounds} equal rounds after {warm_up} to warm up, {} connections", self.compared)
+                format!("{rounds} equal rounds after {warm_up} to warm up, {} connections", self.compared)
             }
             _ => format!(
-                "{setting}{} connections; {} records of what is possibly lost, as every thread's are",
+                "{} connections; {} records of what is possibly lost, as every thread's are",
                 self.connections, self.possibly
             ),
         }

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 
 use self::finding::{Check, Checked, Failure, exit, exit_code};
-use self::program::{Effort, Origin, Program, Setting, Traffic};
+use self::program::{Effort, Origin, Profile, Program, Setting, Traffic};
 use self::stack::Sources;
 use self::suppressions::Suppression;
 use crate::group::Guard;
@@ -53,7 +53,7 @@ Exit codes: 0 clean, 1 failure, 2 wrong usage, 3 a leak, 4 a memory error, 5 a t
 pub(crate) struct Flags {
     /// What to check; everything where nothing is said. Naming a check insists on it, as --require does.
     checks: Vec<Check>,
-    /// Fewer rounds, and nothing that takes patience: under three minutes.
+    /// Fewer rounds, on the build that the tests use, and nothing that takes patience: under three minutes.
     #[arg(long)]
     quick: bool,
     /// Checks that must be made: one that is skipped because a tool is missing is a failure.
@@ -267,7 +267,8 @@ fn suppressions(flags: &Flags) -> anyhow::Result<Vec<Suppression>> {
 
 fn program(flags: &Flags) -> anyhow::Result<Program> {
     let (seed, patience) = (flags.seed, Duration::from_secs(flags.patience));
-    let (Some(bin), Some(traffic)) = (&flags.bin, &flags.traffic) else { return Ok(product(seed, patience)) };
+    let profile = if flags.quick { Profile::Dev } else { Profile::Release };
+    let (Some(bin), Some(traffic)) = (&flags.bin, &flags.traffic) else { return Ok(product(profile, seed, patience)) };
     let is_path = bin.contains('/');
     let (origin, root) = if is_path {
         (Origin::There(bin.into()), std::env::current_dir()?)
@@ -276,11 +277,11 @@ fn program(flags: &Flags) -> anyhow::Result<Program> {
         (Origin::Built { manifest: flags.manifest_path.clone(), name: bin.clone() }, root)
     };
     let setting = Setting { name: "", server: flags.arguments.clone(), traffic: Traffic::Shell(traffic.clone()) };
-    Ok(Program { origin, root, settings: vec![setting], address: flags.address.clone(), seed, patience })
+    Ok(Program { origin, profile, root, settings: vec![setting], address: flags.address.clone(), seed, patience })
 }
 
 /// The drawing server, with a disk and without. In memory it keeps what is drawn, so there the rounds repeat what it has.
-fn product(seed: u64, patience: Duration) -> Program {
+fn product(profile: Profile, seed: u64, patience: Duration) -> Program {
     let setting = |name, data: &str, traffic: &[&str]| {
         let server = ["serve", "--listen", "127.0.0.1:0", "--linger", "0.1", "--ping-interval", "0.5", "--log", "warn"];
         let server = server.iter().chain(&["--data", data]).map(ToString::to_string).collect();
@@ -288,6 +289,7 @@ fn product(seed: u64, patience: Duration) -> Program {
     };
     Program {
         origin: Origin::Built { manifest: crate::root().join("server/Cargo.toml"), name: "inkwire".into() },
+        profile,
         root: crate::root(),
         settings: vec![setting("on disk", "{dir}/data", &[]), setting("in memory", ":memory:", &["--again"])],
         address: None,

@@ -11,6 +11,7 @@ use crate::process::{built, cargo};
 #[derive(Debug, Clone)]
 pub(super) struct Program {
     pub(super) origin: Origin,
+    pub(super) profile: Profile,
     /// Where its sources lie.
     pub(super) root: PathBuf,
     pub(super) settings: Vec<Setting>,
@@ -19,6 +20,15 @@ pub(super) struct Program {
     pub(super) seed: u64,
     /// How long it may take to be ready, and to stop; under Valgrind that is about thirty times as long as alone.
     pub(super) patience: Duration,
+}
+
+/// How it is built, where no sanitizer is in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Profile {
+    /// As it is shipped.
+    Release,
+    /// As the tests build it, so that it is there already: what is kept by mistake is the same.
+    Dev,
 }
 
 /// Where the executable comes from.
@@ -63,12 +73,15 @@ pub(super) struct Effort {
 }
 
 impl Program {
-    /// The executable as it is shipped, with the line numbers that tools need.
+    /// The executable without any tool in it, with the line numbers that tools need.
     ///
     /// # Errors
     /// Where it does not build.
-    pub(super) fn release(&self) -> Result<PathBuf, Failure> {
-        self.build(|command| _ = command.arg("--release"))
+    pub(super) fn plain(&self) -> Result<PathBuf, Failure> {
+        self.build(|command| match self.profile {
+            Profile::Release => _ = command.arg("--release"),
+            Profile::Dev => {}
+        })
     }
 
     /// The executable with AddressSanitizer in it, which also brings LeakSanitizer.

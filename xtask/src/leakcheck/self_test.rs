@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 
 use super::finding::{Check, Checked, exit};
-use super::program::{Effort, Origin, Program, Setting, Traffic};
+use super::program::{Effort, Origin, Profile, Program, Setting, Traffic};
 use super::stack::Sources;
 use super::{asan, slope, tools, valgrind};
 use crate::group::Guard;
@@ -87,6 +87,7 @@ impl Bench {
         let manifest = crate::root().join("tests/faulty/Cargo.toml");
         let program = Program {
             origin: Origin::Built { manifest, name: "faulty".into() },
+            profile: Profile::Release,
             root: crate::root(),
             settings: vec![Setting { name: "", server, traffic }],
             address: None,

@@ -48,7 +48,7 @@ pub(super) fn run(program: &Program, effort: Effort, guard: &Guard) -> Checked {
 }
 
 fn measure(program: &Program, setting: &Setting, effort: Effort, guard: &Guard) -> Result<Vec<Measure>, Failure> {
-    let mut server = Server::start(program, setting, guard, frugal(Command::new(program.release()?)))?;
+    let mut server = Server::start(program, setting, guard, frugal(Command::new(program.plain()?)))?;
     let (mut number, mut connections) = (0, 0);
     let mut measures: Vec<Measure> = Vec::new();
     for _ in 0..WINDOWS {

@@ -63,7 +63,7 @@ struct Run {
 
 impl Run {
     fn make(&mut self, program: &Program, setting: &Setting, effort: Effort, guard: &Guard) -> Result<(), Failure> {
-        let executable = program.release()?;
+        let executable = program.plain()?;
         let folder = tempfile::Builder::new().prefix("valgrind-").tempdir_in(super::server::runs()?)?;
         let report = folder.path().join("report.xml");
         let mut server = Server::start(program, setting, guard, valgrind(&executable, &report))?;

@@ -33,8 +33,8 @@ use self::suppressions::Suppression;
 use crate::group::Guard;
 use crate::process::{cargo, output};
 
-/// The checks, in the order in which they are made.
-const ALL: [Check; 5] = [Check::Growth, Check::Memcheck, Check::Asan, Check::Slope, Check::Miri];
+/// The checks, in the order in which they are made: that which takes a build of its own when that has been made meanwhile.
+const ALL: [Check; 5] = [Check::Growth, Check::Memcheck, Check::Slope, Check::Asan, Check::Miri];
 /// What is known and borne with in the product, from the root.
 const SUPPRESSIONS: &str = "xtask/leakcheck.suppressions";
 
@@ -136,7 +136,7 @@ fn examine(program: &Program, flags: &Flags) -> anyhow::Result<Vec<Checked>> {
     let wanted = |check: &Check| flags.checks.is_empty() || is_named(check);
     let checks: Vec<Check> = ALL.into_iter().filter(wanted).collect();
     let mut all: Vec<Checked> = Vec::new();
-    // The second build is made while Valgrind, which uses one processor, is at work; what is wrong with it is said in turn.
+    // The second build is made while others are at work, which measure no time; what is wrong with it is said in turn.
     let builds_ahead = checks.len() > 1 && checks.contains(&Check::Asan) && can_be_made(Check::Asan, program).is_ok();
     if let (true, Ok(toolchain)) = (builds_ahead, asan::toolchain()) {
         let program = program.clone();
@@ -202,7 +202,7 @@ fn effort(check: Check, is_quick: bool) -> Effort {
     match (check, is_quick) {
         (Check::Asan, true) => Effort { warm_up: 0, rounds: 2, times: 2, is_patient: false },
         (Check::Asan, false) => Effort { warm_up: 0, rounds: 4, times: 5, is_patient: true },
-        (Check::Slope, true) => Effort { warm_up: 20, rounds: 16, times: 20, is_patient: false },
+        (Check::Slope, true) => Effort { warm_up: 16, rounds: 12, times: 20, is_patient: false },
         (Check::Slope, false) => Effort { warm_up: 24, rounds: 48, times: 20, is_patient: false },
         (_, true) => Effort { warm_up: 3, rounds: 4, times: 1, is_patient: false },
         (_, false) => Effort { warm_up: 4, rounds: 6, times: 3, is_patient: true },

@@ -83,6 +83,9 @@ pub struct Serve {
     /// Most connections at once from one IP address; further ones are answered 429. Behind a proxy all come from its own.
     #[arg(long, env = "INKWIRE_MAX_PER_ADDRESS", default_value_t = NonZeroUsize::new(10_000).expect("not zero"), value_name = "N")]
     pub max_per_address: NonZeroUsize,
+    /// Most MiB of pictures that are kept, of all boards together; further ones are refused.
+    #[arg(long, env = "INKWIRE_MAX_IMAGES", default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(..=1 << 30))]
+    pub max_images: u64,
     /// Worker threads; one per core where nothing is said.
     #[arg(long, env = "INKWIRE_WORKERS", value_name = "N")]
     pub workers: Option<NonZeroUsize>,

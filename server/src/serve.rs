@@ -64,7 +64,7 @@ async fn serve(flags: Serve) -> anyhow::Result<()> {
     let disk = open_disk(&flags, &metrics).await?;
     let storage: Arc<dyn Storage> = match &disk {
         Some(disk) => disk.clone(),
-        None => Arc::new(Memory),
+        None => Arc::new(Memory::new(image_bytes(&flags))),
     };
     let site = Arc::new(Site {
         rooms: Rooms::new(storage, metrics.clone(), workers.clone(), flags.linger),
@@ -117,7 +117,11 @@ async fn open_disk(flags: &Serve, metrics: &Arc<Metrics>) -> anyhow::Result<Opti
     let Data::Directory(directory) = &flags.data else { return Ok(None) };
     let (directory, patience, metrics) = (directory.clone(), flags.data_wait, metrics.clone());
     let disk = smol::unblock(move || Disk::open(&directory, patience, metrics)).await?;
-    Ok(Some(Arc::new(disk)))
+    Ok(Some(Arc::new(disk.with_image_bytes(image_bytes(flags)))))
+}
+
+fn image_bytes(flags: &Serve) -> u64 {
+    flags.max_images << 20
 }
 
 /// Tells every member to come back and gives them time to take what is meant for them.

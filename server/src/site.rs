@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use http_types::{Method, StatusCode};
-use inkwire_protocol::StorageState;
+use inkwire_protocol::{ImageHash, StorageState};
 
 use crate::assets::asset;
 use crate::http::{Head, HeadReader, Origin, Reply, Upgrade, send, send_last, upgrade};
@@ -113,6 +113,8 @@ enum Route<'a> {
     BoardSocket(Result<BoardName, NameError>),
     /// `/echo`: a WebSocket echo.
     Echo,
+    /// `/images/HASH`: the bytes of a picture.
+    Image(ImageHash),
     /// `/static/PATH`: a file of the page.
     Asset(&'a str),
     Healthz,
@@ -132,6 +134,7 @@ fn route(path: &str) -> Route<'_> {
         _ => match path.split_once('/') {
             Some(("b", name)) => Route::Board(name.parse()),
             Some(("ws", name)) => Route::BoardSocket(name.parse()),
+            Some(("images", hash)) => hash.parse().map_or(Route::Nothing, Route::Image),
             Some(("static", path)) => Route::Asset(path),
             _ => Route::Nothing,
         },
@@ -142,6 +145,7 @@ fn route(path: &str) -> Route<'_> {
 enum Answer {
     Reply(Reply),
     Join(Upgrade, BoardName),
+    Image(ImageHash),
     Member(Upgrade, Place),
     Echo(Upgrade, Arc<str>),
 }
@@ -229,15 +233,34 @@ impl Site {
         }
     }
 
-    /// Opens the board of whoever wants to join it, before the upgrade: where it cannot be opened, HTTP can say so.
+    /// Opens the board of whoever wants to join it, before the upgrade: where it cannot be opened, HTTP can say so. Fetches
+    /// what lies on the disk.
     async fn opened(&self, answer: Answer) -> Answer {
-        let Answer::Join(upgrade, name) = answer else { return answer };
+        let (upgrade, name) = match answer {
+            Answer::Join(upgrade, name) => (upgrade, name),
+            Answer::Image(hash) => return Answer::Reply(self.image(hash).await),
+            answer => return answer,
+        };
         match self.rooms.room(&name).await {
             Ok(place) => Answer::Member(upgrade, place),
             Err(error) => {
                 tracing::error!(board = %name, %error, "the board could not be opened");
                 let reply = Reply::text(StatusCode::ServiceUnavailable, "the board cannot be opened now");
                 Answer::Reply(reply.header("retry-after", "5"))
+            }
+        }
+    }
+
+    /// A picture: what has that name never changes, and whoever opens it alone gets no page.
+    async fn image(&self, hash: ImageHash) -> Reply {
+        match self.rooms.image(hash).await {
+            Ok(Some(image)) => Reply::new(StatusCode::Ok, image.media_type, &image.bytes)
+                .header("cache-control", "private, max-age=31536000, immutable")
+                .header("content-security-policy", "default-src 'none'; sandbox"),
+            Ok(None) => Reply::text(StatusCode::NotFound, "no such picture"),
+            Err(error) => {
+                tracing::error!(image = %hash, %error, "the picture could not be read");
+                Reply::text(StatusCode::ServiceUnavailable, "the picture cannot be read now").header("retry-after", "5")
             }
         }
     }
@@ -269,6 +292,7 @@ impl Site {
                 Ok(upgrade) => return Answer::Echo(upgrade, head.text.clone()),
                 Err(error) => error.reply(),
             },
+            Route::Image(hash) => return Answer::Image(hash),
             Route::Asset(path) => file(head, path),
             Route::Healthz => ok("ok"),
             Route::Readyz if self.connections.stopping().is_some() => {
@@ -319,7 +343,7 @@ impl Site {
                 let open = |wakeup, id| self.echo.session(id, wakeup, (peer, upgrade.protocol, text), &self.settings);
                 ws::serve(socket, rest, &self.settings, entry, metrics, open).await;
             }
-            Answer::Reply(_) | Answer::Join(..) => {}
+            Answer::Reply(_) | Answer::Join(..) | Answer::Image(_) => {}
         }
     }
 }
@@ -385,7 +409,10 @@ mod tests {
         assert_eq!(route("b/x/y"), Route::Board(Err(NameError)));
         assert_eq!(route("ws/x"), Route::BoardSocket(Ok("x".parse().unwrap())));
         assert_eq!(route("static/js/main.js"), Route::Asset("js/main.js"));
-        assert_eq!(route("b"), Route::Nothing);
+        assert_eq!(route(&format!("images/{}", "5a".repeat(32))), Route::Image(ImageHash([0x5a; 32])));
+        for path in ["b", "images/", "images/5a", &format!("images/{}", "5A".repeat(32))] {
+            assert_eq!(route(path), Route::Nothing);
+        }
     }
 
     #[test]

@@ -412,6 +412,10 @@ impl Client {
             Change::Cursor { author, at: None } => {
                 self.cursors.remove(author);
             }
+            Change::Laser { author, at } => {
+                self.cursors.insert(*author, *at);
+            }
+            Change::View { .. } => {}
             Change::Gone { author } => {
                 self.people.remove(author);
                 self.cursors.remove(author);

@@ -35,7 +35,7 @@ fn walk(dice: &mut Dice, count: usize, reach: u64) -> Vec<InkPoint> {
             let here = point;
             let pressure = (point[2] + way(dice) % 20).clamp(0, 255);
             point = [point[0] + way(dice) + 3, point[1] + way(dice), pressure];
-            here
+            here.map(f64::from)
         })
         .collect()
 }
@@ -47,7 +47,7 @@ fn stroke(points: &[InkPoint], is_pressed: bool) -> String {
     } else {
         add_line(&mut recorder, points);
     }
-    let points: Vec<String> = points.iter().map(|point| format!("{point:?}")).collect();
+    let points: Vec<String> = points.iter().map(|point| format!("{:?}", point.map(|it| it as i32))).collect();
     format!(
         "{{\"isPressed\":{is_pressed},\"width\":48,\"points\":[{}],\"path\":[{}]}}",
         points.join(",").replace(' ', ""),
@@ -77,6 +77,10 @@ impl Path for Recorder {
 
     fn quadratic_to(&mut self, control_x: f64, control_y: f64, x: f64, y: f64) {
         self.note("curve", &[control_x, control_y, x, y]);
+    }
+
+    fn cubic_to(&mut self, first: [f64; 2], second: [f64; 2], end: [f64; 2]) {
+        self.note("cubic", &[first, second, end].concat());
     }
 
     fn close(&mut self) {

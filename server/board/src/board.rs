@@ -205,6 +205,13 @@ impl Board {
                 check_text(&text.text)?;
                 self.add(author, cseq, text.gesture_back, Content::Text(text.clone()))
             }
+            Operation::Note(note) => {
+                check_text(&note.text)?;
+                self.add(author, cseq, note.gesture_back, Content::Note(note.clone()))
+            }
+            Operation::Picture(picture) => {
+                self.add(author, cseq, picture.gesture_back, Content::Picture(picture.clone()))
+            }
             Operation::Patch(patch) => self.patch(author, cseq, patch),
             Operation::Delete { gesture_back, elements } => self.delete(author, cseq, *gesture_back, elements),
             Operation::Undo { gesture } => self.turn(author, *gesture, true),
@@ -294,6 +301,8 @@ impl Board {
             Content::Stroke { begin, .. } => begin.gesture_back = 0,
             Content::Shape(shape) => shape.gesture_back = 0,
             Content::Text(text) => text.gesture_back = 0,
+            Content::Note(note) => note.gesture_back = 0,
+            Content::Picture(picture) => picture.gesture_back = 0,
         }
         let seq = self.seq + 1;
         let wire = Element { author, cseq, seq, gesture, content, deletions: Vec::new(), patches: Vec::new() };
@@ -433,8 +442,8 @@ impl Board {
 /// Whether an operation puts something on the board. A full one refuses it where it gets its place in the log; what has one
 /// is replayed.
 fn adds(operation: &Operation) -> bool {
-    use Operation::{Begin, Patch, Points, Shape, Text};
-    matches!(operation, Begin(_) | Points(_) | Shape(_) | Text(_) | Patch(_))
+    use Operation::{Begin, Note, Patch, Picture, Points, Shape, Text};
+    matches!(operation, Begin(_) | Points(_) | Shape(_) | Text(_) | Note(_) | Picture(_) | Patch(_))
 }
 
 /// Texts hold no control characters but line feed and tab; directions and markup are shown, never obeyed.

@@ -107,6 +107,8 @@ impl BoardElement {
             Content::Stroke { points, .. } => points.size(),
             Content::Shape(_) => 0,
             Content::Text(text) => text.text.len(),
+            Content::Note(note) => note.text.len(),
+            Content::Picture(_) => 0,
         };
         let patches: usize = self.wire.patches.iter().map(|patch| PATCH + text(&patch.property)).sum();
         size_of::<Self>() + content + patches + self.wire.deletions.len() * size_of::<GestureRef>()
@@ -147,9 +149,16 @@ impl BoardElement {
     /// Whether elements of this kind have the property.
     pub(crate) fn has(&self, property: &Property) -> bool {
         match property {
-            Property::Colour { .. } | Property::Width { .. } | Property::Offset { .. } => true,
-            Property::Fill { .. } => matches!(self.wire.content, Content::Shape(_)),
-            Property::Text { .. } => matches!(self.wire.content, Content::Text(_)),
+            Property::Colour { .. }
+            | Property::Offset { .. }
+            | Property::Matrix { .. }
+            | Property::Rank { .. }
+            | Property::Locked { .. }
+            | Property::Group { .. } => true,
+            Property::Width { .. } => !matches!(self.wire.content, Content::Picture(_)),
+            Property::Fill { .. } => matches!(self.wire.content, Content::Shape(_) | Content::Note(_)),
+            Property::Text { .. } => matches!(self.wire.content, Content::Text(_) | Content::Note(_)),
+            Property::Dash { .. } => matches!(self.wire.content, Content::Stroke { .. } | Content::Shape(_)),
         }
     }
 
@@ -233,6 +242,20 @@ impl BoardElement {
                 [text.x, text.y].into_iter().for_each(|value| fold.signed(value));
                 fold.text(&text.text);
             }
+            Content::Note(note) => {
+                fold.word(48);
+                fold_style(fold, note.colour, note.size, note.scale);
+                fold.word(note.fill.0);
+                [note.x, note.y, note.dx, note.dy].into_iter().for_each(|value| fold.signed(value));
+                fold.text(&note.text);
+            }
+            Content::Picture(picture) => {
+                fold.word(49);
+                fold.word(picture.colour.0);
+                fold.signed(i32::from(picture.scale));
+                [picture.x, picture.y, picture.dx, picture.dy].into_iter().for_each(|value| fold.signed(value));
+                picture.image.0.into_iter().for_each(|byte| fold.word(u32::from(byte)));
+            }
         }
     }
 }
@@ -266,6 +289,20 @@ fn fold_property(fold: &mut Fold, property: &Property) {
         Property::Text { text } => {
             fold.word(68);
             fold.text(text);
+        }
+        Property::Dash { dash } => [69, *dash as u32].into_iter().for_each(|word| fold.word(word)),
+        Property::Matrix { a, b, c, d } => {
+            fold.word(70);
+            [a, b, c, d].into_iter().for_each(|entry| fold.signed(*entry));
+        }
+        Property::Rank { rank } => {
+            fold.word(71);
+            fold.number(*rank as u64);
+        }
+        Property::Locked { locked } => [72, u32::from(*locked)].into_iter().for_each(|word| fold.word(word)),
+        Property::Group { group } => {
+            fold.word(73);
+            fold.number(*group);
         }
     }
 }

@@ -16,7 +16,7 @@ type Point = [f64; 2];
 type Disc = [f64; 3];
 
 /// A point of ink: x, y and pressure, in the stroke's units.
-pub type InkPoint = [i32; 3];
+pub type InkPoint = [f64; 3];
 
 /// Where the shape of ink is drawn.
 pub trait Path {
@@ -26,6 +26,8 @@ pub trait Path {
     fn line_to(&mut self, x: f64, y: f64);
     /// Draws a quadratic curve around a control point.
     fn quadratic_to(&mut self, control_x: f64, control_y: f64, x: f64, y: f64);
+    /// Draws a cubic curve around two control points.
+    fn cubic_to(&mut self, first: [f64; 2], second: [f64; 2], end: [f64; 2]);
     /// Closes the piece that was begun last.
     fn close(&mut self);
     /// Draws a whole disc, as a piece of its own.
@@ -34,7 +36,7 @@ pub trait Path {
 
 /// Draws the middle line of a stroke without pressure, to be stroked with round caps and joins.
 pub fn add_line(path: &mut impl Path, points: &[InkPoint]) {
-    let at = |index: usize| [f64::from(points[index][0]), f64::from(points[index][1])];
+    let at = |index: usize| [points[index][0], points[index][1]];
     let [x, y] = at(0);
     path.move_to(x, y);
     // A dot: a line of no length gets its round cap only where it has a direction.
@@ -75,7 +77,7 @@ pub fn add_outline(path: &mut impl Path, points: &[InkPoint], width: f64) {
 }
 
 fn disc(points: &[InkPoint], width: f64, at: usize) -> Disc {
-    let [x, y, pressure] = points[at].map(f64::from);
+    let [x, y, pressure] = points[at];
     [x, y, (width / 2.0) * (LEAST_PRESSURE + (1.0 - LEAST_PRESSURE) * (pressure / 255.0))]
 }
 

@@ -1,6 +1,6 @@
 //! How an element looks now: what it was made with, and the latest value that each property was given.
 
-use inkwire_protocol::{Colour, Content, Property};
+use inkwire_protocol::{Colour, Content, Dash, Property, limits};
 
 use crate::board::Board;
 use crate::element::BoardElement;
@@ -21,6 +21,44 @@ pub struct Look {
     pub text: String,
     /// The exponent of its units: one is 2^-`scale` board units.
     pub scale: i8,
+    /// How its line is broken.
+    pub dash: Dash,
+    /// Where its points are seen.
+    pub placement: Placement,
+    /// Its place in painting order; where two are the same, the one made first comes first.
+    pub rank: i64,
+}
+
+/// Where the points of an element are seen: scaled and turned about its first point, then moved.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Placement {
+    anchor: [f64; 2],
+    matrix: [f64; 4],
+    offset: [f64; 2],
+}
+
+// Every entry is an integer over a power of two.
+impl Eq for Placement {}
+
+impl Placement {
+    /// Where a point is seen; both in the element's units.
+    pub fn of(&self, [x, y]: [f64; 2]) -> [f64; 2] {
+        let [a, b, c, d] = self.matrix;
+        let [dx, dy] = [x - self.anchor[0], y - self.anchor[1]];
+        [self.anchor[0] + self.offset[0] + (a * dx + c * dy), self.anchor[1] + self.offset[1] + (b * dx + d * dy)]
+    }
+
+    /// Whether points are only moved, which leaves round things round.
+    pub fn only_moves(&self) -> bool {
+        self.matrix == [1.0, 0.0, 0.0, 1.0]
+    }
+
+    /// The placement as an affine map `a b c d e f`, as SVG and canvas write it.
+    pub fn map(&self) -> [f64; 6] {
+        let [a, b, c, d] = self.matrix;
+        let [e, f] = self.of([0.0, 0.0]);
+        [a, b, c, d, e, f]
+    }
 }
 
 impl Board {
@@ -31,8 +69,12 @@ impl Board {
             Content::Stroke { begin, .. } => (begin.colour, Colour(0), begin.width, "", begin.scale),
             Content::Shape(shape) => (shape.colour, shape.fill, shape.width, "", shape.scale),
             Content::Text(text) => (text.colour, Colour(0), text.size, text.text.as_str(), text.scale),
+            Content::Note(note) => (note.colour, note.fill, note.size, note.text.as_str(), note.scale),
+            Content::Picture(picture) => (picture.colour, Colour(0), 0, "", picture.scale),
         };
-        let mut look = Look { colour, fill, width, offset: [0, 0], text: text.into(), scale };
+        let placement = Placement { anchor: anchor(&wire.content), matrix: [1.0, 0.0, 0.0, 1.0], offset: [0.0; 2] };
+        let (dash, rank) = (Dash::Solid, wire.seq as i64 * limits::RANKS_BETWEEN);
+        let mut look = Look { colour, fill, width, offset: [0, 0], text: text.into(), scale, dash, placement, rank };
         for patch in wire.patches.iter().filter(|patch| !self.is_undone(patch.by)) {
             match &patch.property {
                 Property::Colour { colour } => look.colour = *colour,
@@ -40,10 +82,40 @@ impl Board {
                 Property::Width { width } => look.width = *width,
                 Property::Offset { x, y } => look.offset = [*x, *y],
                 Property::Text { text } => look.text.clone_from(text),
+                Property::Dash { dash } => look.dash = *dash,
+                Property::Matrix { a, b, c, d } => {
+                    look.placement.matrix = [a, b, c, d].map(|entry| f64::from(*entry) / MATRIX_ONE);
+                }
+                Property::Rank { rank } => look.rank = *rank,
+                Property::Locked { .. } | Property::Group { .. } => {}
             }
         }
+        look.placement.offset = look.offset.map(f64::from);
         look
     }
+
+    /// The visible elements with their looks, in painting order: by rank, and among equals by sequence number.
+    pub fn painted(&self) -> Vec<(&BoardElement, Look)> {
+        let visible = self.elements().filter(|element| element.is_visible());
+        let mut all: Vec<_> = visible.map(|element| (element, self.look(element))).collect();
+        all.sort_by_key(|(_, look)| look.rank);
+        all
+    }
+}
+
+/// One, as an entry of a matrix.
+const MATRIX_ONE: f64 = 65_536.0;
+
+/// The point about which an element is scaled and turned.
+fn anchor(content: &Content) -> [f64; 2] {
+    let [x, y] = match content {
+        Content::Stroke { begin, .. } => [begin.x, begin.y],
+        Content::Shape(shape) => [shape.x, shape.y],
+        Content::Text(text) => [text.x, text.y],
+        Content::Note(note) => [note.x, note.y],
+        Content::Picture(picture) => [picture.x, picture.y],
+    };
+    [x, y].map(f64::from)
 }
 
 impl BoardElement {
@@ -51,11 +123,11 @@ impl BoardElement {
     pub fn points(&self) -> Vec<InkPoint> {
         let Content::Stroke { begin, points, .. } = &self.wire().content else { return Vec::new() };
         let mut point = [begin.x, begin.y, begin.pressure.map_or(0, i32::from)];
-        let mut all = vec![point];
+        let mut all = vec![point.map(f64::from)];
         let mut pressures = points.pressures();
         for [dx, dy] in points.steps() {
             point = [point[0] + dx, point[1] + dy, point[2] + i32::from(pressures.next().unwrap_or(0))];
-            all.push(point);
+            all.push(point.map(f64::from));
         }
         all
     }

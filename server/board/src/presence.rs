@@ -14,8 +14,12 @@ struct Person {
     name: String,
     colour: Colour,
     at: Option<[i32; 2]>,
+    /// Whether the pointer is a laser.
+    is_lit: bool,
+    view: Option<[i32; 4]>,
     profile_version: u64,
     cursor_version: u64,
+    view_version: u64,
 }
 
 /// The people in a room. Every change raises the version; a member is told what changed since the one it has seen.
@@ -42,19 +46,48 @@ impl Presence {
     /// Somebody is here, or has a new name or colour. The name is cleaned, see [`clean_name`].
     pub fn here(&mut self, author: u32, name: &str, colour: Colour) {
         self.version += 1;
-        let at = self.people.get(&author).and_then(|person| person.at);
-        let name = clean_name(name);
-        let version = self.version;
-        self.people.insert(author, Person { name, colour, at, profile_version: version, cursor_version: version });
+        let (name, version) = (clean_name(name), self.version);
+        let known = self.people.get(&author);
+        let (at, view) = known.map_or((None, None), |person| (person.at, person.view));
+        let person = Person {
+            name,
+            colour,
+            at,
+            is_lit: false,
+            view,
+            profile_version: version,
+            cursor_version: version,
+            view_version: version,
+        };
+        self.people.insert(author, person);
         self.departures.retain(|(_, gone)| *gone != author);
     }
 
     /// A pointer moved, or left the board.
     pub fn cursor(&mut self, author: u32, at: Option<[i32; 2]>) {
-        if let Some(person) = self.people.get_mut(&author).filter(|person| person.at != at) {
+        self.point(author, at, false);
+    }
+
+    /// A laser points at a place.
+    pub fn laser(&mut self, author: u32, at: [i32; 2]) {
+        self.point(author, Some(at), true);
+    }
+
+    fn point(&mut self, author: u32, at: Option<[i32; 2]>, is_lit: bool) {
+        let changes = |person: &&mut Person| person.at != at || person.is_lit != is_lit;
+        if let Some(person) = self.people.get_mut(&author).filter(changes) {
             self.version += 1;
-            person.at = at;
+            (person.at, person.is_lit) = (at, is_lit);
             person.cursor_version = self.version;
+        }
+    }
+
+    /// Somebody sees another part of the board.
+    pub fn view(&mut self, author: u32, view: Option<[i32; 4]>) {
+        if let Some(person) = self.people.get_mut(&author).filter(|person| person.view != view) {
+            self.version += 1;
+            person.view = view;
+            person.view_version = self.version;
         }
     }
 
@@ -85,7 +118,13 @@ impl Presence {
                 changes.push(Change::Here { author: *author, name: person.name.clone(), colour: person.colour });
             }
             if person.cursor_version > seen && (person.at.is_some() || person.cursor_version > person.profile_version) {
-                changes.push(Change::Cursor { author: *author, at: person.at });
+                changes.push(match person.at.filter(|_| person.is_lit) {
+                    Some(at) => Change::Laser { author: *author, at },
+                    None => Change::Cursor { author: *author, at: person.at },
+                });
+            }
+            if person.view_version > seen && (person.view.is_some() || person.view_version > person.profile_version) {
+                changes.push(Change::View { author: *author, view: person.view });
             }
         }
         (all, changes)
@@ -122,6 +161,21 @@ mod tests {
         assert_eq!(presence.changes_since(seen), (false, vec![Change::Cursor { author: 1, at: Some([5, 6]) }]));
         presence.gone(2);
         assert!(presence.changes_since(seen).1.contains(&Change::Gone { author: 2 }));
+    }
+
+    #[test]
+    fn a_laser_is_a_pointer_that_is_lit_and_a_view_is_told_once() {
+        let mut presence = Presence::default();
+        presence.here(1, "Ada", INK);
+        let seen = presence.version();
+        presence.laser(1, [3, 4]);
+        presence.view(1, Some([0, 0, 64, 64]));
+        let (laser, view) =
+            (Change::Laser { author: 1, at: [3, 4] }, Change::View { author: 1, view: Some([0, 0, 64, 64]) });
+        assert_eq!(presence.changes_since(seen), (false, vec![laser, view]));
+        let seen = presence.version();
+        presence.cursor(1, Some([3, 4]));
+        assert_eq!(presence.changes_since(seen), (false, vec![Change::Cursor { author: 1, at: Some([3, 4]) }]));
     }
 
     #[test]

@@ -82,8 +82,9 @@ impl Assembly {
 fn weight(element: &Element) -> usize {
     let own = match &element.content {
         Content::Stroke { points, .. } => points.len(),
-        Content::Shape(_) => 8,
+        Content::Shape(_) | Content::Picture(_) => 8,
         Content::Text(text) => text.text.len(),
+        Content::Note(note) => note.text.len(),
     };
     8 + own
 }

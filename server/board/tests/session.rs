@@ -21,7 +21,7 @@ pub fn operation(dice: &mut Dice, people: u64, cseq: u64) -> Operation {
     let element =
         |dice: &mut Dice| ElementRef { author: dice.below(people + 1) as u32, cseq: 1 + dice.below(cseq.max(1)) };
     let colour = Colour(dice.below(1 << 32) as u32);
-    match dice.below(16) {
+    match dice.below(18) {
         0..=2 => Operation::Begin(Begin {
             slot,
             gesture_back,
@@ -50,12 +50,17 @@ pub fn operation(dice: &mut Dice, people: u64, cseq: u64) -> Operation {
             Operation::Text(Text { gesture_back, colour, size: 100, scale: 3, x: some(dice), y: some(dice), text })
         }
         11 => {
-            let property = match dice.below(5) {
+            let property = match dice.below(10) {
                 0 => Property::Colour { colour },
                 1 => Property::Fill { colour },
                 2 => Property::Width { width: 1 + dice.below(99) as u16 },
                 3 => Property::Offset { x: some(dice), y: some(dice) },
-                _ => Property::Text { text: "new ✎".into() },
+                4 => Property::Text { text: "new ✎".into() },
+                5 => Property::Dash { dash: Dash::ALL[dice.below(3) as usize] },
+                6 => Property::Matrix { a: some(dice), b: some(dice), c: some(dice), d: some(dice) },
+                7 => Property::Rank { rank: i64::from(some(dice)) << 32 },
+                8 => Property::Locked { locked: dice.below(2) == 0 },
+                _ => Property::Group { group: dice.below(limits::NUMBER) },
             };
             Operation::Patch(Patch { gesture_back, element: element(dice), property })
         }
@@ -64,7 +69,17 @@ pub fn operation(dice: &mut Dice, people: u64, cseq: u64) -> Operation {
             Operation::Delete { gesture_back, elements }
         }
         12 | 13 => Operation::Clear { gesture_back },
-        14 => Operation::Undo { gesture: 1 + dice.below(cseq.max(1)) },
+        14 => {
+            let (x, y, dx, dy) = (some(dice), some(dice), some(dice), some(dice));
+            let (fill, text) = (Colour(0xffec_99ff), "a\nnote".into());
+            Operation::Note(Note { gesture_back, colour, fill, size: 90, scale: 3, x, y, dx, dy, text })
+        }
+        15 => {
+            let (x, y, dx, dy) = (some(dice), some(dice), some(dice), some(dice));
+            let image = ImageHash([dice.below(256) as u8; 32]);
+            Operation::Picture(Picture { gesture_back, image, colour, scale: 3, x, y, dx, dy })
+        }
+        16 => Operation::Undo { gesture: 1 + dice.below(cseq.max(1)) },
         _ => Operation::Redo { gesture: 1 + dice.below(cseq.max(1)) },
     }
 }

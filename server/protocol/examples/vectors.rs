@@ -59,6 +59,11 @@ fn client_name(message: &ClientMessage) -> String {
         ClientMessage::Operations { operations, .. } => format!("client operations: {}", operation_names(operations)),
         ClientMessage::Presence { cursor: None } => "client presence: off the board".into(),
         ClientMessage::Presence { .. } => "client presence".into(),
+        ClientMessage::View { view } => {
+            format!("client view: {}", if view.is_some() { "a part" } else { "too far out" })
+        }
+        ClientMessage::Laser { .. } => "client laser".into(),
+        ClientMessage::ImagePart { .. } => "image part".into(),
         ClientMessage::Profile { .. } => "profile".into(),
         ClientMessage::Ping { .. } => "ping".into(),
         ClientMessage::Check { .. } => "check".into(),
@@ -79,6 +84,7 @@ fn server_name(message: &ServerMessage) -> String {
         ServerMessage::Bye { reason, .. } => format!("bye: {reason}"),
         ServerMessage::Pong { .. } => "pong".into(),
         ServerMessage::Storage { state } => format!("storage: {state}"),
+        ServerMessage::Image { state, .. } => format!("image: {state}"),
         ServerMessage::Unknown { .. } => "unknown server message".into(),
     }
 }
@@ -103,7 +109,14 @@ fn operation_name(operation: &Operation) -> &'static str {
             Property::Width { .. } => "patch width",
             Property::Offset { .. } => "patch offset",
             Property::Text { .. } => "patch text",
+            Property::Dash { .. } => "patch dash",
+            Property::Matrix { .. } => "patch matrix",
+            Property::Rank { .. } => "patch rank",
+            Property::Locked { .. } => "patch locked",
+            Property::Group { .. } => "patch group",
         },
+        Operation::Note(_) => "note",
+        Operation::Picture(_) => "picture",
         Operation::Delete { .. } => "delete",
         Operation::Undo { .. } => "undo",
         Operation::Redo { .. } => "redo",
@@ -134,6 +147,27 @@ fn shape(kind: ShapeKind) -> Shape {
 
 fn text(text: &str) -> Text {
     Text { gesture_back: 0, colour: RED, size: 160, scale: 3, x: 16, y: 24, text: text.into() }
+}
+
+fn note() -> Note {
+    let (colour, fill) = (Colour(0xff), Colour(0xffec_99ff));
+    Note {
+        gesture_back: 0,
+        colour,
+        fill,
+        size: 160,
+        scale: 3,
+        x: 0,
+        y: -8,
+        dx: 1600,
+        dy: 1200,
+        text: "a note\nof two".into(),
+    }
+}
+
+fn picture() -> Picture {
+    let (image, colour) = (ImageHash([0x5a; 32]), Colour(0xff));
+    Picture { gesture_back: 1, image, colour, scale: 3, x: 8, y: 16, dx: 800, dy: -600 }
 }
 
 fn patch(property: Property) -> Operation {
@@ -169,6 +203,14 @@ fn operations() -> Vec<Operation> {
         patch(Property::Width { width: 300 }),
         patch(Property::Offset { x: 500, y: -500 }),
         patch(Property::Text { text: "new".into() }),
+        patch(Property::Dash { dash: Dash::Dotted }),
+        patch(Property::Matrix { a: 0, b: 65_536, c: -limits::MATRIX, d: limits::MATRIX }),
+        patch(Property::Rank { rank: -limits::RANK }),
+        patch(Property::Rank { rank: limits::RANK }),
+        patch(Property::Locked { locked: true }),
+        patch(Property::Group { group: limits::NUMBER }),
+        Operation::Note(note()),
+        Operation::Picture(picture()),
         Operation::Delete { gesture_back: 1, elements: vec![ElementRef { author: 0, cseq: 9 }] },
         Operation::Delete { gesture_back: 0, elements: vec![ElementRef { author: 1, cseq: 1 }; limits::DELETIONS] },
         Operation::Undo { gesture: 300 },
@@ -192,6 +234,16 @@ fn client() -> Vec<ClientMessage> {
         hello(&"n".repeat(limits::NAME)),
         ClientMessage::Presence { cursor: None },
         ClientMessage::Presence { cursor: Some([-64, limits::COORDINATE]) },
+        ClientMessage::View { view: None },
+        ClientMessage::View { view: Some([-64, -64, 128, limits::COORDINATE]) },
+        ClientMessage::Laser { at: [5, -6] },
+        ClientMessage::ImagePart { image: ImageHash([0x5a; 32]), length: 9, offset: 6, bytes: vec![1, 2, 3] },
+        ClientMessage::ImagePart {
+            image: ImageHash([1; 32]),
+            length: limits::IMAGE_BYTES as u64,
+            offset: 0,
+            bytes: vec![7; limits::IMAGE_PART],
+        },
         ClientMessage::Profile { name: "<b>Bob</b>".into(), colour: CLEAR },
         ClientMessage::Ping { nonce: 0 },
         ClientMessage::Check { seq: 300, hash: [8, 7, 6, 5, 4, 3, 2, 1] },
@@ -243,6 +295,8 @@ fn server() -> Vec<ServerMessage> {
                 element(5, stroke(0, Some(7))),
                 element(6, Content::Shape(shape(ShapeKind::Arrow))),
                 element(7, Content::Text(text("✎"))),
+                element(8, Content::Note(note())),
+                element(9, Content::Picture(picture())),
             ],
         },
         ServerMessage::SnapshotEnd { hash: [0xab; 8] },
@@ -259,6 +313,9 @@ fn server() -> Vec<ServerMessage> {
                 Change::Cursor { author: 1, at: Some([64, -64]) },
                 Change::Cursor { author: 2, at: None },
                 Change::Gone { author: 4 },
+                Change::View { author: 1, view: Some([0, 0, 64_000, 44_800]) },
+                Change::View { author: 2, view: None },
+                Change::Laser { author: 1, at: [64, -64] },
             ],
         },
         ServerMessage::Mark { seq: 1235 },
@@ -266,6 +323,8 @@ fn server() -> Vec<ServerMessage> {
         ServerMessage::Unknown { tag: 127, body: vec![] },
     ];
     all.extend(StorageState::ALL.iter().map(|state| ServerMessage::Storage { state: *state }));
+    let image = |state: &ImageState| ServerMessage::Image { image: ImageHash([0x5a; 32]), state: *state };
+    all.extend(ImageState::ALL.iter().map(image));
     all.extend(RejectReason::ALL.iter().map(|reason| ServerMessage::Reject { cseq: 89, reason: *reason }));
     all.extend(Reason::ALL.iter().map(|reason| ServerMessage::Bye {
         reason: *reason,
@@ -366,7 +425,33 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
             UnknownValue,
         ),
         ("a shape that does not exist", "client", with_operation(5, &[0, 4]), UnknownValue),
-        ("a property that does not exist", "client", with_operation(7, &[0, 1, 1, 5]), UnknownValue),
+        ("a property that does not exist", "client", with_operation(14, &[0, 1, 1, 10]), UnknownValue),
+        ("a later property in the first patch", "client", with_operation(7, &[0, 1, 1, 5, 0]), UnknownValue),
+        ("a first property in the later patch", "client", with_operation(14, &[0, 1, 1, 2, 9]), UnknownValue),
+        ("a dash that does not exist", "client", with_operation(14, &[0, 1, 1, 5, 3]), UnknownValue),
+        (
+            "a matrix above the limit",
+            "client",
+            encoded(patch(Property::Matrix { a: 0, b: 0, c: 0, d: limits::MATRIX + 1 })),
+            MatrixOutOfRange,
+        ),
+        ("a rank above the limit", "client", encoded(patch(Property::Rank { rank: limits::RANK + 1 })), NumberTooLarge),
+        (
+            "a picture wider than the board",
+            "client",
+            encoded(Operation::Picture(Picture { dx: i32::MIN, ..picture() })),
+            CoordinateOutOfRange,
+        ),
+        ("a note of width 0", "client", encoded(Operation::Note(Note { size: 0, ..note() })), WidthOutOfRange),
+        ("an image of too many bytes", "client", image_part(limits::IMAGE_BYTES as u64 + 1, 0, 1), ImageTooLarge),
+        ("an image part of no bytes", "client", image_part(9, 0, 0), Empty),
+        ("an image part beyond its image", "client", image_part(9, 8, 2), ImageTooLarge),
+        (
+            "an image part above the limit",
+            "client",
+            image_part(limits::IMAGE_BYTES as u64, 0, limits::IMAGE_PART + 1),
+            ImageTooLarge,
+        ),
         ("width 0", "client", begin(Begin { width: 0, ..pen(None) }), WidthOutOfRange),
         ("a width above the limit", "client", begin(Begin { width: limits::WIDTH + 1, ..pen(None) }), WidthOutOfRange),
         ("a scale above the limit", "client", begin(Begin { scale: 17, ..pen(None) }), ScaleOutOfRange),
@@ -415,7 +500,7 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
         ("no entries", "server", vec![36, 1, 1], Empty),
         ("a skip of zero", "server", vec![36, 6, 1, 3, 0, 3, 1, 0], NumberNotMinimal),
         ("a reason that does not exist", "server", vec![39, 2, 1, 12], UnknownValue),
-        ("a change that does not exist", "server", vec![37, 2, 0, 3], UnknownValue),
+        ("a change that does not exist", "server", vec![37, 2, 0, 5], UnknownValue),
         ("a list longer than its bytes", "server", vec![33, 5, 0, 0, 1, 1, 100], Truncated),
         ("points of a slot in a snapshot", "server", element_of_points(&[0x11, 2, 2]), SlotOutOfRange),
         (
@@ -430,6 +515,11 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
             SlotOutOfRange,
         ),
     ]
+}
+
+fn image_part(length: u64, offset: u64, bytes: usize) -> Vec<u8> {
+    let (image, bytes) = (ImageHash([9; 32]), vec![7; bytes]);
+    binary::encode_client(&[ClientMessage::ImagePart { image, length, offset, bytes }])
 }
 
 /// A snapshot's stroke around the bytes of its points.

@@ -6,9 +6,9 @@ use crate::bytes::{Reader, put_body, put_number, put_pair, put_signed, put_text}
 use crate::ink::{self, PointsHead};
 use crate::limits;
 use crate::{
-    AuthorState, Begin, Change, ClientId, ClientMessage, Colour, Content, DecodeError, Element, ElementRef, Entry,
-    Epoch, GestureRef, GestureState, Ink, Operation, Patch, PatchRecord, Points, Property, Reason, RejectReason,
-    ServerMessage, Shape, ShapeKind, StorageState, Text, Tool,
+    AuthorState, Begin, Change, ClientId, ClientMessage, Colour, Content, Dash, DecodeError, Element, ElementRef,
+    Entry, Epoch, GestureRef, GestureState, ImageHash, ImageState, Ink, Note, Operation, Patch, PatchRecord, Picture,
+    Points, Property, Reason, RejectReason, ServerMessage, Shape, ShapeKind, StorageState, Text, Tool,
 };
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -21,6 +21,9 @@ mod tag {
     pub(super) const PROFILE: u8 = 4;
     pub(super) const PING: u8 = 5;
     pub(super) const CHECK: u8 = 6;
+    pub(super) const CLIENT_VIEW: u8 = 7;
+    pub(super) const CLIENT_LASER: u8 = 8;
+    pub(super) const IMAGE_PART: u8 = 9;
 
     pub(super) const WELCOME: u8 = 32;
     pub(super) const SNAPSHOT: u8 = 33;
@@ -33,6 +36,7 @@ mod tag {
     pub(super) const BYE: u8 = 40;
     pub(super) const PONG: u8 = 41;
     pub(super) const STORAGE: u8 = 42;
+    pub(super) const IMAGE: u8 = 43;
 
     pub(super) const BEGIN: u8 = 1;
     pub(super) const POINTS: u8 = 2;
@@ -45,6 +49,10 @@ mod tag {
     pub(super) const UNDO: u8 = 9;
     pub(super) const REDO: u8 = 10;
     pub(super) const CLEAR: u8 = 11;
+    pub(super) const NOTE: u8 = 12;
+    pub(super) const PICTURE: u8 = 13;
+    /// A patch of a property that tag 7 does not have.
+    pub(super) const LATER_PATCH: u8 = 14;
 }
 
 /// The tag of a message that carries a part of the log.
@@ -144,6 +152,10 @@ pub fn put_server(out: &mut Vec<u8>, message: &ServerMessage) {
         ServerMessage::Storage { state } => {
             put_tagged(out, tag::STORAGE, |out| put_value(out, StorageState::ALL, state));
         }
+        ServerMessage::Image { image, state } => put_tagged(out, tag::IMAGE, |out| {
+            out.extend_from_slice(&image.0);
+            put_value(out, ImageState::ALL, state);
+        }),
         ServerMessage::Unknown { tag, body } => put_tagged(out, *tag, |out| out.extend_from_slice(body)),
     }
 }
@@ -163,6 +175,14 @@ fn put_client(out: &mut Vec<u8>, message: &ClientMessage) {
             operations.iter().for_each(|operation| put_operation(out, operation));
         }),
         ClientMessage::Presence { cursor } => put_tagged(out, tag::CLIENT_PRESENCE, |out| put_cursor(out, *cursor)),
+        ClientMessage::View { view } => put_tagged(out, tag::CLIENT_VIEW, |out| put_view(out, view.as_ref())),
+        ClientMessage::Laser { at: [x, y] } => put_tagged(out, tag::CLIENT_LASER, |out| put_place(out, *x, *y)),
+        ClientMessage::ImagePart { image, length, offset, bytes } => put_tagged(out, tag::IMAGE_PART, |out| {
+            out.extend_from_slice(&image.0);
+            put_number(out, *length);
+            put_number(out, *offset);
+            out.extend_from_slice(bytes);
+        }),
         ClientMessage::Profile { name, colour } => put_tagged(out, tag::PROFILE, |out| {
             put_text(out, name);
             put_colour(out, *colour);
@@ -184,7 +204,9 @@ fn put_operation(out: &mut Vec<u8>, operation: &Operation) {
         Operation::Cancel { slot } => put_tagged(out, tag::CANCEL, |out| out.push(*slot)),
         Operation::Shape(shape) => put_tagged(out, tag::SHAPE, |out| put_shape(out, shape)),
         Operation::Text(text) => put_tagged(out, tag::TEXT, |out| put_text_element(out, text)),
-        Operation::Patch(patch) => put_tagged(out, tag::PATCH, |out| {
+        Operation::Note(note) => put_tagged(out, tag::NOTE, |out| put_note(out, note)),
+        Operation::Picture(picture) => put_tagged(out, tag::PICTURE, |out| put_picture(out, picture)),
+        Operation::Patch(patch) => put_tagged(out, patch_tag(&patch.property), |out| {
             put_number(out, patch.gesture_back);
             put_reference(out, &patch.element);
             put_property(out, &patch.property);
@@ -222,6 +244,21 @@ fn put_cursor(out: &mut Vec<u8>, cursor: Option<[i32; 2]>) {
     out.push(u8::from(cursor.is_some()));
     if let Some([x, y]) = cursor {
         put_place(out, x, y);
+    }
+}
+
+fn put_view(out: &mut Vec<u8>, view: Option<&[i32; 4]>) {
+    out.push(u8::from(view.is_some()));
+    view.into_iter().flatten().for_each(|side| put_signed(out, i64::from(*side)));
+}
+
+/// Properties that the first version of `patch` had stand in that; the others in another operation, which an older
+/// server or page passes over.
+fn patch_tag(property: &Property) -> u8 {
+    use Property::{Colour, Dash, Fill, Group, Locked, Matrix, Offset, Rank, Text, Width};
+    match property {
+        Colour { .. } | Fill { .. } | Width { .. } | Offset { .. } | Text { .. } => tag::PATCH,
+        Dash { .. } | Matrix { .. } | Rank { .. } | Locked { .. } | Group { .. } => tag::LATER_PATCH,
     }
 }
 
@@ -281,6 +318,26 @@ fn put_text_element(out: &mut Vec<u8>, text: &Text) {
     put_text(out, &text.text);
 }
 
+fn put_note(out: &mut Vec<u8>, note: &Note) {
+    put_number(out, note.gesture_back);
+    put_colour(out, note.colour);
+    put_colour(out, note.fill);
+    put_number(out, u64::from(note.size));
+    put_signed(out, i64::from(note.scale));
+    put_place(out, note.x, note.y);
+    put_place(out, note.dx, note.dy);
+    put_text(out, &note.text);
+}
+
+fn put_picture(out: &mut Vec<u8>, picture: &Picture) {
+    put_number(out, picture.gesture_back);
+    out.extend_from_slice(&picture.image.0);
+    put_colour(out, picture.colour);
+    put_signed(out, i64::from(picture.scale));
+    put_place(out, picture.x, picture.y);
+    put_place(out, picture.dx, picture.dy);
+}
+
 fn put_property(out: &mut Vec<u8>, property: &Property) {
     match property {
         Property::Colour { colour } => {
@@ -302,6 +359,26 @@ fn put_property(out: &mut Vec<u8>, property: &Property) {
         Property::Text { text } => {
             out.push(4);
             put_text(out, text);
+        }
+        Property::Dash { dash } => {
+            out.push(5);
+            put_value(out, &Dash::ALL, dash);
+        }
+        Property::Matrix { a, b, c, d } => {
+            out.push(6);
+            [a, b, c, d].into_iter().for_each(|entry| put_signed(out, i64::from(*entry)));
+        }
+        Property::Rank { rank } => {
+            out.push(7);
+            put_signed(out, *rank);
+        }
+        Property::Locked { locked } => {
+            out.push(8);
+            out.push(u8::from(*locked));
+        }
+        Property::Group { group } => {
+            out.push(9);
+            put_number(out, *group);
         }
     }
 }
@@ -351,6 +428,14 @@ fn put_content(out: &mut Vec<u8>, content: &Content) {
             out.push(2);
             put_text_element(out, text);
         }
+        Content::Note(note) => {
+            out.push(3);
+            put_note(out, note);
+        }
+        Content::Picture(picture) => {
+            out.push(4);
+            put_picture(out, picture);
+        }
     }
 }
 
@@ -370,6 +455,16 @@ fn put_change(out: &mut Vec<u8>, change: &Change) {
         Change::Gone { author } => {
             out.push(2);
             put_number(out, u64::from(*author));
+        }
+        Change::View { author, view } => {
+            out.push(3);
+            put_number(out, u64::from(*author));
+            put_view(out, view.as_ref());
+        }
+        Change::Laser { author, at: [x, y] } => {
+            out.push(4);
+            put_number(out, u64::from(*author));
+            put_place(out, *x, *y);
         }
     }
 }
@@ -429,6 +524,9 @@ fn client_message(tag: u8, body: &mut Reader<'_>) -> Result<ClientMessage> {
             ClientMessage::Operations { first_cseq, operations }
         }
         tag::CLIENT_PRESENCE => ClientMessage::Presence { cursor: cursor(body)? },
+        tag::CLIENT_VIEW => ClientMessage::View { view: view(body)? },
+        tag::CLIENT_LASER => ClientMessage::Laser { at: place(body)? },
+        tag::IMAGE_PART => image_part(body)?,
         tag::PROFILE => ClientMessage::Profile { name: body.text(limits::NAME)?, colour: colour(body)? },
         tag::PING => ClientMessage::Ping { nonce: body.number()? },
         tag::CHECK => ClientMessage::Check { seq: body.number()?, hash: body.array()? },
@@ -466,6 +564,7 @@ fn server_message(tag: u8, body: &mut Reader<'_>) -> Result<ServerMessage> {
         },
         tag::PONG => ServerMessage::Pong { nonce: body.number()? },
         tag::STORAGE => ServerMessage::Storage { state: value(body, StorageState::ALL)? },
+        tag::IMAGE => ServerMessage::Image { image: image(body)?, state: value(body, ImageState::ALL)? },
         tag => ServerMessage::Unknown { tag, body: body.rest().to_vec() },
     })
 }
@@ -481,8 +580,15 @@ fn operation(tag: u8, body: &mut Reader<'_>) -> Result<Operation> {
         tag::PATCH => Operation::Patch(Patch {
             gesture_back: body.number()?,
             element: reference(body)?,
-            property: property(body)?,
+            property: property(body, tag::PATCH)?,
         }),
+        tag::LATER_PATCH => Operation::Patch(Patch {
+            gesture_back: body.number()?,
+            element: reference(body)?,
+            property: property(body, tag::LATER_PATCH)?,
+        }),
+        tag::NOTE => Operation::Note(note(body)?),
+        tag::PICTURE => Operation::Picture(picture(body)?),
         tag::DELETE => Operation::Delete {
             gesture_back: body.number()?,
             elements: at_least_one(until_empty(body, limits::DELETIONS, reference)?)?,
@@ -517,6 +623,32 @@ fn place(body: &mut Reader<'_>) -> Result<[i32; 2]> {
 
 fn cursor(body: &mut Reader<'_>) -> Result<Option<[i32; 2]>> {
     Ok(if body.flag()? { Some(place(body)?) } else { None })
+}
+
+fn view(body: &mut Reader<'_>) -> Result<Option<[i32; 4]>> {
+    if !body.flag()? {
+        return Ok(None);
+    }
+    let ([left, top], [right, bottom]) = (place(body)?, place(body)?);
+    Ok(Some([left, top, right, bottom]))
+}
+
+fn image(body: &mut Reader<'_>) -> Result<ImageHash> {
+    Ok(ImageHash(body.array()?))
+}
+
+fn image_part(body: &mut Reader<'_>) -> Result<ClientMessage> {
+    let image = image(body)?;
+    let length = body.number_up_to(limits::IMAGE_BYTES as u64, DecodeError::ImageTooLarge)?;
+    let offset = body.number_up_to(length, DecodeError::ImageTooLarge)?;
+    let bytes = body.rest().to_vec();
+    if bytes.is_empty() {
+        return Err(DecodeError::Empty);
+    }
+    if bytes.len() > limits::IMAGE_PART || offset + bytes.len() as u64 > length {
+        return Err(DecodeError::ImageTooLarge);
+    }
+    Ok(ClientMessage::ImagePart { image, length, offset, bytes })
 }
 
 fn author_number(body: &mut Reader<'_>) -> Result<u32> {
@@ -578,9 +710,7 @@ fn shape(body: &mut Reader<'_>) -> Result<Shape> {
     let gesture_back = body.number()?;
     let (kind, colour, fill) = (value(body, &ShapeKind::ALL)?, colour(body)?, colour(body)?);
     let (width, scale) = (width(body)?, scale(body)?);
-    let [x, y] = place(body)?;
-    let limit = 2 * i64::from(limits::COORDINATE);
-    let (dx, dy) = (coordinate(body, limit)?, coordinate(body, limit)?);
+    let ([x, y], [dx, dy]) = (place(body)?, extent(body)?);
     Ok(Shape { gesture_back, kind, colour, fill, width, scale, x, y, dx, dy })
 }
 
@@ -591,7 +721,47 @@ fn text_element(body: &mut Reader<'_>) -> Result<Text> {
     Ok(Text { gesture_back, colour, size, scale, x, y, text: body.text(limits::TEXT)? })
 }
 
-fn property(body: &mut Reader<'_>) -> Result<Property> {
+fn note(body: &mut Reader<'_>) -> Result<Note> {
+    let gesture_back = body.number()?;
+    let (colour, fill, size, scale) = (colour(body)?, colour(body)?, width(body)?, scale(body)?);
+    let ([x, y], [dx, dy]) = (place(body)?, extent(body)?);
+    Ok(Note { gesture_back, colour, fill, size, scale, x, y, dx, dy, text: body.text(limits::TEXT)? })
+}
+
+fn picture(body: &mut Reader<'_>) -> Result<Picture> {
+    let gesture_back = body.number()?;
+    let (image, colour, scale) = (image(body)?, colour(body)?, scale(body)?);
+    let ([x, y], [dx, dy]) = (place(body)?, extent(body)?);
+    Ok(Picture { gesture_back, image, colour, scale, x, y, dx, dy })
+}
+
+/// A second corner, from the first.
+fn extent(body: &mut Reader<'_>) -> Result<[i32; 2]> {
+    let limit = 2 * i64::from(limits::COORDINATE);
+    Ok([coordinate(body, limit)?, coordinate(body, limit)?])
+}
+
+fn matrix(body: &mut Reader<'_>) -> Result<Property> {
+    let mut entry = || {
+        let entry = body.signed()?;
+        let is_within = entry.abs() <= i64::from(limits::MATRIX);
+        if is_within { Ok(entry as i32) } else { Err(DecodeError::MatrixOutOfRange) }
+    };
+    Ok(Property::Matrix { a: entry()?, b: entry()?, c: entry()?, d: entry()? })
+}
+
+fn rank(body: &mut Reader<'_>) -> Result<Property> {
+    let rank = body.signed()?;
+    if rank.abs() <= limits::RANK { Ok(Property::Rank { rank }) } else { Err(DecodeError::NumberTooLarge) }
+}
+
+/// The property of a patch of one of the two tags, or of either in a snapshot.
+fn property(body: &mut Reader<'_>, patch: u8) -> Result<Property> {
+    let property = any_property(body)?;
+    if patch_tag(&property) == patch { Ok(property) } else { Err(DecodeError::UnknownValue) }
+}
+
+fn any_property(body: &mut Reader<'_>) -> Result<Property> {
     Ok(match body.byte()? {
         0 => Property::Colour { colour: colour(body)? },
         1 => Property::Fill { colour: colour(body)? },
@@ -601,6 +771,11 @@ fn property(body: &mut Reader<'_>) -> Result<Property> {
             Property::Offset { x, y }
         }
         4 => Property::Text { text: body.text(limits::TEXT)? },
+        5 => Property::Dash { dash: value(body, &Dash::ALL)? },
+        6 => matrix(body)?,
+        7 => rank(body)?,
+        8 => Property::Locked { locked: body.flag()? },
+        9 => Property::Group { group: body.number()? },
         _ => return Err(DecodeError::UnknownValue),
     })
 }
@@ -646,7 +821,7 @@ fn element(body: &mut Reader<'_>) -> Result<Element> {
         gesture: body.number()?,
         content: content(body)?,
         deletions: list(body, gesture_ref)?,
-        patches: list(body, |body| Ok(PatchRecord { by: gesture_ref(body)?, property: property(body)? }))?,
+        patches: list(body, |body| Ok(PatchRecord { by: gesture_ref(body)?, property: any_property(body)? }))?,
     })
 }
 
@@ -663,6 +838,8 @@ fn content(body: &mut Reader<'_>) -> Result<Content> {
         }
         1 => Content::Shape(shape(body)?),
         2 => Content::Text(text_element(body)?),
+        3 => Content::Note(note(body)?),
+        4 => Content::Picture(picture(body)?),
         _ => return Err(DecodeError::UnknownValue),
     })
 }
@@ -672,6 +849,8 @@ fn change(body: &mut Reader<'_>) -> Result<Change> {
         0 => Change::Here { author: author_number(body)?, name: body.text(limits::NAME)?, colour: colour(body)? },
         1 => Change::Cursor { author: author_number(body)?, at: cursor(body)? },
         2 => Change::Gone { author: author_number(body)? },
+        3 => Change::View { author: author_number(body)?, view: view(body)? },
+        4 => Change::Laser { author: author_number(body)?, at: place(body)? },
         _ => return Err(DecodeError::UnknownValue),
     })
 }

@@ -49,6 +49,12 @@ pub enum DecodeError {
     /// A pressure, or step of pressure, beyond 255.
     #[error("a pressure is out of range")]
     PressureOutOfRange,
+    /// An entry of a matrix beyond its limit.
+    #[error("a matrix is out of range")]
+    MatrixOutOfRange,
+    /// A picture, or a part of one, beyond its limit.
+    #[error("a picture is larger than its limit")]
+    ImageTooLarge,
     /// A slot that does not exist.
     #[error("a slot is out of range")]
     SlotOutOfRange,
@@ -85,6 +91,8 @@ impl DecodeError {
             Self::WidthOutOfRange => "widthOutOfRange",
             Self::ScaleOutOfRange => "scaleOutOfRange",
             Self::PressureOutOfRange => "pressureOutOfRange",
+            Self::MatrixOutOfRange => "matrixOutOfRange",
+            Self::ImageTooLarge => "imageTooLarge",
             Self::SlotOutOfRange => "slotOutOfRange",
             Self::UnknownValue => "unknownValue",
             Self::InvalidFlag => "invalidFlag",

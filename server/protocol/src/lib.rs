@@ -27,11 +27,12 @@ pub use columns::Columns;
 pub use error::DecodeError;
 pub use ink::Ink;
 pub use message::{
-    AuthorState, Change, ClientId, ClientMessage, Element, Entry, Epoch, GestureRef, GestureState, PatchRecord, Reason,
-    RejectReason, ServerMessage, StorageState,
+    AuthorState, Change, ClientId, ClientMessage, Element, Entry, Epoch, GestureRef, GestureState, ImageState,
+    PatchRecord, Reason, RejectReason, ServerMessage, StorageState,
 };
 pub use operation::{
-    Begin, Colour, Content, ElementRef, Operation, Patch, Points, Property, Shape, ShapeKind, Text, Tool,
+    Begin, Colour, Content, Dash, ElementRef, ImageHash, ImageHashError, Note, Operation, Patch, Picture, Points,
+    Property, Shape, ShapeKind, Text, Tool,
 };
 
 /// The WebSocket sub-protocol of the binary encoding.

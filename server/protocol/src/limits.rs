@@ -24,6 +24,19 @@ pub const WIDTH: u16 = 16_383;
 pub const SCALE_MIN: i8 = -8;
 /// Largest scale exponent: one unit is 2^-16 board units.
 pub const SCALE_MAX: i8 = 16;
+/// Absolute value of one entry of a `matrix`, in 1/65536: a thousandfold.
+pub const MATRIX: i32 = 1 << 26;
+/// Absolute value of a `rank`.
+pub const RANK: i64 = (1 << 52) - 1;
+/// Places in painting order between two elements that were made one after the other: the rank of an element, until it is
+/// given one, is its sequence number times this.
+pub const RANKS_BETWEEN: i64 = 1 << 14;
+/// Largest picture that is kept, in bytes.
+pub const IMAGE_BYTES: usize = 4 * 1024 * 1024;
+/// Longest side of a picture, in pixels.
+pub const IMAGE_SIDE: usize = 8192;
+/// Most bytes of a picture in one `imagePart`.
+pub const IMAGE_PART: usize = 32 * 1024;
 /// Longest text of one text element, in bytes of UTF-8.
 pub const TEXT: usize = 4096;
 /// Longest name of a person, in bytes of UTF-8.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::operation::{Colour, Content, Operation, Property};
+use crate::operation::{Colour, Content, ImageHash, Operation, Property};
 
 /// The secret by which a client proves, after a reconnect, that it is the same one: 16 random bytes, hex in JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -53,6 +53,29 @@ pub enum ClientMessage {
         /// The place in 1/64 board units; absent when the pointer has left the board.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<[i32; 2]>,
+    },
+    /// What of the board the person sees: who follows them sees it too. The latest counts.
+    View {
+        /// Left, top, right and bottom in 1/64 board units; absent where that is too far out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        view: Option<[i32; 4]>,
+    },
+    /// Where the laser points: a `presence` whose way is seen for a moment.
+    Laser {
+        /// The place in 1/64 board units.
+        at: [i32; 2],
+    },
+    /// Some of the bytes of a picture, in order; the answer to the last part is `image`.
+    ImagePart {
+        /// Their hash.
+        image: ImageHash,
+        /// How many there are in all, `1..=IMAGE_BYTES`.
+        length: u64,
+        /// How many came before these.
+        offset: u64,
+        /// These bytes, `1..=IMAGE_PART`.
+        #[serde(with = "crate::json::hex_bytes")]
+        bytes: Vec<u8>,
     },
     /// A new name or colour.
     Profile {
@@ -178,6 +201,21 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<[i32; 2]>,
     },
+    /// What of the board somebody sees.
+    View {
+        /// Who.
+        author: u32,
+        /// Left, top, right and bottom in 1/64 board units.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        view: Option<[i32; 4]>,
+    },
+    /// A laser points at a place.
+    Laser {
+        /// Whose.
+        author: u32,
+        /// The place in 1/64 board units.
+        at: [i32; 2],
+    },
     /// Somebody has gone.
     Gone {
         /// Who.
@@ -266,6 +304,22 @@ reasons! {
     }
 }
 
+reasons! {
+    /// What became of the bytes of a picture.
+    ImageState {
+        /// They are kept: whoever has their hash can have them.
+        Kept,
+        /// They are not those of the hash, or a part is missing.
+        Damaged,
+        /// They are no PNG, JPEG or WebP, or more pixels than a picture may have.
+        NotAnImage,
+        /// No more pictures are kept here.
+        Full,
+        /// Not now: try again later.
+        Busy,
+    }
+}
+
 /// What the server says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
@@ -349,6 +403,13 @@ pub enum ServerMessage {
     Storage {
         /// Where.
         state: StorageState,
+    },
+    /// What became of the bytes of a picture that this client has sent.
+    Image {
+        /// Which.
+        image: ImageHash,
+        /// What.
+        state: ImageState,
     },
     /// A message of a later version; an old client passes over it.
     Unknown {

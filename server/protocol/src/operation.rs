@@ -159,6 +159,97 @@ pub struct Text {
     pub text: String,
 }
 
+/// A coloured note with a text on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Note {
+    /// As in [`Begin`].
+    pub gesture_back: u64,
+    /// The colour of its letters.
+    pub colour: Colour,
+    /// The colour of its paper.
+    pub fill: Colour,
+    /// The height of a line of it, in its units, `1..=WIDTH`.
+    pub size: u16,
+    /// As in [`Begin`].
+    pub scale: i8,
+    /// The first corner, in its units.
+    pub x: i32,
+    /// The first corner, in its units.
+    pub y: i32,
+    /// The second corner, from the first.
+    pub dx: i32,
+    /// The second corner, from the first.
+    pub dy: i32,
+    /// What it says: plain text, its lines split by `\n` where the page broke them.
+    pub text: String,
+}
+
+/// A picture. Its bytes are kept beside the log, under their hash.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Picture {
+    /// As in [`Begin`].
+    pub gesture_back: u64,
+    /// The picture's bytes, by name.
+    pub image: ImageHash,
+    /// Its opacity counts; the rest is black.
+    pub colour: Colour,
+    /// As in [`Begin`].
+    pub scale: i8,
+    /// The first corner, in its units.
+    pub x: i32,
+    /// The first corner, in its units.
+    pub y: i32,
+    /// The second corner, from the first.
+    pub dx: i32,
+    /// The second corner, from the first.
+    pub dy: i32,
+}
+
+/// The SHA-256 (FIPS 180-4) of a picture's bytes: its name everywhere; in JSON 64 hex digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct ImageHash(#[serde(with = "crate::json::hex_array")] pub [u8; 32]);
+
+impl std::fmt::Display for ImageHash {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl std::str::FromStr for ImageHash {
+    type Err = ImageHashError;
+
+    fn from_str(text: &str) -> Result<Self, ImageHashError> {
+        let is_plain = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
+        let bytes = crate::json::from_hex(text).filter(|_| is_plain).ok_or(ImageHashError)?;
+        bytes.try_into().map(Self).map_err(|_| ImageHashError)
+    }
+}
+
+/// A text that is no name of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the name of a picture is 64 hex digits")]
+pub struct ImageHashError;
+
+/// How a line is broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Dash {
+    /// Not at all.
+    #[default]
+    Solid,
+    /// Dashes of three widths, gaps of two.
+    Dashed,
+    /// Dots two widths apart.
+    Dotted,
+}
+
+impl Dash {
+    /// Every kind, in the order of its number on the wire.
+    pub const ALL: [Self; 3] = [Self::Solid, Self::Dashed, Self::Dotted];
+}
+
 /// A property of an element with a new value; the last writer wins.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "name", rename_all = "camelCase")]
@@ -189,6 +280,38 @@ pub enum Property {
     Text {
         /// The new value.
         text: String,
+    },
+    /// How its line is broken.
+    Dash {
+        /// The new value.
+        dash: Dash,
+    },
+    /// How it is scaled and turned about its first point or corner: `x' = a x + c y`, `y' = b x + d y`, in 1/65536. The
+    /// width of its line stays.
+    Matrix {
+        /// The new value, `-MATRIX..=MATRIX`.
+        a: i32,
+        /// The new value.
+        b: i32,
+        /// The new value.
+        c: i32,
+        /// The new value.
+        d: i32,
+    },
+    /// Its place in painting order, `-RANK..=RANK`; until it is given one, its sequence number times `RANKS_BETWEEN`.
+    Rank {
+        /// The new value.
+        rank: i64,
+    },
+    /// Whether pages leave it alone.
+    Locked {
+        /// The new value.
+        locked: bool,
+    },
+    /// What it is selected together with: the elements of the same number; 0 for none.
+    Group {
+        /// The new value.
+        group: u64,
     },
 }
 
@@ -228,6 +351,10 @@ pub enum Operation {
     Text(Text),
     /// Changes one property of an element.
     Patch(Patch),
+    /// Adds a note.
+    Note(Note),
+    /// Adds a picture.
+    Picture(Picture),
     /// Deletes elements.
     #[serde(rename_all = "camelCase")]
     Delete {
@@ -280,4 +407,8 @@ pub enum Content {
     Shape(Shape),
     /// A text as it was made; `gestureBack` is 0 here.
     Text(Text),
+    /// A note as it was made; `gestureBack` is 0 here.
+    Note(Note),
+    /// A picture as it was made; `gestureBack` is 0 here.
+    Picture(Picture),
 }

@@ -1,8 +1,14 @@
 //! A board as JSON: everything on it, with what can still be undone, and nothing secret. What is exported can be imported.
 
+use std::collections::BTreeMap;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use inkwire_board::{Board, RestoreError, Snapshot, StateHash};
-use inkwire_protocol::{AuthorState, Element};
+use inkwire_protocol::{AuthorState, Content as ElementContent, Element, ImageHash};
 use serde::{Deserialize, Serialize};
+
+use crate::storage::{Image, ImageError};
 
 /// What the first field of every archive says.
 const FORMAT: &str = "inkwire board 1";
@@ -22,6 +28,9 @@ pub enum ArchiveError {
     /// An element that the protocol cannot carry.
     #[error("not a board: an element breaks the rule {0}")]
     Element(&'static str),
+    /// The bytes of a picture are not its own.
+    #[error("not a board: the picture {0}: {1}")]
+    Image(String, ImageError),
     /// The hash is none.
     #[error("not a board: the hash is not 16 hex digits")]
     Hash,
@@ -36,30 +45,59 @@ struct Archive {
     hash: String,
     authors: Vec<AuthorState>,
     elements: Vec<Element>,
+    /// The bytes of pictures, in Base64 (RFC 4648 section 4), by their hash.
+    #[serde(default)]
+    images: BTreeMap<String, String>,
+}
+
+/// What is in an archive.
+pub(super) struct Content {
+    /// The name that the board had.
+    pub(super) name: String,
+    /// The board.
+    pub(super) board: Board,
+    /// The pictures on it.
+    pub(super) pictures: Vec<(ImageHash, Image)>,
 }
 
 /// The archive of a board, with an element a line: two of them can be compared by `diff`.
-pub(super) fn write(name: &str, board: &Board) -> String {
+pub(super) fn write(name: &str, board: &Board, image: impl Fn(ImageHash) -> Option<Image>) -> String {
     let Snapshot { seq, authors, elements, hash } = board.snapshot();
     let lines = |all: Vec<String>| if all.is_empty() { String::new() } else { format!("\n{}\n", all.join(",\n")) };
+    let images = images(&elements, image);
     let authors = lines(authors.iter().map(json).collect());
     let elements = lines(elements.iter().map(json).collect());
     format!(
-        "{{\"format\":{},\"name\":{},\"seq\":{seq},\"hash\":\"{hash}\",\n\"authors\":[{authors}],\n\"elements\":[{elements}]}}\n",
+        "{{\"format\":{},\"name\":{},\"seq\":{seq},\"hash\":\"{hash}\",\n\"authors\":[{authors}],\n\"elements\":[{elements}]{images}}}\n",
         json(&FORMAT),
         json(&name)
     )
+}
+
+/// The field of the pictures, where there are any.
+fn images(elements: &[Element], image: impl Fn(ImageHash) -> Option<Image>) -> String {
+    let hash = |element: &Element| match &element.content {
+        ElementContent::Picture(picture) => Some(picture.image),
+        _ => None,
+    };
+    let named: BTreeMap<ImageHash, Image> =
+        elements.iter().filter_map(hash).filter_map(|hash| Some((hash, image(hash)?))).collect();
+    if named.is_empty() {
+        return String::new();
+    }
+    let line = |(hash, image): (&ImageHash, &Image)| format!("\"{hash}\":\"{}\"", BASE64_STANDARD.encode(&image.bytes));
+    format!(",\n\"images\":{{\n{}\n}}", named.iter().map(line).collect::<Vec<_>>().join(",\n"))
 }
 
 fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("Bug: what a board holds always serializes")
 }
 
-/// The board of an archive, and the name that it had.
+/// What an archive holds.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn read(text: &str) -> Result<(String, Board), ArchiveError> {
+pub(super) fn read(text: &str) -> Result<Content, ArchiveError> {
     let archive: Archive = serde_json::from_str(text)?;
     if archive.format != FORMAT {
         return Err(ArchiveError::Format);
@@ -71,7 +109,15 @@ pub(super) fn read(text: &str) -> Result<(String, Board), ArchiveError> {
         return Err(ArchiveError::Element("numberTooLarge"));
     }
     check(&elements)?;
-    Ok((archive.name, Board::restore(Snapshot { seq, authors, elements, hash })?))
+    let pictures = archive.images.iter().map(|(hash, bytes)| picture(hash, bytes)).collect::<Result<_, _>>()?;
+    Ok(Content { name: archive.name, board: Board::restore(Snapshot { seq, authors, elements, hash })?, pictures })
+}
+
+fn picture(hash: &str, bytes: &str) -> Result<(ImageHash, Image), ArchiveError> {
+    let wrong = |error| ArchiveError::Image(hash.chars().take(64).collect(), error);
+    let name: ImageHash = hash.parse().map_err(|_| wrong(ImageError::Hash))?;
+    let bytes = BASE64_STANDARD.decode(bytes).map_err(|_| wrong(ImageError::Hash))?;
+    Ok((name, Image::named(name, bytes.into()).map_err(wrong)?))
 }
 
 /// JSON can say what the protocol cannot: every element must come through its binary form unchanged.

@@ -216,10 +216,14 @@ impl Boards<'_> {
         let reader = self.reader()?;
         let record = self.record(&reader, name)?;
         let board = good(&reader, &record, at)?;
+        // One that cannot be read is drawn as one that is missing.
+        let image = |hash| reader.image(hash).ok().flatten();
         let bytes = match format {
-            Format::Json => archive::write(name.as_str(), &board).into_bytes(),
-            Format::Svg => svg::svg(&board).into_bytes(),
-            Format::Png => png::png(&svg::svg(&board)).with_context(|| format!("board {name} cannot be drawn"))?,
+            Format::Json => archive::write(name.as_str(), &board, image).into_bytes(),
+            Format::Svg => svg::svg(&board, image).into_bytes(),
+            Format::Png => {
+                png::png(&svg::svg(&board, image)).with_context(|| format!("board {name} cannot be drawn"))?
+            }
         };
         let Some(to) = to else { return write_out(&bytes) };
         fs::write(to, &bytes).with_context(|| format!("{} cannot be written", to.display()))?;
@@ -229,7 +233,8 @@ impl Boards<'_> {
 
     fn import(&self, file: &Path, name: Option<&BoardName>, replaces: bool) -> anyhow::Result<()> {
         let text = read_bounded(file)?;
-        let (own_name, board) = archive::read(&text).with_context(|| file.display().to_string())?;
+        let archive::Content { name: own_name, board, .. } =
+            archive::read(&text).with_context(|| file.display().to_string())?;
         let name = match name {
             Some(name) => name.clone(),
             None => own_name.parse().with_context(|| format!("{}: {own_name:?}", file.display()))?,
@@ -325,8 +330,8 @@ pub(crate) fn carry_out(disk: &Disk, order: Order) -> anyhow::Result<Outcome> {
     match order {
         Order::Delete { name } => disk.delete(&name.parse()?)?,
         Order::Import { name, replaces, archive } => {
-            let (_, board) = archive::read(&archive)?;
-            disk.import(&name.parse()?, board, replaces)?;
+            let archive::Content { board, pictures, .. } = archive::read(&archive)?;
+            disk.import(&name.parse()?, board, pictures, replaces)?;
         }
         Order::Compact { name, forgets_history } => {
             let compacted = disk.compact(&name.parse()?, forgets_history)?;

@@ -1,28 +1,34 @@
-//! A board as SVG: the same outlines that the page draws, byte for byte the same every time.
+//! A board as SVG: the same outlines that the page draws, byte for byte the same every time, and the same bytes that the page
+//! writes (`static/js/svg.js`).
 
 use std::fmt::Write;
 
-use inkwire_board::{Board, BoardElement, Look, Path, add_line, add_outline};
-use inkwire_protocol::{Colour, Content, Shape, ShapeKind};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use inkwire_board::{
+    Board, BoardElement, InkPoint, Look, Path, add_box, add_line, add_outline, add_shape, head_length,
+};
+use inkwire_protocol::{Colour, Content, Dash, ImageHash, ShapeKind};
+
+use crate::storage::Image;
 
 /// Around everything that is drawn, in board units.
 const MARGIN: f64 = 16.0;
-/// The head of an arrow, in widths of its line; and the turn of either side of it. As in `static/js/painter.js`.
-const ARROW_HEAD: f64 = 4.0;
-const HEAD_TURN: f64 = 0.45;
-/// The height of a line of text, in sizes of its letters.
+/// Of text, in sizes of its letters: the height of a line, its first base line, and what is left free at the edge of a note.
 const LINE_HEIGHT: f64 = 1.25;
+const BASE_LINE: f64 = 0.95;
+const NOTE_EDGE: f64 = 0.6;
+/// What stands for a picture that is not there.
+const MISSING: Colour = Colour(0xced4_daff);
 
 /// The picture of a board; board units are pixels.
-pub(super) fn svg(board: &Board) -> String {
-    let visible = || board.elements().filter(|element| element.is_visible());
+pub(super) fn svg(board: &Board, image: impl Fn(ImageHash) -> Option<Image>) -> String {
     let mut body = String::new();
     let mut bounds: Option<[f64; 4]> = None;
-    for element in visible() {
-        let look = board.look(element);
+    for (element, look) in board.painted() {
         let unit = (-f64::from(look.scale)).exp2();
         bounds = Some(join(bounds, area(element, &look).map(|side| side * unit)));
-        draw(&mut body, element, &look, unit);
+        draw(&mut body, element, &look, unit, &image);
     }
     let [left, top, right, bottom] = bounds.unwrap_or([0.0; 4]);
     let (x, y) = (left - MARGIN, top - MARGIN);
@@ -40,104 +46,143 @@ fn join(known: Option<[f64; 4]>, more: [f64; 4]) -> [f64; 4] {
     [known[0].min(more[0]), known[1].min(more[1]), known[2].max(more[2]), known[3].max(more[3])]
 }
 
-/// Where an element is, in its units: left, top, right, bottom.
+/// Where an element is seen, in its units: left, top, right, bottom.
 fn area(element: &BoardElement, look: &Look) -> [f64; 4] {
     let half = f64::from(look.width) / 2.0;
-    let [left, top, right, bottom] = match &element.wire().content {
-        Content::Stroke { .. } => {
-            let points = element.points();
-            let around = |axis: usize| {
-                let values = points.iter().map(move |point| f64::from(point[axis]));
-                values.fold([f64::INFINITY, f64::NEG_INFINITY], |[least, most], it| [least.min(it), most.max(it)])
-            };
-            let ([left, right], [top, bottom]) = (around(0), around(1));
-            [left, top, right, bottom]
-        }
+    let corners = |x: i32, y: i32, dx: i32, dy: i32| box_corners([x, y, dx, dy].map(f64::from));
+    let (points, margin) = match &element.wire().content {
+        Content::Stroke { .. } => (element.points().iter().map(|[x, y, _]| [*x, *y]).collect(), half),
         Content::Shape(shape) => {
-            let head = if shape.kind == ShapeKind::Arrow { f64::from(look.width) * ARROW_HEAD } else { 0.0 };
-            let [x, y] = [shape.x, shape.y].map(f64::from);
-            let [to_x, to_y] = [x + f64::from(shape.dx), y + f64::from(shape.dy)];
-            [x.min(to_x) - head, y.min(to_y) - head, x.max(to_x) + head, y.max(to_y) + head]
+            let head = if shape.kind == ShapeKind::Arrow { head_length(f64::from(look.width)) } else { 0.0 };
+            (corners(shape.x, shape.y, shape.dx, shape.dy), half + head)
         }
         Content::Text(text) => {
-            let longest = look.text.split('\n').map(|line| line.chars().count()).max().unwrap_or(0) as f64;
-            let size = f64::from(look.width);
-            let [x, y] = [text.x, text.y].map(f64::from);
-            [x, y, x + longest * size, y + look.text.split('\n').count() as f64 * size * LINE_HEIGHT]
+            let [width, height] = extent(look);
+            (box_corners([f64::from(text.x), f64::from(text.y), width, height]), 0.0)
         }
+        Content::Note(note) => (corners(note.x, note.y, note.dx, note.dy), 0.0),
+        Content::Picture(picture) => (corners(picture.x, picture.y, picture.dx, picture.dy), 0.0),
     };
-    let [dx, dy] = look.offset.map(f64::from);
-    [left + dx - half, top + dy - half, right + dx + half, bottom + dy + half]
+    let mut bounds = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
+    for [x, y] in points.into_iter().map(|point| look.placement.of(point)) {
+        bounds = join(Some(bounds), [x, y, x, y]);
+    }
+    let [left, top, right, bottom] = bounds;
+    [left - margin, top - margin, right + margin, bottom + margin]
 }
 
-fn draw(out: &mut String, element: &BoardElement, look: &Look, unit: f64) {
-    let [dx, dy] = look.offset.map(f64::from);
-    let place = format!("transform=\"scale({unit}) translate({dx} {dy})\"");
-    let round = format!("stroke-width=\"{}\" stroke-linecap=\"round\" stroke-linejoin=\"round\"", look.width);
+fn box_corners([x, y, dx, dy]: [f64; 4]) -> Vec<[f64; 2]> {
+    vec![[x, y], [x + dx, y], [x + dx, y + dy], [x, y + dy]]
+}
+
+/// About how wide and high a text is, in its units.
+fn extent(look: &Look) -> [f64; 2] {
+    let size = f64::from(look.width);
+    let longest = look.text.split('\n').map(|line| line.chars().count()).max().unwrap_or(0) as f64;
+    [longest * size, look.text.split('\n').count() as f64 * size * LINE_HEIGHT]
+}
+
+fn draw(out: &mut String, element: &BoardElement, look: &Look, unit: f64, image: &impl Fn(ImageHash) -> Option<Image>) {
+    let mut path = Data::default();
     match &element.wire().content {
         Content::Stroke { begin, .. } => {
-            let (points, mut path) = (element.points(), Data::default());
+            let points: Vec<InkPoint> = element.points().into_iter().map(|point| placed(look, point)).collect();
             if begin.pressure.is_some() {
                 add_outline(&mut path, &points, f64::from(look.width));
-                line(out, format_args!("<path {place} {} d=\"{}\"/>", paint("fill", look.colour), path.0));
+                fill(out, unit, look.colour, &path);
             } else {
                 add_line(&mut path, &points);
-                let stroke = paint("stroke", look.colour);
-                line(out, format_args!("<path {place} fill=\"none\" {stroke} {round} d=\"{}\"/>", path.0));
+                stroke(out, look, unit, "fill=\"none\"", &path);
             }
         }
         Content::Shape(shape) => {
-            let (stroke, fill) = (paint("stroke", look.colour), fill(shape, look));
-            line(out, format_args!("<path {place} {fill} {stroke} {round} d=\"{}\"/>", outline(shape, look)));
+            add_shape(&mut path, shape, f64::from(look.width), &look.placement);
+            let has_inside = matches!(shape.kind, ShapeKind::Rectangle | ShapeKind::Ellipse);
+            let inside = if has_inside { paint("fill", look.fill) } else { "fill=\"none\"".into() };
+            stroke(out, look, unit, &inside, &path);
         }
-        Content::Text(text) => {
-            let (size, colour) = (f64::from(look.width), paint("fill", look.colour));
-            for (at, words) in look.text.split('\n').enumerate() {
-                let (x, y) = (text.x, short(f64::from(text.y) + at as f64 * size * LINE_HEIGHT));
-                let words = escaped(words);
-                line(
-                    out,
-                    format_args!(
-                        "<text {place} x=\"{x}\" y=\"{y}\" font-family=\"system-ui, sans-serif\" font-size=\"{size}\" dominant-baseline=\"text-before-edge\" xml:space=\"preserve\" {colour}>{words}</text>"
-                    ),
-                );
-            }
+        Content::Text(text) => lines(out, look, unit, [text.x, text.y].map(f64::from)),
+        Content::Note(note) => {
+            let sides = [note.x, note.y, note.dx, note.dy].map(f64::from);
+            add_box(&mut path, sides, &look.placement);
+            fill(out, unit, look.fill, &path);
+            let [x, y, dx, dy] = sides;
+            let edge = NOTE_EDGE * f64::from(look.width);
+            lines(out, look, unit, [x.min(x + dx) + edge, y.min(y + dy) + edge]);
         }
-    }
-}
-
-fn line(out: &mut String, line: std::fmt::Arguments<'_>) {
-    writeln!(out, "{line}").expect("a string takes everything");
-}
-
-fn fill(shape: &Shape, look: &Look) -> String {
-    let has_inside = matches!(shape.kind, ShapeKind::Rectangle | ShapeKind::Ellipse);
-    if has_inside { paint("fill", look.fill) } else { "fill=\"none\"".into() }
-}
-
-fn outline(shape: &Shape, look: &Look) -> String {
-    let mut path = Data::default();
-    let [x, y, dx, dy] = [shape.x, shape.y, shape.dx, shape.dy].map(f64::from);
-    match shape.kind {
-        ShapeKind::Rectangle => {
-            path.move_to(x, y);
-            [(x + dx, y), (x + dx, y + dy), (x, y + dy)].into_iter().for_each(|(x, y)| path.line_to(x, y));
-            path.close();
-        }
-        ShapeKind::Ellipse => path.ellipse([x + dx / 2.0, y + dy / 2.0], [dx.abs() / 2.0, dy.abs() / 2.0]),
-        ShapeKind::Line | ShapeKind::Arrow => {
-            path.move_to(x, y);
-            path.line_to(x + dx, y + dy);
-            if shape.kind == ShapeKind::Arrow {
-                let (direction, length) = (dy.atan2(dx), f64::from(look.width) * ARROW_HEAD);
-                for side in [direction - HEAD_TURN, direction + HEAD_TURN] {
-                    path.move_to(x + dx, y + dy);
-                    path.line_to(x + dx - length * side.cos(), y + dy - length * side.sin());
+        Content::Picture(picture) => {
+            let sides = [picture.x, picture.y, picture.dx, picture.dy].map(f64::from);
+            match image(picture.image) {
+                Some(image) => show(out, look, unit, sides, &image),
+                None => {
+                    add_box(&mut path, sides, &look.placement);
+                    fill(out, unit, MISSING, &path);
                 }
             }
         }
     }
-    path.0
+}
+
+/// A point of ink where it is seen.
+fn placed(look: &Look, [x, y, pressure]: InkPoint) -> InkPoint {
+    let [x, y] = look.placement.of([x, y]);
+    [x, y, pressure]
+}
+
+/// The transform of what is drawn in the element's own units and place.
+fn place(look: &Look, unit: f64) -> String {
+    let [a, b, c, d, e, f] = look.placement.map().map(number);
+    format!("transform=\"scale({}) matrix({a} {b} {c} {d} {e} {f})\"", number(unit))
+}
+
+fn fill(out: &mut String, unit: f64, colour: Colour, path: &Data) {
+    let fill = paint("fill", colour);
+    line(out, format_args!("<path transform=\"scale({})\" {fill} d=\"{}\"/>", number(unit), path.0));
+}
+
+fn stroke(out: &mut String, look: &Look, unit: f64, fill: &str, path: &Data) {
+    let (unit, width, dash) = (number(unit), look.width, dashes(look));
+    let colour = paint("stroke", look.colour);
+    let round = "stroke-linecap=\"round\" stroke-linejoin=\"round\"";
+    let data = &path.0;
+    line(
+        out,
+        format_args!(
+            "<path transform=\"scale({unit})\" {fill} {colour} stroke-width=\"{width}\" {round}{dash} d=\"{data}\"/>"
+        ),
+    );
+}
+
+/// With round ends a dash is a width longer, and a gap that much shorter.
+fn dashes(look: &Look) -> String {
+    let width = u32::from(look.width);
+    match look.dash {
+        Dash::Solid => String::new(),
+        Dash::Dashed => format!(" stroke-dasharray=\"{} {}\"", 3 * width, 3 * width),
+        Dash::Dotted => format!(" stroke-dasharray=\"0 {}\"", 2 * width),
+    }
+}
+
+fn lines(out: &mut String, look: &Look, unit: f64, [x, y]: [f64; 2]) {
+    let (size, colour, place) = (f64::from(look.width), paint("fill", look.colour), place(look, unit));
+    let font = format!("font-family=\"system-ui, sans-serif\" font-size=\"{size}\" xml:space=\"preserve\"");
+    for (at, words) in look.text.split('\n').enumerate() {
+        let (x, y) = (short(x), short(y + (BASE_LINE + at as f64 * LINE_HEIGHT) * size));
+        let words = escaped(words);
+        line(out, format_args!("<text {place} x=\"{x}\" y=\"{y}\" {font} {colour}>{words}</text>"));
+    }
+}
+
+fn show(out: &mut String, look: &Look, unit: f64, [x, y, dx, dy]: [f64; 4], image: &Image) {
+    let [x, y, width, height] = [x.min(x + dx), y.min(y + dy), dx.abs(), dy.abs()].map(short);
+    let (place, opacity) = (place(look, unit), short(f64::from(look.colour.0 & 0xff) / 255.0));
+    let (media_type, data) = (image.media_type, BASE64_STANDARD.encode(&image.bytes));
+    let area = format!("x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" preserveAspectRatio=\"none\"");
+    line(out, format_args!("<image {place} {area} opacity=\"{opacity}\" href=\"data:{media_type};base64,{data}\"/>"));
+}
+
+fn line(out: &mut String, line: std::fmt::Arguments<'_>) {
+    writeln!(out, "{line}").expect("a string takes everything");
 }
 
 /// A colour with its opacity as attributes.
@@ -166,10 +211,13 @@ fn escaped(text: &str) -> String {
 }
 
 /// A number with at most three digits behind the point: a thousandth of an eighth of a pixel is seen by nobody.
-fn short(number: f64) -> String {
-    let text = format!("{number:.3}");
-    let text = text.trim_end_matches('0').trim_end_matches('.');
-    if text == "-0" { "0".into() } else { text.into() }
+fn short(value: f64) -> String {
+    number((value * 1000.0 + 0.5).floor() / 1000.0)
+}
+
+/// A number as JavaScript writes it.
+fn number(value: f64) -> String {
+    if value == 0.0 { "0".into() } else { value.to_string() }
 }
 
 /// The data of an SVG path.
@@ -205,6 +253,10 @@ impl Path for Data {
         self.add('Q', &[control_x, control_y, x, y]);
     }
 
+    fn cubic_to(&mut self, first: [f64; 2], second: [f64; 2], end: [f64; 2]) {
+        self.add('C', &[first, second, end].concat());
+    }
+
     fn close(&mut self) {
         self.0.push('Z');
     }
@@ -226,6 +278,6 @@ mod tests {
 
     #[test]
     fn an_empty_board_is_an_empty_picture() {
-        assert!(svg(&Board::default()).contains("viewBox=\"-16 -16 32 32\""));
+        assert!(svg(&Board::default(), |_| None).contains("viewBox=\"-16 -16 32 32\""));
     }
 }

@@ -8,8 +8,10 @@ use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::reply::Reply;
 
-/// How long a client may take to read a reply.
+/// How long a client may take to read a part of a reply.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// The length of such a part, in bytes: whoever takes less than that in time is not reading.
+const PART: usize = 64 * 1024;
 /// How long, and how much, a refused client may still send: closing with unread bytes would reset the connection, and
 /// the reset can overtake the reply.
 const LINGER: Duration = Duration::from_secs(1);
@@ -17,11 +19,14 @@ const LINGER_BYTES: usize = 256 * 1024;
 
 /// Writes bytes; `None` where the client takes them too slowly or is gone.
 pub async fn send(socket: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Option<()> {
-    let patience = async {
-        smol::Timer::after(PATIENCE).await;
-        Err(std::io::ErrorKind::TimedOut.into())
-    };
-    socket.write_all(bytes).or(patience).await.ok()
+    for part in bytes.chunks(PART) {
+        let patience = async {
+            smol::Timer::after(PATIENCE).await;
+            Err(std::io::ErrorKind::TimedOut.into())
+        };
+        socket.write_all(part).or(patience).await.ok()?;
+    }
+    Some(())
 }
 
 /// Sends a last reply and closes.

@@ -12,6 +12,7 @@ use inkwire_protocol::{
 };
 
 use super::flush::Packet;
+use super::images::{Images, Part};
 use super::room::{Due, Position};
 use super::rooms::{Place, Rooms};
 use crate::wakeup::Wakeup;
@@ -75,6 +76,7 @@ pub struct Member {
     answers: Vec<ServerMessage>,
     /// Operations that are still to be done, because those before them were much work.
     backlog: VecDeque<(u64, Operation)>,
+    images: Images,
     allowance: Allowance,
     /// Until when this member rests; a timer wakes it then.
     rests_until: Option<Instant>,
@@ -113,11 +115,13 @@ impl Member {
     /// A connection to a room that has not said hello yet.
     pub fn new(rooms: Arc<Rooms>, room: Place, encoding: Encoding, wakeup: Arc<Wakeup>) -> Self {
         let id = rooms.member_id();
+        let images = Images::new(rooms.arrivals.clone(), wakeup.clone());
         Self {
             id,
             room,
             rooms,
             encoding,
+            images,
             wakeup,
             seat: None,
             answers: Vec::new(),
@@ -163,6 +167,11 @@ impl Member {
                 self.work();
             }
             ClientMessage::Presence { cursor } => self.room.cursor(author, cursor),
+            ClientMessage::View { view } => self.room.view(author, view),
+            ClientMessage::Laser { at } => self.room.laser(author, at),
+            ClientMessage::ImagePart { image, length, offset, bytes } => {
+                self.take_part(Part { image, length: length as usize, offset: offset as usize, bytes });
+            }
             ClientMessage::Profile { name, colour } => self.room.profile(author, &name, colour),
             ClientMessage::Check { seq, hash } => {
                 self.room.check(author, position, seq, StateHash::from_bytes(hash));
@@ -171,6 +180,15 @@ impl Member {
             ClientMessage::Unknown { .. } => {}
         }
         Ok(())
+    }
+
+    fn take_part(&mut self, part: Part) {
+        let image = part.image;
+        match self.images.take(part, self.rooms.storage()) {
+            Ok(Some(work)) => smol::unblock(work).detach(),
+            Ok(None) => {}
+            Err(state) => self.answers.push(ServerMessage::Image { image, state }),
+        }
     }
 
     /// Does some of what is still to be done. What is left is done in later turns of the connection, in between which
@@ -245,6 +263,8 @@ impl Session for Member {
             self.work();
             self.see_to_flush();
         }
+        let kept = self.images.take_answers().into_iter();
+        self.answers.extend(kept.map(|(image, state)| ServerMessage::Image { image, state }));
         if let Some(answer) = self.answer() {
             out.push(answer);
         }

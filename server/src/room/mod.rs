@@ -4,6 +4,7 @@
 //! socket takes more. So no member has a queue, nothing overflows, and a slow one only lags.
 
 mod flush;
+mod images;
 mod member;
 mod ring;
 #[expect(clippy::module_inception, reason = "the room is what this folder is about")]

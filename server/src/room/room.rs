@@ -334,6 +334,16 @@ impl Room {
         self.lock().presence.cursor(author, at);
     }
 
+    /// A member's laser points at a place.
+    pub(super) fn laser(&self, author: u32, at: [i32; 2]) {
+        self.lock().presence.laser(author, at);
+    }
+
+    /// A member sees another part of the board.
+    pub(super) fn view(&self, author: u32, view: Option<[i32; 4]>) {
+        self.lock().presence.view(author, view);
+    }
+
     /// A member has a new name or colour.
     pub(super) fn profile(&self, author: u32, name: &str, colour: Colour) {
         self.lock().presence.here(author, name, colour);
@@ -535,7 +545,7 @@ mod tests {
 
     fn open() -> Room {
         let stored = Stored { epoch: new_epoch(), board: Board::default() };
-        Room::open("x".parse().unwrap(), stored, Arc::new(Memory), Arc::default())
+        Room::open("x".parse().unwrap(), stored, Arc::new(Memory::new(0)), Arc::default())
     }
 
     fn hello() -> Hello {

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use inkwire_protocol::{Reason, StorageState};
+use inkwire_protocol::{ImageHash, Reason, StorageState};
 use smol::Timer;
 use smol::lock::OnceCell;
 
+use super::images::Arrivals;
 use super::room::{Due, Room};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
-use crate::storage::{News, Storage, StorageError};
+use crate::storage::{Image, News, Storage, StorageError};
 use crate::worker::Workers;
 
 /// The rooms that are open.
@@ -27,6 +28,7 @@ pub struct Rooms {
     /// How long a room stays open when everybody has gone: most come back from a lost connection sooner.
     linger: Duration,
     closed: Mutex<Closed>,
+    pub(super) arrivals: Arc<Arrivals>,
     next_member: AtomicU64,
 }
 
@@ -67,8 +69,9 @@ struct Closed {
 impl Rooms {
     /// No rooms yet; each stays open for `linger` when everybody has gone.
     pub fn new(storage: Arc<dyn Storage>, metrics: Arc<Metrics>, workers: Arc<Workers>, linger: Duration) -> Arc<Self> {
-        let (open, next_member) = (Mutex::default(), AtomicU64::new(1));
-        let rooms = Arc::new(Self { open, storage, metrics, workers, linger, closed: Mutex::default(), next_member });
+        let (open, closed, arrivals) = (Mutex::default(), Mutex::default(), Arc::default());
+        let next_member = AtomicU64::new(1);
+        let rooms = Arc::new(Self { open, storage, metrics, workers, linger, closed, arrivals, next_member });
         let hears = Arc::downgrade(&rooms);
         rooms.storage.listen(Box::new(move |news| {
             if let Some(rooms) = hears.upgrade() {
@@ -182,6 +185,19 @@ impl Rooms {
     /// Where what is drawn is kept.
     pub fn storage_state(&self) -> StorageState {
         self.storage.state()
+    }
+
+    /// The bytes of a picture.
+    ///
+    /// # Errors
+    /// Where the storage cannot give them now.
+    pub async fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError> {
+        let storage = self.storage.clone();
+        smol::unblock(move || storage.image(hash)).await
+    }
+
+    pub(super) fn storage(&self) -> &Arc<dyn Storage> {
+        &self.storage
     }
 
     pub(super) fn metrics(&self) -> &Metrics {

@@ -9,14 +9,14 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use inkwire_board::Board;
-use inkwire_protocol::{Epoch, StorageState};
+use inkwire_protocol::{Epoch, ImageHash, StorageState};
 
 use super::compaction::{Compactor, TAIL_WHEN_CLOSED, insert_board};
 use super::load::{BoardRecord, Damage, Reader};
 use super::lock::Lock;
 use super::schema::{self, FILE, said_of};
 use super::writer::{Queue, Writer};
-use super::{Listener, Part, Storage, StorageError, Stored, new_epoch, salvage};
+use super::{Image, Listener, Part, Storage, StorageError, Stored, images, new_epoch, salvage};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 
@@ -32,6 +32,7 @@ pub struct Disk {
     compactor: Compactor,
     compact: Mutex<Option<mpsc::Sender<BoardName>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
+    most_image_bytes: u64,
     _lock: Lock,
 }
 
@@ -75,8 +76,15 @@ impl Disk {
             compactor,
             compact: Mutex::new(Some(compact)),
             threads: Mutex::new(threads),
+            most_image_bytes: u64::MAX,
             _lock: lock,
         })
+    }
+
+    /// The same, but pictures are kept only as long as all of them together are at most so many bytes.
+    #[must_use]
+    pub fn with_image_bytes(self, most: u64) -> Self {
+        Self { most_image_bytes: most, ..self }
     }
 
     /// The data directory.
@@ -103,7 +111,13 @@ impl Disk {
     ///
     /// # Errors
     /// Where the name is taken, or the disk fails.
-    pub fn import(&self, name: &BoardName, board: Board, replaces: bool) -> Result<(), StorageError> {
+    pub fn import(
+        &self,
+        name: &BoardName,
+        board: Board,
+        pictures: Vec<(ImageHash, Image)>,
+        replaces: bool,
+    ) -> Result<(), StorageError> {
         if !replaces && Reader::open(&self.directory)?.record(name.as_str())?.is_some() {
             return Err(StorageError::Exists(name.to_string()));
         }
@@ -111,6 +125,9 @@ impl Disk {
         self.write(move |transaction| {
             delete_rows(transaction, name.as_str())?;
             queue.forget(&name);
+            for (hash, image) in &pictures {
+                images::insert(transaction, *hash, image, u64::MAX)?;
+            }
             insert_board(transaction, name.as_str(), new_epoch(), &board)
         })
     }
@@ -270,6 +287,15 @@ impl Storage for Disk {
 
     fn state(&self) -> StorageState {
         self.queue.state()
+    }
+
+    fn keep_image(&self, hash: ImageHash, image: Image) -> Result<bool, StorageError> {
+        let most = self.most_image_bytes;
+        self.write(move |transaction| images::insert(transaction, hash, &image, most))
+    }
+
+    fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError> {
+        Reader::open(&self.directory)?.image(hash)
     }
 
     fn listen(&self, listener: Listener) {

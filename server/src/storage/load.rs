@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::DeflateDecoder;
 use inkwire_board::{Board, Replica, StateHash};
-use inkwire_protocol::{ClientId, Columns, Epoch, ServerMessage, binary};
+use inkwire_protocol::{ClientId, Columns, Epoch, ImageHash, ServerMessage, binary};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 
 use super::schema::{self, FILE, said_of};
-use super::{StorageError, Stored};
+use super::{Image, StorageError, Stored, images};
 
 /// A packed record holds at most so much; more is not one that this program wrote.
 const UNPACKED: u64 = 64 * 1024 * 1024;
@@ -242,6 +242,19 @@ impl Reader {
     /// Where it cannot be read.
     pub fn of_file(path: &Path) -> Result<Self, StorageError> {
         Ok(Self { connection: schema::open_to_read(path)?, path: path.into() })
+    }
+
+    /// The bytes of a picture; none where they are not what they were.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError> {
+        images::find(&self.connection, hash).map_err(self.said())
+    }
+
+    /// The names of all pictures, as far as they can be read.
+    pub(super) fn image_names(&self) -> Vec<ImageHash> {
+        images::names(&self.connection)
     }
 
     /// The boards of a damaged database: from the first on as far as they can be read, and from the last back.

@@ -2,6 +2,7 @@
 
 mod compaction;
 mod disk;
+mod images;
 mod load;
 mod lock;
 mod memory;
@@ -14,9 +15,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use inkwire_board::{Board, StateHash};
-use inkwire_protocol::{ClientId, Epoch, StorageState};
+use inkwire_protocol::{ClientId, Epoch, ImageHash, StorageState};
 
 pub use disk::{Compacted, Disk};
+#[cfg(test)]
+pub(crate) use images::tests as image_tests;
+pub use images::{Image, ImageError};
 pub use load::{BoardRecord, Damage, Loaded, Reader, Verified};
 pub use lock::Lock;
 pub use memory::Memory;
@@ -78,6 +82,18 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
 
     /// Where what is drawn is kept.
     fn state(&self) -> StorageState;
+
+    /// Keeps the bytes of a picture under their hash, which the caller has checked; says whether there was room. May block.
+    ///
+    /// # Errors
+    /// Where the disk takes nothing now.
+    fn keep_image(&self, hash: ImageHash, image: Image) -> Result<bool, StorageError>;
+
+    /// The bytes of a picture. May block.
+    ///
+    /// # Errors
+    /// Where they cannot be read now.
+    fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError>;
 
     /// From now on the listener hears the news.
     fn listen(&self, listener: Listener);

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::compaction::insert_board;
 use super::load::{BoardRecord, Loaded, Reader, is_corrupt};
 use super::schema::{self, FILE, said_of};
-use super::{StorageError, new_epoch};
+use super::{StorageError, images, new_epoch};
 
 /// The folder of a data directory for what was taken out of the way.
 const ASIDE: &str = "set-aside";
@@ -140,12 +140,13 @@ fn salvage(directory: &Path, path: &Path, why: &str) -> Result<Connection, Stora
     tracing::error!(path = %path.display(), why, "the database is damaged: what is good of it is saved");
     let copy = lengthened_copy(path).map_err(failed(path))?;
     let boards = good_boards(&copy);
-    for ending in ENDINGS {
-        let _ = fs::remove_file(with_ending(&copy, ending));
-    }
     let new = path.with_extension("new");
     let _ = fs::remove_file(&new);
     save(&new, &boards)?;
+    save_images(&new, &copy)?;
+    for ending in ENDINGS {
+        let _ = fs::remove_file(with_ending(&copy, ending));
+    }
     let aside = put_in_place(directory, &new, path, "boards")?;
     tracing::error!(aside = %aside.display(), boards = boards.len(), "the damaged database is set aside");
     schema::open_to_write(path)
@@ -202,6 +203,19 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// What can be read of a damaged database.
+/// Copies the pictures that are what they were.
+fn save_images(new: &Path, copy: &Path) -> Result<(), StorageError> {
+    let Ok(reader) = Reader::of_file(copy) else { return Ok(()) };
+    let mut connection = schema::open_to_write(new)?;
+    let transaction = connection.transaction().map_err(said_of(new))?;
+    for hash in reader.image_names() {
+        if let Ok(Some(image)) = reader.image(hash) {
+            images::insert(&transaction, hash, &image, u64::MAX).map_err(said_of(new))?;
+        }
+    }
+    transaction.commit().map_err(said_of(new))
+}
+
 fn good_boards(path: &Path) -> Vec<(BoardRecord, Loaded)> {
     let Ok(reader) = Reader::of_file(path) else { return Vec::new() };
     let mut good = Vec::new();

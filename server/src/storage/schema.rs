@@ -20,8 +20,10 @@ const BUSY: Duration = Duration::from_secs(5);
 /// What makes format n + 1 of format n; the first makes the tables.
 ///
 /// `log` holds the whole history of a board: rows of about one commit each, which compaction packs (deflate) behind its
-/// back. `snapshots` is the board at `boards.snapshot_seq`, in parts, so that it is never held in memory at once.
-const MIGRATIONS: [&str; 1] = ["
+/// back. `snapshots` is the board at `boards.snapshot_seq`, in parts, so that it is never held in memory at once. `images`
+/// are the bytes of the pictures of all boards, by their SHA-256; the second format brought them.
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE boards (
         id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -48,7 +50,11 @@ const MIGRATIONS: [&str; 1] = ["
         board INTEGER NOT NULL, seq INTEGER NOT NULL, part INTEGER NOT NULL, crc INTEGER NOT NULL, bytes BLOB NOT NULL,
         PRIMARY KEY (board, seq, part)
     );
-"];
+",
+    "
+    CREATE TABLE images (hash BLOB PRIMARY KEY, size INTEGER NOT NULL, media_type TEXT NOT NULL, bytes BLOB NOT NULL);
+",
+];
 
 /// SQLite's own error, with the file that it is about.
 pub(super) fn said_of(path: &Path) -> impl Fn(rusqlite::Error) -> StorageError + use<> {
@@ -110,11 +116,8 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StorageError> {
     let connection = Connection::open_with_flags(path, flags).map_err(&said)?;
     connection.busy_timeout(BUSY).map_err(&said)?;
     connection.pragma_update(None, "query_only", true).map_err(&said)?;
-    if version(&connection, path)? == VERSION {
-        Ok(connection)
-    } else {
-        Err(StorageError::NotBoards { path: path.into() })
-    }
+    // An older one has what is asked of it, but for pictures.
+    if version(&connection, path)? > 0 { Ok(connection) } else { Err(StorageError::NotBoards { path: path.into() }) }
 }
 
 /// The format of a database; 0 for an empty one.

@@ -3,7 +3,7 @@
 // A board can stand on another one: it then reads through to it and copies what it changes. So the page keeps the board
 // of the log untouched and puts its own operations that are still on their way on top.
 
-import { BOARD_ELEMENTS, COORDINATE } from "../protocol/limits.js";
+import { BOARD_ELEMENTS, COORDINATE, MATRIX } from "../protocol/limits.js";
 import { Element, Rejected, keyOf } from "./element.js";
 import { StateHash } from "./hash.js";
 import { History } from "./history.js";
@@ -188,7 +188,7 @@ export class Board {
   patch(author, cseq, { gestureBack, element, property }) {
     const key = this.#visible(author, element);
     if (!this.element(key).has(property.name)) throw new Rejected("noSuchProperty");
-    if (property.name === "text") checkText(property.text);
+    checkProperty(property);
     const gesture = this.#gesture(author, cseq, gestureBack);
     this.#open(author, gesture, gestureBack);
     this.#own(key).patch({ author, gesture }, property);
@@ -292,6 +292,11 @@ const RULES = {
     checkText(text.text);
     board.add(author, cseq, text.gestureBack, madeOf(text));
   },
+  note(board, author, cseq, note) {
+    checkText(note.text);
+    board.add(author, cseq, note.gestureBack, madeOf(note));
+  },
+  picture: (board, author, cseq, picture) => board.add(author, cseq, picture.gestureBack, madeOf(picture)),
   patch: (board, author, cseq, patch) => board.patch(author, cseq, patch),
   delete: (board, author, cseq, deletion) => board.delete(author, cseq, deletion),
   undo: (board, author, _, { gesture }) => board.turn(author, gesture, true),
@@ -304,6 +309,16 @@ const madeOf = (operation) => ({ ...operation, gestureBack: 0 });
 /** The server does not even decode what lies outside. */
 function checkPlace({ x, y }) {
   if (Math.abs(x) > COORDINATE || Math.abs(y) > COORDINATE) throw new Rejected("outOfRange");
+}
+
+/** What the server does not even decode must not get there. */
+function checkProperty(property) {
+  const { name, x, y } = property;
+  if (name === "text") checkText(property.text);
+  if (name === "offset") checkPlace({ x, y });
+  if (name === "matrix" && Array.from("abcd").some((entry) => Math.abs(property[entry]) > MATRIX)) {
+    throw new Rejected("outOfRange");
+  }
 }
 
 /** Texts hold no control characters but line feed and tab. */

@@ -1,6 +1,7 @@
 // One element of a board and everything that gestures have done to it; the page's copy of server/board/src/element.rs.
 
 import * as limits from "../protocol/limits.js";
+import { fromHex } from "../protocol/bytes.js";
 import { Fold, colourWord } from "./hash.js";
 
 /** An operation that breaks a rule of the board; `reason` is the name that the server gives it. */
@@ -14,7 +15,12 @@ export class Rejected extends Error {
 
 const TOOLS = ["pen", "highlighter"];
 const SHAPES = ["line", "arrow", "rectangle", "ellipse"];
-const PROPERTY_WORDS = { colour: 64, fill: 65, width: 66, offset: 67, text: 68 };
+const DASHES = ["solid", "dashed", "dotted"];
+const PROPERTY_WORDS = {
+  colour: 64, fill: 65, width: 66, offset: 67, text: 68, dash: 69, matrix: 70, rank: 71, locked: 72, group: 73,
+};
+const ONE = 65_536;
+const IDENTITY = [1, 0, 0, 1];
 
 /** Name of an element in maps: its author and the client sequence number that made it. */
 export const keyOf = (author, cseq) => `${author}:${cseq}`;
@@ -84,8 +90,10 @@ export class Element {
 
   /** Whether elements of this kind have the property. */
   has(property) {
-    if (property === "fill") return this.kind === "shape";
-    if (property === "text") return this.kind === "text";
+    if (property === "fill") return this.kind === "shape" || this.kind === "note";
+    if (property === "text") return this.kind === "text" || this.kind === "note";
+    if (property === "dash") return this.kind === "stroke" || this.kind === "shape";
+    if (property === "width") return this.kind !== "picture";
     return true;
   }
 
@@ -130,16 +138,25 @@ export class Element {
   }
 
   made() {
-    const { begin } = this.content;
-    if (begin) return { colour: begin.colour, width: begin.width, offset: [0, 0] };
-    const { colour, fill, width, size, text } = this.content;
-    return { colour, fill, width: width ?? size, text, offset: [0, 0] };
+    const { colour, fill, width, size, text } = this.content.begin ?? this.content;
+    return {
+      colour, fill, width: width ?? size ?? 0, text, offset: [0, 0], matrix: IDENTITY, dash: "solid",
+      rank: this.seq * limits.RANKS_BETWEEN, locked: false, group: 0,
+    };
   }
 
   assign(property) {
-    if (property.name === "offset") this.properties.offset = [property.x, property.y];
-    else if (property.name === "fill") this.properties.fill = property.colour;
-    else this.properties[property.name] = property[property.name];
+    const { name, x, y, a, b, c, d } = property;
+    if (name === "offset") this.properties.offset = [x, y];
+    else if (name === "fill") this.properties.fill = property.colour;
+    else if (name === "matrix") this.properties.matrix = [a, b, c, d].map((entry) => entry / ONE);
+    else this.properties[name] = property[name];
+  }
+
+  /** The point about which it is scaled and turned, in its units. */
+  get anchor() {
+    const { x, y } = this.content.begin ?? this.content;
+    return [x, y];
   }
 
   folded(patches) {
@@ -154,7 +171,7 @@ export class Element {
   }
 
   foldContent(fold) {
-    const { begin, kind, colour, fill, width, size, scale, x, y, dx, dy, text } = this.content;
+    const { begin, kind, colour, fill, width, size, scale, x, y, dx, dy, text, image } = this.content;
     if (this.kind === "stroke") {
       for (const it of [TOOLS.indexOf(begin.tool), colourWord(begin.colour), begin.width, begin.scale]) fold.word(it);
       fold.word(this.live === undefined ? 0 : this.live + 1);
@@ -162,9 +179,15 @@ export class Element {
     } else if (this.kind === "shape") {
       const words = [16 + SHAPES.indexOf(kind), colourWord(colour), width, scale, colourWord(fill), x, y, dx, dy];
       for (const it of words) fold.word(it);
-    } else {
+    } else if (this.kind === "text") {
       for (const it of [32, colourWord(colour), size, scale, x, y]) fold.word(it);
       fold.text(text);
+    } else if (this.kind === "note") {
+      for (const it of [48, colourWord(colour), size, scale, colourWord(fill), x, y, dx, dy]) fold.word(it);
+      fold.text(text);
+    } else {
+      for (const it of [49, colourWord(colour), scale, x, y, dx, dy]) fold.word(it);
+      for (const byte of fromHex(image)) fold.word(byte);
     }
   }
 }
@@ -180,4 +203,9 @@ function foldProperty(fold, property) {
     fold.word(property.x);
     fold.word(property.y);
   }
+  if (property.name === "dash") fold.word(DASHES.indexOf(property.dash));
+  if (property.name === "matrix") for (const entry of "abcd") fold.word(property[entry]);
+  if (property.name === "rank") fold.number(property.rank);
+  if (property.name === "locked") fold.word(property.locked ? 1 : 0);
+  if (property.name === "group") fold.number(property.group);
 }

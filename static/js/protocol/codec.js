@@ -1,20 +1,24 @@
 // The page's codec: packets of messages to bytes and back. Its twin is server/protocol/src/binary.rs, and
 // server/protocol/vectors.json holds both to the same bytes. Messages have the shape of their JSON mirror.
 
-import { DecodeError, Reader, Writer } from "./bytes.js";
+import { DecodeError, Reader, Writer, toHex } from "./bytes.js";
 import * as limits from "./limits.js";
 
 export const SUBPROTOCOL = "inkwire.v1";
 
 const TOOLS = ["pen", "highlighter"];
 const SHAPES = ["line", "arrow", "rectangle", "ellipse"];
-const PROPERTIES = ["colour", "fill", "width", "offset", "text"];
-const CHANGES = ["here", "cursor", "gone"];
+const DASHES = ["solid", "dashed", "dotted"];
+const PROPERTIES = ["colour", "fill", "width", "offset", "text", "dash", "matrix", "rank", "locked", "group"];
+/** Properties that the first version of `patch` had; the others stand in an operation of another tag. */
+const FIRST_PROPERTIES = 5;
+const CHANGES = ["here", "cursor", "gone", "view", "laser"];
 const REJECT_REASONS = [
   "unknownOperation", "slotBusy", "slotFree", "gestureClosed", "noSuchGesture", "noSuchElement", "noSuchProperty",
   "strokeFull", "pressureMismatch", "outOfRange", "controlCharacter", "boardFull",
 ];
 const REASONS = ["restart", "replaced", "malformed", "helloExpected", "timedOut", "deleted"];
+const IMAGE_STATES = ["kept", "damaged", "notAnImage", "full", "busy"];
 const STORAGE_STATES = ["memory", "disk", "failing"];
 
 // Fields: each has a way to read and a way to write, so that an operation is written down once.
@@ -52,6 +56,8 @@ const coordinate = signed(-limits.COORDINATE, limits.COORDINATE, "coordinateOutO
 const distance = signed(-2 * limits.COORDINATE, 2 * limits.COORDINATE, "coordinateOutOfRange");
 const scale = signed(limits.SCALE_MIN, limits.SCALE_MAX, "scaleOutOfRange");
 
+const matrixEntry = signed(-limits.MATRIX, limits.MATRIX, "matrixOutOfRange");
+
 const width = {
   read(reader) {
     const it = reader.numberUpTo(limits.WIDTH, "widthOutOfRange");
@@ -78,6 +84,36 @@ const place = {
   write(writer, [x, y]) {
     writer.signed(x);
     writer.signed(y);
+  },
+};
+
+const area = {
+  read(reader) {
+    const first = place.read(reader);
+    return [...first, ...place.read(reader)];
+  },
+  write(writer, sides) {
+    for (const side of sides) writer.signed(side);
+  },
+};
+
+const imagePart = {
+  read(reader) {
+    const image = reader.hex(32);
+    const length = reader.numberUpTo(limits.IMAGE_BYTES, "imageTooLarge");
+    const offset = reader.numberUpTo(length, "imageTooLarge");
+    const bytes = reader.rest();
+    if (bytes.length === 0) throw new DecodeError("empty");
+    if (bytes.length > limits.IMAGE_PART || offset + bytes.length > length) throw new DecodeError("imageTooLarge");
+    return { image, length, offset, bytes: toHex(bytes) };
+  },
+  write(writer, { image, length, offset, bytes }) {
+    writer.hex(image);
+    writer.number(length);
+    writer.number(offset);
+    // In JSON bytes are hex; the page has them as they are.
+    if (typeof bytes === "string") writer.hex(bytes);
+    else writer.raw(bytes);
   },
 };
 
@@ -153,13 +189,42 @@ const textElement = fields({
   gestureBack: number, colour, size: width, scale, x: coordinate, y: coordinate, text: text(limits.TEXT),
 });
 
+const note = fields({
+  gestureBack: number, colour, fill: colour, size: width, scale, x: coordinate, y: coordinate, dx: distance, dy: distance,
+  text: text(limits.TEXT),
+});
+
+const picture = fields({
+  gestureBack: number, image: hex(32), colour, scale, x: coordinate, y: coordinate, dx: distance, dy: distance,
+});
+
 const property = oneOf("name", PROPERTIES, {
   colour: fields({ colour }),
   fill: fields({ colour }),
   width: fields({ width }),
   offset: fields({ x: coordinate, y: coordinate }),
   text: fields({ text: text(limits.TEXT) }),
+  dash: fields({ dash: value(DASHES) }),
+  matrix: fields({ a: matrixEntry, b: matrixEntry, c: matrixEntry, d: matrixEntry }),
+  rank: fields({ rank: signed(-limits.RANK, limits.RANK, "numberTooLarge") }),
+  locked: fields({ locked: flag }),
+  group: fields({ group: number }),
 });
+
+const isFirst = (name) => PROPERTIES.indexOf(name) < FIRST_PROPERTIES;
+
+/** A patch of one of its two tags, which takes the properties of that. */
+const patch = (isOfThis) => {
+  const all = fields({ gestureBack: number, element: reference, property });
+  return {
+    read(reader) {
+      const it = all.read(reader);
+      if (!isOfThis(it.property.name)) throw new DecodeError("unknownValue");
+      return it;
+    },
+    write: all.write,
+  };
+};
 
 const points = (least, most) => ({
   read(reader) {
@@ -212,6 +277,9 @@ function readPressures(reader, count) {
   return pressures;
 }
 
+const LATER_PATCH = "laterPatch";
+const laterType = (it) => (it.type === "patch" && !isFirst(it.property.name) ? LATER_PATCH : it.type);
+
 /** Messages or operations: a tag, a length, a body; an unknown tag is kept as it is. */
 const tagged = (kinds) => {
   const tags = Object.fromEntries(Object.entries(kinds).map(([type, [tag]]) => [tag, type]));
@@ -221,12 +289,12 @@ const tagged = (kinds) => {
       const body = reader.body();
       const type = tags[tag];
       if (type === undefined) return { type: "unknown", tag, body: body.hex(body.remaining) };
-      const it = { type, ...kinds[type][1].read(body) };
+      const it = { type: type === LATER_PATCH ? "patch" : type, ...kinds[type][1].read(body) };
       body.finish();
       return it;
     },
     write(writer, it) {
-      const [tag, fields] = kinds[it.type] ?? [it.tag, { write: (inner) => inner.hex(it.body) }];
+      const [tag, fields] = kinds[laterType(it)] ?? [it.tag, { write: (inner) => inner.hex(it.body) }];
       writer.byte(tag);
       writer.body((inner) => fields.write(inner, it));
     },
@@ -240,11 +308,14 @@ const operation = tagged({
   cancel: [4, fields({ slot })],
   shape: [5, shape],
   text: [6, textElement],
-  patch: [7, fields({ gestureBack: number, element: reference, property })],
+  patch: [7, patch(isFirst)],
   delete: [8, fields({ gestureBack: number, elements: untilEmpty(reference, 1, limits.DELETIONS) })],
   undo: [9, fields({ gesture: number })],
   redo: [10, fields({ gesture: number })],
   clear: [11, fields({ gestureBack: number })],
+  note: [12, note],
+  picture: [13, picture],
+  [LATER_PATCH]: [14, patch((name) => !isFirst(name))],
 });
 
 const entry = {
@@ -294,7 +365,9 @@ const element = fields({
   cseq: number,
   seq: number,
   gesture: number,
-  content: oneOf("type", ["stroke", "shape", "text"], { stroke: strokeContent, shape, text: textElement }),
+  content: oneOf("type", ["stroke", "shape", "text", "note", "picture"], {
+    stroke: strokeContent, shape, text: textElement, note, picture,
+  }),
   deletions: list(gestureReference),
   patches: list(fields({ by: gestureReference, property })),
 });
@@ -303,6 +376,8 @@ const change = oneOf("type", CHANGES, {
   here: fields({ author, name: text(limits.NAME), colour }),
   cursor: fields({ author, at: optional(place) }),
   gone: fields({ author }),
+  view: fields({ author, view: optional(area) }),
+  laser: fields({ author, at: place }),
 });
 
 const clientSequenceNumber = {
@@ -333,6 +408,9 @@ const clientMessage = tagged({
   profile: [4, fields({ name: text(limits.NAME), colour })],
   ping: [5, fields({ nonce: number })],
   check: [6, fields({ seq: number, hash: hex(8) })],
+  view: [7, fields({ view: optional(area) })],
+  laser: [8, fields({ at: place })],
+  imagePart: [9, imagePart],
 });
 
 const serverMessage = tagged({
@@ -354,6 +432,7 @@ const serverMessage = tagged({
   bye: [40, fields({ reason: value(REASONS), retryMs: number, text: text(limits.REASON_TEXT) })],
   pong: [41, fields({ nonce: number })],
   storage: [42, fields({ state: value(STORAGE_STATES) })],
+  image: [43, fields({ image: hex(32), state: value(IMAGE_STATES) })],
 });
 
 const decode = (message, most) => (bytes) => {

@@ -134,5 +134,7 @@ fn kind(content: &Content) -> String {
         }
         Content::Shape(shape) => format!("{:?}", shape.kind).to_lowercase(),
         Content::Text(text) => format!("text {:?}", text.text),
+        Content::Note(note) => format!("note {:?}", note.text),
+        Content::Picture(picture) => format!("picture {}", picture.image),
     }
 }

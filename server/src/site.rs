@@ -105,7 +105,9 @@ impl Drop for Owed {
 /// What a path names.
 #[derive(Debug, PartialEq, Eq)]
 enum Route<'a> {
-    /// `/`: a new board.
+    /// `/`: the boards that were opened in this browser.
+    Start,
+    /// `/new`: a new board.
     NewBoard,
     /// `/b/NAME`: the page of a board.
     Board(Result<BoardName, NameError>),
@@ -125,7 +127,8 @@ enum Route<'a> {
 
 fn route(path: &str) -> Route<'_> {
     match path {
-        "" => Route::NewBoard,
+        "" => Route::Start,
+        "new" => Route::NewBoard,
         "echo" => Route::Echo,
         "healthz" => Route::Healthz,
         "readyz" => Route::Readyz,
@@ -279,7 +282,8 @@ impl Site {
         let ok = |text: &str| Reply::text(StatusCode::Ok, text);
         let reply = match route(self.base_path.strip(&head.path)) {
             Route::NewBoard => Reply::redirect(&format!("b/{}", BoardName::unguessable())),
-            Route::Board(Ok(_)) => self.page(head),
+            Route::Start => self.page(head, "start.html"),
+            Route::Board(Ok(_)) => self.page(head, "index.html"),
             Route::BoardSocket(_) if self.connections.stopping().is_some() => stops(),
             Route::BoardSocket(Ok(name)) => match upgrade(head, &Encoding::SUBPROTOCOLS, &self.allowed_origins) {
                 Ok(upgrade) => return Answer::Join(upgrade, name),
@@ -312,20 +316,20 @@ impl Site {
     }
 
     /// The page, which may run its own scripts and connect to its own host, and nothing else.
-    fn page(&self, head: &Head) -> Reply {
+    fn page(&self, head: &Head, path: &str) -> Reply {
         // Safari before 16 does not take 'self' for ws and wss, so the host is named.
         let watch = watch::origin();
         let policy = format!(
-            "default-src 'none'; script-src 'self' {watch}; style-src 'self'; img-src 'self' data: blob:; \
+            "default-src 'none'; script-src 'self' {watch}; style-src 'self'; img-src 'self' data: blob:; manifest-src 'self'; \
              connect-src 'self' ws://{host} wss://{host} {watch}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
             host = head.host,
             watch = watch.as_deref().unwrap_or_default()
         );
-        let page = match (watch, asset("index.html")) {
+        let page = match (watch, asset(path)) {
             (Some(origin), Some(page)) => {
                 Reply::new(StatusCode::Ok, page.media_type, &watch::with_script(&page.bytes, &origin))
             }
-            _ => file(head, "index.html"),
+            _ => file(head, path),
         };
         page.header("content-security-policy", &policy)
     }
@@ -404,7 +408,8 @@ mod tests {
 
     #[test]
     fn paths_name_what_they_should() {
-        assert_eq!(route(""), Route::NewBoard);
+        assert_eq!(route(""), Route::Start);
+        assert_eq!(route("new"), Route::NewBoard);
         assert_eq!(route("b/x"), Route::Board(Ok("x".parse().unwrap())));
         assert_eq!(route("b/x/y"), Route::Board(Err(NameError)));
         assert_eq!(route("ws/x"), Route::BoardSocket(Ok("x".parse().unwrap())));

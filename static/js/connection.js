@@ -18,6 +18,8 @@ export class ConnectionDelegate {
   }
   /** A packet has come; throwing ends the connection. @param {object[]} messages */
   receivedMessages(messages) {}
+  /** A packet could not be read, or did not fit. @param {Error & { rule?: string }} error */
+  packetFailed(error) {}
   /** How it stands: `connecting`, `online`, `waiting` or `stopped`. @param {string} state */
   stateChanged(state) {}
 }
@@ -60,9 +62,16 @@ export class Connection {
     this.#open();
   }
 
-  /** @param {object[]} messages */
+  /** Sends messages as one packet; says whether there is a connection. @param {object[]} messages */
   send(messages) {
-    if (messages.length > 0 && this.socket?.readyState === WebSocket.OPEN) this.socket.send(encodeClient(messages));
+    if (this.socket?.readyState !== WebSocket.OPEN) return false;
+    if (messages.length > 0) this.socket.send(encodeClient(messages));
+    return true;
+  }
+
+  /** Bytes that wait to go out. */
+  get waiting() {
+    return this.socket?.bufferedAmount ?? 0;
   }
 
   #retryNow() {
@@ -88,6 +97,7 @@ export class Connection {
       act();
     } catch (error) {
       console.warn("the connection is opened again:", error);
+      this.delegate.packetFailed(error);
       this.#abandon();
     }
   }

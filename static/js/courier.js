@@ -58,6 +58,9 @@ export class Courier {
   peopleChanged() {}
   operationRejected() {}
   inkWasLost() {}
+  imageAnswered() {}
+  laserShone() {}
+  packetFailed() {}
 
   // Connection delegate
 

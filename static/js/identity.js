@@ -2,6 +2,7 @@
 
 import { claimed } from "./outbox.js";
 import { toHex } from "./protocol/bytes.js";
+import { keep, kept } from "./storage.js";
 
 const NAMES = ["Otter", "Heron", "Lynx", "Wren", "Marten", "Ibis", "Newt", "Finch", "Badger", "Swift", "Hare", "Owl"];
 export const COLOURS = ["#1c1c28", "#e03231", "#f08c00", "#2b8a3e", "#1971c2", "#7048e8", "#c2255c", "#868e96"];
@@ -9,41 +10,20 @@ export const COLOURS = ["#1c1c28", "#e03231", "#f08c00", "#2b8a3e", "#1971c2", "
 const SESSION_KEY = "inkwire.client";
 const PERSON_KEY = "inkwire.person";
 
-/** Storage that a browser may forbid. */
-const read = (storage, key) => {
-  try {
-    return JSON.parse(globalThis[storage].getItem(key));
-  } catch {
-    return null;
-  }
-};
-
-const write = (storage, key, value) => {
-  try {
-    globalThis[storage].setItem(key, JSON.stringify(value));
-  } catch {
-    // The name is asked again and the tab is somebody new after a reload: no ink depends on it.
-  }
-};
-
 /**
  * The clients whose part this tab takes on a board, each with what it has left to send. The first is who draws here: a
  * reloaded tab goes on as who it was. The others are of tabs that are gone and have left something behind. A duplicated
  * tab must not be the same client: so its id lies in the storage only while the tab is away.
  */
 export async function takeClients(board, outbox) {
-  const kept = read("sessionStorage", SESSION_KEY);
-  try {
-    sessionStorage.removeItem(SESSION_KEY);
-  } catch {
-    // As above.
-  }
-  const own = kept?.board === board ? kept : undefined;
+  const left = kept("sessionStorage", SESSION_KEY);
+  keep("sessionStorage", SESSION_KEY, undefined);
+  const own = left?.board === board ? left : undefined;
   const self = (own && (await takenOver(board, outbox, own))) ?? (await newClient());
   const others = [];
   for (const clientId of await outbox.clients(board)) {
-    const left = clientId !== self.clientId && (await takenOver(board, outbox, { clientId, nextCseq: 1 }));
-    if (left) others.push(left);
+    const other = clientId !== self.clientId && (await takenOver(board, outbox, { clientId, nextCseq: 1 }));
+    if (other) others.push(other);
   }
   return [self, ...others];
 }
@@ -63,31 +43,27 @@ async function newClient() {
 
 /** The page has come back as it was: what was kept for another one to take over is not true any more. */
 export function comeBack() {
-  try {
-    sessionStorage.removeItem(SESSION_KEY);
-  } catch {
-    // As above.
-  }
+  keep("sessionStorage", SESSION_KEY, undefined);
 }
 
 /** Keeps the client for when the tab comes back. */
 export function keepClient(board, { clientId }, nextCseq) {
-  write("sessionStorage", SESSION_KEY, { board, clientId, nextCseq });
+  keep("sessionStorage", SESSION_KEY, { board, clientId, nextCseq });
 }
 
 const any = (list) => list[Math.floor(Math.random() * list.length)];
 
 /** The person's name and colour, as kept in this browser. */
 export function person() {
-  const kept = read("localStorage", PERSON_KEY);
-  if (kept) return { name: String(kept.name), colour: String(kept.colour) };
+  const known = kept("localStorage", PERSON_KEY);
+  if (known) return { name: String(known.name), colour: String(known.colour) };
   const fresh = { name: any(NAMES), colour: any(COLOURS.slice(1, -1)) };
   keepPerson(fresh);
   return fresh;
 }
 
 export function keepPerson({ name, colour }) {
-  write("localStorage", PERSON_KEY, { name, colour });
+  keep("localStorage", PERSON_KEY, { name, colour });
 }
 
 /** A name that fits the protocol: as many of its characters as go into `limit` bytes. */

@@ -1,32 +1,56 @@
 // The page: puts session, connection, stage, pointers and toolbar together, and is their delegate.
 
+import { Announcer } from "./announcer.js";
+import { snapped } from "./arrange.js";
 import { Rejected } from "./board/element.js";
+import { THUMBNAIL, rememberBoard } from "./boards.js";
+import { commandsOf } from "./commands.js";
 import { Connection } from "./connection.js";
 import { Courier } from "./courier.js";
-import { comeBack, keepClient, keepPerson, person, shortened, takeClients } from "./identity.js";
+import { Editing } from "./editing.js";
+import { Exchange } from "./exchange.js";
+import { moved } from "./geometry.js";
+import { icon } from "./icons.js";
+import { COLOURS, comeBack, keepClient, keepPerson, person, shortened, takeClients } from "./identity.js";
+import { Keyboard } from "./keyboard.js";
+import { t, translatePage } from "./language.js";
+import { Lasers } from "./laser.js";
+import { Minimap } from "./minimap.js";
 import { Outbox } from "./outbox.js";
-import { People, cursorOf } from "./people.js";
+import { CURSOR_UNITS, People, cursorOf } from "./people.js";
+import { Pictures } from "./pictures.js";
+import { linkTo, viewportOf } from "./place.js";
 import { Pointers } from "./pointers.js";
 import { COORDINATE, NAME } from "./protocol/limits.js";
+import { isAt } from "./select.js";
+import { Selection, outlineSketch } from "./selection.js";
 import { Session } from "./session.js";
+import { Sheets } from "./sheets.js";
 import { Stage } from "./stage.js";
 import { Status } from "./status.js";
+import { keep, kept } from "./storage.js";
+import { isDark, onDark, onThemeChange } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
-import { eraser, isAt } from "./tools/eraser.js";
-import { hand } from "./tools/hand.js";
+import { eraser, hand, select } from "./tools/tools.js";
 import { Viewport } from "./viewport.js";
+import { Writing } from "./writing.js";
 
-/** A pointer is sent at most this often, in milliseconds. */
+/** A pointer is sent at most this often, in milliseconds, and what the screen shows. */
 const CURSOR_INTERVAL = 33;
+const VIEW_INTERVAL = 150;
+/** Board units between two lines of the grid, and CSS pixels that they are apart at least. */
+const GRID = 20;
+const GRID_APART = 12;
+/** So often a picture of the board is kept for the start page, in milliseconds. */
+const THUMBNAIL_INTERVAL = 20_000;
 
-const REJECTIONS = {
-  boardFull: "This board is full: nothing more can be added.",
-  strokeFull: "That stroke was too long.",
-  outOfRange: "Nothing can be drawn this far out.",
-  malformed: "Something that was drawn could not be sent and is let go.",
-  noSuchElement: undefined,
-  slotFree: undefined,
-};
+const CHOICES = { grid: "inkwire.grid", minimap: "inkwire.minimap", pen: "inkwire.pen", view: "inkwire.view", reloaded: "inkwire.reloaded" };
+
+/** What is said of operations that are not done; of those that somebody else has overtaken, nothing. */
+const REJECTIONS = ["boardFull", "strokeFull", "outOfRange", "malformed"];
+const OVERTAKEN = ["noSuchElement", "slotFree"];
+
+const at = (id) => document.querySelector(id);
 
 class Application {
   static async open() {
@@ -43,44 +67,110 @@ class Application {
     const { name, colour } = person();
     const [identity, ...others] = clients.map((client) => ({ ...client, name: shortened(name, NAME), colour: `${colour}ff` }));
     this.box = outbox.box(boardName, identity.clientId);
+    this.pictures = new Pictures(outbox, this);
     this.session = new Session(identity, this);
     this.couriers = others.map(
       (other) => new Courier(socketUrl(boardName), other, outbox.box(boardName, other.clientId)),
     );
-    const canvases = { base: document.querySelector("#base"), live: document.querySelector("#live") };
-    this.stage = new Stage(canvases, this.session, this.viewport);
+    const canvases = { base: at("#base"), live: at("#live") };
+    this.stage = new Stage(canvases, this.session, this.viewport, (hash) => this.pictures.pixelsOf(hash));
+    this.selection = new Selection(this.stage, this.session, this);
+    this.lasers = new Lasers(this.stage, (author) => this.#colourOf(author));
+    this.outline = { current: [] };
+    this.stage.sketches.add(outlineSketch(this.outline));
     this.connection = new Connection(socketUrl(this.boardName), this);
+    this.editing = new Editing(this);
+    this.writing = new Writing(this, at("#writing"));
+    this.exchange = new Exchange(this);
     this.toolbar = new Toolbar(this);
+    this.sheets = new Sheets(this);
+    this.commands = commandsOf(this);
+    this.announcer = new Announcer(at("#announcer"));
     this.people = new People(this);
     this.status = new Status();
     this.pointers = new Pointers(canvases.live, this);
+    this.keyboard = new Keyboard(canvases.live, this.stage, this);
+    this.minimap = new Minimap(at("#minimap"), this.stage, (place) => this.goTo(place));
   }
 
   start() {
+    translatePage();
     document.title = `${this.boardName} – Inkwire`;
-    document.querySelector("#board-name").textContent = this.boardName;
-    document.querySelector("#share").addEventListener("click", () => this.#share());
-    document.querySelector("#status-retry").addEventListener("click", () => this.connection.restart());
-    document.querySelector("#offer-take").addEventListener("click", () => this.#answerOffer(() => this.session.putBack()));
-    document.querySelector("#offer-leave").addEventListener("click", () => this.#answerOffer(() => (this.session.lost = [])));
-    addEventListener("pagehide", () => this.#leave());
-    addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
-    addEventListener("beforeunload", (event) => this.#warn(event));
-    this.toolbar.start();
-    this.people.start();
-    this.pointers.start();
+    at("#board-name").textContent = this.boardName;
+    at("#menu-button").append(icon("menu"));
+    this.#listen();
+    onThemeChange(() => this.#showTheme());
+    this.#showTheme();
+    for (const part of [this.toolbar, this.sheets, this.people, this.pointers, this.keyboard, this.writing, this.minimap]) part.start();
+    this.setGrid(kept("localStorage", CHOICES.grid) === true);
+    this.setMinimap(kept("localStorage", CHOICES.minimap) ?? innerWidth >= 900);
+    this.penMode = kept("localStorage", CHOICES.pen) === true;
+    this.#comeBackToPlace();
+    this.stage.painted = () => this.#painted();
+    rememberBoard(this.boardName);
+    this.pictures.start();
     this.connection.start();
     for (const courier of this.couriers) courier.start();
     this.elementsChanged(undefined);
     this.progressChanged();
   }
 
+  #listen() {
+    const click = (id, act) => at(id).addEventListener("click", act);
+    click("#share", () => this.#share());
+    click("#status-retry", () => this.connection.restart());
+    click("#offer-take", () => this.#answerOffer(() => this.session.putBack()));
+    click("#offer-leave", () => this.#answerOffer(() => (this.session.lost = [])));
+    click("#following-stop", () => this.follow(undefined));
+    addEventListener("pagehide", () => this.#leave());
+    addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
+    addEventListener("beforeunload", (event) => this.#warn(event));
+    addEventListener("hashchange", () => this.#goToLink());
+    document.addEventListener("visibilitychange", () => document.hidden && this.#keepThumbnail());
+    at("#files").addEventListener("change", ({ target }) => this.#takePicked(target));
+    this.#listenToClipboard();
+    this.#listenToDrops();
+  }
+
+  #listenToClipboard() {
+    const isElsewhere = ({ target }) => target.closest?.("input, textarea, dialog") !== null && target.closest !== undefined;
+    const on = (type, act) => document.addEventListener(type, (event) => isElsewhere(event) || act(event));
+    const copy = (event) => this.exchange.copy(event.clipboardData) && event.preventDefault();
+    on("copy", copy);
+    on("cut", (event) => {
+      copy(event);
+      this.editing.delete();
+    });
+    on("paste", (event) => {
+      event.preventDefault();
+      this.exchange.paste(event.clipboardData, this.#pastePlace());
+    });
+  }
+
+  #listenToDrops() {
+    addEventListener("dragover", (event) => event.preventDefault());
+    addEventListener("drop", (event) => {
+      event.preventDefault();
+      const files = Array.from(event.dataTransfer.files);
+      if (files.length > 0) this.exchange.take(files, this.viewport.toBoard([event.clientX, event.clientY]));
+    });
+  }
+
+  /** Where the pointer is, or the middle of the screen. */
+  #pastePlace() {
+    return this.viewport.toBoard(this.pointerAt ?? this.stage.size.map((side) => side / 2));
+  }
+
   /** The page goes away: what is being drawn is finished, and a reload goes on as the same client. */
   #leave() {
+    this.writing.finish();
     this.session.endLiveStrokes();
     this.#send();
     this.box.flush();
     keepClient(this.boardName, this.session.identity, this.session.nextCseq);
+    const { x, y, zoom } = this.viewport;
+    keep("sessionStorage", CHOICES.view, { board: this.boardName, x, y, zoom });
+    this.#keepThumbnail();
   }
 
   /** Where the browser keeps nothing, ink that the server does not have would go with the tab. */
@@ -89,18 +179,208 @@ class Application {
   }
 
   #answerOffer(act) {
-    document.querySelector("#offer").hidden = true;
-    this.#tried(act);
+    at("#offer").hidden = true;
+    this.attempt(act);
     if (this.session.lost.length > 0) this.inkWasLost(this.session.lost.length);
   }
 
   async #share() {
+    await this.#copyLink(location.href.replace(/#.*/, ""), "linkCopied");
+  }
+
+  copyPlace() {
+    const link = location.href.replace(/#.*/, "") + linkTo(this.viewport, this.stage.size);
+    return this.#copyLink(link, "placeCopied");
+  }
+
+  async #copyLink(link, words) {
     try {
-      await navigator.clipboard.writeText(location.href);
-      this.status.say("Link copied: whoever opens it draws along.");
+      await navigator.clipboard.writeText(link);
+      this.say(words);
     } catch {
-      this.status.say(`Share this link: ${location.href}`);
+      this.say("shareLink", { link });
     }
+  }
+
+  /** Says something for a few seconds. */
+  say(key, values) {
+    this.status.say(t(key, values));
+  }
+
+  // Where the screen is
+
+  /** To where a link points, or where this tab was. */
+  #comeBackToPlace() {
+    if (this.#goToLink()) return;
+    const view = kept("sessionStorage", CHOICES.view);
+    const numbers = [view?.x, view?.y, view?.zoom];
+    if (view?.board === this.boardName && numbers.every(Number.isFinite)) this.setViewport(new Viewport(...numbers));
+  }
+
+  #goToLink() {
+    const viewport = viewportOf(location.hash, this.stage.size);
+    if (viewport) this.setViewport(viewport);
+    return viewport !== undefined;
+  }
+
+  setViewport(viewport) {
+    this.hasMoved = true;
+    this.viewport = viewport;
+    this.stage.setViewport(viewport);
+    this.people.placeCursors();
+    this.writing.place();
+    this.#showGrid();
+    this.#sendViewSoon();
+    this.progressChanged();
+  }
+
+  /** The person moves the board: nobody is followed any more. */
+  #moveTo(viewport) {
+    this.follow(undefined);
+    this.setViewport(viewport);
+  }
+
+  /** Puts a place of the board in the middle of the screen. */
+  goTo([x, y], zoom = this.viewport.zoom) {
+    const [width, height] = this.stage.size;
+    this.#moveTo(new Viewport(x - width / 2 / zoom, y - height / 2 / zoom, zoom));
+  }
+
+  goToElement(element) {
+    this.#moveTo(Viewport.around(this.boundsOf(element), ...this.stage.size, 120));
+    this.toolbar.chooseTool(select);
+    this.selection.set(new Set([element.key]));
+  }
+
+  zoomAsked(factor) {
+    this.#moveTo(this.viewport.zoomed(factor, this.stage.size.map((side) => side / 2)));
+  }
+
+  zoomTo(zoom) {
+    this.zoomAsked(zoom / this.viewport.zoom);
+  }
+
+  fitAsked() {
+    const bounds = this.stage.contentBounds;
+    this.#moveTo(bounds ? Viewport.around(bounds, ...this.stage.size) : new Viewport());
+  }
+
+  fitSelection() {
+    this.#moveTo(Viewport.around(this.selection.box, ...this.stage.size));
+  }
+
+  fingersPinched(before, after) {
+    this.#moveTo(this.viewport.pinched(before, after));
+  }
+
+  wheelPanned(dx, dy) {
+    this.#moveTo(this.viewport.panned(dx, dy));
+  }
+
+  wheelZoomed(factor, point) {
+    this.#moveTo(this.viewport.zoomed(factor, point));
+  }
+
+  /** Goes where somebody goes, or stops to. @param {number | undefined} author */
+  follow(author) {
+    if (author === this.followed) return;
+    this.followed = author;
+    this.#showFollowed();
+  }
+
+  #showFollowed() {
+    const followed = this.session.people.get(this.followed);
+    if (!followed) this.followed = undefined;
+    at("#following").hidden = !followed;
+    if (!followed) return;
+    at("#following-text").textContent = t("following", { name: followed.name });
+    const view = followed.view?.map((side) => side / CURSOR_UNITS);
+    if (view && view.join() !== this.followedView) this.setViewport(Viewport.around(view, ...this.stage.size, 0, Infinity));
+    this.followedView = view?.join();
+  }
+
+  #sendViewSoon() {
+    this.viewTimer ??= setTimeout(() => this.#sendView(), VIEW_INTERVAL);
+  }
+
+  #sendView() {
+    this.viewTimer = undefined;
+    if (!this.session.joined) return;
+    const view = this.viewport.bounds(...this.stage.size).map((side) => Math.round(side * CURSOR_UNITS));
+    const isWithin = view.every((side) => Math.abs(side) <= COORDINATE);
+    this.connection.send([isWithin ? { type: "view", view } : { type: "view" }]);
+  }
+
+  // The grid, the small map, the theme
+
+  get #gridStep() {
+    return GRID * 2 ** Math.max(0, Math.ceil(Math.log2(GRID_APART / GRID / this.viewport.zoom)));
+  }
+
+  snap(place) {
+    return this.hasGrid ? snapped(place, this.#gridStep) : place;
+  }
+
+  toggleGrid() {
+    this.setGrid(!this.hasGrid);
+  }
+
+  setGrid(isShown) {
+    this.hasGrid = isShown;
+    keep("localStorage", CHOICES.grid, isShown);
+    this.#showGrid();
+  }
+
+  #showGrid() {
+    const surface = at("#surface");
+    surface.classList.toggle("grid", this.hasGrid === true);
+    if (!this.hasGrid) return;
+    const step = this.#gridStep * this.viewport.zoom;
+    const [x, y] = this.viewport.toScreen([0, 0]);
+    surface.style.setProperty("--step", `${step}px`);
+    surface.style.setProperty("--at", `${x - step / 2}px ${y - step / 2}px`);
+  }
+
+  toggleMinimap() {
+    this.setMinimap(!this.hasMinimap);
+  }
+
+  setMinimap(isShown) {
+    this.hasMinimap = isShown;
+    keep("localStorage", CHOICES.minimap, isShown);
+    at("#minimap").hidden = !isShown;
+    this.minimap.draw();
+  }
+
+  #showTheme() {
+    this.stage.painter.shown = isDark() ? onDark : (colour) => colour;
+    this.stage.looksChanged();
+  }
+
+  #painted() {
+    this.minimapTimer ??= setTimeout(() => {
+      this.minimapTimer = undefined;
+      this.minimap.draw();
+    }, 60);
+    this.thumbnailTimer ??= setTimeout(() => {
+      this.thumbnailTimer = undefined;
+      this.#keepThumbnail();
+    }, THUMBNAIL_INTERVAL);
+  }
+
+  #keepThumbnail() {
+    const { canvas, shows } = this.stage.tiles.overview ?? {};
+    if (!canvas || !shows || canvas === this.keptPicture) return rememberBoard(this.boardName);
+    this.keptPicture = canvas;
+    const small = document.createElement("canvas");
+    [small.width, small.height] = THUMBNAIL;
+    const context = small.getContext("2d");
+    context.fillStyle = isDark() ? "#191a1f" : "#fbfaf7";
+    context.fillRect(0, 0, small.width, small.height);
+    const scale = Math.min((small.width - 12) / canvas.width, (small.height - 12) / canvas.height);
+    const [width, height] = [canvas.width * scale, canvas.height * scale];
+    context.drawImage(canvas, (small.width - width) / 2, (small.height - height) / 2, width, height);
+    return rememberBoard(this.boardName, small.toDataURL("image/webp", 0.7));
   }
 
   // What tools use
@@ -109,31 +389,101 @@ class Application {
     return this.toolbar.style;
   }
 
-  setViewport(viewport) {
-    this.hasMoved = true;
-    this.viewport = viewport;
-    this.stage.setViewport(viewport);
-    this.people.placeCursors();
-    this.progressChanged();
+  get firstColour() {
+    return COLOURS[0];
+  }
+
+  boundsOf(element) {
+    return this.stage.painter.bounds(element);
   }
 
   elementsAt(x, y, reach) {
     const place = this.viewport.toBoard([x, y]);
     const near = reach / this.viewport.zoom;
-    const bounds = (element) => this.stage.painter.bounds(element);
-    return Array.from(this.session.board.visible()).filter((element) => isAt(element, place, near, bounds(element)));
+    const area = [place[0] - near, place[1] - near, place[0] + near, place[1] + near];
+    return this.stage.elementsTouching(area).filter((element) => isAt(element, place, near, this.boundsOf(element)));
   }
 
-  // Pointers delegate
+  elementsIn(area) {
+    return this.stage.elementsTouching(area);
+  }
+
+  showPreview(preview) {
+    this.stage.setPreview(preview);
+  }
+
+  endPreview() {
+    this.stage.endPreview();
+  }
+
+  showOutline(outline) {
+    this.outline.current = outline?.places ?? [];
+    this.stage.sketch();
+  }
+
+  write(place, isNote) {
+    this.writing.write(place, isNote);
+  }
+
+  rewrite(element) {
+    this.writing.rewrite(element);
+  }
+
+  toolIsDone() {
+    if (["text", "note", "image"].includes(this.toolbar.tool.name)) this.toolbar.chooseTool(select);
+  }
+
+  pickImage(place) {
+    this.filesAt = place;
+    at("#files").click();
+  }
+
+  pickFiles() {
+    this.pickImage(this.#pastePlace());
+  }
+
+  async #takePicked(input) {
+    const files = Array.from(input.files);
+    input.value = "";
+    await this.exchange.take(files, this.filesAt);
+    this.toolIsDone();
+  }
+
+  shine(place) {
+    this.lasers.shine(this.session.self, place);
+    this.isShining = true;
+  }
+
+  #colourOf(author) {
+    return (this.session.people.get(author)?.colour ?? this.session.identity.colour).slice(0, 7);
+  }
+
+  // Pointers and keyboard delegate
 
   pointerWentDown(sample, { pans, erases }) {
     this.hasMoved = true;
     const tool = pans ? hand : erases ? eraser : this.toolbar.tool;
-    return this.#tried(() => guarded(tool.start(this, sample)));
+    if (tool === hand) this.follow(undefined);
+    return this.attempt(() => this.#guarded(tool.start(this, sample)));
+  }
+
+  /** A gesture whose operations the board may refuse: then it says so, and the page goes on. */
+  #guarded(gesture) {
+    const guard = (act) => (samples) => this.attempt(() => act(samples));
+    return {
+      move: guard((samples) => gesture.move(samples)),
+      end: guard(() => this.#ended(gesture, "end")),
+      cancel: guard(() => this.#ended(gesture, "cancel")),
+    };
+  }
+
+  #ended(gesture, how) {
+    this.isShining = false;
+    gesture[how]();
   }
 
   /** Does something that the board may refuse, and then says why. */
-  #tried(act) {
+  attempt(act) {
     try {
       return act();
     } catch (error) {
@@ -144,34 +494,60 @@ class Application {
   }
 
   pointerMoved({ x, y }) {
+    this.pointerAt = [x, y];
     this.cursor = cursorOf(this.viewport.toBoard([x, y]), COORDINATE);
     this.cursorTimer ??= setTimeout(() => this.#sendCursor(), CURSOR_INTERVAL);
   }
 
   pointersLeft() {
-    this.cursor = undefined;
+    this.pointerAt = this.cursor = undefined;
     this.cursorTimer ??= setTimeout(() => this.#sendCursor(), CURSOR_INTERVAL);
   }
 
   #sendCursor() {
     this.cursorTimer = undefined;
     if (!this.session.joined) return;
-    this.connection.send([this.cursor ? { type: "presence", cursor: this.cursor } : { type: "presence" }]);
+    const { cursor } = this;
+    if (cursor && this.isShining) this.connection.send([{ type: "laser", at: cursor }]);
+    else this.connection.send([cursor ? { type: "presence", cursor } : { type: "presence" }]);
   }
 
-  fingersPinched(before, after) {
-    this.setViewport(this.viewport.pinched(before, after));
+  fingersTapped(count) {
+    if (count === 2) this.undoAsked();
+    else if (count === 3) this.redoAsked();
   }
 
-  wheelPanned(dx, dy) {
-    this.setViewport(this.viewport.panned(dx, dy));
+  penSeen() {
+    if (kept("localStorage", CHOICES.pen) !== undefined) return;
+    this.setPenMode(true);
+    if (navigator.maxTouchPoints > 0) this.say("penModeOn");
   }
 
-  wheelZoomed(factor, point) {
-    this.setViewport(this.viewport.zoomed(factor, point));
+  setPenMode(isOn) {
+    this.penMode = isOn;
+    keep("localStorage", CHOICES.pen, isOn);
   }
 
-  // Toolbar delegate
+  keyPressed(event) {
+    return this.toolbar.keyPressed(event);
+  }
+
+  crossPressed(isDown) {
+    this.announcer.say(t(isDown ? "penDown" : "penUp"));
+  }
+
+  focusBoard() {
+    at("#live").focus({ focusVisible: true });
+  }
+
+  /** Moves what is selected, or where nothing is the board. */
+  nudge(dx, dy, step, pan) {
+    const by = step / this.viewport.zoom;
+    if (this.selection.isEmpty) this.#moveTo(this.viewport.panned(-dx * pan, -dy * pan));
+    else this.attempt(() => this.editing.map(moved(dx * by, dy * by)));
+  }
+
+  // Toolbar and selection delegate
 
   undoAsked() {
     this.session.undo();
@@ -181,14 +557,27 @@ class Application {
     this.session.redo();
   }
 
-  zoomAsked(factor) {
-    const [width, height] = this.stage.size;
-    this.setViewport(this.viewport.zoomed(factor, [width / 2, height / 2]));
+  selectAll() {
+    this.toolbar.chooseTool(select);
+    this.editing.selectAll();
   }
 
-  fitAsked() {
-    const bounds = this.stage.contentBounds;
-    this.setViewport(bounds ? Viewport.around(bounds, ...this.stage.size) : new Viewport());
+  unlockAll() {
+    this.toolbar.chooseTool(select);
+    this.say("unlocked", { count: this.editing.unlockAll() });
+  }
+
+  toolChosen({ name }) {
+    this.writing.finish();
+    if (name !== "select" && name !== "lasso") this.selection.clear();
+  }
+
+  styleChosen(style, changed) {
+    this.attempt(() => this.editing.restyle(style, changed));
+  }
+
+  selectionChanged() {
+    this.toolbar.showSelection(this.selection);
   }
 
   // People delegate
@@ -200,23 +589,73 @@ class Application {
     if (this.session.joined) this.connection.send([{ type: "profile", name, colour: identity.colour }]);
   }
 
+  /** What an element is, in words. */
+  describe({ kind, content, author, properties }) {
+    const name = this.session.people.get(author)?.name ?? t("somebody");
+    const named = t(kind === "shape" ? content.kind : kind);
+    if (properties.text) return t("textOf", { kind: named, text: properties.text.slice(0, 80), name });
+    return t("objectOf", { kind: named, colour: colourName(properties.colour), name });
+  }
+
+  // Pictures delegate
+
+  pictureArrived(hash) {
+    this.stage.pictureArrived(hash);
+  }
+
+  pictureRefused(state) {
+    this.say(state === "full" ? "pictureFull" : "pictureRefusedByServer");
+  }
+
+  sendPart(message) {
+    return this.session.joined && this.connection.send([message]);
+  }
+
+  get waiting() {
+    return this.connection.waiting;
+  }
+
   // Session delegate
 
   elementsChanged(keys) {
+    if (keys && this.session.isCaughtUp) this.#announce(keys);
     this.stage.elementsChanged(keys);
+    this.selection.elementsChanged(keys);
+  }
+
+  /** Tells what others have finished. */
+  #announce(keys) {
+    for (const key of keys) {
+      const element = this.session.board.element(key);
+      const isNew = element?.visible && element.live === undefined && !this.stage.grid.box(key);
+      if (isNew && element.author !== this.session.self) {
+        this.announcer.drew(this.session.people.get(element.author)?.name ?? t("somebody"));
+      }
+    }
   }
 
   peopleChanged() {
     this.people.update();
+    if (this.followed !== undefined) this.#showFollowed();
+  }
+
+  laserShone(author, at) {
+    if (author !== this.session.self) this.lasers.shine(author, at.map((side) => side / CURSOR_UNITS));
+  }
+
+  imageAnswered(answer) {
+    this.pictures.answered(answer);
   }
 
   progressChanged() {
-    if (!this.connection) return;
+    if (!this.minimap) return;
     const history = this.session.board.history(this.session.self);
     const [undoable, redoable] = [history.undoable !== undefined, history.redoable !== undefined];
     this.toolbar.show({ undoable, redoable, zoom: this.viewport.zoom });
     const { pending, received, storage } = this.session;
-    this.status.show(this.connection.state, { unsent: pending.length, unsaved: pending.length + received.length, storage });
+    const { state, failures } = this.connection;
+    const ink = { unsent: pending.length, unsaved: pending.length + received.length, storage };
+    this.status.show(state, { ...ink, failures, keeps: this.outbox.keeps });
   }
 
   operationKept(cseq, operation) {
@@ -232,14 +671,14 @@ class Application {
   }
 
   inkWasLost(count) {
-    const what = count === 1 ? "one thing that you drew is" : `${count} things that you drew are`;
-    document.querySelector("#offer-text").textContent = `This board was put back to an earlier state: ${what} not on it.`;
-    document.querySelector("#offer").hidden = false;
+    at("#offer-text").textContent = t("lostInk", { count });
+    at("#offer").hidden = false;
   }
 
   operationRejected(reason) {
-    const words = reason in REJECTIONS ? REJECTIONS[reason] : `The server did not take that: ${reason}.`;
-    if (words) this.status.say(words);
+    if (OVERTAKEN.includes(reason)) return;
+    if (REJECTIONS.includes(reason)) this.say(reason);
+    else this.say("refused", { reason });
   }
 
   toldGoodbye({ reason, retryMs }) {
@@ -274,7 +713,12 @@ class Application {
   }
 
   receivedMessages(messages) {
+    const { epoch } = this.session;
     this.session.receive(messages);
+    if (messages.some(({ type }) => type === "welcome")) {
+      this.pictures.joined(this.session.epoch !== epoch || this.session.storage !== "disk");
+      this.#sendViewSoon();
+    }
     if (!this.hasMoved && this.session.isCaughtUp) this.#showAll();
   }
 
@@ -288,26 +732,31 @@ class Application {
     if (!isSeen) this.fitAsked();
   }
 
+  /** A packet could not be read. Where it has something that this page does not know, the page is too old for the server. */
+  packetFailed({ rule }) {
+    if (rule !== "unknownValue" || kept("sessionStorage", CHOICES.reloaded)) return;
+    keep("sessionStorage", CHOICES.reloaded, true);
+    this.say("outdated");
+    this.reload();
+  }
+
+  /** Loads the page anew, as who one is. */
+  reload() {
+    location.reload();
+  }
+
   stateChanged(state) {
-    if (state !== "online") this.session.left();
+    if (state === "online") keep("sessionStorage", CHOICES.reloaded, undefined);
+    else this.session.left();
     this.progressChanged();
   }
 }
 
-/** A gesture whose operations the board may refuse: then it ends, and the page goes on. */
-function guarded(gesture) {
-  const guard = (act) => (samples) => {
-    try {
-      act(samples);
-    } catch (error) {
-      if (!(error instanceof Rejected)) throw error;
-    }
-  };
-  return {
-    move: guard((samples) => gesture.move(samples)),
-    end: guard(() => gesture.end()),
-    cancel: guard(() => gesture.cancel()),
-  };
+const NAMED = ["black", "red", "orange", "green", "blue", "violet", "pink", "grey"];
+
+function colourName(colour) {
+  const index = COLOURS.indexOf(colour.slice(0, 7));
+  return t(index < 0 ? "otherColourOf" : NAMED[index]);
 }
 
 /** The address of a board's members, below whatever path the page lives at. */

@@ -5,6 +5,7 @@
 
 const DATABASE = "inkwire";
 const STORE = "operations";
+const IMAGES = "images";
 
 /** Operations by board, client and client sequence number. Where the browser forbids it, nothing is kept. */
 export class Outbox {
@@ -36,16 +37,30 @@ export class Outbox {
     return { epoch: kept.at(-1)?.epoch, operations: kept.map(({ cseq, operation }) => ({ cseq, operation })) };
   }
 
+  /** Own pictures that the server may not have: `{ hash, blob }`. */
+  async images() {
+    if (!this.keeps) return [];
+    return asked(this.#store("readonly", IMAGES).getAll()).catch(() => []);
+  }
+
+  keepImage(hash, blob) {
+    this.write([(store) => store.put({ hash, blob })], IMAGES);
+  }
+
+  letImageGo(hash) {
+    this.write([(store) => store.delete(hash)], IMAGES);
+  }
+
   /** The part of one client on one board. */
   box(board, clientId) {
     return new Box(this, board, clientId);
   }
 
   /** Makes changes in one transaction. @param {((store: IDBObjectStore) => void)[]} changes */
-  write(changes) {
+  write(changes, name = STORE) {
     if (!this.keeps) return;
     try {
-      const store = this.#store("readwrite");
+      const store = this.#store("readwrite", name);
       for (const change of changes) change(store);
     } catch (error) {
       console.info("nothing more can be kept on this device:", error);
@@ -53,14 +68,14 @@ export class Outbox {
     }
   }
 
-  #store(mode) {
-    const transaction = this.database.transaction(STORE, mode);
+  #store(mode, name = STORE) {
+    const transaction = this.database.transaction(name, mode);
     // A full device is no error of the page: what is drawn is still sent, and who leaves before that is warned.
     transaction.onabort = (event) => {
       event.stopPropagation();
       this.database = undefined;
     };
-    return transaction.objectStore(STORE);
+    return transaction.objectStore(name);
   }
 }
 
@@ -151,7 +166,11 @@ const asked = (request) =>
   });
 
 function opened() {
-  const request = indexedDB.open(DATABASE, 1);
-  request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: ["board", "clientId", "cseq"] });
-  return asked(request);
+  const request = indexedDB.open(DATABASE, 2);
+  request.onupgradeneeded = ({ oldVersion }) => {
+    if (oldVersion < 1) request.result.createObjectStore(STORE, { keyPath: ["board", "clientId", "cseq"] });
+    request.result.createObjectStore(IMAGES, { keyPath: "hash" });
+  };
+  // A tab of a later version waits for this one to let go.
+  return asked(request).then((database) => Object.assign(database, { onversionchange: () => database.close() }));
 }

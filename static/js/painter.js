@@ -1,46 +1,49 @@
-// Draws elements on a canvas, and knows where on the board each one is.
+// Draws elements on a canvas, and knows where on the board each one is seen.
 
+import { NOTHING, around, cornersOf } from "./geometry.js";
 import { addDisc, addLine, addLineEnd, addOutline, curveDiscs, endDiscs } from "./ink.js";
+import * as shape from "./shape.js";
 
-const ARROW_HEAD = 4;
 /** Discs of one piece of an outline; a longer stroke is outlined in pieces, so that growing costs the same at any length. */
 const RUN = 64;
+/** What stands for a picture that is not there yet. */
+const MISSING = "#ced4daff";
+export const FONT = "system-ui, sans-serif";
 
 /** Board units in one unit of an element. */
 export const unitOf = (element) => 2 ** -element.scale;
 
-/** What an element is drawn from; kept from frame to frame and grown as ink comes. */
+/** What ink is drawn from; kept from frame to frame and grown as ink comes. */
 class Drawing {
-  constructor(element) {
+  constructor({ properties }) {
     this.path = new Path2D();
     this.count = 0;
-    this.box = [Infinity, Infinity, -Infinity, -Infinity];
-    this.width = element.properties.width;
+    this.width = properties.width;
+    this.matrix = properties.matrix;
     /** Discs along ink with pressure, and the one with which the piece begins that still grows. */
     this.chain = [];
     this.from = 0;
+    this.finished = undefined;
   }
 
   /** Whether this drawing is of an earlier state of the same ink. */
-  fits(element) {
-    return this.width === element.properties.width && this.count <= element.ink.x.length;
+  fits({ properties, ink }) {
+    return this.width === properties.width && this.count <= ink.x.length && same(this.matrix, properties.matrix);
   }
 
-  grow({ ink, pressed }) {
-    const { x, y } = ink;
-    for (let at = this.count; at < x.length; at++) {
-      const [left, top, right, bottom] = this.box;
-      this.box = [Math.min(left, x[at]), Math.min(top, y[at]), Math.max(right, x[at]), Math.max(bottom, y[at])];
-    }
+  grow(ink, pressed) {
+    const { x } = ink;
+    if (this.count === x.length) return;
     if (pressed) {
       for (let at = Math.max(1, this.count - 1); at < x.length - 1; at++) {
         this.chain.push(...curveDiscs(ink, this.width, at));
       }
       this.#outline();
-    } else if (this.count < x.length) {
+    } else {
       addLine(this.path, ink, this.count === 0 ? 0 : Math.max(1, this.count - 1));
     }
     this.count = x.length;
+    this.finished = undefined;
   }
 
   /** Outlines what no longer changes, in pieces that overlap by one step: edges that only touch would show as hairlines. */
@@ -52,7 +55,12 @@ class Drawing {
   }
 
   /** The whole path, with the end that moves as ink comes. */
-  whole({ ink, pressed }) {
+  whole(ink, pressed) {
+    this.finished ??= this.#whole(ink, pressed);
+    return this.finished;
+  }
+
+  #whole(ink, pressed) {
     const whole = new Path2D(this.path);
     if (!pressed) {
       addLineEnd(whole, ink);
@@ -66,114 +74,192 @@ class Drawing {
   }
 }
 
+const same = (one, other) => one === other || one.every((entry, at) => entry === other[at]);
+
+/** How wide letters are, on a canvas of its own that is never seen. */
+let ruler;
+export function textExtent(text, size) {
+  ruler ??= new OffscreenCanvas(1, 1).getContext("2d");
+  // Measured large: hinting would count otherwise.
+  ruler.font = `100px ${FONT}`;
+  const lines = text.split("\n");
+  const widest = Math.max(...lines.map((line) => ruler.measureText(line).width));
+  return [(widest / 100) * size, lines.length * size * shape.LINE_HEIGHT];
+}
+
 /** Draws elements. */
 export class Painter {
-  constructor() {
+  /** @param {(hash: string) => CanvasImageSource | undefined} pictureOf the pixels of a picture, once they are here */
+  constructor(pictureOf = () => undefined) {
+    this.pictureOf = pictureOf;
+    /** Colours as they are shown: a dark page shows dark ink light. @type {(colour: string) => string} */
+    this.shown = (colour) => colour;
     /** @type {Map<string, Drawing>} */
     this.drawings = new Map();
+    /** Where elements are, by their key, with what that follows from. */
+    this.boxes = new Map();
   }
 
   /** Lets go of what was kept for an element, or for all. */
   forget(key) {
-    if (key === undefined) this.drawings.clear();
-    else this.drawings.delete(key);
+    if (key === undefined) {
+      this.drawings.clear();
+      this.boxes.clear();
+    } else {
+      this.drawings.delete(key);
+      this.boxes.delete(key);
+    }
   }
 
-  #drawing(element) {
-    let drawing = this.drawings.get(element.key);
+  #path(element) {
+    const { key, pressed } = element;
+    const isPlain = shape.isOnlyMoved(element);
+    let drawing = this.drawings.get(key);
+    if (drawing && drawing.finished && drawing.count === element.ink.x.length && drawing.fits(element)) return drawing.finished;
+    const ink = isPlain ? element.ink : shape.placedInk(element, shape.placementOf(element, false));
     if (!drawing?.fits(element)) {
       drawing = new Drawing(element);
-      this.drawings.set(element.key, drawing);
+      this.drawings.set(key, drawing);
     }
-    drawing.grow(element);
-    return drawing;
+    drawing.grow(ink, pressed);
+    return drawing.whole(ink, pressed);
   }
 
-  /** Where an element is, in board units: `[left, top, right, bottom]`. */
+  /** Where an element is seen, in board units: `[left, top, right, bottom]`. */
   bounds(element) {
     const unit = unitOf(element);
     const [dx, dy] = element.properties.offset;
-    const margin = element.properties.width / 2;
     const [left, top, right, bottom] = this.#box(element);
-    return [(left + dx - margin) * unit, (top + dy - margin) * unit, (right + dx + margin) * unit, (bottom + dy + margin) * unit];
+    return [(left + dx) * unit, (top + dy) * unit, (right + dx) * unit, (bottom + dy) * unit];
   }
 
+  /** The box around an element without its offset, in its units. */
   #box(element) {
-    const { x, y, dx, dy } = element.content;
-    if (element.kind === "stroke") return this.#drawing(element).box;
-    if (element.kind === "text") {
-      const lines = element.properties.text.split("\n");
-      const size = element.properties.width;
-      const longest = Math.max(...lines.map((line) => line.length));
-      return [x, y, x + longest * size, y + lines.length * size * 1.25];
+    const { key, properties, kind } = element;
+    const known = this.boxes.get(key);
+    const count = element.ink?.x.length ?? 0;
+    const { width, matrix, text } = properties;
+    if (known && known.width === width && known.text === text && same(known.matrix, matrix)) {
+      if (known.count === count) return known.box;
+      if (kind === "stroke" && known.count < count && shape.isOnlyMoved(element)) {
+        known.box = grownBy(element.ink, known.box, known.count, width / 2);
+        known.count = count;
+        return known.box;
+      }
     }
-    const head = element.content.kind === "arrow" ? element.properties.width * ARROW_HEAD : 0;
-    return [Math.min(x, x + dx) - head, Math.min(y, y + dy) - head, Math.max(x, x + dx) + head, Math.max(y, y + dy) + head];
+    const box = this.#measured(element);
+    this.boxes.set(key, { width, matrix, text, count, box });
+    return box;
+  }
+
+  #measured(element) {
+    const { kind, properties: { width, text }, content } = element;
+    if (kind === "stroke") {
+      if (shape.isOnlyMoved(element)) return grownBy(element.ink, NOTHING, 0, width / 2);
+      return grownBy(shape.placedInk(element, shape.placementOf(element, false)), NOTHING, 0, width / 2);
+    }
+    const margin = kind === "shape" ? width / 2 + (content.kind === "arrow" ? shape.headLength(width) : 0) : 0;
+    const sides = kind === "text" ? [content.x, content.y, ...textExtent(text, width)] : shape.sidesOf(element);
+    const [x, y, sx, sy] = sides;
+    const corners = cornersOf([x, y, x + sx, y + sy]).map(shape.placementOf(element, false));
+    const [left, top, right, bottom] = around(corners);
+    return [left - margin, top - margin, right + margin, bottom + margin];
   }
 
   /**
-   * @param {CanvasRenderingContext2D} context
-   * @param {import("./viewport.js").Viewport} viewport
-   * @param {number} ratio device pixels per CSS pixel
+   * @param {CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D} context
+   * @param {{ scale: number, x: number, y: number }} view device pixels per board unit, and where on the canvas's plane its
+   *   own corner lies, in device pixels
    */
-  draw(context, element, viewport, ratio) {
-    const unit = unitOf(element);
-    const scale = viewport.zoom * ratio * unit;
+  draw(context, element, { scale, x, y }) {
+    const s = scale * unitOf(element);
     const [dx, dy] = element.properties.offset;
-    const pan = viewport.zoom * ratio;
-    context.setTransform(scale, 0, 0, scale, dx * scale - viewport.x * pan, dy * scale - viewport.y * pan);
+    context.setTransform(s, 0, 0, s, dx * s - x, dy * s - y);
     if (element.kind === "stroke") this.#drawStroke(context, element);
-    else if (element.kind === "shape") drawShape(context, element);
-    else drawText(context, element);
+    else if (element.kind === "shape") this.#drawShape(context, element);
+    else if (element.kind === "text") this.#drawText(context, element, [element.content.x, element.content.y]);
+    else if (element.kind === "note") this.#drawNote(context, element);
+    else this.#drawPicture(context, element);
   }
 
   #drawStroke(context, element) {
-    const { colour, width } = element.properties;
-    const path = this.#drawing(element).whole(element);
-    if (element.pressed) {
-      context.fillStyle = colour;
-      context.fill(path, "nonzero");
-      return;
-    }
-    context.strokeStyle = colour;
-    context.lineWidth = width;
+    const path = this.#path(element);
+    if (!element.pressed) return this.#stroke(context, element, path);
+    context.fillStyle = this.shown(element.properties.colour);
+    return context.fill(path, "nonzero");
+  }
+
+  #stroke(context, { properties }, path) {
+    context.strokeStyle = this.shown(properties.colour);
+    context.lineWidth = properties.width;
     context.lineCap = context.lineJoin = "round";
+    const isBroken = properties.dash !== "solid";
+    if (isBroken) context.setLineDash(shape.dashesOf(properties));
     context.stroke(path);
+    if (isBroken) context.setLineDash([]);
+  }
+
+  #drawShape(context, element) {
+    const { content, properties } = element;
+    const path = new Path2D();
+    shape.addShape(path, content, properties.width, shape.placementOf(element, false));
+    if (shape.hasInside(content.kind)) this.#fill(context, properties.fill, path);
+    this.#stroke(context, element, path);
+  }
+
+  #fill(context, colour, path) {
+    context.fillStyle = this.shown(colour);
+    context.fill(path);
+  }
+
+  #drawBox(context, element, colour) {
+    const path = new Path2D();
+    shape.addBox(path, shape.sidesOf(element), shape.placementOf(element, false));
+    this.#fill(context, colour, path);
+  }
+
+  #drawText(context, element, [x, y]) {
+    const { width: size, text, colour } = element.properties;
+    if (!shape.isOnlyMoved(element)) context.transform(...shape.mapOf(element, false));
+    context.fillStyle = this.shown(colour);
+    context.font = `${size}px ${FONT}`;
+    context.textBaseline = "alphabetic";
+    context.textAlign = "left";
+    context.direction = "ltr";
+    text.split("\n").forEach((line, at) => {
+      context.fillText(line, x, y + (shape.BASE_LINE + at * shape.LINE_HEIGHT) * size);
+    });
+  }
+
+  #drawNote(context, element) {
+    const { fill, width } = element.properties;
+    this.#drawBox(context, element, fill);
+    const [x, y, dx, dy] = shape.sidesOf(element);
+    const edge = shape.NOTE_EDGE * width;
+    this.#drawText(context, element, [Math.min(x, x + dx) + edge, Math.min(y, y + dy) + edge]);
+  }
+
+  #drawPicture(context, element) {
+    const pixels = this.pictureOf(element.content.image);
+    if (!pixels) return this.#drawBox(context, element, MISSING);
+    const [x, y, dx, dy] = shape.sidesOf(element);
+    if (!shape.isOnlyMoved(element)) context.transform(...shape.mapOf(element, false));
+    context.globalAlpha = parseInt(element.properties.colour.slice(7), 16) / 255;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(pixels, Math.min(x, x + dx), Math.min(y, y + dy), Math.abs(dx), Math.abs(dy));
+    context.globalAlpha = 1;
+    return undefined;
   }
 }
 
-function drawShape(context, { content, properties }) {
-  const { kind, x, y, dx, dy } = content;
-  context.beginPath();
-  if (kind === "rectangle") context.rect(x, y, dx, dy);
-  else if (kind === "ellipse") {
-    context.ellipse(x + dx / 2, y + dy / 2, Math.abs(dx) / 2, Math.abs(dy) / 2, 0, 0, 2 * Math.PI);
-  } else {
-    context.moveTo(x, y);
-    context.lineTo(x + dx, y + dy);
-    if (kind === "arrow") addHead(context, x + dx, y + dy, Math.atan2(dy, dx), properties.width * ARROW_HEAD);
+/** A box that takes in more ink, from one point on. */
+function grownBy({ x, y }, box, from, margin) {
+  let [left, top, right, bottom] = box;
+  for (let at = from; at < x.length; at++) {
+    left = Math.min(left, x[at] - margin);
+    top = Math.min(top, y[at] - margin);
+    right = Math.max(right, x[at] + margin);
+    bottom = Math.max(bottom, y[at] + margin);
   }
-  if (kind === "rectangle" || kind === "ellipse") {
-    context.fillStyle = properties.fill;
-    context.fill();
-  }
-  context.strokeStyle = properties.colour;
-  context.lineWidth = properties.width;
-  context.lineCap = context.lineJoin = "round";
-  context.stroke();
-}
-
-function addHead(context, x, y, direction, length) {
-  for (const side of [-0.45, 0.45]) {
-    context.moveTo(x, y);
-    context.lineTo(x - length * Math.cos(direction + side), y - length * Math.sin(direction + side));
-  }
-}
-
-function drawText(context, { content, properties }) {
-  const size = properties.width;
-  context.fillStyle = properties.colour;
-  context.font = `${size}px system-ui, sans-serif`;
-  context.textBaseline = "top";
-  properties.text.split("\n").forEach((line, at) => context.fillText(line, content.x, content.y + at * size * 1.25));
+  return [left, top, right, bottom];
 }

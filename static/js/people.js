@@ -1,15 +1,18 @@
 // Who is here: the row of people at the top, their pointers on the board, and the sheet in which one names oneself.
 // Names are only ever text, never markup.
 
-import { NAME } from "./protocol/limits.js";
 import { shortened } from "./identity.js";
+import { label, t } from "./language.js";
+import { NAME } from "./protocol/limits.js";
 
 const SHOWN = 5;
-const CURSOR_UNITS = 64;
+/** Units of presence in a board unit. */
+export const CURSOR_UNITS = 64;
 
 export class People {
   /**
-   * @param {{ session: import("./session.js").Session, renamed: (name: string) => void }} application
+   * @param {{ session: import("./session.js").Session, renamed: (name: string) => void, follow: (author: number) => void,
+   *   announcer: import("./announcer.js").Announcer }} application
    */
   constructor(application) {
     this.application = application;
@@ -17,7 +20,6 @@ export class People {
     this.sheet = document.querySelector("#person");
     this.field = document.querySelector("#person-name");
     this.layer = document.querySelector("#cursors");
-    this.announcer = document.querySelector("#announcer");
     /** @type {Map<number, HTMLElement>} */
     this.cursors = new Map();
     this.known = new Map();
@@ -25,7 +27,6 @@ export class People {
 
   start() {
     this.row.addEventListener("click", () => this.#ask());
-    document.querySelector("#person-done").addEventListener("click", () => this.sheet.close());
     this.sheet.addEventListener("close", () => this.#answered());
     this.field.addEventListener("keydown", ({ key }) => key === "Enter" && this.sheet.close());
   }
@@ -40,7 +41,18 @@ export class People {
 
   #line(author, { name, colour }) {
     const line = document.createElement("li");
-    line.append(badge(name, colour), author === this.application.session.self ? `${name} (you)` : name);
+    const isSelf = author === this.application.session.self;
+    line.append(badge(name, colour), isSelf ? t("you", { name }) : name);
+    if (isSelf) return line;
+    const follow = document.createElement("button");
+    follow.type = "button";
+    follow.textContent = t("follow");
+    follow.setAttribute("aria-label", `${t("follow")}: ${name}`);
+    follow.addEventListener("click", () => {
+      this.sheet.close();
+      this.application.follow(author);
+    });
+    line.append(follow);
     return line;
   }
 
@@ -61,8 +73,7 @@ export class People {
     if (all.length > SHOWN) badges.push(badge(`+${all.length - SHOWN}`, "#495057ff", true));
     this.row.replaceChildren(...badges);
     const names = all.map(([, { name }]) => name).join(", ");
-    this.row.setAttribute("aria-label", `People here: ${names || "nobody yet"}. Change your name`);
-    this.row.title = names;
+    label(this.row, t("peopleNamed", { names: names || t("nobodyYet") }));
     this.#announce();
     this.placeCursors();
   }
@@ -71,11 +82,11 @@ export class People {
     const { people, self } = this.application.session;
     const news = [];
     for (const [author, { name }] of people) {
-      if (author !== self && this.known.size > 0 && !this.known.has(author)) news.push(`${name} is here.`);
+      if (author !== self && this.known.size > 0 && !this.known.has(author)) news.push(t("cameHere", { name }));
     }
-    for (const [author, name] of this.known) if (!people.has(author)) news.push(`${name} has gone.`);
+    for (const [author, name] of this.known) if (!people.has(author)) news.push(t("hasGone", { name }));
     this.known = new Map(Array.from(people, ([author, { name }]) => [author, name]));
-    if (news.length > 0) this.announcer.textContent = news.join(" ");
+    if (news.length > 0) this.application.announcer.say(news.join(" "));
   }
 
   /** Puts every pointer where its person points. */
@@ -113,6 +124,7 @@ function badge(name, colour, whole = false) {
   const it = document.createElement("span");
   it.className = "badge";
   it.style.backgroundColor = opaque(colour);
+  it.setAttribute("aria-hidden", "true");
   it.textContent = whole ? name : (Array.from(name)[0] ?? "?").toUpperCase();
   return it;
 }

@@ -1,16 +1,33 @@
 // Watches pointers on the drawing surface, of any kind, and tells the delegate in samples. Knows the DOM and no tool.
 
 /**
- * @typedef {object} Sample a place on the surface in CSS pixels, and the pressure, 0 to 1, of a device that has it
+ * @typedef {object} Sample a place on the surface in CSS pixels
  * @property {number} x
  * @property {number} y
- * @property {number} [pressure]
+ * @property {number} [pressure] 0 to 1, of a device that has it
+ * @property {number} time in milliseconds
+ * @property {boolean} shift
+ * @property {boolean} alt
+ * @property {number} count how many taps in a row this is one of
+ * @property {boolean} isTouch
  */
 
 const WHEEL_LINE = 16;
 /** A turn of a wheel sends a large number at once, a pinch on a trackpad many small ones. */
 const ZOOM_PER_WHEEL = 0.01;
 const LARGEST_WHEEL = 25;
+/** Milliseconds and CSS pixels within which a second tap belongs to the first. */
+const DOUBLE_MS = 400;
+const DOUBLE_WAY = 12;
+/** Milliseconds and CSS pixels within which fingers have tapped and not moved. */
+const TAP_MS = 350;
+const TAP_WAY = 14;
+/** For so many milliseconds behind a pen, what touches is the hand that holds it; and a contact so broad, in CSS pixels, always is. */
+const PALM_MS = 500;
+const PALM_WIDTH = 60;
+/** The button at a pen's other end, and its bit among those that are held (Pointer Events, section 3.1). */
+const ERASER_BUTTON = 5;
+const ERASER_BIT = 32;
 
 /** What the observer asks and tells. */
 export class PointersDelegate {
@@ -22,6 +39,14 @@ export class PointersDelegate {
   pointersLeft() {}
   /** Two fingers moved. @param {number[][]} before @param {number[][]} after */
   fingersPinched(before, after) {}
+  /** So many fingers tapped at once. @param {number} count */
+  fingersTapped(count) {}
+  /** A pen is used for the first time. */
+  penSeen() {}
+  /** Whether only pens draw, and fingers move the board. */
+  get penMode() {
+    return false;
+  }
   /** The wheel turned. */
   wheelPanned(dx, dy) {}
   wheelZoomed(factor, point) {}
@@ -39,6 +64,10 @@ export class Pointers {
     this.down = new Map();
     this.spaceIsHeld = false;
     this.penWasSeen = false;
+    this.penAt = -Infinity;
+    this.lastTap = { time: -Infinity, at: [0, 0], count: 0 };
+    /** Fingers that went down together: since when, how many at most, and whether they moved. */
+    this.tap = undefined;
   }
 
   start() {
@@ -63,32 +92,56 @@ export class Pointers {
     this.surface.classList.toggle("panning", held);
   }
 
-  #sample(event) {
+  #sample(event, count = 1) {
     const { left, top } = this.surface.getBoundingClientRect();
-    const sample = { x: event.clientX - left, y: event.clientY - top };
-    if (event.pointerType === "pen") sample.pressure = event.pressure;
+    const { timeStamp: time, shiftKey: shift, altKey: alt, pointerType } = event;
+    const sample = { x: event.clientX - left, y: event.clientY - top, time, shift, alt, count, isTouch: pointerType === "touch" };
+    if (pointerType === "pen") sample.pressure = event.pressure;
     return sample;
   }
 
   #went(event) {
     if (event.pointerType === "mouse" && event.button > 1) return;
-    if (event.pointerType === "pen") this.penWasSeen = true;
-    // Where a pen draws, a hand rests.
-    const penIsDown = Array.from(this.down.values()).some(({ type }) => type === "pen");
-    if (event.pointerType === "touch" && penIsDown) return;
+    if (event.pointerType === "pen") this.#penWent(event);
+    else if (event.pointerType === "touch" && this.#isPalm(event)) return;
     event.preventDefault();
     document.activeElement?.blur?.();
     this.surface.setPointerCapture(event.pointerId);
-    const sample = this.#sample(event);
+    const sample = this.#sample(event, this.#count(event));
     this.down.set(event.pointerId, { type: event.pointerType, at: [sample.x, sample.y], gesture: undefined });
     const fingers = this.#fingers();
-    if (fingers.length > 1) this.#beginPinch(fingers);
+    if (event.pointerType === "touch") this.#beginTap(event, fingers.length);
+    if (fingers.length > 1) this.#takeBack(fingers);
     else this.down.get(event.pointerId).gesture = this.#start(event, sample);
   }
 
+  /** How many taps in a row this is one of. */
+  #count({ timeStamp, clientX, clientY }) {
+    const { time, at: [x, y], count } = this.lastTap;
+    const isNext = timeStamp - time < DOUBLE_MS && Math.hypot(clientX - x, clientY - y) < DOUBLE_WAY;
+    this.lastTap = { time: timeStamp, at: [clientX, clientY], count: isNext ? count + 1 : 1 };
+    return this.lastTap.count;
+  }
+
+  /** Where a pen draws, a hand rests: what it began is taken back. */
+  #penWent(event) {
+    if (!this.penWasSeen) this.delegate.penSeen();
+    this.penWasSeen = true;
+    this.penAt = event.timeStamp;
+    this.#takeBack(this.#fingers());
+    for (const [id, { type }] of this.down) if (type === "touch") this.down.delete(id);
+    this.tap = undefined;
+  }
+
+  #isPalm({ timeStamp, width, height }) {
+    const penIsDown = Array.from(this.down.values()).some(({ type }) => type === "pen");
+    return penIsDown || timeStamp - this.penAt < PALM_MS || (this.penWasSeen && Math.max(width, height) > PALM_WIDTH);
+  }
+
   #start(event, sample) {
-    const pans = this.spaceIsHeld || event.button === 1;
-    const erases = event.button === 5 || (event.buttons & 32) !== 0;
+    const isFinger = event.pointerType === "touch";
+    const pans = this.spaceIsHeld || event.button === 1 || (isFinger && this.delegate.penMode);
+    const erases = event.button === ERASER_BUTTON || (event.buttons & ERASER_BIT) !== 0;
     return this.delegate.pointerWentDown(sample, { pans, erases });
   }
 
@@ -97,19 +150,33 @@ export class Pointers {
   }
 
   /** A second finger means moving the board: what the first one began is taken back. */
-  #beginPinch(fingers) {
+  #takeBack(fingers) {
     for (const finger of fingers) {
       finger.gesture?.cancel();
       finger.gesture = undefined;
     }
   }
 
+  #beginTap({ timeStamp }, count) {
+    if (count === 1) this.tap = { time: timeStamp, most: 1, moved: 0 };
+    else if (this.tap) this.tap.most = Math.max(this.tap.most, count);
+  }
+
+  #endTap({ timeStamp }) {
+    const { tap } = this;
+    if (this.#fingers().length > 0 || !tap) return;
+    this.tap = undefined;
+    if (tap.most > 1 && timeStamp - tap.time < TAP_MS && tap.moved < TAP_WAY) this.delegate.fingersTapped(tap.most);
+  }
+
   #moved(event) {
+    if (event.pointerType === "pen") this.penAt = event.timeStamp;
     const sample = this.#sample(event);
     const pointer = this.down.get(event.pointerId);
     this.delegate.pointerMoved(sample);
     if (!pointer) return;
     const before = this.#fingers().map(({ at }) => at);
+    if (this.tap) this.tap.moved += Math.hypot(sample.x - pointer.at[0], sample.y - pointer.at[1]);
     pointer.at = [sample.x, sample.y];
     const fingers = this.#fingers();
     if (pointer.type === "touch" && fingers.length === 2) {
@@ -126,10 +193,13 @@ export class Pointers {
   }
 
   #lifted(event) {
+    if (event.pointerType === "pen") this.penAt = event.timeStamp;
     const pointer = this.down.get(event.pointerId);
     this.down.delete(event.pointerId);
     pointer?.gesture?.end();
-    if (event.pointerType === "touch" && this.down.size === 0) this.delegate.pointersLeft();
+    if (event.pointerType !== "touch") return;
+    this.#endTap(event);
+    if (this.down.size === 0) this.delegate.pointersLeft();
   }
 
   #turned(event) {
@@ -139,8 +209,10 @@ export class Pointers {
     if (event.ctrlKey || event.metaKey) {
       const turn = Math.min(LARGEST_WHEEL, Math.max(-LARGEST_WHEEL, event.deltaY * scale));
       this.delegate.wheelZoomed(Math.exp(-turn * ZOOM_PER_WHEEL), [sample.x, sample.y]);
-    } else {
-      this.delegate.wheelPanned(-event.deltaX * scale, -event.deltaY * scale);
+      return;
     }
+    // With Shift a wheel turns sideways, where the browser has not seen to that.
+    const [dx, dy] = event.shiftKey && event.deltaX === 0 ? [event.deltaY, 0] : [event.deltaX, event.deltaY];
+    this.delegate.wheelPanned(-dx * scale, -dy * scale);
   }
 }

@@ -5,8 +5,10 @@
 // Liveness: after every welcome, all that the server does not have is sent again with the numbers it had.
 
 import { Board } from "./board/board.js";
+import { copyOf, drawCopies } from "./board/copies.js";
 import { Rejected, keyOf } from "./board/element.js";
-import { LIVE_SLOTS, OPERATIONS, POINTS } from "./protocol/limits.js";
+import { Gesture } from "./board/gesture.js";
+import { OPERATIONS } from "./protocol/limits.js";
 
 const NO_EPOCH = "0".repeat(16);
 /** Operations of the log between two comparisons of state hashes with the server. */
@@ -34,6 +36,10 @@ export class SessionDelegate {
   operationRejected(reason) {}
   /** The server ends the connection. @param {{ reason: string, retryMs: number, text: string }} bye */
   toldGoodbye(bye) {}
+  /** The server says what became of the bytes of a picture. @param {{ image: string, state: string }} answer */
+  imageAnswered(answer) {}
+  /** A laser points somewhere. @param {number} author @param {number[]} at */
+  laserShone(author, at) {}
   /** There is something to send. */
   hasMessages() {}
 }
@@ -62,7 +68,7 @@ export class Session {
     this.joined = false;
     this.sentCseq = 0;
     this.isCareful = false;
-    /** @type {Map<number, { name: string, colour: string, at?: number[] }>} */
+    /** @type {Map<number, { name: string, colour: string, at?: number[], view?: number[] }>} */
     this.people = new Map();
     this.#rebase();
   }
@@ -151,21 +157,11 @@ export class Session {
 
   /** Draws anew what {@link SessionDelegate.inkWasLost} told of, as one gesture. */
   putBack() {
-    let first;
+    const gesture = new Gesture({ session: this });
     while (this.lost.length > 0) {
-      for (const operation of anew(this.lost[0], this.#freeSlot())) {
-        const begins = operation.gestureBack !== undefined;
-        const gestureBack = first === undefined ? 0 : this.nextCseq - first;
-        const cseq = this.submit(begins ? { ...operation, gestureBack } : operation);
-        first ??= cseq;
-      }
+      drawCopies(gesture, [copyOf(this.lost[0])], (group) => group);
       this.lost.shift();
     }
-  }
-
-  #freeSlot() {
-    const busy = this.board.liveSlots(this.self);
-    return Array.from({ length: LIVE_SLOTS }, (_, slot) => slot).find((slot) => !busy.includes(slot)) ?? 0;
   }
 
   /** Own elements that the server does not have any more. */
@@ -237,6 +233,7 @@ export class Session {
       this.pending = this.pending.filter((operation) => operation.cseq !== cseq);
       this.delegate.operationRejected(reason);
     },
+    image: (answer) => this.delegate.imageAnswered(answer),
     bye: (bye) => this.delegate.toldGoodbye(bye),
   };
 
@@ -347,10 +344,13 @@ export class Session {
 
   #presence(all, changes) {
     if (all) this.people.clear();
-    for (const { type, author, name, colour, at } of changes) {
+    for (const { type, author, name, colour, at, view } of changes) {
       if (type === "here") this.people.set(author, { ...this.people.get(author), name, colour });
       else if (type === "gone") this.people.delete(author);
-      else if (this.people.has(author)) this.people.get(author).at = at;
+      else if (!this.people.has(author)) continue;
+      else if (type === "view") this.people.get(author).view = view;
+      else this.people.get(author).at = at;
+      if (type === "laser") this.delegate.laserShone(author, at);
     }
     this.delegate.peopleChanged();
   }
@@ -395,24 +395,6 @@ export function ownOnly(operations) {
     kept.push({ cseq, operation: own });
   }
   return kept;
-}
-
-/** The operations that draw an element as it is seen, without what was done to it since. */
-function anew({ kind, content, ink, pressed, properties }, slot) {
-  const { colour, fill, width, text, offset } = properties;
-  const at = (x, y) => ({ x: x + offset[0], y: y + offset[1] });
-  if (kind === "text") return [{ ...content, type: "text", gestureBack: 0, colour, size: width, text, ...at(content.x, content.y) }];
-  if (kind === "shape") return [{ ...content, type: "shape", gestureBack: 0, colour, fill, width, ...at(content.x, content.y) }];
-  const begin = { ...content.begin, type: "begin", slot, gestureBack: 0, colour, width, ...at(ink.x[0], ink.y[0]) };
-  const operations = [begin];
-  const step = (list, index) => list[index] - list[index - 1];
-  for (let from = 1; from < ink.x.length; from += POINTS) {
-    const indices = Array.from({ length: Math.min(POINTS, ink.x.length - from) }, (_, index) => from + index);
-    const points = { type: "points", slot, steps: indices.map((index) => [step(ink.x, index), step(ink.y, index)]) };
-    if (pressed) points.pressures = indices.map((index) => step(ink.pressure, index));
-    operations.push(points);
-  }
-  return [...operations, { type: "end", slot }];
 }
 
 /** A copy of an operation without other people's elements; `undefined` where nothing is left of it. */

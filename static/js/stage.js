@@ -1,48 +1,67 @@
 // The two canvases: finished elements below, strokes that are being drawn above. Repaints what changed, once a frame.
 
+import { overlap, union } from "./geometry.js";
+import { Grid } from "./grid.js";
 import { Painter } from "./painter.js";
+import { Tiles } from "./tiles.js";
 
-/** Device pixels around an element that smoothing may touch. */
-const MARGIN = 2;
-/**
- * The base is painted in squares of this many device pixels, each always whole: how smooth edges come out depends a
- * little on the clip, so only then does everybody have the same pixels, whatever was painted before.
- */
-const TILE = 512;
-const COLUMNS = 1024;
+/** A zoom that goes on is shown by stretching; only when it rests for so many milliseconds is everything painted anew. */
+const ZOOM_REST = 120;
+/** After so many milliseconds without movement, work need not be shared out over frames any more. */
+const REST = 200;
+/** Weight of the work of one frame: while something moves at first, and otherwise. */
+const PACE = 20_000;
+const FULL_PACE = 300_000;
+const LEAST_PACE = 1_500;
+/** A frame that took longer than so many milliseconds had too much to do. */
+const LONG_FRAME = 20;
 
 export class Stage {
   /**
    * @param {{ base: HTMLCanvasElement, live: HTMLCanvasElement }} canvases
    * @param {{ board: import("./board/board.js").Board }} session
    * @param {import("./viewport.js").Viewport} viewport
+   * @param {(hash: string) => CanvasImageSource | undefined} pictureOf
    */
-  constructor({ base, live }, session, viewport) {
+  constructor({ base, live }, session, viewport, pictureOf) {
     this.canvases = [base, live];
     // Without `desynchronized` the base waits for the compositor like any picture; live ink need not, where that works.
     this.base = base.getContext("2d");
     this.live = live.getContext("2d", { desynchronized: true });
     this.session = session;
     this.viewport = viewport;
-    this.painter = new Painter();
-    /** Where each painted element was, in board units. */
-    this.painted = new Map();
+    this.painter = new Painter(pictureOf);
+    /** Where each finished element is, and how it looked when it was painted. */
+    this.grid = new Grid();
+    this.looks = new Map();
     this.liveKeys = new Set();
-    this.#clean();
+    /** Elements that are seen elsewhere for a moment: `{ hidden: Set<string>, elements }`. */
+    this.preview = undefined;
+    /** What is drawn above everything, each given the context and the view. @type {Set<Function>} */
+    this.sketches = new Set();
+    this.tiles = new Tiles(this.painter, (area) => this.#elementsIn(area));
+    this.pace = PACE;
+    this.movedAt = -Infinity;
+    this.zoomedAt = -Infinity;
+    /** Called behind every frame that painted something. */
+    this.painted = () => {};
+    this.changed = new Set();
+    this.everything = true;
+    this.#content = undefined;
     new ResizeObserver(() => this.#resize()).observe(live);
     this.#resize();
   }
 
-  #clean() {
-    /** Numbers of tiles that are to be painted anew. */
-    this.dirty = new Set();
-    this.changed = new Set();
-    this.everything = false;
-    this.liveChanged = false;
-  }
+  #content;
 
   get size() {
     return [this.width, this.height];
+  }
+
+  /** Device pixels per board unit, and where the screen's corner lies on the plane, in whole device pixels. */
+  get view() {
+    const scale = this.viewport.zoom * this.ratio;
+    return { scale, x: Math.round(this.viewport.x * scale), y: Math.round(this.viewport.y * scale) };
   }
 
   #resize() {
@@ -53,15 +72,21 @@ export class Stage {
       it.width = Math.max(1, Math.round(this.width * this.ratio));
       it.height = Math.max(1, Math.round(this.height * this.ratio));
     }
-    this.everything = true;
     // A new size empties a canvas at once, so it is painted at once.
-    this.paint();
+    this.isStale = this.liveChanged = true;
+    this.paint(performance.now());
   }
 
   setViewport(viewport) {
+    const now = performance.now();
+    this.movedAt = now;
+    if (viewport.zoom !== this.viewport.zoom) {
+      this.isZooming = now - this.zoomedAt < ZOOM_REST;
+      this.zoomedAt = now;
+    }
     this.viewport = viewport;
-    this.everything = true;
-    this.#schedule();
+    this.isStale = this.liveChanged = true;
+    this.schedule();
   }
 
   /** Elements look different; all of them where no keys are given. */
@@ -72,117 +97,255 @@ export class Stage {
     } else {
       for (const key of keys) this.changed.add(key);
     }
-    this.#schedule();
+    this.schedule();
   }
 
-  #schedule() {
-    this.frame ??= requestAnimationFrame(() => this.paint());
+  /** Colours, or the letters of all, are shown in another way. */
+  looksChanged() {
+    this.everything = true;
+    this.schedule();
+  }
+
+  /** The pixels of a picture are here. */
+  pictureArrived(hash) {
+    for (const element of this.session.board.visible()) {
+      if (element.content.image === hash) this.#repaint(element.key);
+    }
+  }
+
+  #repaint(key) {
+    this.looks.delete(key);
+    this.changed.add(key);
+    this.schedule();
+  }
+
+  /** Shows elements in another way than the board has them, until that ends. */
+  setPreview(preview) {
+    const before = this.preview?.hidden ?? new Set();
+    this.preview = preview;
+    for (const key of preview.hidden) if (!before.has(key)) this.#repaint(key);
+    for (const key of before) if (!preview.hidden.has(key)) this.#repaint(key);
+    this.previewEnds = false;
+    this.sketch();
+  }
+
+  /** The board has them now as they were shown: once that is painted, the preview goes. */
+  endPreview() {
+    if (!this.preview) return;
+    for (const key of this.preview.hidden) this.#repaint(key);
+    this.preview = { hidden: new Set(), elements: this.preview.elements };
+    this.previewEnds = true;
+  }
+
+  /** What is above everything looks different. */
+  sketch() {
+    this.liveChanged = true;
+    this.schedule();
+  }
+
+  schedule() {
+    this.frame ??= requestAnimationFrame((now) => this.paint(now));
   }
 
   /** Paints what has changed since the last time. */
-  paint() {
+  paint(now) {
     cancelAnimationFrame(this.frame);
     this.frame = undefined;
+    this.#keepPace(now);
+    const isComplete = this.#paintBase(now);
+    if (this.previewEnds && isComplete) {
+      this.preview = undefined;
+      this.previewEnds = false;
+      this.liveChanged = true;
+    }
+    if (this.liveChanged) this.#paintLive();
+    this.painted();
+  }
+
+  /** Frames that come late had too much to do, as long as there was something to do. */
+  #keepPace(now) {
+    const took = now - this.lastFrame;
+    if (this.hasWorked && took < 250) {
+      const by = took > LONG_FRAME ? 0.7 : 1.15;
+      this.pace = Math.min(FULL_PACE, Math.max(LEAST_PACE, this.pace * by));
+    }
+    this.lastFrame = now;
+    this.hasWorked = false;
+  }
+
+  #paintBase(now) {
+    this.#takeChanges();
+    const [{ width, height }] = this.canvases;
+    const { view } = this;
+    if (this.isZooming && now - this.zoomedAt < ZOOM_REST && this.tiles.level.sheets.size > 0) {
+      this.tiles.compose(this.base, view, width, height);
+      this.schedule();
+      return false;
+    }
+    this.isZooming = false;
+    this.tiles.setScale(view.scale);
+    const isMoving = now - this.movedAt < REST || this.liveKeys.size > 0;
+    const { isDone, left } = this.tiles.work(view, width, height, isMoving ? this.pace : FULL_PACE);
+    if (this.isStale || !isDone) this.tiles.compose(this.base, view, width, height);
+    this.hasWorked = left < this.pace;
+    this.isStale = !isDone;
+    if (!isDone) this.schedule();
+    else this.#workAhead(view, width, height, isMoving ? Math.min(left, this.pace) : this.pace);
+    return isDone;
+  }
+
+  #workAhead(view, width, height, weight) {
+    const isAhead = this.tiles.workAhead(view, width, height, weight, this.contentBounds);
+    if (isAhead) this.#tellSettled();
+    else {
+      this.hasWorked = true;
+      this.schedule();
+    }
+  }
+
+  #waiting = [];
+
+  /** When everything that is seen is painted. */
+  settled() {
+    this.schedule();
+    return new Promise((resolve) => this.#waiting.push(resolve));
+  }
+
+  #tellSettled() {
+    if (this.previewEnds) return this.schedule();
+    for (const resolve of this.#waiting.splice(0)) resolve();
+    return undefined;
+  }
+
+  #takeChanges() {
     if (this.everything) this.#takeAll();
     else for (const key of this.changed) this.#take(key);
-    this.#paintBase();
-    if (this.liveChanged || this.everything) this.#paintLive();
-    this.#clean();
+    this.changed.clear();
+    this.everything = false;
   }
 
   #takeAll() {
-    this.painted.clear();
+    this.grid.clear();
+    this.looks.clear();
     this.liveKeys.clear();
+    this.#content = undefined;
+    this.tiles.clear();
     for (const element of this.session.board.visible()) {
       if (element.live !== undefined) this.liveKeys.add(element.key);
-      else this.painted.set(element.key, this.painter.bounds(element));
+      else this.#keep(element, this.painter.bounds(element));
     }
-    const [{ width, height }] = this.canvases;
-    this.#soilPixels(0, 0, width, height);
+    this.isStale = this.liveChanged = true;
+  }
+
+  #keep(element, box) {
+    this.grid.set(element.key, box);
+    this.looks.set(element.key, lookOf(element));
+    if (this.#content) this.#content = union(this.#content, box);
   }
 
   /** Works out what one changed element means for either canvas. */
   #take(key) {
     const element = this.session.board.element(key);
     if (this.liveKeys.delete(key)) this.liveChanged = true;
-    const before = this.painted.get(key);
-    if (before) this.#soil(before);
-    this.painted.delete(key);
     if (!element?.visible) {
       this.painter.forget(key);
+      this.#letGo(key);
     } else if (element.live !== undefined) {
+      this.#letGo(key);
       this.liveKeys.add(key);
       this.liveChanged = true;
     } else {
-      const bounds = this.painter.bounds(element);
-      this.painted.set(key, bounds);
-      this.#soil(bounds);
+      this.#takeFinished(element);
     }
   }
 
-  /** Marks the tiles that bounds on the board touch. */
-  #soil([left, top, right, bottom]) {
-    const [{ width, height }] = this.canvases;
-    const [x, y] = this.viewport.toScreen([left, top]);
-    const [r, b] = this.viewport.toScreen([right, bottom]);
-    this.#soilPixels(
-      Math.max(0, Math.floor(x * this.ratio) - MARGIN),
-      Math.max(0, Math.floor(y * this.ratio) - MARGIN),
-      Math.min(width, Math.ceil(r * this.ratio) + MARGIN),
-      Math.min(height, Math.ceil(b * this.ratio) + MARGIN),
-    );
+  #letGo(key) {
+    const before = this.grid.box(key);
+    if (!before) return;
+    this.grid.delete(key);
+    this.looks.delete(key);
+    this.#content = undefined;
+    this.tiles.soil(before);
+    this.isStale = true;
   }
 
-  #soilPixels(left, top, right, bottom) {
-    for (let row = Math.floor(top / TILE); row * TILE < bottom; row++) {
-      for (let column = Math.floor(left / TILE); column * TILE < right; column++) this.dirty.add(row * COLUMNS + column);
+  #takeFinished(element) {
+    const { key } = element;
+    const [before, look] = [this.grid.box(key), this.looks.get(key)];
+    if (before && look && this.#looksSame(element, look, before)) return;
+    const box = this.painter.bounds(element);
+    this.isStale = true;
+    if (before) {
+      this.tiles.soil(before);
+      this.tiles.soil(box);
+      this.#content = undefined;
+    } else if (!this.preview?.hidden.has(key)) {
+      this.tiles.add(element, box);
     }
+    this.#keep(element, box);
   }
 
-  #paintBase() {
-    if (this.dirty.size === 0) return;
-    const elements = this.#inOrder();
-    for (const tile of this.dirty) this.#paintTile(tile, elements);
+  /** An own element that comes back in the log looks as it did, unless its place in painting order is another one. */
+  #looksSame(element, look, box) {
+    const now = lookOf(element);
+    if (LOOKS.some((name) => !same(look[name], now[name]))) return false;
+    const [low, high] = [Math.min(look.rank, now.rank), Math.max(look.rank, now.rank)];
+    const lies = ({ key, properties }) => key !== element.key && properties.rank >= low && properties.rank <= high;
+    if (low !== high && this.#elementsIn(box).some(lies)) return false;
+    this.looks.set(element.key, now);
+    return true;
   }
 
-  #paintTile(tile, elements) {
-    const { base, ratio } = this;
-    const [left, top] = [(tile % COLUMNS) * TILE, Math.floor(tile / COLUMNS) * TILE];
-    base.save();
-    base.setTransform(1, 0, 0, 1, 0, 0);
-    base.clearRect(left, top, TILE, TILE);
-    base.beginPath();
-    base.rect(left, top, TILE, TILE);
-    base.clip();
-    const corner = (x, y) => this.viewport.toBoard([x / ratio, y / ratio]);
-    const seen = [...corner(left - MARGIN, top - MARGIN), ...corner(left + TILE + MARGIN, top + TILE + MARGIN)];
-    for (const element of elements) {
-      const bounds = this.painted.get(element.key);
-      if (bounds && overlap(bounds, seen)) this.painter.draw(base, element, this.viewport, ratio);
+  /** The finished elements that touch an area, without those that are shown elsewhere. */
+  #elementsIn(area) {
+    const { board } = this.session;
+    const hidden = this.preview?.hidden;
+    const found = [];
+    for (const key of this.grid.touching(area)) {
+      if (hidden?.has(key)) continue;
+      const element = board.element(key);
+      if (element?.visible) found.push(element);
     }
-    base.restore();
+    return found;
   }
 
-  #inOrder() {
-    return Array.from(this.session.board.visible()).sort((one, other) => one.seq - other.seq);
+  /** The visible elements whose box touches an area of the board, topmost first. */
+  elementsTouching(area) {
+    this.#takeChanges();
+    const live = Array.from(this.liveKeys, (key) => this.session.board.element(key));
+    const all = [...this.#elementsIn(area), ...live.filter((element) => overlap(this.painter.bounds(element), area))];
+    return all.sort((one, other) => other.properties.rank - one.properties.rank || other.seq - one.seq);
   }
 
   #paintLive() {
-    const { live } = this;
+    const { live, view } = this;
+    this.liveChanged = false;
     live.setTransform(1, 0, 0, 1, 0, 0);
     live.clearRect(0, 0, this.canvases[1].width, this.canvases[1].height);
-    for (const key of this.liveKeys) {
-      const element = this.session.board.element(key);
-      if (element?.visible) this.painter.draw(live, element, this.viewport, this.ratio);
+    const draw = (element) => element?.visible && this.painter.draw(live, element, view);
+    for (const key of this.liveKeys) draw(this.session.board.element(key));
+    for (const element of this.preview?.elements ?? []) draw(element);
+    for (const sketch of this.sketches) {
+      live.setTransform(1, 0, 0, 1, 0, 0);
+      sketch(live, view, this.ratio);
     }
   }
 
   /** The bounds of everything that is painted, in board units; `undefined` on an empty board. */
   get contentBounds() {
-    const all = Array.from(this.session.board.visible(), (element) => this.painter.bounds(element));
-    return all.length > 0 ? all.reduce(union) : undefined;
+    this.#takeChanges();
+    for (const { box } of this.#content ? [] : this.grid.entries.values()) {
+      this.#content = this.#content ? union(this.#content, box) : box;
+    }
+    const live = Array.from(this.liveKeys, (key) => this.painter.bounds(this.session.board.element(key)));
+    return live.reduce((all, box) => (all ? union(all, box) : box), this.#content);
   }
 }
 
-const union = (a, b) => [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])];
-const overlap = (a, b) => a[0] <= b[2] && a[2] >= b[0] && a[1] <= b[3] && a[3] >= b[1];
+/** What decides how an element is painted. */
+const LOOKS = ["count", "colour", "fill", "width", "text", "dash", "offset", "matrix"];
+const lookOf = ({ ink, properties }) => ({ count: ink?.x.length, ...properties });
+
+function same(one, other) {
+  return Array.isArray(one) ? one.every((entry, at) => entry === other[at]) : one === other;
+}

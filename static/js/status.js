@@ -1,18 +1,11 @@
 // Says how the connection stands, and whether what was drawn here is sent and saved.
 
-const WORDS = {
-  connecting: "Connecting…",
-  waiting: "Offline – draw on, your ink is kept",
-  replaced: "This board is open in another tab",
-  deleted: "This board was deleted",
-};
+import { t } from "./language.js";
 
 /** What an online page says, by where the server keeps what is drawn. */
-const ONLINE = {
-  memory: "Live",
-  disk: "Saved",
-  failing: "Not saved: the server’s disk takes nothing. Keep this page open",
-};
+const ONLINE = { memory: "live", disk: "saved", failing: "failing" };
+/** After so many tries that never came to a connection, something must be in the way. */
+const BLOCKED_AFTER = 4;
 
 /** Saving is said only when it takes so long, in milliseconds: mostly it is done before anybody could read it. */
 const SAVING_AFTER_MS = 600;
@@ -30,17 +23,18 @@ export class Status {
   /** Why the page does not come back by itself. @param {"replaced" | "deleted"} why */
   stoppedBecause(why) {
     this.why = why;
-    this.retry.textContent = why === "deleted" ? "Begin anew" : "Draw here instead";
+    this.retry.textContent = t(why === "deleted" ? "beginAnew" : "drawHere");
   }
 
   /**
    * @param {string} state how the connection stands
    * @param {{ unsent: number, unsaved: number, storage?: string }} ink how many operations the server does not have, how
-   *   many are not on its disk, and where it keeps them
+   *   many are not on its disk, and where it keeps them; how often a connection has failed, and whether this browser keeps
+   *   what is drawn
    */
-  show(state, { unsent, unsaved, storage }) {
+  show(state, { unsent, unsaved, storage, failures = 0, keeps = true }) {
     this.wasOnline ||= state === "online";
-    Object.assign(this, { state, unsent, unsaved, storage });
+    Object.assign(this, { state, unsent, unsaved, storage, failures, keeps });
     const { dataset } = this.element;
     if (dataset.state !== state) dataset.state = state;
     dataset.unsent = unsent;
@@ -65,13 +59,17 @@ export class Status {
 
   #words(takesLong) {
     if (this.state === "online") {
-      if (this.storage !== "disk" || this.unsaved === 0) return ONLINE[this.storage] ?? "Live";
+      const online = t(ONLINE[this.storage] ?? "live");
+      if (this.storage !== "disk" || this.unsaved === 0) return online;
       // What is said now stays until saving has taken long.
-      return takesLong || this.text.textContent !== ONLINE.disk ? "Saving…" : undefined;
+      return takesLong || this.text.textContent !== online ? t("saving") : undefined;
     }
-    if (this.state === "stopped") return WORDS[this.why];
-    const name = this.state === "connecting" && this.wasOnline ? "waiting" : this.state;
-    return this.unsent > 0 && name === "waiting" ? `${WORDS[name]} (${this.unsent} to send)` : WORDS[name];
+    if (this.state === "stopped") return t(this.why);
+    if (!this.wasOnline && this.failures >= BLOCKED_AFTER && navigator.onLine) return t("blocked");
+    const isWaiting = this.state === "waiting" || this.wasOnline;
+    if (isWaiting && !this.keeps && this.unsent > 0) return t("waitingUnkept");
+    if (isWaiting && this.unsent > 0 && this.state === "waiting") return t("waitingToSend", { count: this.unsent });
+    return t(isWaiting ? "waiting" : "connecting");
   }
 
   /** Says something for a few seconds. */

@@ -1,10 +1,23 @@
-// The toolbar: which tool, colour and width the next stroke has, undo and redo, and the zoom.
+// The toolbar: which tool and style the next thing has, undo and redo, the zoom; and the bar of what is selected.
 
+import { icon } from "./icons.js";
 import { COLOURS } from "./identity.js";
-import { tools } from "./tools/tools.js";
+import { label, t } from "./language.js";
+import { keep, kept } from "./storage.js";
+import { pen, tools } from "./tools/tools.js";
 
 const WIDTHS = [2, 4, 8, 16];
-const COLOUR_NAMES = ["Black", "Red", "Orange", "Green", "Blue", "Violet", "Pink", "Grey"];
+const COLOUR_NAMES = ["black", "red", "orange", "green", "blue", "violet", "pink", "grey"];
+const FILLS = ["none", "light", "solid"];
+const DASHES = ["solid", "dashed", "dotted"];
+const MOST_RECENT = 8;
+const KEY = "inkwire.style";
+
+/** The buttons of what is selected, in groups: names of commands. */
+const SELECTION_BUTTONS = [
+  ["duplicate", "delete"], ["group", "ungroup", "lock"], ["front", "forward", "backward", "back"],
+  ["left", "centre", "right", "top", "middle", "bottom"], ["spreadAcross", "spreadDown"],
+];
 
 /** What the toolbar tells. */
 export class ToolbarDelegate {
@@ -12,113 +25,208 @@ export class ToolbarDelegate {
   redoAsked() {}
   zoomAsked(factor) {}
   fitAsked() {}
+  /** Another tool was chosen. */
+  toolChosen(tool) {}
+  /** The style is another one; `changed` names what. @param {string[]} changed */
+  styleChosen(style, changed) {}
+}
+
+const isColour = (it) => /^#[0-9a-f]{6}$/.test(it);
+
+function keptStyle() {
+  const { colour, width, fill, dash, opacity, simulates, recent } = kept("localStorage", KEY) ?? {};
+  return {
+    colour: isColour(colour) ? colour : COLOURS[0],
+    width: WIDTHS.includes(width) ? width : WIDTHS[1],
+    fill: FILLS.includes(fill) ? fill : "none",
+    dash: DASHES.includes(dash) ? dash : "solid",
+    opacity: opacity >= 0.1 && opacity <= 1 ? opacity : 1,
+    simulates: simulates === true,
+    recent: Array.isArray(recent) ? recent.filter(isColour).slice(0, MOST_RECENT) : [],
+  };
 }
 
 export class Toolbar {
-  /** @param {ToolbarDelegate} delegate */
+  /** @param {ToolbarDelegate & { commands: import("./commands.js").Command[] }} delegate */
   constructor(delegate) {
     this.delegate = delegate;
-    this.tool = tools[0];
-    this.style = { colour: COLOURS[0], width: WIDTHS[1] };
+    this.tool = pen;
+    const { recent, ...style } = keptStyle();
+    /** @type {import("./tools/tools.js").Style} */
+    this.style = style;
+    this.recent = recent;
     this.buttons = new Map();
+  }
+
+  get firstColour() {
+    return COLOURS[0];
   }
 
   start() {
     const fill = (id, buttons) => document.querySelector(id).replaceChildren(...buttons);
     fill("#tools", tools.map((tool) => this.#toolButton(tool)));
-    fill("#colours", COLOURS.map((colour, at) => this.#colourButton(colour, COLOUR_NAMES[at])));
+    fill("#colours", COLOURS.map((colour, at) => this.#colourButton(colour, t(COLOUR_NAMES[at]))));
     fill("#widths", WIDTHS.map((width) => this.#widthButton(width)));
-    const on = (id, act) => document.querySelector(id).addEventListener("click", act);
-    on("#undo", () => this.delegate.undoAsked());
-    on("#redo", () => this.delegate.redoAsked());
-    on("#zoom-in", () => this.delegate.zoomAsked(1.25));
-    on("#zoom-out", () => this.delegate.zoomAsked(0.8));
-    on("#zoom-level", () => this.delegate.fitAsked());
-    addEventListener("keydown", (event) => this.#pressed(event));
+    fill("#fills", FILLS.map((it) => this.#choiceButton("fill", it)));
+    fill("#dashes", DASHES.map((it) => this.#choiceButton("dash", it)));
+    const on = (id, name, act) => {
+      const button = document.querySelector(id);
+      if (name) button.append(icon(name));
+      button.addEventListener("click", act);
+    };
+    on("#undo", "undo", () => this.delegate.undoAsked());
+    on("#redo", "redo", () => this.delegate.redoAsked());
+    on("#zoom-in", "zoomIn", () => this.delegate.zoomAsked(1.25));
+    on("#zoom-out", "zoomOut", () => this.delegate.zoomAsked(0.8));
+    on("#zoom-level", undefined, () => this.delegate.fitAsked());
+    on("#more-style", "style", () => this.#toggleStyle());
+    this.#startStyle();
+    this.#startSelection();
     this.#mark();
   }
 
-  #button(name, label, act) {
+  #startStyle() {
+    const [custom, opacity, simulates] = ["#custom-colour", "#opacity", "#simulates"].map((id) => document.querySelector(id));
+    custom.addEventListener("change", () => this.choose({ colour: custom.value }));
+    opacity.addEventListener("input", () => this.choose({ opacity: Number(opacity.value) / 100 }));
+    simulates.addEventListener("change", () => this.choose({ simulates: simulates.checked }));
+    document.addEventListener("pointerdown", ({ target }) => {
+      if (!target.closest("#style-sheet, #more-style")) this.#toggleStyle(false);
+    });
+    document.querySelector("#style-sheet").addEventListener("keydown", ({ key }) => {
+      if (key !== "Escape") return;
+      this.#toggleStyle(false);
+      document.querySelector("#more-style").focus();
+    });
+  }
+
+  #toggleStyle(isShown = document.querySelector("#style-sheet").hidden) {
+    document.querySelector("#style-sheet").hidden = !isShown;
+    document.querySelector("#more-style").setAttribute("aria-expanded", String(isShown));
+  }
+
+  #startSelection() {
+    const bar = document.querySelector("#selection-bar");
+    for (const names of SELECTION_BUTTONS) {
+      const group = document.createElement("div");
+      group.className = "buttons";
+      for (const name of names) {
+        const command = this.delegate.commands.find((it) => it.name === name);
+        const button = document.createElement("button");
+        button.type = "button";
+        button.dataset.command = name;
+        label(button, t(name));
+        button.append(icon(name));
+        button.addEventListener("click", () => command.run());
+        group.append(button);
+      }
+      bar.append(group);
+    }
+  }
+
+  #button(name, words, act) {
     const button = document.createElement("button");
     button.type = "button";
-    button.title = label;
-    button.setAttribute("aria-label", label);
-    button.addEventListener("click", () => {
-      act();
-      this.#mark();
-    });
+    label(button, words);
+    button.addEventListener("click", act);
     this.buttons.set(name, button);
     return button;
   }
 
   #toolButton(tool) {
-    const label = `${tool.label} (${tool.key.toUpperCase()})`;
-    const button = this.#button(`tool ${tool.name}`, label, () => (this.tool = tool));
+    const button = this.#button(`tool ${tool.name}`, `${t(tool.name)} (${tool.key.toUpperCase()})`, () => this.chooseTool(tool));
     button.dataset.tool = tool.name;
-    const icon = document.querySelector(`#icon-${tool.name}`).content.cloneNode(true);
-    button.append(icon);
+    button.append(icon(tool.name));
     return button;
   }
 
-  #colourButton(colour, name) {
-    const button = this.#button(`colour ${colour}`, name, () => (this.style = { ...this.style, colour }));
+  #colourButton(colour, words) {
+    const button = this.#button(`colour ${colour}`, words, () => this.choose({ colour }));
     button.className = "colour";
     button.style.setProperty("--colour", colour);
     return button;
   }
 
   #widthButton(width) {
-    const button = this.#button(`width ${width}`, `Width ${width}`, () => (this.style = { ...this.style, width }));
+    const button = this.#button(`width ${width}`, t("widthOf", { width }), () => this.choose({ width }));
     button.className = "width";
     button.style.setProperty("--width", `${Math.min(18, width + 2)}px`);
     return button;
   }
 
+  #choiceButton(name, value) {
+    const button = this.#button(`${name} ${value}`, t(`${name}.${value}`), () => this.choose({ [name]: value }));
+    button.className = `choice ${name}-${value}`;
+    return button;
+  }
+
+  chooseTool(tool) {
+    this.tool = tool;
+    this.#mark();
+    this.delegate.toolChosen(tool);
+  }
+
+  /** @param {Partial<import("./tools/tools.js").Style>} changes */
+  choose(changes) {
+    this.style = { ...this.style, ...changes };
+    if (changes.colour && !COLOURS.includes(changes.colour)) {
+      this.recent = [changes.colour, ...this.recent.filter((colour) => colour !== changes.colour)].slice(0, MOST_RECENT);
+    }
+    keep("localStorage", KEY, { ...this.style, recent: this.recent });
+    this.#mark();
+    this.delegate.styleChosen(this.style, Object.keys(changes));
+  }
+
+  changeWidth(by) {
+    const at = WIDTHS.indexOf(this.style.width) + by;
+    this.choose({ width: WIDTHS[Math.min(WIDTHS.length - 1, Math.max(0, at))] });
+  }
+
+  /** A key that may mean a tool or a colour; says whether it does. */
+  keyPressed({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+    if (ctrlKey || metaKey || altKey || shiftKey) return false;
+    const tool = tools.find((it) => it.key === key.toLowerCase());
+    const colour = COLOURS[Number(key) - 1];
+    if (tool) this.chooseTool(tool);
+    else if (colour) this.choose({ colour });
+    return tool !== undefined || colour !== undefined;
+  }
+
   /** Marks what is chosen. */
   #mark() {
-    const chosen = [`tool ${this.tool.name}`, `colour ${this.style.colour}`, `width ${this.style.width}`];
-    for (const [name, button] of this.buttons) button.setAttribute("aria-pressed", chosen.includes(name));
+    const { colour, width, fill, dash, opacity, simulates } = this.style;
+    document.querySelector("#recent").replaceChildren(...this.recent.map((it) => this.#colourButton(it, it)));
+    const chosen = [`tool ${this.tool.name}`, `colour ${colour}`, `width ${width}`, `fill ${fill}`, `dash ${dash}`];
+    for (const [name, button] of this.buttons) button.setAttribute("aria-pressed", String(chosen.includes(name)));
     document.body.dataset.tool = this.tool.name;
+    document.querySelector("#more-style").style.setProperty("--colour", colour);
+    document.querySelector("#custom-colour").value = colour;
+    document.querySelector("#opacity").value = String(Math.round(opacity * 100));
+    document.querySelector("#simulates").checked = simulates;
   }
 
   /** @param {{ undoable: boolean, redoable: boolean, zoom: number }} state */
   show({ undoable, redoable, zoom }) {
     document.querySelector("#undo").disabled = !undoable;
     document.querySelector("#redo").disabled = !redoable;
-    document.querySelector("#zoom-level").textContent = `${Math.round(zoom * 100)} %`;
+    const percent = Math.round(zoom * 100);
+    document.querySelector("#zoom-level").textContent = `${percent} %`;
   }
 
-  #pressed(event) {
-    if (event.target.closest?.("input, dialog")) return;
-    const act = event.ctrlKey || event.metaKey ? this.#withControl(event) : !event.altKey && this.#plain(event);
-    if (!act) return;
-    event.preventDefault();
-    act();
-    this.#mark();
-  }
-
-  #withControl({ key, shiftKey }) {
-    const letter = key.toLowerCase();
-    if (letter === "z") return shiftKey ? () => this.delegate.redoAsked() : () => this.delegate.undoAsked();
-    if (letter === "y") return () => this.delegate.redoAsked();
-    return undefined;
-  }
-
-  #plain({ key }) {
-    const tool = tools.find((it) => it.key === key.toLowerCase());
-    if (tool) return () => (this.tool = tool);
-    const colour = COLOURS[Number(key) - 1];
-    if (colour) return () => (this.style = { ...this.style, colour });
-    if (key === "[" || key === "]") return () => this.#changeWidth(key === "]" ? 1 : -1);
-    if (key === "+" || key === "=") return () => this.delegate.zoomAsked(1.25);
-    if (key === "-") return () => this.delegate.zoomAsked(0.8);
-    if (key === "0") return () => this.delegate.fitAsked();
-    return undefined;
-  }
-
-  #changeWidth(by) {
-    const at = WIDTHS.indexOf(this.style.width) + by;
-    const width = WIDTHS[Math.min(WIDTHS.length - 1, Math.max(0, at))];
-    this.style = { ...this.style, width };
+  /** Shows what can be done with what is selected. */
+  showSelection(selection) {
+    document.querySelector("#selection-bar").hidden = selection.isEmpty;
+    if (selection.isEmpty) return;
+    const elements = selection.elements;
+    const units = new Set(elements.map(({ key, properties: { group } }) => group || key)).size;
+    const isGrouped = elements.some(({ properties: { group } }) => group !== 0);
+    const fits = {
+      group: units > 1, ungroup: isGrouped, spreadAcross: units > 2, spreadDown: units > 2,
+      left: units > 1, centre: units > 1, right: units > 1, top: units > 1, middle: units > 1, bottom: units > 1,
+    };
+    for (const button of document.querySelectorAll("#selection-bar button")) {
+      button.hidden = fits[button.dataset.command] === false;
+    }
   }
 }
+

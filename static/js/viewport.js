@@ -53,8 +53,8 @@ export class Viewport {
   }
 
   /** Shows all of some bounds in the middle of a screen, at most at their natural size. */
-  static around([left, top, right, bottom], width, height, margin = 48) {
-    const fit = Math.min((width - 2 * margin) / (right - left || 1), (height - 2 * margin) / (bottom - top || 1), 1);
+  static around([left, top, right, bottom], width, height, margin = 48, most = 1) {
+    const fit = Math.min((width - 2 * margin) / (right - left || 1), (height - 2 * margin) / (bottom - top || 1), most);
     const zoom = Math.min(ZOOM_MAX, Math.max(ZOOM_MIN, fit));
     const [x, y] = [(left + right) / 2 - width / 2 / zoom, (top + bottom) / 2 - height / 2 / zoom];
     return new Viewport(x, y, zoom);

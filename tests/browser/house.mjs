@@ -157,7 +157,7 @@ export class Person {
 
   /** The pixels of finished elements, as a data URL. */
   async pixels() {
-    await this.page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    await this.page.evaluate(() => globalThis.inkwire.stage.settled());
     return this.page.evaluate(() => document.querySelector("#base").toDataURL());
   }
 }

@@ -1,26 +1,34 @@
-// The eraser: takes away whole elements that it touches; everything that one drag takes is one gesture.
+// The erasers: one takes away whole elements that it touches, one cuts strokes where it goes. Everything that one drag takes is
+// one gesture.
 
-import { touches } from "../ink.js";
-import { unitOf } from "../painter.js";
-import { DELETIONS } from "../protocol/limits.js";
+import { copyOf, drawCopies } from "../board/copies.js";
+import { Gesture, deleteAll, patch } from "../board/gesture.js";
+import { cut } from "../cut.js";
+import { ownPlace } from "../select.js";
 
 /** How near is touched, in CSS pixels. */
 const REACH = 6;
+const CUTTER_REACH = 10;
 /** Distance between two places that are looked at on the way of a fast pointer, in CSS pixels. */
 const STRIDE = 4;
 
 export const eraser = {
   name: "eraser",
-  label: "Eraser",
   key: "e",
   start: (context, sample) => new Erasing(context, sample),
+};
+
+export const cutter = {
+  name: "cutter",
+  key: "x",
+  start: (context, sample) => new Cutting(context, sample),
 };
 
 class Erasing {
   constructor(context, sample) {
     this.context = context;
     this.at = sample;
-    this.gesture = undefined;
+    this.gesture = new Gesture(context);
     this.#erase(sample);
   }
 
@@ -39,29 +47,68 @@ class Erasing {
 
   /** A second finger means that the first one was not meant to erase. */
   cancel() {
-    if (this.gesture !== undefined) this.context.session.submit({ type: "undo", gesture: this.gesture });
+    this.gesture.takeBack();
   }
 
   #erase({ x, y }) {
-    const { session } = this.context;
-    const found = this.context.elementsAt(x, y, REACH).slice(0, DELETIONS);
-    const elements = found.map(({ author, cseq }) => ({
-      author: author === session.self ? 0 : author,
-      cseq,
-    }));
-    if (elements.length === 0) return;
-    const gestureBack = this.gesture === undefined ? 0 : session.nextCseq - this.gesture;
-    const cseq = session.submit({ type: "delete", gestureBack, elements });
-    this.gesture ??= cseq;
+    const elements = this.context.elementsAt(x, y, REACH).filter(({ properties }) => !properties.locked);
+    if (elements.length > 0) deleteAll(this.gesture, elements);
   }
 }
 
-/** Whether an element is at a place of the board, give or take `reach` board units. */
-export function isAt(element, [x, y], reach, bounds) {
-  const [left, top, right, bottom] = bounds;
-  if (x < left - reach || x > right + reach || y < top - reach || y > bottom + reach) return false;
-  if (element.kind !== "stroke") return true;
-  const unit = unitOf(element);
-  const [dx, dy] = element.properties.offset;
-  return touches(element.ink, element.properties.width / 2, [x / unit - dx, y / unit - dy], reach / unit);
+class Cutting {
+  constructor(context, sample) {
+    this.context = context;
+    this.at = sample;
+    this.gesture = new Gesture(context);
+    this.#cut(sample, sample);
+  }
+
+  move(samples) {
+    for (const sample of samples) {
+      this.#cut(this.at, sample);
+      this.at = sample;
+    }
+  }
+
+  end() {}
+
+  cancel() {
+    this.gesture.takeBack();
+  }
+
+  #cut(from, to) {
+    const { viewport } = this.context;
+    const [a, b] = [viewport.toBoard([from.x, from.y]), viewport.toBoard([to.x, to.y])];
+    const reach = CUTTER_REACH / viewport.zoom;
+    const area = [Math.min(a[0], b[0]) - reach, Math.min(a[1], b[1]) - reach, Math.max(a[0], b[0]) + reach, Math.max(a[1], b[1]) + reach];
+    const strokes = this.context.elementsIn(area).filter(({ kind, live, properties }) => kind === "stroke" && live === undefined && !properties.locked);
+    for (const stroke of strokes) this.#cutStroke(stroke, [a, b], reach);
+  }
+
+  #cutStroke(stroke, way, reach) {
+    const own = way.map((place) => ownPlace(stroke, place));
+    if (own.includes(undefined)) return;
+    const [a, b, c, d] = stroke.properties.matrix;
+    const scale = Math.sqrt(Math.abs(a * d - b * c)) || 1;
+    const near = (reach * 2 ** stroke.scale) / scale + stroke.properties.width / 2;
+    const pieces = cut(stroke.ink, own, near);
+    if (!pieces) return;
+    deleteAll(this.gesture, [stroke]);
+    for (const piece of pieces) this.#draw(stroke, piece);
+  }
+
+  /** Draws a piece where it was, in the same place of painting order. */
+  #draw(stroke, ink) {
+    const { anchor: [ax, ay], properties: { matrix: [a, b, c, d], rank, offset: [ox, oy] } } = stroke;
+    // A piece begins elsewhere, and is scaled and turned about that.
+    const [dx, dy] = [ink.x[0] - ax, ink.y[0] - ay];
+    const offset = [Math.round(ox - dx + a * dx + c * dy), Math.round(oy - dy + b * dx + d * dy)];
+    const piece = Object.assign(Object.create(Object.getPrototypeOf(stroke)), stroke, { ink });
+    piece.properties = { ...stroke.properties, offset };
+    const { session } = this.context;
+    const [key] = drawCopies(this.gesture, [copyOf(piece)], (group) => group);
+    const cseq = Number(key.split(":")[1]);
+    patch(this.gesture, { author: session.self, cseq }, { name: "rank", rank });
+  }
 }

@@ -2,7 +2,6 @@
 
 export const hand = {
   name: "hand",
-  label: "Move the board",
   key: "h",
   start: (context, sample) => {
     let at = sample;

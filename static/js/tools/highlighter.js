@@ -1,17 +1,17 @@
 // The highlighter: a broad line that lets through what is under it. It has no pressure, so it is as broad everywhere.
 
+import { withOpacity } from "./look.js";
 import { StrokeGesture } from "./stroke.js";
 
 const BROADER = 5;
-const OPACITY = "59";
+const OPACITY = 0.35;
 
 export const highlighter = {
   name: "highlighter",
-  label: "Highlighter",
   key: "m",
   start: (context, sample) => {
-    const { colour, width } = context.style;
-    const look = { tool: "highlighter", colour: `${colour}${OPACITY}`, width: width * BROADER };
+    const { colour, width, opacity } = context.style;
+    const look = { tool: "highlighter", colour: withOpacity(colour, opacity * OPACITY), width: width * BROADER };
     const gesture = new StrokeGesture(context, without(sample), look);
     return {
       move: (samples) => gesture.move(samples.map(without)),

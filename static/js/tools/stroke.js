@@ -1,51 +1,66 @@
 // What pen and highlighter share: a live stroke that follows the pointer. Each tool adds only its name and its look.
 
-import { LIVE_SLOTS, POINTS, PRESSURE, STROKE_POINTS, WIDTH } from "../protocol/limits.js";
+import { Gesture, freeSlot, patch } from "../board/gesture.js";
+import { POINTS, PRESSURE, STROKE_POINTS, WIDTH } from "../protocol/limits.js";
 
 /** Points after which a long scribble goes on as a new stroke of the same gesture, well below the limit. */
 const LONGEST = STROKE_POINTS - POINTS;
+
+/** Simulated pressure: at rest, at speed, and the speed in CSS pixels a millisecond at which it is least. */
+const MOST_SIMULATED = 0.85;
+const LEAST_SIMULATED = 0.2;
+const FAST = 2.5;
+/** CSS pixels on which it follows the speed. */
+const FOLLOWS = 30;
 
 /** Starts a stroke and follows the pointer until it ends. */
 export class StrokeGesture {
   /**
    * @param {import("./tools.js").ToolContext} context
    * @param {import("../pointers.js").Sample} sample
-   * @param {{ tool: string, colour: string, width: number }} look width in CSS pixels
+   * @param {{ tool: string, colour: string, width: number, dash?: string, simulates?: boolean }} look width in CSS pixels
    */
   constructor(context, sample, look) {
     this.context = context;
     this.look = look;
     this.viewport = context.viewport;
     this.scale = this.viewport.penScale;
-    this.slot = freeSlot(context);
-    this.#begin(sample, 0);
+    this.slot = freeSlot(context.session);
+    this.gesture = new Gesture(context);
+    this.simulation = sample.pressure === undefined && look.simulates ? new Simulation(sample) : undefined;
+    this.#begin(sample);
   }
 
-  #begin(sample, gestureBack) {
-    const { tool, colour } = this.look;
+  #begin(sample) {
+    const { tool, colour, dash } = this.look;
     const perUnit = 2 ** this.scale / this.viewport.zoom;
     const width = Math.min(WIDTH, Math.max(1, Math.round(this.look.width * perUnit)));
     const { x, y, pressure } = this.#point(sample);
-    const begin = { type: "begin", slot: this.slot, gestureBack, tool, colour, width, scale: this.scale, x, y };
-    if (sample.pressure !== undefined) begin.pressure = pressure;
-    const cseq = this.context.session.submit(begin);
-    this.gesture ??= cseq;
+    const begin = { type: "begin", slot: this.slot, tool, colour, width, scale: this.scale, x, y };
+    if (this.#hasPressure(sample)) begin.pressure = pressure;
+    const cseq = this.gesture.submit(begin);
+    if (dash && dash !== "solid") patch(this.gesture, { author: this.context.session.self, cseq }, { name: "dash", dash });
     this.last = { x, y, pressure };
     this.count = 1;
   }
 
+  #hasPressure(sample) {
+    return sample.pressure !== undefined || this.simulation !== undefined;
+  }
+
   #point(sample) {
     const [x, y] = this.context.viewport.toBoard([sample.x, sample.y]);
-    const pressure = Math.round((sample.pressure ?? 0) * PRESSURE);
+    const pressure = Math.round((sample.pressure ?? this.simulation?.pressure ?? 0) * PRESSURE);
     return { x: Math.round(x * 2 ** this.scale), y: Math.round(y * 2 ** this.scale), pressure };
   }
 
   /** @param {import("../pointers.js").Sample[]} samples */
   move(samples) {
-    const points = samples.map((sample) => this.#point(sample));
     const steps = [];
     const pressures = [];
-    for (const point of points) {
+    for (const sample of samples) {
+      this.simulation?.follow(sample);
+      const point = this.#point(sample);
       // A pen that rests sends the same point again and again.
       if (point.x === this.last.x && point.y === this.last.y) continue;
       steps.push([point.x - this.last.x, point.y - this.last.y]);
@@ -54,7 +69,7 @@ export class StrokeGesture {
     }
     if (steps.length === 0) return;
     const operation = { type: "points", slot: this.slot, steps };
-    if (samples[0].pressure !== undefined) operation.pressures = pressures;
+    if (this.#hasPressure(samples[0])) operation.pressures = pressures;
     this.context.session.submit(operation);
     this.count += steps.length;
     if (this.count > LONGEST) this.#goOn(samples.at(-1));
@@ -62,7 +77,7 @@ export class StrokeGesture {
 
   #goOn(sample) {
     this.end();
-    this.#begin(sample, this.context.session.nextCseq - this.gesture);
+    this.#begin(sample);
   }
 
   end() {
@@ -74,8 +89,18 @@ export class StrokeGesture {
   }
 }
 
-/** A slot that no live stroke of this person has; there are as many as fingers of two hands but two. */
-function freeSlot({ session }) {
-  const taken = session.board.liveSlots(session.self);
-  return Array.from({ length: LIVE_SLOTS }, (_, slot) => slot).find((slot) => !taken.includes(slot)) ?? 0;
+/** Pressure for a device that has none: the faster, the less, as with a pen of ink. */
+class Simulation {
+  constructor(sample) {
+    this.sample = sample;
+    this.pressure = (MOST_SIMULATED + LEAST_SIMULATED) / 2;
+  }
+
+  follow(sample) {
+    const way = Math.hypot(sample.x - this.sample.x, sample.y - this.sample.y);
+    const speed = way / Math.max(1, (sample.time ?? 0) - (this.sample.time ?? 0));
+    const aim = MOST_SIMULATED - (MOST_SIMULATED - LEAST_SIMULATED) * Math.min(1, speed / FAST);
+    this.pressure += (aim - this.pressure) * Math.min(1, way / FOLLOWS);
+    this.sample = sample;
+  }
 }

@@ -1,20 +1,54 @@
-// The tools, in the order of the toolbar. A tool is one file: its name, label and key, and `start`, which is called when
-// the pointer goes down and gives back what follows it: `move(samples)`, `end()` and `cancel()`.
+// The tools, in the order of the toolbar. A tool is one file: its name, key and `start`, which is called when the pointer goes
+// down and gives back what follows it: `move(samples)`, `end()` and `cancel()`.
 //
 // A tool draws by submitting operations to `context.session`; it knows nothing of canvases, sockets or events.
 
-import { eraser } from "./eraser.js";
+import { cutter, eraser } from "./eraser.js";
 import { hand } from "./hand.js";
 import { highlighter } from "./highlighter.js";
+import { image } from "./image.js";
+import { laser } from "./laser.js";
 import { pen } from "./pen.js";
+import { lasso, select } from "./select.js";
+import { arrow, ellipse, line, rectangle } from "./shapes.js";
+import { note, text } from "./text.js";
+
+/**
+ * @typedef {object} Style how the next thing is drawn
+ * @property {string} colour "#rrggbb"
+ * @property {number} width in CSS pixels
+ * @property {string} fill "none", "light" or "solid"
+ * @property {string} dash "solid", "dashed" or "dotted"
+ * @property {number} opacity 0 to 1
+ * @property {boolean} simulates whether ink of a device without pressure gets some from its speed
+ */
 
 /**
  * @typedef {object} ToolContext
  * @property {import("../session.js").Session} session
  * @property {import("../viewport.js").Viewport} viewport
  * @property {(viewport: import("../viewport.js").Viewport) => void} setViewport
- * @property {{ colour: string, width: number }} style colour as "#rrggbb", width in CSS pixels
- * @property {(x: number, y: number, reach: number) => import("../board/element.js").Element[]} elementsAt
+ * @property {Style} style
+ * @property {import("../selection.js").Selection} selection
+ * @property {(x: number, y: number, reach: number) => import("../board/element.js").Element[]} elementsAt what is at a
+ *   place of the screen, topmost first
+ * @property {(area: number[]) => import("../board/element.js").Element[]} elementsIn
+ * @property {(element: object) => number[]} boundsOf where an element is seen, in board units
+ * @property {(preview: { hidden: Set<string>, elements: object[] }) => void} showPreview shows elements in another way
+ * @property {() => void} endPreview
+ * @property {(sketch: object | undefined) => void} showOutline shows a box or lasso: `{ places, isClosed }` on the board
+ * @property {(place: number[]) => number[]} snap a place of the board, on the grid where there is one
+ * @property {(place: number[]) => void} shine
+ * @property {(place: number[], isNote: boolean) => void} write begins a text at a place
+ * @property {(element: object) => void} rewrite changes a text
+ * @property {(place: number[]) => void} pickImage
+ * @property {() => void} toolIsDone the tool was for one thing, and that is done
  */
 
-export const tools = [pen, highlighter, eraser, hand];
+export const tools = [
+  select, lasso, hand, pen, highlighter, eraser, cutter, line, arrow, rectangle, ellipse, text, note, image, laser,
+];
+export { eraser, hand, pen, select };
+
+/** The tool of a name. */
+export const toolOf = (name) => tools.find((tool) => tool.name === name);

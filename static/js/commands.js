@@ -1,0 +1,87 @@
+// Everything that can be done by a key or from a menu: its name, its keys, and what it does. The help sheet lists these.
+
+/** Board units in CSS pixels by which arrow keys move what is selected, and the board. */
+const NUDGE = 1;
+const NUDGE_FAR = 10;
+const PAN = 64;
+
+/**
+ * @typedef {object} Command
+ * @property {string} name a key of the page's words
+ * @property {string[]} [keys] as "Mod+Shift+z": Mod is Ctrl, or the command key; letters are small
+ * @property {"edit" | "arrange" | "view" | "file"} section
+ * @property {() => void} run
+ * @property {boolean} [needsSelection] whether it does nothing where nothing is selected
+ */
+
+/** @returns {Command[]} */
+export function commandsOf(app) {
+  const { editing, exchange, selection, sheets, toolbar } = app;
+  const nudge = (key, dx, dy) => ({
+    name: "nudge", section: "arrange", keys: [key, `Shift+${key}`],
+    run: (event) => app.nudge(dx, dy, event?.shiftKey ? NUDGE_FAR : NUDGE, PAN),
+  });
+  const edit = (name, keys, run) => ({ name, section: "edit", keys, run, needsSelection: true });
+  const arrange = (name, keys, run) => ({ name, section: "arrange", keys, run, needsSelection: true });
+  return [
+    { name: "undo", section: "edit", keys: ["Mod+z"], run: () => app.undoAsked() },
+    { name: "redo", section: "edit", keys: ["Mod+Shift+z", "Mod+y"], run: () => app.redoAsked() },
+    { name: "selectAll", section: "edit", keys: ["Mod+a"], run: () => app.selectAll() },
+    edit("duplicate", ["Mod+d"], () => editing.duplicate()),
+    edit("delete", ["Delete", "Backspace"], () => editing.delete()),
+    edit("deselect", ["Escape"], () => selection.clear()),
+    edit("group", ["Mod+g"], () => editing.group()),
+    edit("ungroup", ["Mod+Shift+g"], () => editing.ungroup()),
+    edit("lock", ["Mod+l"], () => editing.lock()),
+    { name: "unlockAll", section: "edit", keys: ["Mod+Shift+l"], run: () => app.unlockAll() },
+    arrange("front", ["Mod+Shift+]", "Mod+Shift+}"], () => editing.reorder("front")),
+    arrange("forward", ["Mod+]"], () => editing.reorder("forward")),
+    arrange("backward", ["Mod+["], () => editing.reorder("backward")),
+    arrange("back", ["Mod+Shift+[", "Mod+Shift+{"], () => editing.reorder("back")),
+    nudge("ArrowLeft", -1, 0),
+    nudge("ArrowRight", 1, 0),
+    nudge("ArrowUp", 0, -1),
+    nudge("ArrowDown", 0, 1),
+    ...["left", "centre", "right", "top", "middle", "bottom"].map((side) => arrange(side, [], () => editing.align(side))),
+    arrange("spreadAcross", [], () => editing.spread(0)),
+    arrange("spreadDown", [], () => editing.spread(1)),
+    { name: "zoomIn", section: "view", keys: ["+", "="], run: () => app.zoomAsked(1.25) },
+    { name: "zoomOut", section: "view", keys: ["-"], run: () => app.zoomAsked(0.8) },
+    { name: "zoomToFit", section: "view", keys: ["0"], run: () => app.fitAsked() },
+    { name: "zoomToSelection", section: "view", keys: ["."], run: () => app.fitSelection(), needsSelection: true },
+    { name: "zoomTo100", section: "view", keys: ["Mod+0"], run: () => app.zoomTo(1) },
+    { name: "toggleGrid", section: "view", keys: ["g"], run: () => app.toggleGrid() },
+    { name: "toggleMinimap", section: "view", keys: ["Shift+m", "Shift+M"], run: () => app.toggleMinimap() },
+    { name: "objects", section: "view", keys: ["Shift+o", "Shift+O"], run: () => sheets.open("objects") },
+    { name: "focusBoard", section: "view", keys: ["Mod+Enter"], run: () => app.focusBoard() },
+    { name: "help", section: "view", keys: ["?", "Shift+?", "F1"], run: () => sheets.open("help") },
+    { name: "export", section: "file", keys: ["Mod+e"], run: () => sheets.open("export") },
+    { name: "import", section: "file", keys: ["Mod+o"], run: () => app.pickFiles() },
+    { name: "copyPicture", section: "file", keys: ["Mod+Shift+c"], run: () => exchange.copyPicture(selection.isEmpty ? "board" : "selection") },
+    { name: "copyPlace", section: "file", keys: ["Mod+Shift+k"], run: () => app.copyPlace() },
+    { name: "print", section: "file", keys: ["Mod+p"], run: () => exchange.print() },
+    { name: "wider", section: "edit", keys: ["]"], run: () => toolbar.changeWidth(1) },
+    { name: "thinner", section: "edit", keys: ["["], run: () => toolbar.changeWidth(-1) },
+  ];
+}
+
+/** How an event is written as keys. */
+export function keysOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
+  const name = key.length === 1 ? key.toLowerCase() : key;
+  return [(ctrlKey || metaKey) && "Mod", altKey && "Alt", shiftKey && "Shift", name].filter(Boolean).join("+");
+}
+
+/** The command of an event's keys. A sign such as + or ? may need Shift on some keyboards: then that is not looked at. */
+export function commandFor(commands, event) {
+  const keys = keysOf(event);
+  const plain = /^[^a-z0-9]$/i.test(event.key) ? keys.replace("Shift+", "") : keys;
+  return commands.find((command) => command.keys?.includes(keys)) ?? commands.find((command) => command.keys?.includes(plain));
+}
+
+const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Delete: "Del" };
+
+/** Keys as people read them. */
+export function readable(keys, isApple) {
+  const part = (it) => (it === "Mod" ? (isApple ? "⌘" : "Ctrl") : (SIGNS[it] ?? (it.length === 1 ? it.toUpperCase() : it)));
+  return keys.split(/\+(?!$)/).map(part).join(isApple ? " " : "+");
+}

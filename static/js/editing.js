@@ -1,0 +1,173 @@
+// What is done to the elements that are selected: copied, arranged, restyled, grouped, locked, deleted.
+
+import { aligned, reordered, spread } from "./arrange.js";
+import { copyOf, drawCopies } from "./board/copies.js";
+import { Gesture, deleteAll, patch } from "./board/gesture.js";
+import * as geometry from "./geometry.js";
+import { patchesFor } from "./select.js";
+import { hasInside } from "./shape.js";
+import { fillOf, widthIn, withOpacity } from "./tools/look.js";
+
+/** How far from what it was made of a copy lies, in CSS pixels. */
+const ASIDE = 16;
+
+const newGroup = () => 1 + Math.floor(Math.random() * (Number.MAX_SAFE_INTEGER - 1));
+
+export class Editing {
+  /** @param {import("./tools/tools.js").ToolContext} context */
+  constructor(context) {
+    this.context = context;
+  }
+
+  get #elements() {
+    return this.context.selection.elements;
+  }
+
+  #gesture() {
+    return new Gesture(this.context);
+  }
+
+  selectAll() {
+    const all = Array.from(this.context.session.board.visible());
+    const free = all.filter(({ live, properties }) => live === undefined && !properties.locked);
+    this.context.selection.set(new Set(free.map(({ key }) => key)));
+  }
+
+  delete() {
+    const elements = this.#elements;
+    if (elements.length > 0) deleteAll(this.#gesture(), elements);
+  }
+
+  duplicate() {
+    const by = ASIDE / this.context.viewport.zoom;
+    this.draw(inOrder(this.#elements).map((element) => copyOf(element, [by, by])));
+  }
+
+  /** Draws copies and selects them. */
+  draw(copies) {
+    if (copies.length === 0) return;
+    const keys = drawCopies(this.#gesture(), copies, newGroup);
+    this.context.selection.set(new Set(keys));
+  }
+
+  /** Moves, scales or turns all that is selected. */
+  map(map) {
+    this.#mapEach(this.#elements, () => map);
+  }
+
+  #mapEach(elements, mapFor) {
+    const gesture = this.#gesture();
+    elements.forEach((element, at) => {
+      for (const property of patchesFor(element, mapFor(at))) patch(gesture, element, property);
+    });
+  }
+
+  /** @param {string} side `left`, `centre`, `right`, `top`, `middle` or `bottom` */
+  align(side) {
+    this.#moveUnits((boxes) => aligned(boxes, side), 2);
+  }
+
+  /** @param {0 | 1} axis across or down */
+  spread(axis) {
+    this.#moveUnits((boxes) => spread(boxes, axis), 3);
+  }
+
+  /** Groups are moved as one. */
+  #moveUnits(movesOf, least) {
+    const units = new Map();
+    for (const element of this.#elements) {
+      const name = element.properties.group || element.key;
+      units.set(name, [...(units.get(name) ?? []), element]);
+    }
+    if (units.size < least) return;
+    const all = Array.from(units.values());
+    const boxes = all.map((elements) => elements.map((it) => this.context.boundsOf(it)).reduce(geometry.union));
+    const moves = movesOf(boxes);
+    const flat = all.flatMap((elements, at) => elements.map((element) => [element, moves[at]]));
+    this.#mapEach(flat.map(([element]) => element), (at) => geometry.moved(...flat[at][1]));
+  }
+
+  /** @param {"front" | "back" | "forward" | "backward"} where */
+  reorder(where) {
+    const { board } = this.context.session;
+    const order = inOrder(Array.from(board.visible())).map(({ key, properties: { rank } }) => ({ key, rank }));
+    const ranks = reordered(order, this.context.selection.keys, where, board.seq + 1);
+    const gesture = this.#gesture();
+    for (const [key, rank] of ranks) {
+      const element = board.element(key);
+      if (element.properties.rank !== rank) patch(gesture, element, { name: "rank", rank });
+    }
+  }
+
+  group() {
+    if (this.#elements.length > 1) this.#setAll({ name: "group", group: newGroup() });
+  }
+
+  ungroup() {
+    this.#setAll({ name: "group", group: 0 });
+  }
+
+  /** What is locked is not selected any more, and cannot be by a tap. */
+  lock() {
+    this.#setAll({ name: "locked", locked: true });
+    this.context.selection.clear();
+  }
+
+  unlockAll() {
+    const locked = Array.from(this.context.session.board.visible()).filter(({ properties }) => properties.locked);
+    const gesture = this.#gesture();
+    for (const element of locked) patch(gesture, element, { name: "locked", locked: false });
+    this.context.selection.set(new Set(locked.map(({ key }) => key)));
+    return locked.length;
+  }
+
+  #setAll(property) {
+    const gesture = this.#gesture();
+    for (const element of this.#elements) if (element.has(property.name)) patch(gesture, element, property);
+  }
+
+  /** Gives what is selected the chosen style, as far as it changed. */
+  restyle(style, changed) {
+    const elements = this.#elements;
+    if (elements.length === 0) return;
+    const gesture = this.#gesture();
+    for (const element of elements) {
+      for (const property of restyled(element, style, changed, this.context.viewport.zoom)) patch(gesture, element, property);
+    }
+  }
+}
+
+const OPAQUE = 255;
+const opacityOf = (colour) => parseInt(colour.slice(7), 16) / OPAQUE;
+
+/** The properties that an element of a kind has by a style. */
+function restyled(element, style, changed, zoom) {
+  const { kind, properties, scale, content } = element;
+  const has = (name) => changed.includes(name);
+  const given = [];
+  if (kind === "picture") {
+    return has("opacity") ? [{ name: "colour", colour: withOpacity(properties.colour, style.opacity) }] : [];
+  }
+  const isHighlighter = content.begin?.tool === "highlighter";
+  if (has("colour") || has("opacity")) {
+    const opacity = has("opacity") && !isHighlighter ? style.opacity : opacityOf(properties.colour);
+    const colour = has("colour") && kind !== "note" ? style.colour : properties.colour;
+    given.push({ name: "colour", colour: withOpacity(colour, opacity) });
+  }
+  if (kind === "note" && has("colour")) given.push({ name: "fill", colour: withOpacity(style.colour, 1) });
+  if (kind === "shape" && hasInside(content.kind)) {
+    const isFilled = opacityOf(properties.fill) > 0;
+    if (has("fill") || ((has("colour") || has("opacity")) && isFilled)) {
+      given.push({ name: "fill", colour: fillOf(has("fill") || style.fill !== "none" ? style : { ...style, fill: "light" }) });
+    }
+  }
+  if (has("width") && (kind === "stroke" || kind === "shape")) {
+    given.push({ name: "width", width: widthIn(style.width * (isHighlighter ? 5 : 1), scale, zoom) });
+  }
+  if (has("dash") && element.has("dash")) given.push({ name: "dash", dash: style.dash });
+  return given;
+}
+
+/** Elements in painting order. */
+export const inOrder = (elements) =>
+  elements.sort((one, other) => one.properties.rank - other.properties.rank || one.seq - other.seq);

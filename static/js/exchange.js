@@ -1,0 +1,240 @@
+// Taking a board along and bringing things in: files of pixels, lines and copies, the clipboard, and paper.
+
+import { NotCopies, read, written } from "./board/copies.js";
+import { inOrder } from "./editing.js";
+import * as geometry from "./geometry.js";
+import { NotAPicture } from "./pictures.js";
+import { svg } from "./svg.js";
+
+/** Around what is exported, in board units. */
+const MARGIN = 16;
+/** The longest side of an exported picture, in pixels, and how many there are to a board unit where that allows it. */
+const LONGEST_SIDE = 8192;
+const PER_UNIT = 2;
+/** The largest file of copies that is read, in bytes. */
+const LARGEST = 128 * 1024 * 1024;
+const PAPER = "#fbfaf7";
+/** Says in an SVG of ours what it was made of. */
+const METADATA = "inkwire-elements";
+const KINDS = { png: "image/png", svg: "image/svg+xml", json: "application/json" };
+
+export class Exchange {
+  /**
+   * @param {import("./tools/tools.js").ToolContext & { boardName: string, pictures: import("./pictures.js").Pictures,
+   *   stage: import("./stage.js").Stage, editing: import("./editing.js").Editing,
+   *   say: (key: string, values?: object) => void, attempt: Function }} context
+   */
+  constructor(context) {
+    this.context = context;
+  }
+
+  /** The elements of a part of the board, in painting order: `board`, `selection` or `view`. */
+  elements(part) {
+    const { session, selection, stage } = this.context;
+    const finished = ({ live }) => live === undefined;
+    if (part === "selection") return inOrder(selection.elements);
+    if (part === "view") return inOrder(stage.elementsTouching(this.#view)).filter(finished);
+    return inOrder(Array.from(session.board.visible())).filter(finished);
+  }
+
+  get #view() {
+    const { viewport, stage } = this.context;
+    return viewport.bounds(...stage.size);
+  }
+
+  /** The area of the board that a picture of elements shows. */
+  #area(elements, part) {
+    if (part === "view") return this.#view;
+    const boxes = elements.map((element) => this.context.boundsOf(element));
+    return geometry.grown(boxes.length > 0 ? boxes.reduce(geometry.union) : [0, 0, 0, 0], MARGIN);
+  }
+
+  /** @param {"png" | "svg" | "json"} kind @param {"board" | "selection" | "view"} part @returns {Promise<Blob>} */
+  async blob(kind, part, hasPaper = true) {
+    const elements = this.elements(part);
+    if (kind === "png") return this.#png(elements, part, hasPaper);
+    const images = await this.#images(elements);
+    const copies = written(elements, images);
+    if (kind === "json") return new Blob([copies], { type: KINDS.json });
+    const area = part === "board" ? undefined : this.#area(elements, part);
+    return new Blob([withMetadata(svg(elements, { images, area, hasPaper }), copies)], { type: KINDS.svg });
+  }
+
+  /** The bytes of the pictures among elements, as data URLs; those that cannot be had are missing. */
+  async #images(elements) {
+    const hashes = new Set(elements.map(({ content }) => content.image).filter(Boolean));
+    const images = {};
+    for (const hash of hashes) {
+      const blob = await this.context.pictures.bytesOf(hash).catch(() => undefined);
+      if (blob) images[hash] = await dataUrl(blob);
+    }
+    return images;
+  }
+
+  async #png(elements, part, hasPaper) {
+    const { painter } = this.context.stage;
+    const [left, top, right, bottom] = this.#area(elements, part);
+    const scale = Math.min(PER_UNIT, LONGEST_SIDE / Math.max(right - left, bottom - top));
+    const side = (length) => Math.max(1, Math.ceil(length * scale));
+    const canvas = new OffscreenCanvas(side(right - left), side(bottom - top));
+    const canvasContext = canvas.getContext("2d");
+    if (hasPaper) {
+      canvasContext.fillStyle = PAPER;
+      canvasContext.fillRect(0, 0, canvas.width, canvas.height);
+    }
+    const { shown } = painter;
+    // On paper colours are what they are, also on a dark page.
+    painter.shown = (colour) => colour;
+    for (const element of elements) painter.draw(canvasContext, element, { scale, x: left * scale, y: top * scale });
+    painter.shown = shown;
+    return canvas.convertToBlob({ type: KINDS.png });
+  }
+
+  /** Gives a part of the board as a file. */
+  async save(kind, part, hasPaper) {
+    const link = document.createElement("a");
+    link.download = `${this.context.boardName}.${kind}`;
+    link.href = URL.createObjectURL(await this.blob(kind, part, hasPaper));
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  }
+
+  /** Puts a picture of a part of the board on the clipboard. */
+  async copyPicture(part) {
+    try {
+      await navigator.clipboard.write([new ClipboardItem({ "image/png": this.blob("png", part) })]);
+      this.context.say("pictureCopied");
+    } catch {
+      this.context.say("clipboardForbidden");
+    }
+  }
+
+  /** Prints the whole board. */
+  async print() {
+    const image = document.querySelector("#print");
+    image.src = URL.createObjectURL(await this.blob("svg", "board"));
+    await image.decode();
+    const done = () => {
+      URL.revokeObjectURL(image.src);
+      image.removeAttribute("src");
+    };
+    addEventListener("afterprint", done, { once: true });
+    print();
+  }
+
+  // The clipboard
+
+  /** Puts what is selected on the clipboard; says whether anything is. */
+  copy(clipboard) {
+    if (this.context.selection.isEmpty) return false;
+    clipboard.setData("text/plain", written(this.context.selection.elements));
+    return true;
+  }
+
+  /** Brings in what is on the clipboard, at a place of the board. */
+  async paste(clipboard, place) {
+    const files = Array.from(clipboard.files);
+    if (files.length > 0) return this.take(files, place);
+    const text = clipboard.getData("text/plain");
+    if (text === "") return undefined;
+    if (text.trimStart().startsWith("<svg")) return this.#takeSvg(new Blob([text], { type: KINDS.svg }), place);
+    try {
+      return this.#drawCopies(read(text), place);
+    } catch (error) {
+      if (!(error instanceof NotCopies)) throw error;
+      if (error.reason !== "notOurs") return this.context.say(error.reason);
+      return this.context.attempt(() => this.context.writing.paste(text, place));
+    }
+  }
+
+  /** Brings in files, at a place of the board. @param {File[]} files */
+  async take(files, place) {
+    for (const file of files) {
+      try {
+        await this.#takeFile(file, place);
+      } catch (error) {
+        if (!(error instanceof NotCopies || error instanceof NotAPicture)) throw error;
+        this.context.say(error.reason);
+      }
+    }
+  }
+
+  async #takeFile(file, place) {
+    const isJson = file.type === KINDS.json || /\.json$/i.test(file.name ?? "");
+    if (isJson) {
+      if (file.size > LARGEST) throw new NotCopies("tooMany");
+      return this.#drawCopies(read(await file.text()), place);
+    }
+    if (file.type === KINDS.svg) return this.#takeSvg(file, place);
+    return this.#drawPicture(await this.context.pictures.add(file), place);
+  }
+
+  /** An SVG of ours comes in as the elements that it was made of, another one as a picture. */
+  async #takeSvg(file, place) {
+    const own = file.size <= LARGEST && ownCopies(await file.text());
+    if (own) return this.#drawCopies(read(own), place);
+    return this.#drawPicture(await this.context.pictures.add(file), place);
+  }
+
+  #drawPicture({ hash, width, height }, place) {
+    const { viewport, stage, editing } = this.context;
+    const scale = viewport.penScale;
+    // At most half of the screen.
+    const share = Math.min(1, stage.width / 2 / width, stage.height / 2 / height) / viewport.zoom;
+    const units = (length) => Math.max(1, Math.round(length * 2 ** scale));
+    const [dx, dy] = [units(width * share), units(height * share)];
+    const [x, y] = place.map((side) => Math.round(side * 2 ** scale));
+    const content = { image: hash, colour: "#000000ff", scale, x: x - (dx >> 1), y: y - (dy >> 1), dx, dy };
+    this.context.attempt(() => editing.draw([{ kind: "picture", content }]));
+  }
+
+  #drawCopies({ copies, images }, place) {
+    for (const [hash, data] of Object.entries(images)) this.context.pictures.take(hash, data);
+    this.context.attempt(() => {
+      const moved = place ? centred(copies, place) : copies;
+      this.context.editing.draw(moved);
+      this.context.say("broughtIn", { count: copies.length });
+    });
+  }
+}
+
+/** The place about which copies lie, by their first points; and the copies moved to another one. */
+function centred(copies, [x, y]) {
+  const first = ({ content }) => content.begin ?? content;
+  const places = copies.map((copy) => [first(copy).x / 2 ** first(copy).scale, first(copy).y / 2 ** first(copy).scale]);
+  if (places.length === 0) return copies;
+  const [middleX, middleY] = geometry.middleOf(geometry.around(places));
+  return copies.map((copy) => {
+    const at = first(copy);
+    const [dx, dy] = [x - middleX, y - middleY].map((by) => Math.round(by * 2 ** at.scale));
+    const moved = { ...at, x: at.x + dx, y: at.y + dy };
+    return { ...copy, content: copy.content.begin ? { ...copy.content, begin: moved } : moved };
+  });
+}
+
+async function dataUrl(blob) {
+  const reader = new FileReader();
+  return new Promise((done, failed) => {
+    reader.onload = () => done(reader.result);
+    reader.onerror = () => failed(reader.error);
+    reader.readAsDataURL(blob);
+  });
+}
+
+const encoded = (text) => btoa(Array.from(new TextEncoder().encode(text), (byte) => String.fromCharCode(byte)).join(""));
+
+/** An SVG that says what it was made of, so that it can be brought in again. */
+function withMetadata(picture, copies) {
+  return picture.replace(">\n", `>\n<metadata id="${METADATA}">${encoded(copies)}</metadata>\n`);
+}
+
+/** What an SVG of ours was made of. It is read as text: nothing in it is put on the page. */
+function ownCopies(text) {
+  const found = text.match(new RegExp(`<metadata id="${METADATA}">([A-Za-z0-9+/=]+)</metadata>`));
+  if (!found) return undefined;
+  try {
+    return new TextDecoder().decode(Uint8Array.from(atob(found[1]), (letter) => letter.charCodeAt(0)));
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,68 @@
+// Rectangles and affine maps: pure arithmetic. A rectangle is `[left, top, right, bottom]`, a map `[a, b, c, d, e, f]` as
+// canvas and SVG write it: x' = a x + c y + e, y' = b x + d y + f.
+
+export const NOTHING = [Infinity, Infinity, -Infinity, -Infinity];
+export const IDENTITY = [1, 0, 0, 1, 0, 0];
+
+export const union = (a, b) => [
+  Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3]),
+];
+export const overlap = (a, b) => a[0] <= b[2] && a[2] >= b[0] && a[1] <= b[3] && a[3] >= b[1];
+export const contains = (outer, inner) =>
+  outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];
+export const isEmpty = ([left, top, right, bottom]) => left > right || top > bottom;
+export const grown = ([left, top, right, bottom], by) => [left - by, top - by, right + by, bottom + by];
+export const middleOf = ([left, top, right, bottom]) => [(left + right) / 2, (top + bottom) / 2];
+export const cornersOf = ([left, top, right, bottom]) => [[left, top], [right, top], [right, bottom], [left, bottom]];
+
+/** The rectangle around points. */
+export function around(points) {
+  return points.reduce((box, [x, y]) => union(box, [x, y, x, y]), NOTHING);
+}
+
+/** The rectangle with two opposite corners. */
+export const between = ([ax, ay], [bx, by]) => around([[ax, ay], [bx, by]]);
+
+export const applied = ([a, b, c, d, e, f], [x, y]) => [a * x + c * y + e, b * x + d * y + f];
+
+/** First `inner`, then `outer`. */
+export function after(outer, inner) {
+  const [a, b, c, d, e, f] = outer;
+  const [p, q, r, s, t, u] = inner;
+  return [a * p + c * q, b * p + d * q, a * r + c * s, b * r + d * s, a * t + c * u + e, b * t + d * u + f];
+}
+
+/** The map that takes back what `map` does; `undefined` where it folds the plane. */
+export function inverse([a, b, c, d, e, f]) {
+  const determinant = a * d - b * c;
+  if (Math.abs(determinant) < 1e-12) return undefined;
+  const [p, q, r, s] = [d / determinant, -b / determinant, -c / determinant, a / determinant];
+  return [p, q, r, s, -(p * e + r * f), -(q * e + s * f)];
+}
+
+export const moved = (dx, dy) => [1, 0, 0, 1, dx, dy];
+
+/** Scaled about a place. */
+export const scaled = (sx, sy, [x, y]) => [sx, 0, 0, sy, x - sx * x, y - sy * y];
+
+/** Turned about a place, in radians. */
+export function turned(angle, [x, y]) {
+  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+  return [cos, sin, -sin, cos, x - cos * x + sin * y, y - sin * x - cos * y];
+}
+
+/** Whether a place is inside a polygon, by the even-odd rule. */
+export function isInside([x, y], polygon) {
+  let inside = false;
+  for (let at = 0, before = polygon.length - 1; at < polygon.length; before = at++) {
+    const [[ax, ay], [bx, by]] = [polygon[at], polygon[before]];
+    if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
+  }
+  return inside;
+}
+
+/** Whether two segments cross. */
+export function cross(a, b, c, d) {
+  const side = (p, q, r) => Math.sign((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]));
+  return side(a, b, c) !== side(a, b, d) && side(c, d, a) !== side(c, d, b);
+}

@@ -1,0 +1,63 @@
+// The language of the page: its words by key, in the person's language or the one that they chose.
+
+import { keep, kept } from "./storage.js";
+import ar from "./words/ar.js";
+import de from "./words/de.js";
+import en from "./words/en.js";
+import fr from "./words/fr.js";
+
+/** Each language with its own name. */
+export const LANGUAGES = { en: "English", de: "Deutsch", fr: "Français", ar: "العربية" };
+const WORDS = { en, de, fr, ar };
+const RIGHT_TO_LEFT = ["ar"];
+const KEY = "inkwire.language";
+
+/** The language of the page, as its code. */
+export const language = chosen() ?? preferred();
+const plural = new Intl.PluralRules(language);
+
+/** The language that was chosen; `undefined` where the browser's is taken. */
+export function chosen() {
+  const code = kept("localStorage", KEY);
+  return code in LANGUAGES ? code : undefined;
+}
+
+function preferred() {
+  const codes = (navigator.languages ?? []).map((code) => code.slice(0, 2));
+  return codes.find((code) => code in LANGUAGES) ?? "en";
+}
+
+/** Chooses a language, for the next time that the page is loaded. @param {string | undefined} code */
+export function choose(code) {
+  keep("localStorage", KEY, code);
+}
+
+/**
+ * The words of a key, with values in the place of their names in braces. Where `values.count` is given and the words have forms
+ * for numbers, the one that the language uses for it.
+ *
+ * @param {string} key
+ * @param {Record<string, string | number>} [values]
+ */
+export function t(key, values = {}) {
+  const words = WORDS[language][key] ?? en[key] ?? key;
+  const form = typeof words === "string" ? words : (words[plural.select(Number(values.count))] ?? words.other);
+  return form.replace(/\{(\w+)\}/g, (braces, name) => (name in values ? isolated(values[name]) : braces));
+}
+
+/** A value that somebody else wrote must not turn the sentence around it. */
+const isolated = (value) => (typeof value === "number" ? value.toLocaleString(language) : `\u2068${value}\u2069`);
+
+/** Puts the words of the page in its place: `data-words` is the key of an element's text, `data-label` of its name. */
+export function translatePage(root = document) {
+  document.documentElement.lang = language;
+  document.documentElement.dir = RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr";
+  for (const element of root.querySelectorAll("[data-words]")) element.textContent = t(element.dataset.words);
+  for (const element of root.querySelectorAll("[data-label]")) label(element, t(element.dataset.label));
+}
+
+/** Gives an element a name that is seen and read. */
+export function label(element, words) {
+  element.title = words;
+  element.setAttribute("aria-label", words);
+}

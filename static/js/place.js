@@ -1,0 +1,18 @@
+// A place on the board in a link: `#x,y,zoom`, the place in the middle of the screen. Pure.
+
+import { ZOOM_MAX, ZOOM_MIN, Viewport } from "./viewport.js";
+
+/** The part of a link that names what a screen of this size shows. */
+export function linkTo(viewport, [width, height]) {
+  const [x, y] = viewport.toBoard([width / 2, height / 2]);
+  return `#${Math.round(x)},${Math.round(y)},${Number(viewport.zoom.toPrecision(4))}`;
+}
+
+/** The viewport that such a part names; `undefined` where it names none. */
+export function viewportOf(hash, [width, height]) {
+  const found = hash.match(/^#(-?\d{1,9}),(-?\d{1,9}),(\d{1,3}(?:\.\d{1,6})?)$/);
+  if (!found) return undefined;
+  const [x, y, asked] = found.slice(1).map(Number);
+  const zoom = Math.min(ZOOM_MAX, Math.max(ZOOM_MIN, asked));
+  return new Viewport(x - width / 2 / zoom, y - height / 2 / zoom, zoom);
+}

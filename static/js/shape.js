@@ -1,0 +1,92 @@
+// The outlines of shapes, notes and pictures, where they are seen. Pure geometry; its twin is server/board/src/shape.rs.
+
+/** The head of an arrow, in widths of its line; and the turn of either side of it. */
+const HEAD = 4;
+const HEAD_TURN = 0.45;
+/** The control points of a quarter of a circle of radius 1: off by 0.03 % at most. */
+const QUARTER = 0.5522847498307936;
+
+/** Of text, in sizes of its letters: the height of a line, its first base line, and what is left free at a note's edge. */
+export const LINE_HEIGHT = 1.25;
+export const BASE_LINE = 0.95;
+export const NOTE_EDGE = 0.6;
+
+/** The length of an arrow's head, for a line of some width. */
+export const headLength = (width) => width * HEAD;
+
+/** Whether a kind of shape has an inside. */
+export const hasInside = (kind) => kind === "rectangle" || kind === "ellipse";
+
+/**
+ * Where the points of an element are seen, in its units: a function from place to place. `isMoved` tells whether its
+ * offset counts.
+ */
+export function placementOf({ anchor: [ax, ay], properties: { matrix: [a, b, c, d], offset } }, isMoved = true) {
+  const [ox, oy] = isMoved ? offset : [0, 0];
+  return ([x, y]) => {
+    const [dx, dy] = [x - ax, y - ay];
+    return [ax + ox + (a * dx + c * dy), ay + oy + (b * dx + d * dy)];
+  };
+}
+
+/** The same as an affine map `[a, b, c, d, e, f]`. */
+export function mapOf(element, isMoved = true) {
+  const [e, f] = placementOf(element, isMoved)([0, 0]);
+  return [...element.properties.matrix, e, f];
+}
+
+/** Whether an element is only moved, not scaled or turned. */
+export const isOnlyMoved = ({ properties: { matrix: [a, b, c, d] } }) => a === 1 && b === 0 && c === 0 && d === 1;
+
+/** The ink of a stroke where it is seen. */
+export function placedInk({ ink }, placement) {
+  const [x, y] = [[], []];
+  for (let at = 0; at < ink.x.length; at++) [x[at], y[at]] = placement([ink.x[at], ink.y[at]]);
+  return { x, y, pressure: ink.pressure };
+}
+
+/** Draws the line of a shape. */
+export function addShape(path, { kind, x, y, dx, dy }, width, placement) {
+  if (kind === "rectangle") addBox(path, [x, y, dx, dy], placement);
+  else if (kind === "ellipse") addEllipse(path, [x + dx / 2, y + dy / 2], [dx / 2, dy / 2], placement);
+  else {
+    const [from, to] = [placement([x, y]), placement([x + dx, y + dy])];
+    path.moveTo(...from);
+    path.lineTo(...to);
+    if (kind === "arrow") addHead(path, to, Math.atan2(to[1] - from[1], to[0] - from[0]), headLength(width));
+  }
+}
+
+function addHead(path, [x, y], direction, length) {
+  for (const side of [direction - HEAD_TURN, direction + HEAD_TURN]) {
+    path.moveTo(x, y);
+    path.lineTo(x - length * Math.cos(side), y - length * Math.sin(side));
+  }
+}
+
+/** Draws the box between two corners, the second given from the first. */
+export function addBox(path, [x, y, dx, dy], placement) {
+  const [first, ...others] = [[x, y], [x + dx, y], [x + dx, y + dy], [x, y + dy]].map(placement);
+  path.moveTo(...first);
+  for (const corner of others) path.lineTo(...corner);
+  path.closePath();
+}
+
+function addEllipse(path, [x, y], [rx, ry], placement) {
+  const at = (u, v) => placement([x + u * rx, y + v * ry]);
+  path.moveTo(...at(1, 0));
+  for (const [u, v] of [[1, 0], [0, 1], [-1, 0], [0, -1]]) {
+    // A quarter turn from (u, v) to (-v, u).
+    path.bezierCurveTo(...at(u - QUARTER * v, v + QUARTER * u), ...at(-v + QUARTER * u, u + QUARTER * v), ...at(-v, u));
+  }
+  path.closePath();
+}
+
+/** The two corners of what has them, `[x, y, dx, dy]` in its units. */
+export const sidesOf = ({ content: { x, y, dx, dy } }) => [x, y, dx, dy];
+
+/** With round ends a dash is a width longer, and a gap that much shorter. */
+export function dashesOf({ dash, width }) {
+  if (dash === "dashed") return [3 * width, 3 * width];
+  return dash === "dotted" ? [0, 2 * width] : [];
+}

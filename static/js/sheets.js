@@ -1,0 +1,148 @@
+// The sheets that open over the board: the menu, keyboard help, export, the list of objects.
+
+import { readable } from "./commands.js";
+import { LANGUAGES, choose, chosen, t } from "./language.js";
+import { chooseTheme, chosenTheme } from "./theme.js";
+import { tools } from "./tools/tools.js";
+
+const SECTIONS = ["edit", "arrange", "view", "file"];
+const IN_MENU = [
+  "export", "import", "copyPicture", "copyPlace", "print", "selectAll", "unlockAll", "objects", "zoomToFit", "help",
+];
+/** So many objects are listed at once: more are asked for. */
+const PAGE = 200;
+
+const isApple = /Mac|iPhone|iPad/.test(navigator.platform ?? "");
+
+export class Sheets {
+  constructor(app) {
+    this.app = app;
+  }
+
+  start() {
+    document.querySelector("#menu-button").addEventListener("click", () => this.open("menu"));
+    for (const dialog of document.querySelectorAll("dialog")) {
+      dialog.querySelector(".close")?.addEventListener("click", () => dialog.close());
+      dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+    }
+    this.#startMenu();
+    this.#startExport();
+    document.querySelector("#objects-more").addEventListener("click", () => this.#listObjects(this.listed + PAGE));
+  }
+
+  /** @param {"menu" | "help" | "export" | "objects"} name */
+  open(name) {
+    for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
+    if (name === "help") this.#fillHelp();
+    if (name === "objects") this.#listObjects(PAGE);
+    if (name === "menu") this.#showChoices();
+    document.querySelector(`#${name}`).showModal();
+  }
+
+  #startMenu() {
+    const list = document.querySelector("#menu-list");
+    for (const name of IN_MENU) {
+      const command = this.app.commands.find((it) => it.name === name);
+      const button = document.createElement("button");
+      button.type = "button";
+      button.dataset.command = name;
+      button.append(t(name), keysBeside(command));
+      button.addEventListener("click", () => {
+        document.querySelector("#menu").close();
+        command.run();
+      });
+      const line = document.createElement("li");
+      line.append(button);
+      list.append(line);
+    }
+    this.#startChoices();
+  }
+
+  #startChoices() {
+    const on = (id, act) => document.querySelector(id).addEventListener("change", ({ target }) => act(target));
+    const languages = document.querySelector("#language");
+    languages.append(...Object.entries(LANGUAGES).map(([code, name]) => new Option(name, code)));
+    on("#language", ({ value }) => {
+      choose(value || undefined);
+      this.app.reload();
+    });
+    on("#theme", ({ value }) => chooseTheme(value || undefined));
+    on("#grid-choice", ({ checked }) => this.app.setGrid(checked));
+    on("#minimap-choice", ({ checked }) => this.app.setMinimap(checked));
+    on("#pen-choice", ({ checked }) => this.app.setPenMode(checked));
+  }
+
+  #showChoices() {
+    document.querySelector("#language").value = chosen() ?? "";
+    document.querySelector("#theme").value = chosenTheme() ?? "";
+    document.querySelector("#grid-choice").checked = this.app.hasGrid;
+    document.querySelector("#minimap-choice").checked = this.app.hasMinimap;
+    document.querySelector("#pen-choice").checked = this.app.penMode;
+  }
+
+  #startExport() {
+    const sheet = document.querySelector("#export");
+    sheet.querySelector("form").addEventListener("submit", () => {
+      const { kind, part, paper } = Object.fromEntries(new FormData(sheet.querySelector("form")));
+      this.app.exchange.save(kind, part, paper === "on");
+    });
+  }
+
+  #fillHelp() {
+    const list = document.querySelector("#help-list");
+    const drawing = [["toolsSection", tools.map((tool) => ({ name: tool.name, keys: [tool.key] }))]];
+    const others = SECTIONS.map((section) => [section, this.app.commands.filter((it) => it.section === section && it.keys?.length)]);
+    list.replaceChildren(...[...drawing, ...others].map(([name, commands]) => helpSection(t(name), commands)));
+  }
+
+  #listObjects(count) {
+    const elements = this.app.exchange.elements("board");
+    const list = document.querySelector("#objects-list");
+    list.replaceChildren(...elements.slice(0, count).map((element) => this.#objectLine(element)));
+    this.listed = count;
+    document.querySelector("#objects-more").hidden = elements.length <= count;
+    document.querySelector("#objects-empty").hidden = elements.length > 0;
+  }
+
+  #objectLine(element) {
+    const line = document.createElement("li");
+    const button = document.createElement("button");
+    button.type = "button";
+    button.textContent = this.app.describe(element);
+    button.style.setProperty("--colour", element.properties.colour.slice(0, 7));
+    button.addEventListener("click", () => {
+      document.querySelector("#objects").close();
+      this.app.goToElement(element);
+    });
+    line.append(button);
+    return line;
+  }
+}
+
+function keysBeside({ keys = [] }) {
+  const beside = document.createElement("kbd");
+  beside.textContent = keys[0] ? readable(keys[0], isApple) : "";
+  return beside;
+}
+
+function helpSection(title, commands) {
+  const section = document.createElement("section");
+  const heading = document.createElement("h3");
+  heading.textContent = title;
+  const list = document.createElement("dl");
+  for (const command of uniquelyNamed(commands)) {
+    const [term, keys] = [document.createElement("dt"), document.createElement("dd")];
+    term.textContent = t(command.name);
+    keys.append(keysBeside(command));
+    list.append(term, keys);
+  }
+  section.append(heading, list);
+  return section;
+}
+
+/** The arrow keys share a name and are one line. */
+function uniquelyNamed(commands) {
+  const seen = new Map();
+  for (const command of commands) if (!seen.has(command.name)) seen.set(command.name, command);
+  return seen.values();
+}

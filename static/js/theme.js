@@ -1,0 +1,62 @@
+// Light or dark: as the device prefers, or as the person chose. And how ink looks on dark paper.
+
+import { keep, kept } from "./storage.js";
+
+const KEY = "inkwire.theme";
+const prefersDark = matchMedia("(prefers-color-scheme: dark)");
+
+/** `light`, `dark`, or `undefined` for what the device prefers. */
+export const chosenTheme = () => {
+  const theme = kept("localStorage", KEY);
+  return theme === "light" || theme === "dark" ? theme : undefined;
+};
+
+export const isDark = () => (chosenTheme() ?? (prefersDark.matches ? "dark" : "light")) === "dark";
+
+/** @param {"light" | "dark" | undefined} theme */
+export function chooseTheme(theme) {
+  keep("localStorage", KEY, theme);
+  show();
+}
+
+const listeners = new Set();
+
+/** From now on `act` is called when the theme changes. */
+export function onThemeChange(act) {
+  listeners.add(act);
+}
+
+function show() {
+  const theme = isDark() ? "dark" : "light";
+  document.documentElement.dataset.theme = theme;
+  document.querySelector('meta[name="theme-color"]')?.setAttribute("content", theme === "dark" ? "#191a1f" : "#fbfaf7");
+  for (const act of listeners) act();
+}
+
+prefersDark.addEventListener("change", show);
+show();
+
+const shown = new Map();
+
+/** A colour as it is shown on dark paper: as light as it was dark, of the same hue. @param {string} colour "#rrggbbaa" */
+export function onDark(colour) {
+  if (!shown.has(colour)) {
+    if (shown.size > 4096) shown.clear();
+    shown.set(colour, turnedOver(colour));
+  }
+  return shown.get(colour);
+}
+
+function turnedOver(colour) {
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16) / 255);
+  const [most, least] = [Math.max(r, g, b), Math.min(r, g, b)];
+  const lightness = (most + least) / 2;
+  // Black becomes nearly white, white the paper; what lies between changes less.
+  const wanted = 0.94 - lightness * 0.82;
+  const move = (part) => {
+    const grey = part - lightness;
+    return Math.min(1, Math.max(0, wanted + grey));
+  };
+  const hex = (part) => Math.round(move(part) * 255).toString(16).padStart(2, "0");
+  return `#${hex(r)}${hex(g)}${hex(b)}${colour.slice(7)}`;
+}

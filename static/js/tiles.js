@@ -1,0 +1,275 @@
+// Finished elements as pixels: squares of a plane that stays where it is while the screen moves over it, at one scale at a
+// time. Whatever was painted before, a tile has the same pixels for everybody who looks at the board at that scale.
+
+/** Device pixels on a side of a tile. */
+export const TILE = 512;
+/** Device pixels around an element that smoothing may touch. */
+const MARGIN = 2;
+/** Tiles that are kept for when the screen comes back to them. */
+const KEPT = 96;
+/** Device pixels on the longer side of the overview. */
+const OVERVIEW = 1024;
+/** What an element costs beside its points, when work is shared out over frames. */
+const WEIGHT = 24;
+
+const weightOf = (element) => WEIGHT + (element.ink?.x.length ?? 0);
+const inOrder = (one, other) => one.properties.rank - other.properties.rank || one.seq - other.seq;
+
+/** A canvas onto which elements are painted one after the other, in as many steps as it takes. */
+class Sheet {
+  constructor(painter, view, width, height) {
+    Object.assign(this, { painter, view, width, height });
+    this.canvas = undefined;
+    this.isReady = false;
+    /** Elements that are still to be painted, from `at` on; `undefined` where nothing is being done. */
+    this.todo = undefined;
+    /** The last one in painting order that is on it. */
+    this.top = undefined;
+  }
+
+  /** The part of the board that it shows. */
+  get area() {
+    const { scale, x, y } = this.view;
+    return [(x - MARGIN) / scale, (y - MARGIN) / scale, (x + this.width + MARGIN) / scale, (y + this.height + MARGIN) / scale];
+  }
+
+  /** Begins to paint all of some elements; until that is done it looks as it did. */
+  begin(elements) {
+    this.todo = elements.sort(inOrder);
+    this.at = 0;
+    this.next = new OffscreenCanvas(this.width, this.height).getContext("2d");
+    this.top = undefined;
+  }
+
+  /** Paints for about so much weight, and gives back what is left of it. */
+  work(weight) {
+    while (this.at < this.todo.length && weight > 0) {
+      const element = this.todo[this.at++];
+      this.painter.draw(this.next, element, this.view);
+      weight -= weightOf(element);
+      this.top = element;
+    }
+    if (this.at === this.todo.length) {
+      this.context = this.next;
+      this.canvas = this.next.canvas;
+      this.todo = this.next = undefined;
+      this.isReady = true;
+    }
+    return weight;
+  }
+
+  /** Paints one more element, where it comes last in painting order; says whether that could be. */
+  add(element) {
+    const last = this.todo?.at(-1) ?? this.top;
+    if (last && inOrder(last, element) > 0) return false;
+    if (this.todo) this.todo.push(element);
+    else if (this.isReady) this.painter.draw(this.context, element, this.view);
+    else return false;
+    if (!this.todo) this.top = element;
+    return true;
+  }
+
+  soil() {
+    this.isReady = false;
+    this.todo = undefined;
+  }
+}
+
+/** All tiles of one scale. */
+class Level {
+  constructor(scale) {
+    this.scale = scale;
+    /** @type {Map<string, Sheet>} */
+    this.sheets = new Map();
+  }
+}
+
+export class Tiles {
+  /**
+   * @param {import("./painter.js").Painter} painter
+   * @param {(area: number[]) => import("./board/element.js").Element[]} elementsIn the elements that touch an area of the board
+   */
+  constructor(painter, elementsIn) {
+    this.painter = painter;
+    this.elementsIn = elementsIn;
+    this.level = new Level(1);
+    /** The level before, which stands in until there is enough of the new one. */
+    this.before = undefined;
+    this.overview = undefined;
+    this.isOverviewStale = true;
+  }
+
+  /** Looks at another scale from now on. */
+  setScale(scale) {
+    if (scale === this.level.scale) return;
+    if (this.level.sheets.size > 0) this.before = this.level;
+    this.level = new Level(scale);
+  }
+
+  /** Everything looks different. */
+  clear() {
+    for (const sheet of this.level.sheets.values()) sheet.soil();
+    this.before = undefined;
+    this.isOverviewStale = true;
+  }
+
+  /** What an area shows is different. */
+  soil(area) {
+    this.before = undefined;
+    this.isOverviewStale = true;
+    for (const sheet of this.#touched(area)) sheet.soil();
+  }
+
+  /** An element is new, and most likely above all others. */
+  add(element, box) {
+    for (const sheet of this.#touched(box)) if (!sheet.add(element)) sheet.soil();
+    const { overview } = this;
+    if (!overview || this.isOverviewStale) return;
+    const [left, top, right, bottom] = overview.area;
+    const isOutside = box[0] < left || box[1] < top || box[2] > right || box[3] > bottom;
+    if (isOutside || !overview.add(element)) this.isOverviewStale = true;
+  }
+
+  *#touched([left, top, right, bottom]) {
+    const { scale, sheets } = this.level;
+    const at = (side, margin) => Math.floor((side * scale + margin) / TILE);
+    const [from, to] = [[at(left, -MARGIN), at(top, -MARGIN)], [at(right, MARGIN), at(bottom, MARGIN)]];
+    if ((to[0] - from[0] + 1) * (to[1] - from[1] + 1) > sheets.size) {
+      for (const sheet of sheets.values()) {
+        const [column, row] = [sheet.view.x / TILE, sheet.view.y / TILE];
+        if (column >= from[0] && column <= to[0] && row >= from[1] && row <= to[1]) yield sheet;
+      }
+      return;
+    }
+    for (let row = from[1]; row <= to[1]; row++) {
+      for (let column = from[0]; column <= to[0]; column++) {
+        const sheet = sheets.get(`${column}:${row}`);
+        if (sheet) yield sheet;
+      }
+    }
+  }
+
+  /** The tiles that a screen shows, nearest to its middle first; those that were not there are made. */
+  #seen({ x, y }, width, height, around = 0) {
+    const { scale, sheets } = this.level;
+    const [left, top] = [Math.floor(x / TILE) - around, Math.floor(y / TILE) - around];
+    const [right, bottom] = [Math.floor((x + width - 1) / TILE) + around, Math.floor((y + height - 1) / TILE) + around];
+    const seen = [];
+    for (let row = top; row <= bottom; row++) {
+      for (let column = left; column <= right; column++) {
+        const name = `${column}:${row}`;
+        const sheet = sheets.get(name) ?? new Sheet(this.painter, { scale, x: column * TILE, y: row * TILE }, TILE, TILE);
+        // The one used last is the last one to go.
+        sheets.delete(name);
+        sheets.set(name, sheet);
+        seen.push(sheet);
+      }
+    }
+    const far = ({ view }) => Math.hypot(view.x + TILE / 2 - x - width / 2, view.y + TILE / 2 - y - height / 2);
+    return seen.sort((one, other) => far(one) - far(other));
+  }
+
+  /**
+   * Paints what a screen shows, for about so much weight. Gives back whether all of it is there now.
+   *
+   * @param {{ x: number, y: number }} view the screen's corner on the plane, in device pixels
+   */
+  work(view, width, height, weight) {
+    const seen = this.#seen(view, width, height);
+    const left = this.#paint(seen, weight);
+    this.#letGo(seen.length);
+    const isDone = seen.every((sheet) => sheet.isReady);
+    if (isDone) this.before = undefined;
+    return { isDone, left };
+  }
+
+  #paint(sheets, weight) {
+    for (const sheet of sheets) {
+      if (sheet.isReady) continue;
+      if (weight <= 0) return 0;
+      if (!sheet.todo) sheet.begin(this.elementsIn(sheet.area));
+      weight = sheet.work(weight);
+    }
+    return weight;
+  }
+
+  /** Paints what the screen may show next, and the overview; gives back whether there is nothing left to do. */
+  workAhead(view, width, height, weight, content) {
+    const ahead = this.#seen(view, width, height, 1);
+    weight = this.#paint(ahead, weight);
+    if (weight > 0 && content) weight = this.#paintOverview(content, weight);
+    return weight > 0;
+  }
+
+  #paintOverview(content, weight) {
+    if (!this.isOverviewStale && !this.overview?.todo) return weight;
+    if (this.isOverviewStale) {
+      const [left, top, right, bottom] = content;
+      const scale = Math.min(1, OVERVIEW / Math.max(right - left, bottom - top, 1));
+      const [width, height] = [Math.ceil((right - left) * scale) + 2, Math.ceil((bottom - top) * scale) + 2];
+      const sheet = new Sheet(this.painter, { scale, x: left * scale - 1, y: top * scale - 1 }, width, height);
+      // Until the new one is there, the old one stays.
+      Object.assign(sheet, { canvas: this.overview?.canvas, shows: this.overview?.shows });
+      this.overview = sheet;
+      this.isOverviewStale = false;
+      sheet.begin(this.elementsIn(sheet.area));
+    }
+    const rest = this.overview.work(weight);
+    if (this.overview.isReady) this.overview.shows = this.overview.view;
+    return rest;
+  }
+
+  #letGo(seen) {
+    const { sheets } = this.level;
+    for (const name of sheets.keys()) {
+      if (sheets.size <= seen * 3 + KEPT) return;
+      sheets.delete(name);
+    }
+  }
+
+  /**
+   * Puts on a canvas what a screen shows.
+   *
+   * @param {CanvasRenderingContext2D} context
+   * @param {{ scale: number, x: number, y: number }} view
+   */
+  compose(context, view, width, height) {
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.clearRect(0, 0, width, height);
+    const isExact = this.level.scale === view.scale;
+    const shown = isExact ? this.#seen(view, width, height) : [];
+    const hasHoles = !isExact || shown.some(({ canvas }) => !canvas);
+    if (hasHoles) this.#standIn(context, view, isExact ? this.before : this.level);
+    for (const { canvas, view: { x, y } } of shown) {
+      if (!canvas) continue;
+      if (hasHoles) context.clearRect(x - view.x, y - view.y, TILE, TILE);
+      context.drawImage(canvas, x - view.x, y - view.y);
+    }
+  }
+
+  /** What there is of another scale, and under it the overview: not sharp, but at the right place. */
+  #standIn(context, view, level) {
+    if (this.overview?.canvas && this.overview.shows) {
+      stretch(context, this.overview.canvas, this.overview.shows, view);
+    }
+    if (!level) return;
+    for (const { canvas, view: own } of level.sheets.values()) {
+      if (canvas) stretch(context, canvas, own, view, true);
+    }
+  }
+}
+
+/** Draws a canvas that shows the board at one view where it belongs in another one. */
+function stretch(context, canvas, from, to, replaces = false) {
+  const factor = to.scale / from.scale;
+  const side = (start, length, offset) => {
+    const begin = Math.round(start * factor - offset);
+    return [begin, Math.round((start + length) * factor - offset) - begin];
+  };
+  const [x, width] = side(from.x, canvas.width, to.x);
+  const [y, height] = side(from.y, canvas.height, to.y);
+  if (x >= context.canvas.width || y >= context.canvas.height || x + width <= 0 || y + height <= 0) return;
+  if (replaces) context.clearRect(x, y, width, height);
+  context.drawImage(canvas, x, y, width, height);
+}
+

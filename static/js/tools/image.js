@@ -1,0 +1,11 @@
+// The image tool: a tap says where, and then which file.
+
+export const image = {
+  name: "image",
+  key: "i",
+  start: (context, sample) => ({
+    move() {},
+    end: () => context.pickImage(context.viewport.toBoard([sample.x, sample.y])),
+    cancel() {},
+  }),
+};

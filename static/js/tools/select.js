@@ -1,0 +1,178 @@
+// Selecting: a tap takes what is there, a drag moves it, a drag from an empty place takes what is in a box or a lasso. With
+// Shift more is added; a handle of the frame scales or turns. Twice on a text changes it.
+
+import { Gesture, patch } from "../board/gesture.js";
+import * as geometry from "../geometry.js";
+import { isInLasso, keepsShape, patchesFor, previewed } from "../select.js";
+
+const REACH = 6;
+/** CSS pixels that a pointer moves before a tap becomes a drag. */
+const SLACK = 3;
+const EVEN_TURN = Math.PI / 12;
+/** Moving so few elements is shown to others as it goes on, every so many milliseconds. */
+const SHARED = 16;
+const SHARED_EVERY = 80;
+
+export const select = { name: "select", key: "v", start: (context, sample) => start(context, sample, sample.alt ? "lasso" : "box") };
+export const lasso = { name: "lasso", key: "q", start: (context, sample) => start(context, sample, sample.alt ? "box" : "lasso") };
+
+function start(context, sample, how) {
+  const handle = context.selection.handleAt([sample.x, sample.y], sample.isTouch);
+  if (handle) return new Transforming(context, sample, handle);
+  const [found] = context.elementsAt(sample.x, sample.y, REACH).filter(({ properties }) => !properties.locked);
+  if (!found) return context.selection.isInside([sample.x, sample.y]) && !sample.shift ? new Transforming(context, sample, "move") : new Enclosing(context, sample, how);
+  if (sample.count > 1 && (found.kind === "text" || found.kind === "note")) return rewriting(context, found);
+  const keys = context.selection.groupOf(found);
+  if (sample.shift) {
+    context.selection.toggle(keys);
+    return idle;
+  }
+  if (!context.selection.has(found.key)) context.selection.set(keys);
+  return new Transforming(context, sample, "move", found);
+}
+
+const idle = { move() {}, end() {}, cancel() {} };
+const rewriting = (context, element) => ({ ...idle, end: () => context.rewrite(element) });
+
+/** Draws a box or a lasso around what is to be selected. */
+class Enclosing {
+  constructor(context, sample, how) {
+    this.context = context;
+    this.how = how;
+    this.places = [context.viewport.toBoard([sample.x, sample.y])];
+    this.before = sample.shift ? context.selection.keys : new Set();
+    context.selection.set(this.before);
+  }
+
+  move(samples) {
+    const places = samples.map(({ x, y }) => this.context.viewport.toBoard([x, y]));
+    if (this.how === "lasso") this.places.push(...places);
+    else this.places = [this.places[0], places.at(-1)];
+    const outline = this.how === "lasso" ? this.places : geometry.cornersOf(geometry.between(...this.places));
+    this.context.showOutline({ places: outline });
+    this.context.selection.set(new Set([...this.before, ...this.#found()]));
+  }
+
+  #found() {
+    const { context } = this;
+    const box = geometry.around(this.places);
+    const found = context.elementsIn(box).filter((element) => {
+      if (element.properties.locked || element.live !== undefined) return false;
+      const bounds = context.boundsOf(element);
+      return this.how === "lasso" ? isInLasso(element, bounds, this.places) : geometry.contains(box, bounds);
+    });
+    return found.flatMap((element) => Array.from(context.selection.groupOf(element)));
+  }
+
+  end() {
+    this.context.showOutline(undefined);
+  }
+
+  cancel() {
+    this.end();
+    this.context.selection.set(this.before);
+  }
+}
+
+/** Moves, scales or turns what is selected. */
+class Transforming {
+  constructor(context, sample, handle, tapped) {
+    this.context = context;
+    this.handle = handle;
+    this.tapped = tapped;
+    this.from = [sample.x, sample.y];
+    this.start = context.viewport.toBoard(this.from);
+    this.elements = context.selection.elements;
+    this.box = context.selection.box;
+    this.map = geometry.IDENTITY;
+    this.isDragged = false;
+    this.gesture = new Gesture(context);
+    this.sharedAt = 0;
+  }
+
+  move(samples) {
+    const sample = samples.at(-1);
+    const way = Math.hypot(sample.x - this.from[0], sample.y - this.from[1]);
+    this.isDragged ||= way > SLACK;
+    if (!this.isDragged) return;
+    this.map = this.#mapTo(sample);
+    const hidden = new Set(this.elements.map(({ key }) => key));
+    this.context.showPreview({ hidden, elements: this.elements.map((element) => previewed(element, this.map)) });
+    this.context.selection.setMap(this.map);
+    if (this.elements.length <= SHARED && sample.time - this.sharedAt > SHARED_EVERY) {
+      this.sharedAt = sample.time;
+      this.#apply();
+    }
+  }
+
+  #mapTo(sample) {
+    const place = this.context.viewport.toBoard([sample.x, sample.y]);
+    if (this.handle === "move") return this.#movedTo(place, sample.shift);
+    const middle = geometry.middleOf(this.box);
+    if (this.handle === "turn") return turnedTo(this.start, place, middle, sample.shift);
+    return this.#scaledTo(this.context.snap(place), sample);
+  }
+
+  #movedTo([x, y], isStraight) {
+    let [dx, dy] = [x - this.start[0], y - this.start[1]];
+    if (isStraight) [dx, dy] = Math.abs(dx) > Math.abs(dy) ? [dx, 0] : [0, dy];
+    // The corner of what is moved goes to the grid, not the pointer.
+    const corner = [this.box[0] + dx, this.box[1] + dy];
+    const [snapX, snapY] = this.context.snap(corner);
+    return geometry.moved(snapX - this.box[0], snapY - this.box[1]);
+  }
+
+  #scaledTo([x, y], { shift, alt }) {
+    const [left, top, right, bottom] = this.box;
+    const [isWest, isEast] = [this.handle.includes("w"), this.handle.includes("e")];
+    const [isNorth, isSouth] = [this.handle.includes("n"), this.handle.includes("s")];
+    const fixed = alt ? geometry.middleOf(this.box) : [isWest ? right : left, isNorth ? bottom : top];
+    const ratio = (to, edge, from) => (Math.abs(edge - from) < 1e-9 ? 1 : (to - from) / (edge - from));
+    let sx = isWest || isEast ? ratio(x, isWest ? left : right, fixed[0]) : 1;
+    let sy = isNorth || isSouth ? ratio(y, isNorth ? top : bottom, fixed[1]) : 1;
+    if (shift || this.elements.some(keepsShape)) {
+      const isCorner = (isWest || isEast) && (isNorth || isSouth);
+      const by = isCorner ? Math.max(Math.abs(sx), Math.abs(sy)) : isWest || isEast ? sx : sy;
+      [sx, sy] = [by, by];
+    }
+    const some = (by) => (Math.abs(by) < 0.01 ? 0.01 : by);
+    return geometry.scaled(some(sx), some(sy), fixed);
+  }
+
+  #apply() {
+    for (const element of this.elements) {
+      const now = this.context.session.board.element(element.key);
+      if (!now?.visible) continue;
+      for (const property of patchesFor(element, this.map)) {
+        if (differs(now.properties, property)) patch(this.gesture, now, property);
+      }
+    }
+  }
+
+  end() {
+    if (this.isDragged) this.#apply();
+    else if (this.tapped) this.context.selection.set(this.context.selection.groupOf(this.tapped));
+    else if (this.handle === "move") this.context.selection.clear();
+    this.context.selection.setMap(undefined);
+    this.context.endPreview();
+  }
+
+  cancel() {
+    this.gesture.takeBack();
+    this.context.selection.setMap(undefined);
+    this.context.endPreview();
+  }
+}
+
+function turnedTo(from, to, middle, isEven) {
+  const angle = ([x, y]) => Math.atan2(y - middle[1], x - middle[0]);
+  const by = angle(to) - angle(from);
+  return geometry.turned(isEven ? Math.round(by / EVEN_TURN) * EVEN_TURN : by, middle);
+}
+
+const ONE = 65_536;
+
+function differs({ offset, matrix }, { name, x, y, a, b, c, d }) {
+  if (name === "offset") return offset[0] !== x || offset[1] !== y;
+  return [a, b, c, d].some((entry, at) => entry !== Math.round(matrix[at] * ONE));
+}

@@ -1,0 +1,81 @@
+// Lines, arrows, rectangles and ellipses: dragged out between two corners. With Shift they are even: a square, a circle, a line
+// at a multiple of 15 degrees. A tap leaves nothing.
+
+import { Element } from "../board/element.js";
+import { Gesture, patch } from "../board/gesture.js";
+import { hasInside } from "../shape.js";
+import { fillOf, placeIn, widthIn, withOpacity } from "./look.js";
+
+/** A drag that is shorter, in CSS pixels, was not meant. */
+const SHORTEST = 3;
+const EVEN_TURN = Math.PI / 12;
+
+const shape = (kind, key) => ({ name: kind, key, start: (context, sample) => new Shaping(context, sample, kind) });
+
+export const line = shape("line", "l");
+export const arrow = shape("arrow", "a");
+export const rectangle = shape("rectangle", "r");
+export const ellipse = shape("ellipse", "o");
+
+class Shaping {
+  constructor(context, sample, kind) {
+    this.context = context;
+    this.kind = kind;
+    this.from = context.snap(context.viewport.toBoard([sample.x, sample.y]));
+    this.to = this.from;
+  }
+
+  move(samples) {
+    const { x, y, shift } = samples.at(-1);
+    const to = this.context.snap(this.context.viewport.toBoard([x, y]));
+    this.to = shift ? even(this.from, to, this.kind) : to;
+    this.context.showPreview({ hidden: new Set(), elements: [previewOf(this.#operation(), this.context.style.dash)] });
+  }
+
+  #operation() {
+    const { style, viewport } = this.context;
+    const scale = viewport.penScale;
+    const [x, y] = placeIn(this.from, scale);
+    const [toX, toY] = placeIn(this.to, scale);
+    const colour = withOpacity(style.colour, style.opacity);
+    const fill = hasInside(this.kind) ? fillOf(style) : "#00000000";
+    const width = widthIn(style.width, scale, viewport.zoom);
+    return { type: "shape", kind: this.kind, colour, fill, width, scale, x, y, dx: toX - x, dy: toY - y };
+  }
+
+  end() {
+    const { session, style, viewport } = this.context;
+    const length = Math.hypot(this.to[0] - this.from[0], this.to[1] - this.from[1]) * viewport.zoom;
+    if (length < SHORTEST) return this.cancel();
+    const gesture = new Gesture(this.context);
+    const cseq = gesture.submit(this.#operation());
+    if (style.dash !== "solid") patch(gesture, { author: session.self, cseq }, { name: "dash", dash: style.dash });
+    this.context.endPreview();
+    return undefined;
+  }
+
+  cancel() {
+    this.context.endPreview();
+  }
+}
+
+/** An element that is on no board. */
+export function previewOf(operation, dash = "solid") {
+  const content = { ...operation, gestureBack: 0 };
+  const by = { author: 0, gesture: 0 };
+  const patches = dash === "solid" ? [] : [{ by, property: { name: "dash", dash } }];
+  const element = new Element({ author: 0, cseq: 0, seq: 0, gesture: 0, content, deletions: [], patches });
+  element.refresh(() => false);
+  return element;
+}
+
+function even([ax, ay], [bx, by], kind) {
+  const [dx, dy] = [bx - ax, by - ay];
+  if (hasInside(kind)) {
+    const side = Math.max(Math.abs(dx), Math.abs(dy));
+    return [ax + side * (Math.sign(dx) || 1), ay + side * (Math.sign(dy) || 1)];
+  }
+  const turn = Math.round(Math.atan2(dy, dx) / EVEN_TURN) * EVEN_TURN;
+  const length = Math.hypot(dx, dy);
+  return [ax + Math.cos(turn) * length, ay + Math.sin(turn) * length];
+}

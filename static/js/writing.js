@@ -1,0 +1,199 @@
+// The field in which a text or note is written, at its place on the board.
+
+import { Gesture, deleteAll, patch } from "./board/gesture.js";
+import { applied } from "./geometry.js";
+import { FONT, textExtent, unitOf } from "./painter.js";
+import { TEXT } from "./protocol/limits.js";
+import { LINE_HEIGHT, NOTE_EDGE, mapOf } from "./shape.js";
+import { placeIn, widthIn, withOpacity } from "./tools/look.js";
+
+/** Sizes in CSS pixels at the zoom at which it is written: of letters for each width of the pen, and of a new note. */
+const LETTERS = { 2: 16, 4: 22, 8: 32, 16: 52 };
+const NOTE_LETTERS = 20;
+const NOTE_SIZE = 200;
+const NOTE_INK = "#1c1c28ff";
+/** A note of black would not be read. */
+const NOTE_PAPER = "#ffec99";
+
+export class Writing {
+  /**
+   * @param {import("./tools/tools.js").ToolContext & { toolIsDone: () => void, say: (words: string) => void }} context
+   * @param {HTMLTextAreaElement} field
+   */
+  constructor(context, field) {
+    this.context = context;
+    this.field = field;
+    this.target = undefined;
+  }
+
+  start() {
+    this.field.addEventListener("blur", () => this.finish());
+    this.field.addEventListener("input", () => this.#fit());
+    this.field.addEventListener("keydown", (event) => this.#pressed(event));
+  }
+
+  get isOpen() {
+    return this.target !== undefined;
+  }
+
+  /** Begins a text or note at a place of the board. */
+  write(place, isNote) {
+    this.finish();
+    const { style, viewport } = this.context;
+    const scale = viewport.penScale;
+    const letters = isNote ? NOTE_LETTERS : (LETTERS[style.width] ?? style.width * 4);
+    const size = widthIn(letters, scale, viewport.zoom);
+    const [x, y] = placeIn(place, scale);
+    const made = { type: isNote ? "note" : "text", size, scale, x, y };
+    if (isNote) {
+      const side = widthIn(NOTE_SIZE, scale, viewport.zoom);
+      const fill = style.colour === this.context.firstColour ? NOTE_PAPER : style.colour;
+      Object.assign(made, { colour: NOTE_INK, fill: withOpacity(fill, 1), dx: side, dy: side });
+    } else {
+      made.colour = withOpacity(style.colour, style.opacity);
+    }
+    this.#open({ made, isNote, size, unit: 2 ** -scale, map: [1, 0, 0, 1, 0, 0] }, "");
+  }
+
+  /** Puts down words that were pasted, as a text. */
+  paste(words, place) {
+    const { style, viewport } = this.context;
+    const scale = viewport.penScale;
+    const [x, y] = placeIn(place, scale);
+    const size = widthIn(LETTERS[style.width] ?? style.width * 4, scale, viewport.zoom);
+    const text = bounded(cleaned(words), TEXT);
+    if (text.length < words.length) this.context.say("textTooLong");
+    if (text.trim() === "") return;
+    new Gesture(this.context).submit({ type: "text", colour: withOpacity(style.colour, style.opacity), size, scale, x, y, text });
+  }
+
+  /** Changes the words of an element. */
+  rewrite(element) {
+    this.finish();
+    const { content, properties, kind } = element;
+    const made = { ...content, size: properties.width, colour: properties.colour, fill: properties.fill };
+    const target = { element, made, isNote: kind === "note", size: properties.width, unit: unitOf(element), map: mapOf(element) };
+    this.context.showPreview({ hidden: new Set([element.key]), elements: [] });
+    this.#open(target, kind === "note" ? unbroken(properties.text) : properties.text);
+  }
+
+  #open(target, text) {
+    this.target = target;
+    this.field.value = text;
+    this.field.hidden = false;
+    this.place();
+    this.field.focus();
+    this.#fit();
+  }
+
+  /** Puts the field where its text is, when the board has moved. */
+  place() {
+    if (!this.target) return;
+    const { made, isNote, size, unit, map } = this.target;
+    const { viewport } = this.context;
+    const { style } = this.field;
+    const [x, y] = applied(map, [made.x, made.y]);
+    const [left, top] = viewport.toScreen([x * unit, y * unit]);
+    const letters = size * unit * viewport.zoom;
+    Object.assign(style, {
+      left: `${left}px`, top: `${top}px`, font: `${letters}px/${LINE_HEIGHT} ${FONT}`,
+      transform: `matrix(${map.slice(0, 4).join(",")},0,0)`,
+      color: made.colour, background: isNote ? made.fill : "", padding: isNote ? `${NOTE_EDGE * letters}px` : "0",
+    });
+    this.#fit();
+  }
+
+  #fit() {
+    if (!this.target) return;
+    const { made, isNote, unit } = this.target;
+    const { zoom } = this.context.viewport;
+    const { style } = this.field;
+    this.field.classList.toggle("note", isNote);
+    style.whiteSpace = isNote ? "pre-wrap" : "pre";
+    style.width = isNote ? `${Math.abs(made.dx) * unit * zoom}px` : "0";
+    style.height = "0";
+    if (!isNote) style.width = `${this.field.scrollWidth + 8}px`;
+    style.height = `${Math.max(this.field.scrollHeight, isNote ? Math.abs(made.dy) * unit * zoom : 0)}px`;
+  }
+
+  #pressed(event) {
+    event.stopPropagation();
+    const isDone = event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey));
+    if (!isDone || event.isComposing) return;
+    event.preventDefault();
+    this.finish();
+  }
+
+  /** Takes what was written. */
+  finish() {
+    const { target } = this;
+    if (!target) return;
+    this.target = undefined;
+    this.field.hidden = true;
+    const text = cleaned(this.field.value);
+    const room = Math.abs(target.made.dx) - 2 * NOTE_EDGE * target.size;
+    const words = bounded(target.isNote ? broken(bounded(text, TEXT), room, target.size) : text, TEXT);
+    if (words.length < text.length) this.context.say("textTooLong");
+    this.context.attempt(() => (target.element ? this.#change(target, words) : this.#add(target, words)));
+    this.context.endPreview();
+    this.context.toolIsDone();
+  }
+
+  #add({ made, isNote, size }, text) {
+    if (text.trim() === "") return;
+    const operation = { ...made, text };
+    if (isNote) operation.dy = Math.max(made.dy, heightOf(text, size));
+    new Gesture(this.context).submit(operation);
+  }
+
+  #change({ element }, text) {
+    const now = this.context.session.board.element(element.key);
+    if (!now?.visible || now.properties.text === text) return;
+    const gesture = new Gesture(this.context);
+    if (text.trim() === "" && now.kind === "text") deleteAll(gesture, [now]);
+    else patch(gesture, now, { name: "text", text });
+  }
+}
+
+const heightOf = (text, size) => Math.ceil((text.split("\n").length * LINE_HEIGHT + 2 * NOTE_EDGE) * size);
+
+/** A zero-width joiner of lines would be one more thing to explain: where a line was broken is told by a space at its end. */
+const unbroken = (text) => text.replaceAll(" \n", " ");
+
+/** Breaks the lines of a note where they are too long, in units. */
+export function broken(text, width, size) {
+  const fits = (line) => textExtent(line, size)[0] <= width;
+  return text.split("\n").map((line) => brokenLine(line, fits)).join("\n");
+}
+
+function brokenLine(line, fits) {
+  const lines = [""];
+  for (const word of line.split(/(?<= )/)) {
+    const next = lines.at(-1) + word;
+    if (fits(next.trimEnd())) lines[lines.length - 1] = next;
+    else for (const part of parts(word, fits)) lines.push(part);
+  }
+  return (lines[0] === "" && lines.length > 1 ? lines.slice(1) : lines).join("\n");
+}
+
+/** A word that is longer than a line, in parts that are not. */
+function parts(word, fits) {
+  const all = [""];
+  for (const letter of word) {
+    if (all.at(-1) !== "" && !fits((all.at(-1) + letter).trimEnd())) all.push("");
+    all[all.length - 1] += letter;
+  }
+  return all;
+}
+
+/** Text without what the board refuses. */
+export const cleaned = (text) =>
+  // eslint-disable-next-line no-control-regex
+  text.replaceAll("\r\n", "\n").replaceAll("\r", "\n").replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, "");
+
+/** As much of a text as goes into so many bytes. */
+export function bounded(text, most) {
+  const bytes = new TextEncoder().encode(text);
+  // A letter that was cut through becomes U+FFFD at the end.
+  return bytes.length <= most ? text : new TextDecoder().decode(bytes.subarray(0, most)).replace(/\ufffd$/, "");
+}

@@ -6,7 +6,7 @@ import { Gesture, deleteAll, patch } from "./board/gesture.js";
 import * as geometry from "./geometry.js";
 import { patchesFor } from "./select.js";
 import { hasInside } from "./shape.js";
-import { fillOf, widthIn, withOpacity } from "./tools/look.js";
+import { fillOf, inkOn, widthIn, withOpacity } from "./tools/look.js";
 
 /** How far from what it was made of a copy lies, in CSS pixels. */
 const ASIDE = 16;
@@ -149,12 +149,14 @@ function restyled(element, style, changed, zoom) {
     return has("opacity") ? [{ name: "colour", colour: withOpacity(properties.colour, style.opacity) }] : [];
   }
   const isHighlighter = content.begin?.tool === "highlighter";
-  if (has("colour") || has("opacity")) {
+  if (kind !== "note" && (has("colour") || has("opacity"))) {
     const opacity = has("opacity") && !isHighlighter ? style.opacity : opacityOf(properties.colour);
-    const colour = has("colour") && kind !== "note" ? style.colour : properties.colour;
+    const colour = has("colour") ? style.colour : properties.colour;
     given.push({ name: "colour", colour: withOpacity(colour, opacity) });
   }
-  if (kind === "note" && has("colour")) given.push({ name: "fill", colour: withOpacity(style.colour, 1) });
+  if (kind === "note" && has("colour")) {
+    given.push({ name: "fill", colour: withOpacity(style.colour, 1) }, { name: "colour", colour: inkOn(style.colour) });
+  }
   if (kind === "shape" && hasInside(content.kind)) {
     const isFilled = opacityOf(properties.fill) > 0;
     if (has("fill") || ((has("colour") || has("opacity")) && isFilled)) {

@@ -11,21 +11,24 @@ const SESSION_KEY = "inkwire.client";
 const PERSON_KEY = "inkwire.person";
 
 /**
- * The clients whose part this tab takes on a board, each with what it has left to send. The first is who draws here: a
- * reloaded tab goes on as who it was. The others are of tabs that are gone and have left something behind. A duplicated
- * tab must not be the same client: so its id lies in the storage only while the tab is away.
+ * The client that draws here: a reloaded tab goes on as who it was. A duplicated tab must not be the same client: so its id lies
+ * in the storage only while the tab is away.
  */
-export async function takeClients(board, outbox) {
+export async function takeClient(board, outbox) {
   const left = kept("sessionStorage", SESSION_KEY);
   keep("sessionStorage", SESSION_KEY, undefined);
   const own = left?.board === board ? left : undefined;
-  const self = (own && (await takenOver(board, outbox, own))) ?? (await newClient());
+  return (own && (await takenOver(board, outbox, own))) ?? newClient();
+}
+
+/** The clients of tabs that are gone and have left something behind, which this tab brings to the server. */
+export async function takeOthers(board, outbox, self) {
   const others = [];
   for (const clientId of await outbox.clients(board)) {
     const other = clientId !== self.clientId && (await takenOver(board, outbox, { clientId, nextCseq: 1 }));
     if (other) others.push(other);
   }
-  return [self, ...others];
+  return others;
 }
 
 /** A client with what it has left to send; nothing where another tab has it. */
@@ -35,9 +38,10 @@ async function takenOver(board, outbox, { clientId, nextCseq }) {
   return { clientId, nextCseq: Math.max(nextCseq, (operations.at(-1)?.cseq ?? 0) + 1), epoch, operations };
 }
 
-async function newClient() {
+function newClient() {
   const clientId = toHex(crypto.getRandomValues(new Uint8Array(16)));
-  await claimed(clientId);
+  // Nobody else can have it: there is nothing to wait for.
+  claimed(clientId);
   return { clientId, nextCseq: 1, operations: [] };
 }
 

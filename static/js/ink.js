@@ -35,6 +35,15 @@ export function addLine(path, { x, y }, from = 0) {
   return Math.max(last, 0);
 }
 
+/** Writes a part of the middle line into a path of its own: from the middle before one point to the middle before another. */
+export function addLinePart(path, { x, y }, from, to) {
+  if (from === 0) path.moveTo(x[0], y[0]);
+  else path.moveTo((x[from - 1] + x[from]) / 2, (y[from - 1] + y[from]) / 2);
+  for (let at = Math.max(1, from); at < to; at++) {
+    path.quadraticCurveTo(x[at], y[at], (x[at] + x[at + 1]) / 2, (y[at] + y[at + 1]) / 2);
+  }
+}
+
 /** The end of the middle line, which moves with every new point: a path of its own. */
 export function addLineEnd(path, { x, y }) {
   const last = x.length - 1;

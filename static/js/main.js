@@ -11,7 +11,7 @@ import { Editing } from "./editing.js";
 import { Exchange } from "./exchange.js";
 import { moved } from "./geometry.js";
 import { icon } from "./icons.js";
-import { COLOURS, comeBack, keepClient, keepPerson, person, shortened, takeClients } from "./identity.js";
+import { COLOURS, comeBack, keepClient, keepPerson, person, shortened, takeClient, takeOthers } from "./identity.js";
 import { Keyboard } from "./keyboard.js";
 import { t, translatePage } from "./language.js";
 import { Lasers } from "./laser.js";
@@ -55,24 +55,19 @@ const at = (id) => document.querySelector(id);
 class Application {
   static async open() {
     const boardName = location.pathname.split("/").pop();
-    const outbox = await Outbox.open();
-    const clients = await takeClients(boardName, outbox);
-    return new Application(boardName, outbox, clients);
+    const outbox = new Outbox();
+    return new Application(boardName, outbox, await takeClient(boardName, outbox));
   }
 
-  constructor(boardName, outbox, clients) {
+  constructor(boardName, outbox, client) {
     this.boardName = boardName;
     this.outbox = outbox;
     this.viewport = new Viewport();
-    const { name, colour } = person();
-    const [identity, ...others] = clients.map((client) => ({ ...client, name: shortened(name, NAME), colour: `${colour}ff` }));
+    const identity = { ...client, ...profile() };
     this.box = outbox.box(boardName, identity.clientId);
     this.pictures = new Pictures(outbox, this);
     this.session = new Session(identity, this);
-    this.couriers = others.map(
-      (other) => new Courier(socketUrl(boardName), other, outbox.box(boardName, other.clientId)),
-    );
-    const canvases = { base: at("#base"), live: at("#live") };
+    const canvases = { base: at("#base"), wet: at("#wet"), live: at("#live") };
     this.stage = new Stage(canvases, this.session, this.viewport, (hash) => this.pictures.pixelsOf(hash));
     this.selection = new Selection(this.stage, this.session, this);
     this.lasers = new Lasers(this.stage, (author) => this.#colourOf(author));
@@ -100,8 +95,8 @@ class Application {
     at("#menu-button").append(icon("menu"));
     this.#listen();
     onThemeChange(() => this.#showTheme());
-    this.#showTheme();
     for (const part of [this.toolbar, this.sheets, this.people, this.pointers, this.keyboard, this.writing, this.minimap]) part.start();
+    this.#showTheme();
     this.setGrid(kept("localStorage", CHOICES.grid) === true);
     this.setMinimap(kept("localStorage", CHOICES.minimap) ?? innerWidth >= 900);
     this.penMode = kept("localStorage", CHOICES.pen) === true;
@@ -110,9 +105,18 @@ class Application {
     rememberBoard(this.boardName);
     this.pictures.start();
     this.connection.start();
-    for (const courier of this.couriers) courier.start();
+    this.#bringWhatIsLeft();
     this.elementsChanged(undefined);
+    this.toolbar.showZoom(this.viewport.zoom);
     this.progressChanged();
+  }
+
+  /** Brings to the server what other tabs have left behind. */
+  async #bringWhatIsLeft() {
+    const { boardName, outbox } = this;
+    for (const other of await takeOthers(boardName, outbox, this.session.identity)) {
+      new Courier(socketUrl(boardName), { ...other, ...profile() }, outbox.box(boardName, other.clientId)).start();
+    }
   }
 
   #listen() {
@@ -231,7 +235,7 @@ class Application {
     this.writing.place();
     this.#showGrid();
     this.#sendViewSoon();
-    this.progressChanged();
+    this.toolbar.showZoom(viewport.zoom);
   }
 
   /** The person moves the board: nobody is followed any more. */
@@ -354,6 +358,7 @@ class Application {
 
   #showTheme() {
     this.stage.painter.shown = isDark() ? onDark : (colour) => colour;
+    this.toolbar.showColours(this.stage.painter.shown);
     this.stage.looksChanged();
   }
 
@@ -651,7 +656,7 @@ class Application {
     if (!this.minimap) return;
     const history = this.session.board.history(this.session.self);
     const [undoable, redoable] = [history.undoable !== undefined, history.redoable !== undefined];
-    this.toolbar.show({ undoable, redoable, zoom: this.viewport.zoom });
+    this.toolbar.show({ undoable, redoable });
     const { pending, received, storage } = this.session;
     const { state, failures } = this.connection;
     const ink = { unsent: pending.length, unsaved: pending.length + received.length, storage };
@@ -757,6 +762,12 @@ const NAMED = ["black", "red", "orange", "green", "blue", "violet", "pink", "gre
 function colourName(colour) {
   const index = COLOURS.indexOf(colour.slice(0, 7));
   return t(index < 0 ? "otherColourOf" : NAMED[index]);
+}
+
+/** Name and colour as the protocol takes them. */
+function profile() {
+  const { name, colour } = person();
+  return { name: shortened(name, NAME), colour: `${colour}ff` };
 }
 
 /** The address of a board's members, below whatever path the page lives at. */

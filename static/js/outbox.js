@@ -9,23 +9,31 @@ const IMAGES = "images";
 
 /** Operations by board, client and client sequence number. Where the browser forbids it, nothing is kept. */
 export class Outbox {
-  static async open() {
-    const outbox = new Outbox();
+  constructor() {
+    /** Changes that came before the database was open. */
+    this.early = [];
+    this.ready = this.#open();
+  }
+
+  async #open() {
     try {
-      outbox.database = await opened();
+      this.database = await opened();
     } catch (error) {
       console.info("nothing can be kept on this device:", error);
     }
-    return outbox;
+    const { early } = this;
+    this.early = undefined;
+    for (const [changes, name] of early) this.write(changes, name);
   }
 
-  /** Whether what is drawn survives the tab. */
+  /** Whether what is drawn survives the tab, as far as is known. */
   get keeps() {
-    return this.database !== undefined;
+    return this.early !== undefined || this.database !== undefined;
   }
 
   /** The clients of a board that have left operations behind. @returns {Promise<string[]>} */
   async clients(board) {
+    await this.ready;
     if (!this.keeps) return [];
     const keys = await asked(this.#store("readonly").getAllKeys(all(board))).catch(() => []);
     return Array.from(new Set(keys.map(([, clientId]) => clientId)));
@@ -33,12 +41,14 @@ export class Outbox {
 
   /** What a client has left behind, in order, and the lineage in which it drew that. */
   async operations(board, clientId) {
+    await this.ready;
     const kept = this.keeps ? await asked(this.#store("readonly").getAll(all(board, clientId))).catch(() => []) : [];
     return { epoch: kept.at(-1)?.epoch, operations: kept.map(({ cseq, operation }) => ({ cseq, operation })) };
   }
 
   /** Own pictures that the server may not have: `{ hash, blob }`. */
   async images() {
+    await this.ready;
     if (!this.keeps) return [];
     return asked(this.#store("readonly", IMAGES).getAll()).catch(() => []);
   }
@@ -58,7 +68,8 @@ export class Outbox {
 
   /** Makes changes in one transaction. @param {((store: IDBObjectStore) => void)[]} changes */
   write(changes, name = STORE) {
-    if (!this.keeps) return;
+    if (this.early) this.early.push([changes, name]);
+    if (!this.database) return;
     try {
       const store = this.#store("readwrite", name);
       for (const change of changes) change(store);

@@ -1,7 +1,7 @@
 // Draws elements on a canvas, and knows where on the board each one is seen.
 
 import { NOTHING, around, cornersOf } from "./geometry.js";
-import { addDisc, addLine, addLineEnd, addOutline, curveDiscs, endDiscs } from "./ink.js";
+import { addDisc, addLine, addLineEnd, addLinePart, addOutline, curveDiscs, endDiscs } from "./ink.js";
 import * as shape from "./shape.js";
 
 /** Discs of one piece of an outline; a longer stroke is outlined in pieces, so that growing costs the same at any length. */
@@ -20,7 +20,9 @@ class Drawing {
     this.count = 0;
     this.width = properties.width;
     this.matrix = properties.matrix;
-    /** Discs along ink with pressure, and the one with which the piece begins that still grows. */
+    /** What no longer changes, in pieces that can be painted once while the rest grows. @type {Path2D[]} */
+    this.pieces = [];
+    /** Discs along ink with pressure, and the disc or point with which the piece begins that still grows. */
     this.chain = [];
     this.from = 0;
     this.finished = undefined;
@@ -41,6 +43,7 @@ class Drawing {
       this.#outline();
     } else {
       addLine(this.path, ink, this.count === 0 ? 0 : Math.max(1, this.count - 1));
+      this.#settleLine(ink);
     }
     this.count = x.length;
     this.finished = undefined;
@@ -49,9 +52,37 @@ class Drawing {
   /** Outlines what no longer changes, in pieces that overlap by one step: edges that only touch would show as hairlines. */
   #outline() {
     while (this.chain.length > this.from + RUN + 1) {
-      addOutline(this.path, this.chain, this.from, this.from + RUN);
+      const piece = new Path2D();
+      addOutline(piece, this.chain, this.from, this.from + RUN);
+      this.path.addPath(piece);
+      this.pieces.push(piece);
       this.from += RUN - 1;
     }
+  }
+
+  #settleLine(ink) {
+    while (ink.x.length > this.from + RUN + 1) {
+      const piece = new Path2D();
+      addLinePart(piece, ink, this.from, this.from + RUN);
+      this.pieces.push(piece);
+      this.from += RUN;
+    }
+  }
+
+  /** What still changes as ink comes, beside the pieces. */
+  tail(ink, pressed) {
+    const tail = new Path2D();
+    if (!pressed) {
+      if (this.from === 0) addLine(tail, ink);
+      else addLinePart(tail, ink, this.from, ink.x.length - 1);
+      addLineEnd(tail, ink);
+      return tail;
+    }
+    const chain = [...this.chain.slice(this.from), ...endDiscs(ink, this.width)];
+    addDisc(tail, this.chain[0] ?? chain[0]);
+    addOutline(tail, chain, 0, chain.length - 1);
+    addDisc(tail, chain.at(-1));
+    return tail;
   }
 
   /** The whole path, with the end that moves as ink comes. */
@@ -113,16 +144,39 @@ export class Painter {
 
   #path(element) {
     const { key, pressed } = element;
-    const isPlain = shape.isOnlyMoved(element);
-    let drawing = this.drawings.get(key);
-    if (drawing && drawing.finished && drawing.count === element.ink.x.length && drawing.fits(element)) return drawing.finished;
-    const ink = isPlain ? element.ink : shape.placedInk(element, shape.placementOf(element, false));
+    const known = this.drawings.get(key);
+    if (known?.finished && known.count === element.ink.x.length && known.fits(element)) return known.finished;
+    const ink = inkOf(element);
+    return this.#grown(element, ink).whole(ink, pressed);
+  }
+
+  #grown(element, ink) {
+    let drawing = this.drawings.get(element.key);
     if (!drawing?.fits(element)) {
       drawing = new Drawing(element);
-      this.drawings.set(key, drawing);
+      this.drawings.set(element.key, drawing);
     }
-    drawing.grow(ink, pressed);
-    return drawing.whole(ink, pressed);
+    drawing.grow(ink, element.pressed);
+    return drawing;
+  }
+
+  /**
+   * Draws a stroke that grows: what no longer changes of it, from a piece on, onto one canvas, and the rest onto another. Gives
+   * back how many pieces there are. What shines through must not be drawn in pieces: then everything is the rest.
+   */
+  drawLive(settled, live, element, view, from) {
+    const { kind, properties: { colour, dash } } = element;
+    if (kind !== "stroke" || !colour.endsWith("ff") || dash !== "solid") {
+      this.draw(live, element, view);
+      return 0;
+    }
+    const ink = inkOf(element);
+    const drawing = this.#grown(element, ink);
+    if (from < drawing.pieces.length) this.#place(settled, element, view);
+    for (const piece of drawing.pieces.slice(from)) this.#drawInk(settled, element, piece);
+    this.#place(live, element, view);
+    this.#drawInk(live, element, drawing.tail(ink, element.pressed));
+    return drawing.pieces.length;
   }
 
   /** Where an element is seen, in board units: `[left, top, right, bottom]`. */
@@ -171,19 +225,22 @@ export class Painter {
    * @param {{ scale: number, x: number, y: number }} view device pixels per board unit, and where on the canvas's plane its
    *   own corner lies, in device pixels
    */
-  draw(context, element, { scale, x, y }) {
-    const s = scale * unitOf(element);
-    const [dx, dy] = element.properties.offset;
-    context.setTransform(s, 0, 0, s, dx * s - x, dy * s - y);
-    if (element.kind === "stroke") this.#drawStroke(context, element);
+  draw(context, element, view) {
+    this.#place(context, element, view);
+    if (element.kind === "stroke") this.#drawInk(context, element, this.#path(element));
     else if (element.kind === "shape") this.#drawShape(context, element);
-    else if (element.kind === "text") this.#drawText(context, element, [element.content.x, element.content.y]);
+    else if (element.kind === "text") this.#drawText(context, element, [element.content.x, element.content.y], this.shown);
     else if (element.kind === "note") this.#drawNote(context, element);
     else this.#drawPicture(context, element);
   }
 
-  #drawStroke(context, element) {
-    const path = this.#path(element);
+  #place(context, element, { scale, x, y }) {
+    const s = scale * unitOf(element);
+    const [dx, dy] = element.properties.offset;
+    context.setTransform(s, 0, 0, s, dx * s - x, dy * s - y);
+  }
+
+  #drawInk(context, element, path) {
     if (!element.pressed) return this.#stroke(context, element, path);
     context.fillStyle = this.shown(element.properties.colour);
     return context.fill(path, "nonzero");
@@ -203,12 +260,12 @@ export class Painter {
     const { content, properties } = element;
     const path = new Path2D();
     shape.addShape(path, content, properties.width, shape.placementOf(element, false));
-    if (shape.hasInside(content.kind)) this.#fill(context, properties.fill, path);
+    if (shape.hasInside(content.kind)) this.#fill(context, this.shown(properties.fill), path);
     this.#stroke(context, element, path);
   }
 
   #fill(context, colour, path) {
-    context.fillStyle = this.shown(colour);
+    context.fillStyle = colour;
     context.fill(path);
   }
 
@@ -218,10 +275,10 @@ export class Painter {
     this.#fill(context, colour, path);
   }
 
-  #drawText(context, element, [x, y]) {
+  #drawText(context, element, [x, y], shown) {
     const { width: size, text, colour } = element.properties;
     if (!shape.isOnlyMoved(element)) context.transform(...shape.mapOf(element, false));
-    context.fillStyle = this.shown(colour);
+    context.fillStyle = shown(colour);
     context.font = `${size}px ${FONT}`;
     context.textBaseline = "alphabetic";
     context.textAlign = "left";
@@ -236,7 +293,8 @@ export class Painter {
     this.#drawBox(context, element, fill);
     const [x, y, dx, dy] = shape.sidesOf(element);
     const edge = shape.NOTE_EDGE * width;
-    this.#drawText(context, element, [Math.min(x, x + dx) + edge, Math.min(y, y + dy) + edge]);
+    // A note brings its own paper: what is written on it was chosen for that.
+    this.#drawText(context, element, [Math.min(x, x + dx) + edge, Math.min(y, y + dy) + edge], (colour) => colour);
   }
 
   #drawPicture(context, element) {
@@ -251,6 +309,10 @@ export class Painter {
     return undefined;
   }
 }
+
+/** The ink of a stroke, scaled and turned but not moved. */
+const inkOf = (element) =>
+  shape.isOnlyMoved(element) ? element.ink : shape.placedInk(element, shape.placementOf(element, false));
 
 /** A box that takes in more ink, from one point on. */
 function grownBy({ x, y }, box, from, margin) {

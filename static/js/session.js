@@ -6,7 +6,7 @@
 
 import { Board } from "./board/board.js";
 import { copyOf, drawCopies } from "./board/copies.js";
-import { Rejected, keyOf } from "./board/element.js";
+import { Element, Rejected, keyOf } from "./board/element.js";
 import { Gesture } from "./board/gesture.js";
 import { OPERATIONS } from "./protocol/limits.js";
 
@@ -204,7 +204,10 @@ export class Session {
     snapshot: ({ seq, authors }) => {
       this.#arriving = { seq, authors, elements: [] };
     },
-    elements: ({ elements }) => this.#arriving.elements.push(...elements),
+    elements: ({ elements }) => {
+      // Each part at once: what it was read into can go then.
+      for (const wire of elements) this.#arriving.elements.push(new Element(wire));
+    },
     snapshotEnd: ({ hash }) => {
       this.log = Board.restore({ ...this.#arriving, hash });
       this.#isStale = false;

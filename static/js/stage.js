@@ -1,4 +1,5 @@
-// The two canvases: finished elements below, strokes that are being drawn above. Repaints what changed, once a frame.
+// The canvases: finished elements below, then what no longer changes of strokes that are being drawn, and above it the rest of those.
+// Repaints what changed, once a frame.
 
 import { overlap, union } from "./geometry.js";
 import { Grid } from "./grid.js";
@@ -13,21 +14,27 @@ const REST = 200;
 const PACE = 20_000;
 const FULL_PACE = 300_000;
 const LEAST_PACE = 1_500;
+/** Strokes that have ended stay above the others for so many milliseconds at most, where more are drawn all the time. */
+const WET = 500;
 /** A frame that took longer than so many milliseconds had too much to do. */
 const LONG_FRAME = 20;
 
 export class Stage {
   /**
-   * @param {{ base: HTMLCanvasElement, live: HTMLCanvasElement }} canvases
+   * @param {{ base: HTMLCanvasElement, wet: HTMLCanvasElement, live: HTMLCanvasElement }} canvases
    * @param {{ board: import("./board/board.js").Board }} session
    * @param {import("./viewport.js").Viewport} viewport
    * @param {(hash: string) => CanvasImageSource | undefined} pictureOf
    */
-  constructor({ base, live }, session, viewport, pictureOf) {
-    this.canvases = [base, live];
+  constructor({ base, wet, live }, session, viewport, pictureOf) {
+    this.canvases = [base, live, wet];
     // Without `desynchronized` the base waits for the compositor like any picture; live ink need not, where that works.
     this.base = base.getContext("2d");
+    this.wet = wet.getContext("2d");
     this.live = live.getContext("2d", { desynchronized: true });
+    /** Strokes that are on the wet canvas, with how many of their pieces; and since when some of them have ended. */
+    this.wetPieces = new Map();
+    this.wetEnded = undefined;
     this.session = session;
     this.viewport = viewport;
     this.painter = new Painter(pictureOf);
@@ -47,6 +54,8 @@ export class Stage {
     this.painted = () => {};
     this.changed = new Set();
     this.everything = true;
+    /** Whether all that the screen shows is painted. */
+    this.isComplete = false;
     this.#content = undefined;
     new ResizeObserver(() => this.#resize()).observe(live);
     this.#resize();
@@ -73,7 +82,8 @@ export class Stage {
       it.height = Math.max(1, Math.round(this.height * this.ratio));
     }
     // A new size empties a canvas at once, so it is painted at once.
-    this.isStale = this.liveChanged = true;
+    this.isStale = this.isMoved = this.liveChanged = true;
+    this.wetPieces.clear();
     this.paint(performance.now());
   }
 
@@ -85,7 +95,8 @@ export class Stage {
       this.zoomedAt = now;
     }
     this.viewport = viewport;
-    this.isStale = this.liveChanged = true;
+    this.isStale = this.isMoved = this.liveChanged = true;
+    if (this.wetPieces.size > 0) this.#dry();
     this.schedule();
   }
 
@@ -158,6 +169,7 @@ export class Stage {
       this.previewEnds = false;
       this.liveChanged = true;
     }
+    this.#dryEnded(now, isComplete);
     if (this.liveChanged) this.#paintLive();
     this.painted();
   }
@@ -178,17 +190,20 @@ export class Stage {
     const [{ width, height }] = this.canvases;
     const { view } = this;
     if (this.isZooming && now - this.zoomedAt < ZOOM_REST && this.tiles.level.sheets.size > 0) {
-      this.tiles.compose(this.base, view, width, height);
+      this.tiles.compose(this.base, view, width, height, true);
       this.schedule();
       return false;
     }
+    this.isMoved ||= this.isZooming === true;
     this.isZooming = false;
     this.tiles.setScale(view.scale);
     const isMoving = now - this.movedAt < REST || this.liveKeys.size > 0;
     const { isDone, left } = this.tiles.work(view, width, height, isMoving ? this.pace : FULL_PACE);
-    if (this.isStale || !isDone) this.tiles.compose(this.base, view, width, height);
+    if (this.isStale || !isDone) this.tiles.compose(this.base, view, width, height, this.isMoved);
+    this.isMoved = false;
     this.hasWorked = left < this.pace;
     this.isStale = !isDone;
+    this.isComplete = isDone;
     if (!isDone) this.schedule();
     else this.#workAhead(view, width, height, isMoving ? Math.min(left, this.pace) : this.pace);
     return isDone;
@@ -247,6 +262,7 @@ export class Stage {
   #take(key) {
     const element = this.session.board.element(key);
     if (this.liveKeys.delete(key)) this.liveChanged = true;
+    if (this.wetPieces.has(key)) this.#endWet(key, element);
     if (!element?.visible) {
       this.painter.forget(key);
       this.#letGo(key);
@@ -317,18 +333,48 @@ export class Stage {
     return all.sort((one, other) => other.properties.rank - one.properties.rank || other.seq - one.seq);
   }
 
+  /** A stroke that has ended is below now, and looks the same there; one that was taken back must go. */
+  #endWet(key, element) {
+    if (element?.live !== undefined && element.visible) return;
+    this.wetEnded ??= performance.now();
+    if (!element?.visible) this.#dry();
+  }
+
+  #dryEnded(now, isComplete) {
+    if (this.wetEnded === undefined) return;
+    const isOver = this.liveKeys.size === 0 && isComplete;
+    if (isOver || now - this.wetEnded > WET) this.#dry();
+    else if (!isComplete) this.schedule();
+  }
+
+  /** Clears the wet canvas: what is still drawn is painted there again. */
+  #dry() {
+    this.wetPieces.clear();
+    this.wetEnded = undefined;
+    this.liveChanged = true;
+    this.wet.setTransform(1, 0, 0, 1, 0, 0);
+    this.wet.clearRect(0, 0, this.canvases[2].width, this.canvases[2].height);
+  }
+
   #paintLive() {
     const { live, view } = this;
     this.liveChanged = false;
     live.setTransform(1, 0, 0, 1, 0, 0);
     live.clearRect(0, 0, this.canvases[1].width, this.canvases[1].height);
     const draw = (element) => element?.visible && this.painter.draw(live, element, view);
-    for (const key of this.liveKeys) draw(this.session.board.element(key));
+    for (const key of this.liveKeys) this.#paintGrowing(this.session.board.element(key), view);
     for (const element of this.preview?.elements ?? []) draw(element);
     for (const sketch of this.sketches) {
       live.setTransform(1, 0, 0, 1, 0, 0);
       sketch(live, view, this.ratio);
     }
+  }
+
+  #paintGrowing(element, view) {
+    if (!element?.visible) return;
+    const { key } = element;
+    const pieces = this.painter.drawLive(this.wet, this.live, element, view, this.wetPieces.get(key) ?? 0);
+    if (pieces > 0) this.wetPieces.set(key, pieces);
   }
 
   /** The bounds of everything that is painted, in board units; `undefined` on an empty board. */

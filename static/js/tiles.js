@@ -21,6 +21,8 @@ class Sheet {
     Object.assign(this, { painter, view, width, height });
     this.canvas = undefined;
     this.isReady = false;
+    /** Whether the screen shows it as it is now. */
+    this.isShown = false;
     /** Elements that are still to be painted, from `at` on; `undefined` where nothing is being done. */
     this.todo = undefined;
     /** The last one in painting order that is on it. */
@@ -54,6 +56,7 @@ class Sheet {
       this.canvas = this.next.canvas;
       this.todo = this.next = undefined;
       this.isReady = true;
+      this.isShown = false;
     }
     return weight;
   }
@@ -65,6 +68,7 @@ class Sheet {
     if (this.todo) this.todo.push(element);
     else if (this.isReady) this.painter.draw(this.context, element, this.view);
     else return false;
+    this.isShown = false;
     if (!this.todo) this.top = element;
     return true;
   }
@@ -97,6 +101,8 @@ export class Tiles {
     this.before = undefined;
     this.overview = undefined;
     this.isOverviewStale = true;
+    /** Whether the screen was last given something that stands in. */
+    this.hadHoles = true;
   }
 
   /** Looks at another scale from now on. */
@@ -232,18 +238,23 @@ export class Tiles {
    *
    * @param {CanvasRenderingContext2D} context
    * @param {{ scale: number, x: number, y: number }} view
+   * @param {boolean} isMoved whether the screen shows another part than the last time; otherwise only what changed is put there
    */
-  compose(context, view, width, height) {
+  compose(context, view, width, height, isMoved) {
     context.setTransform(1, 0, 0, 1, 0, 0);
-    context.clearRect(0, 0, width, height);
     const isExact = this.level.scale === view.scale;
-    const shown = isExact ? this.#seen(view, width, height) : [];
-    const hasHoles = !isExact || shown.some(({ canvas }) => !canvas);
+    const seen = isExact ? this.#seen(view, width, height) : [];
+    const hasHoles = !isExact || seen.some(({ canvas }) => !canvas);
+    const isWhole = isMoved || hasHoles || this.hadHoles;
+    this.hadHoles = hasHoles;
+    if (isWhole) context.clearRect(0, 0, width, height);
     if (hasHoles) this.#standIn(context, view, isExact ? this.before : this.level);
-    for (const { canvas, view: { x, y } } of shown) {
-      if (!canvas) continue;
-      if (hasHoles) context.clearRect(x - view.x, y - view.y, TILE, TILE);
+    for (const sheet of seen) {
+      const { canvas, view: { x, y } } = sheet;
+      if (!canvas || (sheet.isShown && !isWhole)) continue;
+      if (hasHoles || !isWhole) context.clearRect(x - view.x, y - view.y, TILE, TILE);
       context.drawImage(canvas, x - view.x, y - view.y);
+      sheet.isShown = true;
     }
   }
 

@@ -55,6 +55,7 @@ export class Toolbar {
     /** @type {import("./tools/tools.js").Style} */
     this.style = style;
     this.recent = recent;
+    this.inkShown = (colour) => colour;
     this.buttons = new Map();
   }
 
@@ -143,7 +144,7 @@ export class Toolbar {
   #colourButton(colour, words) {
     const button = this.#button(`colour ${colour}`, words, () => this.choose({ colour }));
     button.className = "colour";
-    button.style.setProperty("--colour", colour);
+    button.dataset.colour = colour;
     return button;
   }
 
@@ -192,6 +193,14 @@ export class Toolbar {
     return tool !== undefined || colour !== undefined;
   }
 
+  /** Colours are shown as ink of them is. @param {(colour: string) => string} shown */
+  showColours(shown) {
+    this.inkShown = shown;
+    const seen = (colour) => shown(`${colour}ff`).slice(0, 7);
+    for (const swatch of document.querySelectorAll("[data-colour]")) swatch.style.setProperty("--colour", seen(swatch.dataset.colour));
+    document.querySelector("#more-style").style.setProperty("--colour", seen(this.style.colour));
+  }
+
   /** Marks what is chosen. */
   #mark() {
     const { colour, width, fill, dash, opacity, simulates } = this.style;
@@ -199,18 +208,24 @@ export class Toolbar {
     const chosen = [`tool ${this.tool.name}`, `colour ${colour}`, `width ${width}`, `fill ${fill}`, `dash ${dash}`];
     for (const [name, button] of this.buttons) button.setAttribute("aria-pressed", String(chosen.includes(name)));
     document.body.dataset.tool = this.tool.name;
-    document.querySelector("#more-style").style.setProperty("--colour", colour);
+    this.showColours(this.inkShown);
     document.querySelector("#custom-colour").value = colour;
     document.querySelector("#opacity").value = String(Math.round(opacity * 100));
     document.querySelector("#simulates").checked = simulates;
   }
 
-  /** @param {{ undoable: boolean, redoable: boolean, zoom: number }} state */
-  show({ undoable, redoable, zoom }) {
-    document.querySelector("#undo").disabled = !undoable;
-    document.querySelector("#redo").disabled = !redoable;
+  /** @param {{ undoable: boolean, redoable: boolean }} state */
+  show({ undoable, redoable }) {
+    if (undoable !== this.undoable) document.querySelector("#undo").disabled = !undoable;
+    if (redoable !== this.redoable) document.querySelector("#redo").disabled = !redoable;
+    Object.assign(this, { undoable, redoable });
+  }
+
+  /** @param {number} zoom */
+  showZoom(zoom) {
     const percent = Math.round(zoom * 100);
-    document.querySelector("#zoom-level").textContent = `${percent} %`;
+    if (percent !== this.percent) document.querySelector("#zoom-level").textContent = `${percent} %`;
+    this.percent = percent;
   }
 
   /** Shows what can be done with what is selected. */

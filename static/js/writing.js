@@ -5,13 +5,12 @@ import { applied } from "./geometry.js";
 import { FONT, textExtent, unitOf } from "./painter.js";
 import { TEXT } from "./protocol/limits.js";
 import { LINE_HEIGHT, NOTE_EDGE, mapOf } from "./shape.js";
-import { placeIn, widthIn, withOpacity } from "./tools/look.js";
+import { inkOn, placeIn, widthIn, withOpacity } from "./tools/look.js";
 
 /** Sizes in CSS pixels at the zoom at which it is written: of letters for each width of the pen, and of a new note. */
 const LETTERS = { 2: 16, 4: 22, 8: 32, 16: 52 };
 const NOTE_LETTERS = 20;
 const NOTE_SIZE = 200;
-const NOTE_INK = "#1c1c28ff";
 /** A note of black would not be read. */
 const NOTE_PAPER = "#ffec99";
 
@@ -48,7 +47,7 @@ export class Writing {
     if (isNote) {
       const side = widthIn(NOTE_SIZE, scale, viewport.zoom);
       const fill = style.colour === this.context.firstColour ? NOTE_PAPER : style.colour;
-      Object.assign(made, { colour: NOTE_INK, fill: withOpacity(fill, 1), dx: side, dy: side });
+      Object.assign(made, { colour: inkOn(fill), fill: withOpacity(fill, 1), dx: side, dy: side });
     } else {
       made.colour = withOpacity(style.colour, style.opacity);
     }
@@ -98,7 +97,7 @@ export class Writing {
     Object.assign(style, {
       left: `${left}px`, top: `${top}px`, font: `${letters}px/${LINE_HEIGHT} ${FONT}`,
       transform: `matrix(${map.slice(0, 4).join(",")},0,0)`,
-      color: made.colour, background: isNote ? made.fill : "", padding: isNote ? `${NOTE_EDGE * letters}px` : "0",
+      color: isNote ? made.colour : this.context.stage.painter.shown(made.colour), background: isNote ? made.fill : "", padding: isNote ? `${NOTE_EDGE * letters}px` : "0",
     });
     this.#fit();
   }

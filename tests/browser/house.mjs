@@ -37,17 +37,18 @@ export class Server {
 
 /** The browser, with everybody who was opened in it. */
 export class Browser {
-  static async start() {
+  static async start(...flags) {
     const browser = new Browser();
-    browser.chromium = await chromium.launch({ executablePath: "/usr/bin/chromium", args: FLAGS });
+    browser.chromium = await chromium.launch({ executablePath: "/usr/bin/chromium", args: [...FLAGS, ...flags] });
     browser.people = [];
     return browser;
   }
 
   /** Opens a page as a new person, in a context of its own. */
-  async person(url, { name, colour = "#1971c2", ...options } = {}) {
+  async person(url, { name, colour = "#1971c2", before, ...options } = {}) {
     const context = await this.chromium.newContext({ viewport: { width: 1000, height: 700 }, ...options });
     if (name) await context.addInitScript(keepPerson, { name, colour });
+    if (before) await context.addInitScript(before);
     const page = await context.newPage();
     const person = new Person(page);
     this.people.push(person);

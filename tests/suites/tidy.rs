@@ -95,7 +95,7 @@ fn the_arrows_of_the_page_point_one_way() {
 }
 
 fn imports(source: &str) -> Vec<String> {
-    let lines = source.lines().filter(|line| line.starts_with("import ") || line.starts_with("} from "));
+    let lines = source.lines().filter(|line| ["import ", "} from ", "export { "].iter().any(|word| line.starts_with(word)));
     lines.filter_map(|line| Some(line.split('"').nth(1)?.to_owned())).collect()
 }
 
@@ -116,4 +116,32 @@ fn normal(path: &Path) -> PathBuf {
         }
     }
     normal
+}
+
+/// The modules that one imports, with those that these import.
+fn imported(base: &Path, entry: &str) -> std::collections::BTreeSet<String> {
+    let mut found = std::collections::BTreeSet::new();
+    let mut left = vec![entry.to_owned()];
+    while let Some(name) = left.pop() {
+        let path = base.join(&name);
+        for import in imports(&text(&path)) {
+            let target = normal(&path.parent().unwrap().join(import));
+            let target = target.strip_prefix(base).unwrap().to_string_lossy().into_owned();
+            if found.insert(target.clone()) {
+                left.push(target);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn a_page_names_every_module_that_it_needs_so_that_all_come_in_one_round_trip() {
+    let base = root().join("static/js");
+    for (page, entry) in [("index.html", "main.js"), ("start.html", "start.js")] {
+        let html = text(&root().join("static").join(page));
+        let links = html.lines().filter(|line| line.contains("rel=\"modulepreload\""));
+        let named = links.map(|line| line.split("static/js/").nth(1).unwrap().split('"').next().unwrap().to_owned());
+        assert_eq!(named.collect::<std::collections::BTreeSet<_>>(), imported(&base, entry), "{page}");
+    }
 }

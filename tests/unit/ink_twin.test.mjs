@@ -13,6 +13,9 @@ globalThis.Path2D = class {
   constructor(other) {
     this.commands = other ? [...other.commands] : [];
   }
+  addPath(other) {
+    this.commands.push(...other.commands);
+  }
   moveTo(...at) {
     this.commands.push(["move", ...at]);
   }
@@ -45,7 +48,7 @@ function element({ points, isPressed, width }) {
 function drawn(painter, element) {
   let drawn;
   const keep = (path) => (drawn = path.commands);
-  painter.draw({ setTransform() {}, fill: keep, stroke: keep }, element, { x: 0, y: 0, zoom: 1 }, 1);
+  painter.draw({ setTransform() {}, fill: keep, stroke: keep }, element, { scale: 1, x: 0, y: 0 });
   return drawn;
 }
 

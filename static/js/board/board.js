@@ -26,7 +26,7 @@ export class Board {
     this.changed = new Set();
   }
 
-  /** A board from a snapshot's messages; throws {@link Diverged} where its hash does not fit. */
+  /** A board from a snapshot's messages, whose elements may be made already; throws {@link Diverged} where its hash does not fit. */
   static restore({ seq, authors, elements, hash }) {
     const board = new Board();
     board.seq = seq;
@@ -34,7 +34,7 @@ export class Board {
       const history = new History(gestures.map(({ gesture, undone }) => ({ id: gesture, undone, touched: new Set() })));
       board.authors.set(author, { cseq, history, live: new Map() });
     }
-    for (const wire of elements) board.#putBack(new Element(wire));
+    for (const it of elements) board.#putBack(it instanceof Element ? it : new Element(it));
     if (board.hash.toString() !== hash) throw new Diverged("the snapshot does not have its hash");
     return board;
   }

@@ -30,13 +30,16 @@ export class Element {
   /** @param {object} wire an element of a snapshot, in the shape of its JSON mirror */
   constructor(wire) {
     const { author, cseq, seq, gesture, content, deletions, patches } = wire;
-    Object.assign(this, { author, cseq, seq, gesture, content, deletions: [...deletions], patches: [...patches] });
+    Object.assign(this, { author, cseq, seq, gesture, deletions: [...deletions], patches: [...patches] });
+    // The steps of a stroke become its ink: kept beside that they would take several times its room.
+    const { points, ...kept } = content;
+    this.content = kept;
     this.key = keyOf(author, cseq);
     this.kind = content.type;
     this.live = content.live;
     this.visible = false;
     this.hash = [0, 0];
-    if (this.kind === "stroke") this.startInk(content.begin, content.points);
+    if (this.kind === "stroke") this.startInk(content.begin, points);
   }
 
   startInk(begin, points) {
@@ -74,17 +77,25 @@ export class Element {
   append({ steps, pressures }) {
     const { x, y, pressure } = this.ink;
     let [px, py, pp] = [x.at(-1), y.at(-1), pressure.at(-1)];
-    const walked = steps.map(([dx, dy], at) => {
-      [px, py, pp] = [px + dx, py + dy, pp + (pressures?.[at] ?? 0)];
-      const outside = Math.abs(px) > limits.COORDINATE || Math.abs(py) > limits.COORDINATE;
-      if (outside || pp < 0 || pp > limits.PRESSURE) throw new Rejected("outOfRange");
-      return [px, py, pp];
-    });
-    for (const point of walked) {
-      x.push(point[0]);
-      y.push(point[1]);
-      pressure.push(point[2]);
-      for (const it of point) this.inkFold.word(it);
+    const count = x.length;
+    const most = limits.COORDINATE;
+    for (let at = 0; at < steps.length; at++) {
+      px += steps[at][0];
+      py += steps[at][1];
+      if (pressures) pp += pressures[at];
+      if (px > most || px < -most || py > most || py < -most || pp < 0 || pp > limits.PRESSURE) {
+        // All or nothing.
+        for (const column of [x, y, pressure]) column.length = count;
+        throw new Rejected("outOfRange");
+      }
+      x.push(px);
+      y.push(py);
+      pressure.push(pp);
+    }
+    for (let at = count; at < x.length; at++) {
+      this.inkFold.word(x[at]);
+      this.inkFold.word(y[at]);
+      this.inkFold.word(pressure[at]);
     }
   }
 

@@ -13,7 +13,9 @@ export class History {
   }
 
   find(id) {
-    return this.gestures.find((gesture) => gesture.id === id);
+    // Mostly it is asked for the latest.
+    for (let at = this.gestures.length - 1; at >= 0; at--) if (this.gestures[at].id === id) return this.gestures[at];
+    return undefined;
   }
 
   isUndone(id) {

@@ -99,11 +99,12 @@ export class Reader {
 
   pair() {
     const byte = this.byte();
-    const first = this.#step(byte >> 4);
-    return [first, this.#step(byte & 0xf)];
+    const first = this.step(byte >> 4);
+    return [first, this.step(byte & 0xf)];
   }
 
-  #step(half) {
+  /** One step of a pair, from its half byte. */
+  step(half) {
     if (half !== ESCAPE) return half < 8 ? half : half - 16;
     const value = this.signed();
     if (fitsHalfByte(value)) throw new DecodeError("stepNotMinimal");

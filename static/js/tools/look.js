@@ -22,3 +22,12 @@ export const widthIn = (length, scale, zoom) =>
 
 /** A place of the board in units of a scale. */
 export const placeIn = ([x, y], scale) => [Math.round(x * 2 ** scale), Math.round(y * 2 ** scale)];
+
+const DARK_INK = "#1c1c28ff";
+const LIGHT_INK = "#ffffffff";
+
+/** The ink that is read on paper of a colour, by its luma (ITU-R BT.601). */
+export function inkOn(colour) {
+  const [r, g, b] = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+  return 0.299 * r + 0.587 * g + 0.114 * b > 140 ? DARK_INK : LIGHT_INK;
+}

@@ -1,0 +1,246 @@
+// What `cargo xtask bench page` measures in the real browser: how long the first picture of a large board takes, how long frames
+// take while it is moved, zoomed and drawn on, and how soon ink is seen. Frames are not held back to a screen's rate, so the time
+// between two of them is what one costs. `node bench.mjs [strokes ...]`.
+
+import { readFileSync, readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import WebSocket from "ws";
+import { decodeServer, encodeClient, SUBPROTOCOL } from "../../static/js/protocol/codec.js";
+import { Browser, Server } from "./house.mjs";
+
+const POINTS = 50;
+const AREA = [6000, 4000];
+const SECONDS = 4;
+const FRAME = 1000 / 60;
+
+/** Repeatable numbers below 1 (Knuth's MMIX constants are too wide for a double; these are Park and Miller's). */
+let seed = 2026;
+const dice = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+
+/** A client without a page. */
+class Drawer {
+  static async join(url, board, number) {
+    const drawer = new Drawer();
+    drawer.socket = new WebSocket(`${url.replace("http", "ws")}ws/${board}`, SUBPROTOCOL);
+    drawer.socket.binaryType = "arraybuffer";
+    drawer.cseq = 0;
+    await new Promise((done) => drawer.socket.once("open", done));
+    const clientId = number.toString(16).padStart(32, "0");
+    drawer.#send([{ type: "hello", clientId, epoch: "0".repeat(16), seq: 0, hash: "0".repeat(16), name: `drawer ${number}`, colour: "#1971c2ff" }]);
+    const [welcome] = decodeServer(new Uint8Array(await new Promise((done) => drawer.socket.once("message", done))));
+    drawer.author = welcome.author;
+    return drawer;
+  }
+
+  #send(messages) {
+    this.socket.send(encodeClient(messages));
+  }
+
+  does(operations) {
+    for (let at = 0; at < operations.length; at += 256) {
+      const some = operations.slice(at, at + 256);
+      this.#send([{ type: "operations", firstCseq: this.cseq + 1, operations: some }]);
+      this.cseq += some.length;
+    }
+  }
+
+  /** Waits until the server has done everything. */
+  async isDone() {
+    const pong = new Promise((done) => {
+      const hear = (data) => {
+        if (!decodeServer(new Uint8Array(data)).some(({ type }) => type === "pong")) return;
+        this.socket.off("message", hear);
+        done();
+      };
+      this.socket.on("message", hear);
+    });
+    this.#send([{ type: "ping", nonce: 1 }]);
+    await pong;
+  }
+
+  leaves() {
+    this.socket.close();
+  }
+}
+
+const begin = (x, y) => {
+  const colours = ["#1c1c28ff", "#e03231ff", "#2b8a3eff", "#1971c2ff"];
+  const look = { tool: "pen", colour: colours[Math.floor(dice() * 4)], width: 16 + Math.floor(dice() * 32), scale: 3 };
+  return { type: "begin", slot: 0, gestureBack: 0, ...look, x: Math.round(x * 8), y: Math.round(y * 8), pressure: 128 };
+};
+
+const steps = (count, from = dice() * 7) =>
+  Array.from({ length: count }, (_, at) => [Math.round(30 * Math.cos(from + at / 8)), Math.round(30 * Math.sin(from + at / 8))]);
+
+function stroke() {
+  const some = steps(POINTS);
+  return [
+    begin(dice() * AREA[0], dice() * AREA[1]),
+    { type: "points", slot: 0, steps: some, pressures: some.map((_, at) => (at % 5) - 2) },
+    { type: "end", slot: 0 },
+  ];
+}
+
+async function filled(url, board, strokes) {
+  const drawer = await Drawer.join(url, board, 1);
+  for (let at = 0; at < strokes; at += 500) {
+    drawer.does(Array.from({ length: Math.min(500, strokes - at) }, stroke).flat());
+    await drawer.isDone();
+  }
+  drawer.leaves();
+}
+
+const rows = [];
+function row(what, value, unit, target) {
+  rows.push({ what, value: `${value.toFixed(1)} ${unit}`, target: `${target} ${unit}`, share: `${((value / target) * 100).toFixed(0)} %`, isReached: value <= target });
+}
+
+/** Frame times in the page while `act` is called once a frame. */
+function frames(page, act, seconds = SECONDS) {
+  return page.evaluate(
+    ([source, seconds]) =>
+      new Promise((done) => {
+        const act = eval(source);
+        const times = [];
+        const from = performance.now();
+        let before = from;
+        const next = (now) => {
+          times.push(now - before);
+          before = now;
+          if (now - from > seconds * 1000) return done(times.slice(2));
+          act(times.length);
+          return requestAnimationFrame(next);
+        };
+        requestAnimationFrame(next);
+      }),
+    [`(${act})`, seconds],
+  );
+}
+
+const percentile = (times, share) => times.toSorted((one, other) => one - other)[Math.floor(times.length * share)];
+
+const PAN = (at) => globalThis.inkwire.wheelPanned(at % 240 < 120 ? -9 : 9, at % 480 < 240 ? -5 : 5);
+const ZOOM = (at) => globalThis.inkwire.wheelZoomed(at % 160 < 80 ? 1.02 : 1 / 1.02, [600, 350]);
+/** A frame in which only the low-latency canvas changes waits for the screen, also where others do not: so a corner is touched. */
+const TOUCH = (at) => document.querySelector("#base").getContext("2d").clearRect(at % 2, 0, 1, 1);
+
+/** Notes in the page when all of the board is on the screen for the first time, in milliseconds since it was asked for. */
+function noteFirstPicture() {
+  const look = () => {
+    const { session, stage } = globalThis.inkwire ?? {};
+    if (session?.isCaughtUp && stage.isComplete && !stage.everything) globalThis.firstPicture = performance.now();
+    else requestAnimationFrame(look);
+  };
+  look();
+}
+
+async function firstPicture(page) {
+  await page.waitForFunction(() => globalThis.firstPicture);
+  return page.evaluate(() => globalThis.firstPicture);
+}
+
+async function movedAbout(browser, url, board, strokes) {
+  const ada = await browser.person(`${url}b/${board}`, { name: "Ada", before: noteFirstPicture });
+  const name = `${strokes.toLocaleString("en")} strokes`;
+  row(`${name}: first picture`, await firstPicture(ada.page), "ms", strokes > 10_000 ? 5_000 : 1_000);
+  await ada.page.evaluate(() => globalThis.inkwire.stage.settled());
+  await ada.page.evaluate(() => globalThis.inkwire.zoomTo(1));
+  await ada.page.evaluate(() => globalThis.inkwire.stage.settled());
+  const cdp = await ada.page.context().newCDPSession(ada.page);
+  for (const rate of [1, 4]) {
+    await cdp.send("Emulation.setCPUThrottlingRate", { rate });
+    const slow = rate > 1 ? `, processor ${rate}x slower` : "";
+    const target = (rate > 1 ? 33 : FRAME) * (strokes > 10_000 ? 3 : 1);
+    row(`${name}: p95 frame while moved${slow}`, percentile(await frames(ada.page, PAN), 0.95), "ms", target);
+    row(`${name}: p95 frame while zoomed${slow}`, percentile(await frames(ada.page, ZOOM), 0.95), "ms", target);
+  }
+  await cdp.send("Emulation.setCPUThrottlingRate", { rate: 1 });
+  await browser.everybodyLeaves();
+}
+
+/** Fifty people draw, each sixty times a second, while one looks. */
+async function crowd(browser, url) {
+  const board = "crowd";
+  const drawers = [];
+  for (let number = 1; number <= 50; number++) drawers.push(await Drawer.join(url, board, number));
+  const ada = await browser.person(`${url}b/${board}`, { name: "Ada" });
+  let at = 0;
+  const timer = setInterval(() => {
+    for (const [index, drawer] of drawers.entries()) {
+      const phase = (at + index * 3) % 90;
+      if (phase === 0) drawer.does([{ type: "end", slot: 0 }]);
+      if (phase === 0 || at === 0) drawer.does([begin(60 + (index % 10) * 90, 80 + Math.floor(index / 10) * 110)]);
+      drawer.does([{ type: "points", slot: 0, steps: steps(4, phase / 7), pressures: [1, -1, 1, -1] }]);
+    }
+    at += 1;
+  }, FRAME);
+  await ada.page.waitForTimeout(1000);
+  row("50 people draw: p95 frame", percentile(await frames(ada.page, TOUCH), 0.95), "ms", FRAME);
+  clearInterval(timer);
+  drawers.forEach((drawer) => drawer.leaves());
+  await browser.everybodyLeaves();
+}
+
+/** Frames between an event and the picture that shows it, here and on somebody else's screen. */
+async function latency(browser, url) {
+  const [ada, bob] = [await browser.person(`${url}b/latency`, { name: "Ada" }), await browser.person(`${url}b/latency`, { name: "Bob" })];
+  const counting = () => {
+    const { stage, session, connection } = globalThis.inkwire;
+    globalThis.waits = { own: [], other: [] };
+    let frame = 0;
+    const tick = () => {
+      frame += 1;
+      requestAnimationFrame(tick);
+    };
+    requestAnimationFrame(tick);
+    let since;
+    const note = (kind) => (since ??= { frame, kind });
+    document.querySelector("#live").addEventListener("pointermove", () => session.isDrawing && note("own"), true);
+    const { receivedMessages } = connection.delegate;
+    connection.delegate.receivedMessages = function (messages) {
+      if (messages.some(({ entries }) => entries?.some(({ author }) => author !== session.self))) note("other");
+      receivedMessages.call(this, messages);
+    };
+    const { paint } = stage;
+    stage.paint = function (now) {
+      paint.call(this, now);
+      if (since) globalThis.waits[since.kind].push(frame - since.frame);
+      since = undefined;
+    };
+  };
+  for (const { page } of [ada, bob]) await page.evaluate(counting);
+  await ada.draws(Array.from({ length: 60 }, (_, at) => [100 + at * 10, 300 + 80 * Math.sin(at / 5)]));
+  await bob.sees("her stroke", ({ elements }) => elements[0] && !elements[0].live);
+  const waits = async ({ page }, kind) => percentile((await page.evaluate(() => globalThis.waits))[kind], 0.95);
+  row("pen to own screen, p95", await waits(ada, "own"), "frames", 1);
+  row("received to the other's screen, p95", await waits(bob, "other"), "frames", 2);
+  await browser.everybodyLeaves();
+}
+
+function pageSize() {
+  const root = fileURLToPath(new URL("../../static/", import.meta.url));
+  const files = readdirSync(root, { recursive: true }).filter((name) => /\.(js|css|html|svg|webmanifest)$/.test(name) && name !== "start.html");
+  const bytes = files.map((name) => gzipSync(readFileSync(root + name)).length).reduce((sum, it) => sum + it, 0);
+  row("the whole page, compressed", bytes / 1024, "KiB", 150);
+}
+
+const server = await Server.start();
+const browser = await Browser.start("--disable-frame-rate-limit", "--disable-gpu-vsync");
+try {
+  pageSize();
+  await latency(browser, server.url);
+  await crowd(browser, server.url);
+  const sizes = process.argv.slice(2).map(Number);
+  for (const strokes of sizes.length > 0 ? sizes : [10_000, 50_000]) {
+    await filled(server.url, `board${strokes}`, strokes);
+    await movedAbout(browser, server.url, `board${strokes}`, strokes);
+  }
+} finally {
+  await browser.stop();
+  await server.stop();
+}
+const width = Math.max(...rows.map(({ what }) => what.length));
+for (const { what, value, target, share, isReached } of rows) {
+  console.log(`${what.padEnd(width)}  ${value.padStart(13)}  of ${target.padStart(13)}  ${share.padStart(6)}  ${isReached ? "reached" : "NOT REACHED"}`);
+}

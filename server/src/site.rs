@@ -320,7 +320,7 @@ impl Site {
         // Safari before 16 does not take 'self' for ws and wss, so the host is named.
         let watch = watch::origin();
         let policy = format!(
-            "default-src 'none'; script-src 'self' {watch}; style-src 'self'; img-src 'self' data: blob:; manifest-src 'self'; \
+            "default-src 'none'; script-src 'self' {watch}; style-src 'self'; img-src 'self' data: blob:; manifest-src 'self'; worker-src 'self'; \
              connect-src 'self' ws://{host} wss://{host} {watch}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
             host = head.host,
             watch = watch.as_deref().unwrap_or_default()
@@ -359,18 +359,30 @@ fn stops() -> Reply {
 
 fn file(head: &Head, path: &str) -> Reply {
     let Some(asset) = asset(path) else { return Reply::text(StatusCode::NotFound, "no such file") };
-    // The comparison is the weak one (RFC 9110 section 13.1.2): a proxy that compresses makes the tag weak.
-    let is_same = |etag: &str| etag.trim().trim_start_matches("W/") == asset.etag || etag.trim() == "*";
+    let reply = if head.takes_gzip() {
+        let asset = asset.packed();
+        unless_known(head, asset.media_type, &asset.bytes, &asset.etag).header("content-encoding", "gzip")
+    } else {
+        unless_known(head, asset.media_type, &asset.bytes, &asset.etag)
+    };
+    let reply = reply.header("vary", "accept-encoding");
+    // It lies below the pages that it serves (Service Workers, section 6.2); its own place is what the path is counted from.
+    if path == OFFLINE { reply.header("service-worker-allowed", "../") } else { reply }
+}
+
+/// The script that serves the page where there is no network.
+const OFFLINE: &str = "offline.js";
+
+/// Some bytes, or 304 where the client has them (RFC 9110 section 13.1.2). The comparison is the weak one: a proxy that
+/// compresses makes the tag weak.
+fn unless_known(head: &Head, media_type: &str, bytes: &[u8], etag: &str) -> Reply {
+    let is_same = |one: &str| one.trim().trim_start_matches("W/") == etag || one.trim() == "*";
     let known = head
         .request
         .header("if-none-match")
         .is_some_and(|values| values.iter().any(|value| value.as_str().split(',').any(is_same)));
-    let reply = if known {
-        Reply::new(StatusCode::NotModified, asset.media_type, &[])
-    } else {
-        Reply::new(StatusCode::Ok, asset.media_type, &asset.bytes)
-    };
-    reply.header("etag", &asset.etag)
+    let (status, bytes) = if known { (StatusCode::NotModified, &[][..]) } else { (StatusCode::Ok, bytes) };
+    Reply::new(status, media_type, bytes).header("etag", etag)
 }
 
 /// Counts a socket in the metrics as long as it lives.

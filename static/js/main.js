@@ -16,6 +16,7 @@ import { Keyboard } from "./keyboard.js";
 import { t, translatePage } from "./language.js";
 import { Lasers } from "./laser.js";
 import { Minimap } from "./minimap.js";
+import { keepForOffline } from "./offline.js";
 import { Outbox } from "./outbox.js";
 import { CURSOR_UNITS, People, cursorOf } from "./people.js";
 import { Pictures } from "./pictures.js";
@@ -109,6 +110,7 @@ class Application {
     this.elementsChanged(undefined);
     this.toolbar.showZoom(this.viewport.zoom);
     this.progressChanged();
+    keepForOffline("../");
   }
 
   /** Brings to the server what other tabs have left behind. */

@@ -22,6 +22,9 @@ const DOUBLE_WAY = 12;
 /** Milliseconds and CSS pixels within which fingers have tapped and not moved. */
 const TAP_MS = 350;
 const TAP_WAY = 14;
+/** A finger has begun when it has moved so far, in CSS pixels, or stayed so long: before that it may be one of several. */
+const FINGER_WAY = 3;
+const FINGER_MS = 90;
 /** For so many milliseconds behind a pen, what touches is the hand that holds it; and a contact so broad, in CSS pixels, always is. */
 const PALM_MS = 500;
 const PALM_WIDTH = 60;
@@ -111,8 +114,22 @@ export class Pointers {
     this.down.set(event.pointerId, { type: event.pointerType, at: [sample.x, sample.y], gesture: undefined });
     const fingers = this.#fingers();
     if (event.pointerType === "touch") this.#beginTap(event, fingers.length);
+    const pointer = this.down.get(event.pointerId);
     if (fingers.length > 1) this.#takeBack(fingers);
-    else this.down.get(event.pointerId).gesture = this.#start(event, sample);
+    else if (event.pointerType === "touch") this.#hold(pointer, event, sample);
+    else pointer.gesture = this.#start(event, sample);
+  }
+
+  /** A finger begins a moment later: what was begun could not be done again once something new was. */
+  #hold(pointer, event, sample) {
+    const begin = () => {
+      const { samples } = pointer.held;
+      clearTimeout(pointer.held.timer);
+      pointer.held = undefined;
+      pointer.gesture = this.#start(event, sample);
+      if (samples.length > 0) pointer.gesture?.move(samples);
+    };
+    pointer.held = { begin, samples: [], timer: setTimeout(begin, FINGER_MS) };
   }
 
   /** How many taps in a row this is one of. */
@@ -152,6 +169,8 @@ export class Pointers {
   /** A second finger means moving the board: what the first one began is taken back. */
   #takeBack(fingers) {
     for (const finger of fingers) {
+      clearTimeout(finger.held?.timer);
+      finger.held = undefined;
       finger.gesture?.cancel();
       finger.gesture = undefined;
     }
@@ -181,9 +200,16 @@ export class Pointers {
     const fingers = this.#fingers();
     if (pointer.type === "touch" && fingers.length === 2) {
       this.delegate.fingersPinched(before, fingers.map(({ at }) => at));
+    } else if (pointer.held) {
+      this.#keepHeld(pointer, event);
     } else {
       pointer.gesture?.move(this.#samples(event));
     }
+  }
+
+  #keepHeld(pointer, event) {
+    pointer.held.samples.push(...this.#samples(event));
+    if (this.tap?.moved > FINGER_WAY) pointer.held.begin();
   }
 
   /** Everything that the device has measured since the last event. */
@@ -196,6 +222,7 @@ export class Pointers {
     if (event.pointerType === "pen") this.penAt = event.timeStamp;
     const pointer = this.down.get(event.pointerId);
     this.down.delete(event.pointerId);
+    pointer?.held?.begin();
     pointer?.gesture?.end();
     if (event.pointerType !== "touch") return;
     this.#endTap(event);

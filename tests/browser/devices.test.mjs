@@ -6,18 +6,11 @@ import { connect } from "node:net";
 import { once } from "node:events";
 import { test } from "node:test";
 import { devices } from "playwright-core";
-import { Server, agree, sharedHouse, wave } from "./house.mjs";
+import { Server, agree, fingers, pen, sharedHouse, wave } from "./house.mjs";
 
 const the = sharedHouse();
 
 const board = (name) => `${the.server.url}b/${name}`;
-
-/** Fingers on the screen: each call says where all of them are. */
-async function fingers(person) {
-  const session = await person.page.context().newCDPSession(person.page);
-  return (type, ...places) =>
-    session.send("Input.dispatchTouchEvent", { type, touchPoints: places.map(([x, y], id) => ({ x, y, id })) });
-}
 
 test("a finger draws on a phone", async () => {
   const phone = await the.browser.person(board("touch"), devices["Pixel 7"]);
@@ -53,21 +46,6 @@ test("a second finger takes the stroke back and moves the board", async () => {
   const zoom = await phone.page.evaluate(() => globalThis.inkwire.viewport.zoom);
   assert.ok(zoom > 1.5, `zoomed to ${zoom}`);
 });
-
-/** Sends a pen's events as the browser would: Playwright has no pen of its own. */
-function pen(places) {
-  const surface = document.querySelector("#live");
-  surface.setPointerCapture = () => {};
-  const event = (type, [x, y, pressure], more = {}) =>
-    new PointerEvent(type, { pointerId: 7, pointerType: "pen", clientX: x, clientY: y, pressure, bubbles: true, ...more });
-  surface.dispatchEvent(event("pointerdown", places[0]));
-  for (let at = 1; at < places.length; at += 4) {
-    const chunk = places.slice(at, at + 4);
-    const coalescedEvents = chunk.map((place) => event("pointermove", place));
-    surface.dispatchEvent(event("pointermove", chunk.at(-1), { coalescedEvents }));
-  }
-  surface.dispatchEvent(event("pointerup", places.at(-1)));
-}
 
 test("a pen's pressure and every one of its coalesced samples arrive", async () => {
   const ada = await the.browser.person(board("pen"));

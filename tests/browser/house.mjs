@@ -181,3 +181,25 @@ export async function agree(...people) {
     await people[0].page.waitForTimeout(10);
   }
 }
+
+/** Fingers on the screen: each call says where all of them are. */
+export async function fingers(person) {
+  const session = await person.page.context().newCDPSession(person.page);
+  return (type, ...places) =>
+    session.send("Input.dispatchTouchEvent", { type, touchPoints: places.map(([x, y], id) => ({ x, y, id })) });
+}
+
+/** Sends a pen's events as the browser would, in the page: Playwright has no pen of its own. Places are x, y, pressure and buttons. */
+export function pen(places) {
+  const surface = document.querySelector("#live");
+  surface.setPointerCapture = () => {};
+  const event = (type, [x, y, pressure, buttons = 1], more = {}) =>
+    new PointerEvent(type, { pointerId: 7, pointerType: "pen", clientX: x, clientY: y, pressure, buttons, bubbles: true, ...more });
+  surface.dispatchEvent(event("pointerdown", places[0]));
+  for (let at = 1; at < places.length; at += 4) {
+    const chunk = places.slice(at, at + 4);
+    const coalescedEvents = chunk.map((place) => event("pointermove", place));
+    surface.dispatchEvent(event("pointermove", chunk.at(-1), { coalescedEvents }));
+  }
+  surface.dispatchEvent(event("pointerup", places.at(-1)));
+}

@@ -87,6 +87,14 @@ pub struct Head {
     pub close: bool,
 }
 
+impl Head {
+    /// Whether the client says that it takes gzip; one that gives it a weight is sent files as they are.
+    pub fn takes_gzip(&self) -> bool {
+        let values = self.request.header("accept-encoding");
+        values.is_some_and(|values| values.iter().any(|value| has_token(value.as_str(), "gzip")))
+    }
+}
+
 /// Reads one head after the other from a connection; what comes behind a head stays in here.
 #[derive(Debug)]
 pub struct HeadReader {

@@ -1,0 +1,45 @@
+// Serves the page where there is no network: what was fetched once is kept, and given where the server cannot be reached. With a
+// network nothing is older than what the server has.
+
+const CACHE = "inkwire 1";
+const scope = new URL(self.registration.scope).pathname;
+
+/** What a request is kept under: every board has the same page. `undefined` for what is not kept. */
+function keyOf(request) {
+  const { origin, pathname } = new URL(request.url);
+  if (request.method !== "GET" || origin !== location.origin || !pathname.startsWith(scope)) return undefined;
+  const path = pathname.slice(scope.length);
+  if (path.startsWith("static/") || path.startsWith("images/")) return pathname;
+  if (request.mode === "navigate" && (path === "" || path.startsWith("b/"))) return path === "" ? scope : `${scope}b/`;
+  return undefined;
+}
+
+async function answered(request, key) {
+  const cache = await caches.open(CACHE);
+  // What has the name of its bytes is never another one.
+  const isForGood = key.startsWith(`${scope}images/`);
+  const kept = isForGood ? await cache.match(key) : undefined;
+  if (kept) return kept;
+  try {
+    const fresh = await fetch(request);
+    if (fresh.ok) await cache.put(key, fresh.clone());
+    return fresh;
+  } catch (error) {
+    const old = await cache.match(key);
+    if (old) return old;
+    throw error;
+  }
+}
+
+self.addEventListener("install", () => self.skipWaiting());
+self.addEventListener("activate", (event) => {
+  const forget = async () => {
+    for (const name of await caches.keys()) if (name.startsWith("inkwire") && name !== CACHE) await caches.delete(name);
+    await self.clients.claim();
+  };
+  event.waitUntil(forget());
+});
+self.addEventListener("fetch", (event) => {
+  const key = keyOf(event.request);
+  if (key !== undefined) event.respondWith(answered(event.request, key));
+});

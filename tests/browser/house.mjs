@@ -74,10 +74,10 @@ function keepPerson(person) {
 }
 
 /** A server and a browser for all tests of a file; everybody leaves after each test. */
-export function sharedHouse() {
+export function sharedHouse(...flags) {
   const the = {};
   before(async () => {
-    the.server = await Server.start();
+    the.server = await Server.start(...flags);
     the.browser = await Browser.start();
   });
   afterEach(() => the.browser.everybodyLeaves());

@@ -1,0 +1,172 @@
+// Editing: what is selected is moved, scaled, turned, copied, arranged, grouped and locked, each as one step that can be taken back.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { agree, sharedHouse, wave } from "./house.mjs";
+
+const the = sharedHouse();
+
+/** A page with three rectangles, at 200, 300 and 450 across. */
+async function withShapes(name) {
+  const ada = await the.browser.person(`${the.server.url}b/${name}`);
+  await ada.presses("r");
+  for (const [x, y, size] of [[200, 200, 60], [300, 230, 40], [450, 300, 80]]) await ada.draws([[x, y], [x + size, y + size]]);
+  await ada.presses("v");
+  return ada;
+}
+
+/** The boxes of all elements on the board, in painting order, rounded. */
+const boxes = (person) =>
+  person.page.evaluate(() => {
+    const { exchange, stage } = globalThis.inkwire;
+    return exchange.elements("board").map((element) => stage.painter.bounds(element).map(Math.round));
+  });
+
+const lefts = async (person) => (await boxes(person)).map(([left]) => left);
+const selected = (person) => person.page.evaluate(() => globalThis.inkwire.selection.keys.size);
+
+test("a tap, Shift, a box and a lasso select; Escape lets go", async () => {
+  const ada = await withShapes("select");
+  await ada.page.mouse.click(200, 230);
+  assert.equal(await selected(ada), 1);
+  await ada.page.keyboard.down("Shift");
+  await ada.page.mouse.click(300, 250);
+  await ada.page.keyboard.up("Shift");
+  assert.equal(await selected(ada), 2);
+  await ada.presses("Escape");
+  assert.equal(await selected(ada), 0);
+  await ada.draws([[150, 150], [380, 320]]);
+  assert.equal(await selected(ada), 2, "what is wholly in the box");
+  await ada.presses("q");
+  await ada.draws([[420, 260], [560, 270], [550, 400], [430, 400], [420, 265]]);
+  assert.equal(await selected(ada), 1, "what the lasso is around");
+  await ada.page.mouse.click(700, 500);
+  assert.equal(await selected(ada), 0);
+});
+
+test("handles scale and turn, and one undo takes each back", async () => {
+  const ada = await withShapes("handles");
+  await ada.page.mouse.click(450, 340);
+  const [, , before] = await boxes(ada);
+  await ada.draws([[before[2] + 5, before[3] + 5], [before[2] + 105, before[3] + 55]]);
+  const [, , after] = await boxes(ada);
+  assert.ok(after[2] - before[2] > 90 && after[3] - before[3] > 40, `${before} became ${after}`);
+  await ada.presses("Control+z");
+  assert.deepEqual((await boxes(ada))[2], before);
+  const middle = [(before[0] + before[2]) / 2, before[1] - 26];
+  await ada.page.keyboard.down("Shift");
+  await ada.draws([middle, [middle[0] + 120, middle[1] + 120]]);
+  await ada.page.keyboard.up("Shift");
+  const matrix = await ada.page.evaluate(() => globalThis.inkwire.selection.elements[0].properties.matrix);
+  assert.ok(Math.abs(matrix[1]) > 0.2, `turned: ${matrix}`);
+  await ada.presses("Control+z");
+  assert.deepEqual((await boxes(ada))[2], before);
+});
+
+test("copies, the clipboard and deleting", async () => {
+  const ada = await withShapes("copies");
+  const bob = await the.browser.person(`${the.server.url}b/copies`);
+  await ada.presses("Control+a");
+  await ada.presses("Control+d");
+  await ada.sees("twice", ({ elements }) => elements.length === 6);
+  await ada.presses("Control+x");
+  await ada.sees("cut", ({ elements }) => elements.length === 3);
+  await ada.page.mouse.move(700, 400);
+  await ada.presses("Control+v");
+  await ada.sees("pasted", ({ elements }) => elements.length === 6);
+  await ada.presses("Delete");
+  await ada.sees("deleted", ({ elements }) => elements.length === 3);
+  await ada.presses("Control+z");
+  await ada.presses("Control+z");
+  await ada.sees("only what was there before pasting", ({ elements }) => elements.length === 3);
+  await agree(ada, bob);
+});
+
+test("aligning, spreading, and the order of painting", async () => {
+  const ada = await withShapes("arrange");
+  await ada.presses("Control+a");
+  await ada.page.click('[data-command="spreadAcross"]');
+  const [a, b, c] = await boxes(ada);
+  assert.ok(Math.abs(b[0] - a[2] - (c[0] - b[2])) <= 1, `gaps between ${a}, ${b}, ${c}`);
+  await ada.page.click('[data-command="left"]');
+  assert.equal(new Set(await lefts(ada)).size, 1);
+  await ada.presses("Control+z");
+  await ada.presses("Control+z");
+  assert.deepEqual(await lefts(ada), [198, 298, 448]);
+  await ada.presses("Escape");
+  await ada.page.mouse.click(200, 230);
+  const order = async (...keys) => {
+    for (const key of keys) await ada.presses(key);
+    return lefts(ada);
+  };
+  assert.deepEqual(await order("Control+]"), [298, 198, 448]);
+  assert.deepEqual(await order("Control+Shift+]"), [298, 448, 198]);
+  assert.deepEqual(await order("Control+["), [298, 198, 448]);
+  assert.deepEqual(await order("Control+Shift+["), [198, 298, 448]);
+  assert.deepEqual(await order("Control+z", "Control+z"), [298, 448, 198]);
+});
+
+test("a group is one thing, and what is locked is left alone", async () => {
+  const ada = await withShapes("group");
+  await ada.presses("Control+a");
+  await ada.presses("Control+g");
+  await ada.presses("Escape");
+  await ada.page.mouse.click(200, 230);
+  assert.equal(await selected(ada), 3, "a tap on one takes all");
+  await ada.presses("Control+Shift+g");
+  await ada.presses("Escape");
+  await ada.page.mouse.click(200, 230);
+  assert.equal(await selected(ada), 1);
+  await ada.presses("Control+l");
+  await ada.page.mouse.click(200, 230);
+  assert.equal(await selected(ada), 0, "what is locked is not selected");
+  await ada.presses("e");
+  await ada.draws([[190, 230], [210, 230]]);
+  assert.equal((await ada.state()).elements.length, 3, "nor erased");
+  await ada.presses("Control+Shift+l");
+  await ada.presses("e");
+  await ada.draws([[190, 230], [210, 230]]);
+  assert.equal((await ada.state()).elements.length, 2);
+});
+
+test("what is selected takes another style, and things snap to the grid", async () => {
+  const ada = await withShapes("restyle");
+  await ada.presses("Control+a");
+  await ada.page.click('#colours [data-colour="#2b8a3e"]');
+  await ada.page.click("#widths button:last-child");
+  const styles = await ada.page.evaluate(() => globalThis.inkwire.exchange.elements("board").map(({ properties: { colour, width } }) => [colour, width]));
+  assert.deepEqual(styles, Array(3).fill(["#2b8a3eff", 128]));
+  await ada.presses("Escape");
+  await ada.presses("g");
+  await ada.presses("r");
+  await ada.draws([[603, 404], [688, 477]]);
+  const sides = await ada.page.evaluate(() => {
+    const { content } = globalThis.inkwire.exchange.elements("board").at(-1);
+    return [content.x, content.y, content.dx, content.dy].map((side) => side / 8);
+  });
+  assert.deepEqual(sides, [600, 400, 80, 80]);
+});
+
+test("undo and redo are one's own, and go on after a reload", async () => {
+  const ada = await the.browser.person(`${the.server.url}b/own-undo`);
+  const bob = await the.browser.person(`${the.server.url}b/own-undo`);
+  await ada.draws(wave(100, 200));
+  await bob.draws(wave(100, 300));
+  await ada.presses("v");
+  await ada.page.mouse.click(160, 200 + 40 * Math.sin(5 / 3));
+  await ada.presses("Shift+ArrowRight");
+  await ada.isLive();
+  await ada.page.reload();
+  await ada.isLive();
+  const offset = () => ada.page.evaluate(() => globalThis.inkwire.exchange.elements("board").map(({ properties }) => properties.offset[0] / 8));
+  assert.deepEqual(await offset(), [10, 0]);
+  await ada.presses("Control+z");
+  assert.deepEqual(await offset(), [0, 0]);
+  await ada.presses("Control+z");
+  await ada.presses("Control+z");
+  await agree(ada, bob);
+  assert.equal((await bob.state()).elements.length, 1, "his own ink stays");
+  await ada.presses("Control+Shift+z");
+  await ada.presses("Control+Shift+z");
+  assert.deepEqual(await offset(), [10, 0]);
+});

@@ -1,0 +1,280 @@
+// Taking along and bringing in: files that are opened again, the same picture everywhere, and files that are not what they say.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, test } from "node:test";
+import { BINARY, agree, pen, sharedHouse, wave } from "./house.mjs";
+
+const data = mkdtempSync(join(tmpdir(), "inkwire-exchange-"));
+after(() => rmSync(data, { recursive: true }));
+const the = sharedHouse("--data", data);
+
+const board = (name) => `${the.server.url}b/${name}`;
+
+/** A small picture of two colours, as the browser makes it. */
+const picture = (page, type = "image/png", size = [60, 40]) =>
+  page.evaluate(async ([type, [width, height]]) => {
+    const canvas = new OffscreenCanvas(width, height);
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#e03231";
+    context.fillRect(0, 0, width, height);
+    context.fillStyle = "#1971c2";
+    context.fillRect(0, 0, width / 2, height / 2);
+    const bytes = new Uint8Array(await (await canvas.convertToBlob({ type })).arrayBuffer());
+    return Array.from(bytes);
+  }, [type, size]);
+
+/** Drops files onto the page. */
+const drop = (page, files, [x, y] = [700, 400]) =>
+  page.evaluate(([files, [clientX, clientY]]) => {
+    const dataTransfer = new DataTransfer();
+    for (const { bytes, name, type } of files) dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+    dispatchEvent(new DragEvent("drop", { dataTransfer, clientX, clientY, bubbles: true, cancelable: true }));
+  }, [files, [x, y]]);
+
+const bytesOf = (text) => Array.from(new TextEncoder().encode(text));
+
+/** Draws something with every kind of element and property. */
+async function everything(ada) {
+  await ada.draws(wave(80, 120));
+  await ada.page.evaluate(pen, wave(80, 200).map(([x, y], at) => [x, y, 0.2 + at / 40]));
+  await ada.presses("m");
+  await ada.draws(wave(80, 280));
+  const shapes = [["l", "none", "solid"], ["a", "none", "dashed"], ["r", "light", "dotted"], ["o", "solid", "solid"]];
+  for (const [at, [key, fill, dash]] of shapes.entries()) {
+    await ada.page.evaluate(([fill, dash]) => globalThis.inkwire.toolbar.choose({ fill, dash, opacity: 0.8 }), [fill, dash]);
+    await ada.presses(String(at + 2));
+    await ada.presses(key);
+    await ada.draws([[380, 100 + at * 90], [500, 160 + at * 90]]);
+  }
+  await ada.page.evaluate(() => globalThis.inkwire.toolbar.choose({ fill: "none", dash: "solid", opacity: 1 }));
+  await ada.presses("t");
+  await ada.page.mouse.click(80, 400);
+  await ada.page.keyboard.type("Words <b>& more\nön a secönd line");
+  await ada.presses("Control+Enter");
+  await ada.presses("n");
+  await ada.page.mouse.click(560, 100);
+  await ada.page.keyboard.type("A note, with words that go on");
+  await ada.presses("Control+Enter");
+  await drop(ada.page, [{ bytes: await picture(ada.page), name: "two.png", type: "image/png" }], [700, 450]);
+  await ada.sees("all of it", ({ elements }) => elements.length === 10);
+  // Some of it turned and scaled.
+  await ada.page.evaluate(() => {
+    const { editing, exchange, selection } = globalThis.inkwire;
+    const all = exchange.elements("board");
+    selection.set(new Set([all[0], all[1], all[5], all[6], all[7], all[9]].map(({ key }) => key)));
+    editing.map([1.1, 0.25, -0.2, 0.9, 60, -40]);
+    selection.clear();
+  });
+  await ada.isSaved();
+}
+
+/** The share of pixels in which two pictures of the same size differ, in the page, given as data URLs. */
+const difference = (page, one, other) =>
+  page.evaluate(async (urls) => {
+    const images = await Promise.all(urls.map(async (url) => {
+      const image = new Image();
+      image.src = url;
+      await image.decode();
+      return image;
+    }));
+    const [width, height] = [images[0].naturalWidth, images[0].naturalHeight];
+    const pixels = images.map((image) => {
+      const context = new OffscreenCanvas(width, height).getContext("2d");
+      context.drawImage(image, 0, 0, width, height);
+      return context.getImageData(0, 0, width, height).data;
+    });
+    let differing = 0;
+    for (let at = 0; at < pixels[0].length; at += 4) {
+      const far = Math.max(...[0, 1, 2].map((axis) => Math.abs(pixels[0][at + axis] - pixels[1][at + axis])));
+      if (far > 24) differing += 1;
+    }
+    return { share: differing / (width * height), size: [width, height] };
+  }, [one, other]);
+
+const exported = (page, kind, part = "board") =>
+  page.evaluate(async ([kind, part]) => (await globalThis.inkwire.exchange.blob(kind, part)).text(), [kind, part]);
+
+/** What the page's canvas shows of an area, two pixels for a board unit, on paper. */
+const painted = (page, area) =>
+  page.evaluate(([x, y, width, height]) => {
+    const { exchange, stage } = globalThis.inkwire;
+    const canvas = Object.assign(document.createElement("canvas"), { width: Math.ceil(width * 2), height: Math.ceil(height * 2) });
+    const context = canvas.getContext("2d");
+    context.fillStyle = "#fbfaf7";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    for (const element of exchange.elements("board")) stage.painter.draw(context, element, { scale: 2, x: x * 2, y: y * 2 });
+    return canvas.toDataURL();
+  }, area);
+
+const boards = (...parts) => execFileSync(BINARY, ["boards", "--data", data, ...parts], { maxBuffer: 64 * 1024 * 1024 }).toString();
+
+test("the page and the server write the same picture, and the canvas shows the same pixels", async () => {
+  const ada = await the.browser.person(board("everything"), { viewport: { width: 1000, height: 760 } });
+  await everything(ada);
+  const fromServer = boards("export", "everything", "--format", "svg");
+  const fromPage = await exported(ada.page, "svg");
+  assert.equal(fromPage.replace(/<metadata.*<\/metadata>\n/, ""), fromServer, "byte for byte");
+  const [x, y, width, height] = fromServer.match(/viewBox="([^"]+)"/)[1].split(" ").map(Number);
+  const large = fromServer.replace(/width="[\d.]+" height="[\d.]+">/, `width="${2 * width}" height="${2 * height}">`);
+  const svg = `data:image/svg+xml;base64,${Buffer.from(large).toString("base64")}`;
+  const { share, size } = await difference(ada.page, await painted(ada.page, [x, y, width, height]), svg);
+  console.log(`page and server differ in ${(share * 100).toFixed(3)} % of ${size} pixels`);
+  assert.ok(share < 0.005, `${share}`);
+});
+
+test("what is saved as JSON or SVG is brought in again as it was", async () => {
+  const ada = await the.browser.person(board("again"));
+  await everything(ada);
+  const looks = (person) => person.page.evaluate(() => globalThis.inkwire.exchange.elements("board").map(({ kind, content, properties }) => [kind, content.kind, properties.colour, properties.dash, properties.text, properties.matrix.join(), content.image]));
+  const before = await looks(ada);
+  for (const kind of ["json", "svg"]) {
+    const bob = await the.browser.person(board(`again-${kind}`));
+    const type = kind === "json" ? "application/json" : "image/svg+xml";
+    await drop(bob.page, [{ bytes: bytesOf(await exported(ada.page, kind)), name: `again.${kind}`, type }]);
+    await bob.sees("all of it", ({ elements }) => elements.length === 10);
+    assert.deepEqual(await looks(bob), before, kind);
+    await bob.presses("Control+z");
+    await bob.sees("one step", ({ elements }) => elements.length === 0);
+  }
+  // Also what the operator's command exports.
+  const bob = await the.browser.person(board("again-archive"));
+  await drop(bob.page, [{ bytes: bytesOf(boards("export", "again")), name: "again.json", type: "application/json" }]);
+  await bob.sees("all of it", ({ elements }) => elements.length === 10);
+  assert.deepEqual(await looks(bob), before);
+});
+
+test("a selection and the view are exported alone, and a file is saved under the board's name", async () => {
+  const ada = await the.browser.person(board("parts"));
+  await ada.draws(wave(100, 200));
+  await ada.draws(wave(100, 400));
+  await ada.presses("v");
+  await ada.page.mouse.click(160, 200 + 40 * Math.sin(5 / 3));
+  const count = async (part) => JSON.parse(await exported(ada.page, "json", part)).elements.length;
+  assert.deepEqual([await count("board"), await count("selection"), await count("view")], [2, 1, 2]);
+  await ada.page.evaluate(() => globalThis.inkwire.goTo([5000, 5000]));
+  assert.equal(await count("view"), 0);
+  await ada.presses("Control+e");
+  const saved = ada.page.waitForEvent("download");
+  await ada.page.click("#export-save");
+  const download = await saved;
+  assert.equal(download.suggestedFilename(), "parts.png");
+  assert.deepEqual(Array.from(readFileSync(await download.path()).subarray(1, 4)), bytesOf("PNG"));
+});
+
+test("a picture that is dropped is seen by others, also later, and kept by its hash", async () => {
+  const ada = await the.browser.person(board("picture"));
+  const bob = await the.browser.person(board("picture"));
+  await drop(ada.page, [{ bytes: await picture(ada.page), name: "two.png", type: "image/png" }]);
+  const seen = (person) => person.page.waitForFunction(() => Array.from(globalThis.inkwire.pictures.pixels.values()).some(Boolean));
+  await seen(ada);
+  await seen(bob);
+  assert.equal(await ada.pixels(), await bob.pixels());
+  const hash = await bob.page.evaluate(() => globalThis.inkwire.exchange.elements("board")[0].content.image);
+  const answer = await fetch(`${the.server.url}images/${hash}`);
+  assert.equal(answer.headers.get("content-type"), "image/png");
+  assert.match(answer.headers.get("content-security-policy"), /sandbox/);
+  assert.equal((await fetch(`${the.server.url}images/${"0".repeat(64)}`)).status, 404);
+  const eve = await the.browser.person(board("picture"));
+  await seen(eve);
+  assert.equal(await eve.pixels(), await bob.pixels());
+});
+
+test("a picture that is dropped offline arrives later, even when the tab is closed before", async () => {
+  const ada = await the.browser.person(board("offline-picture"));
+  ada.allowed = /./;
+  await ada.page.context().setOffline(true);
+  await ada.page.waitForSelector('#status:not([data-state="online"])', { timeout: 30_000 });
+  await drop(ada.page, [{ bytes: await picture(ada.page), name: "two.png", type: "image/png" }]);
+  await ada.sees("it is here", ({ elements }) => elements.length === 1);
+  await ada.page.context().setOffline(false);
+  await ada.page.reload();
+  await ada.isLive();
+  const bob = await the.browser.person(board("offline-picture"));
+  await bob.page.waitForFunction(() => Array.from(globalThis.inkwire.pictures.pixels.values()).some(Boolean));
+  await ada.page.waitForFunction(() => globalThis.inkwire.pictures.unsent.size === 0);
+});
+
+const SCRIPT = `<svg xmlns="http://www.w3.org/2000/svg" width="80" height="60" onload="globalThis.isHacked=1">
+  <script>globalThis.isHacked = 1; fetch("/hacked")</script><rect width="80" height="60" fill="#2b8a3e" onclick="globalThis.isHacked=1"/>
+  <image href="http://127.0.0.1:9/external.png" width="10" height="10"/><use href="http://127.0.0.1:9/x.svg#a"/></svg>`;
+
+/** A PNG that says it has so many pixels. */
+function bomb(width, height) {
+  const bytes = Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), Buffer.from([0, 0, 0, 13]), Buffer.from("IHDR"), Buffer.alloc(17)]);
+  bytes.writeUInt32BE(width, 16);
+  bytes.writeUInt32BE(height, 20);
+  return Array.from(bytes);
+}
+
+const BAD_FILES = [
+  ["text that says it is a picture", { bytes: bytesOf("no picture"), name: "a.png", type: "image/png" }, /not a picture/],
+  ["HTML", { bytes: bytesOf("<script>globalThis.isHacked=1</script>"), name: "a.html", type: "text/html" }, /not a picture/],
+  ["a bomb", { bytes: bomb(60_000, 60_000), name: "a.png", type: "image/png" }, /too large/],
+  ["a picture that is cut off", { bytes: bomb(100, 100), name: "a.png", type: "image/png" }, /not a picture/],
+  ["an SVG that is none", { bytes: bytesOf("<svg><<<"), name: "a.svg", type: "image/svg+xml" }, /not a picture/],
+  ["JSON of another program", { bytes: bytesOf('{"type":"excalidraw","elements":[]}'), name: "a.json", type: "application/json" }, /not of Inkwire/],
+  ["no JSON", { bytes: bytesOf("{"), name: "a.json", type: "application/json" }, /not of Inkwire/],
+  ["elements that are none", { bytes: bytesOf('{"format":"inkwire elements 1","elements":[{"kind":"stroke"}]}'), name: "a.json", type: "application/json" }, /damaged/],
+  ["an element beyond all bounds", { bytes: bytesOf('{"format":"inkwire elements 1","elements":[{"kind":"shape","content":{"kind":"line","colour":"#000000ff","fill":"#000000ff","width":9,"scale":3,"x":1e300,"y":0,"dx":1,"dy":1}}]}'), name: "a.json", type: "application/json" }, /damaged/],
+  ["a kind with a prototype's name", { bytes: bytesOf('{"format":"inkwire elements 1","elements":[{"kind":"__proto__","content":{}}]}'), name: "a.json", type: "application/json" }, /damaged/],
+];
+
+test("files that are not what they say are refused with a word, and nothing on the board changes", async () => {
+  const ada = await the.browser.person(board("bad-files"));
+  await ada.draws(wave(100, 200));
+  for (const [what, file, words] of BAD_FILES) {
+    await ada.page.evaluate(() => (document.querySelector("#toast").textContent = ""));
+    await drop(ada.page, [file]);
+    await ada.page.waitForFunction(() => document.querySelector("#toast").textContent !== "");
+    assert.match(await ada.page.textContent("#toast"), words, what);
+    assert.equal((await ada.state()).elements.length, 1, what);
+  }
+  assert.equal(await ada.page.evaluate(() => globalThis.isHacked), undefined);
+});
+
+test("an SVG with scripts and references is a picture: nothing in it runs, nothing is fetched", async () => {
+  const ada = await the.browser.person(board("svg"));
+  const asked = [];
+  ada.page.on("request", (request) => asked.push(request.url()));
+  ada.page.on("dialog", () => assert.fail("something was executed"));
+  await drop(ada.page, [{ bytes: bytesOf(SCRIPT), name: "a.svg", type: "image/svg+xml" }]);
+  await ada.sees("a picture", ({ elements }) => elements.length === 1);
+  assert.equal(await ada.page.evaluate(() => globalThis.isHacked), undefined);
+  assert.deepEqual(asked.filter((url) => /hacked|external|x\.svg/.test(url)), []);
+  // What was made of it has no lines of it left, only pixels.
+  const hash = await ada.page.evaluate(() => globalThis.inkwire.exchange.elements("board")[0].content.image);
+  await ada.page.waitForFunction(() => globalThis.inkwire.pictures.unsent.size === 0);
+  assert.equal((await fetch(`${the.server.url}images/${hash}`)).headers.get("content-type"), "image/png");
+});
+
+test("a board of text that was pasted is text, and a large picture is made smaller", async () => {
+  const ada = await the.browser.person(board("paste"));
+  await ada.page.evaluate(() => {
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", "pasted <b>words</b>");
+    document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  });
+  await ada.sees("a text", ({ elements }) => elements.length === 1);
+  await drop(ada.page, [{ bytes: await picture(ada.page, "image/jpeg", [5000, 300]), name: "wide.jpg", type: "image/jpeg" }]);
+  await ada.sees("a picture", ({ elements }) => elements.length === 2);
+  const [width] = await ada.page.evaluate(() => Array.from(globalThis.inkwire.pictures.pixels.values(), ({ width, height }) => [width, height])[0]);
+  assert.equal(width, 2560);
+  const bob = await the.browser.person(board("paste"));
+  await agree(ada, bob);
+});
+
+test("a board is printed as one picture", async () => {
+  const ada = await the.browser.person(board("print"));
+  await ada.draws(wave(100, 200));
+  await ada.page.evaluate(() => (globalThis.print = () => (globalThis.printed = document.querySelector("#print").naturalWidth)));
+  await ada.presses("Control+p");
+  await ada.page.waitForFunction(() => globalThis.printed > 0);
+  await ada.page.emulateMedia({ media: "print" });
+  const shown = await ada.page.evaluate(() => Array.from(document.body.children).filter((it) => getComputedStyle(it).display !== "none").map(({ id }) => id));
+  assert.deepEqual(shown, ["print"]);
+  writeFileSync(join(data, "printed.pdf"), await ada.page.pdf());
+});

@@ -40,6 +40,8 @@ export class Connection {
   start() {
     // A device that comes back to the network, or a page that is looked at again, need not wait.
     addEventListener("online", () => this.#retryNow());
+    // One that leaves it may not hear of that for long.
+    addEventListener("offline", () => this.state === "online" && this.#ping());
     document.addEventListener("visibilitychange", () => document.hidden || this.#retryNow());
     this.#open();
   }

@@ -48,11 +48,15 @@ export function t(key, values = {}) {
 /** A value that somebody else wrote must not turn the sentence around it. */
 const isolated = (value) => (typeof value === "number" ? value.toLocaleString(language) : `\u2068${value}\u2069`);
 
-/** Puts the words of the page in its place: `data-words` is the key of an element's text, `data-label` of its name. */
+/**
+ * Puts the words of the page in its place: `data-words` is the key of an element's text, `data-label` of its name, `data-hint`
+ * of what is said of it where its text is its name.
+ */
 export function translatePage(root = document) {
   document.documentElement.lang = language;
   document.documentElement.dir = RIGHT_TO_LEFT.includes(language) ? "rtl" : "ltr";
   for (const element of root.querySelectorAll("[data-words]")) element.textContent = t(element.dataset.words);
+  for (const element of root.querySelectorAll("[data-hint]")) element.title = t(element.dataset.hint);
   for (const element of root.querySelectorAll("[data-label]")) label(element, t(element.dataset.label));
 }
 

@@ -19,6 +19,7 @@ export function keepForOffline(root) {
       const missing = [];
       for (const file of files) if (!(await cache.match(new URL(file).pathname))) missing.push(file);
       await Promise.all([location.href.replace(/[?#].*/, ""), ...missing].map((file) => keepOne(cache, file, root)));
+      document.documentElement.dataset.kept = "offline";
     } catch (error) {
       console.info("the page is not kept for when there is no network:", error);
     }

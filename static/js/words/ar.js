@@ -27,7 +27,7 @@ export default {
   // The bar
   home: "اللوحات", share: "مشاركة", menu: "القائمة", peopleHere: "الحاضرون",
   peopleNamed: "الحاضرون: {names}. تغيير اسمك", nobodyYet: "لا أحد بعد", selectionBar: "العناصر المحدَّدة",
-  minimap: "خريطة مصغّرة للوحة", drawingBoard: "لوحة الرسم",
+  besideBoard: "بجانب اللوحة", minimap: "خريطة مصغّرة للوحة", drawingBoard: "لوحة الرسم",
   boardHelp: "لوحة الرسم. ارسم بالفأرة أو الإصبع أو القلم؛ وبلوحة المفاتيح تحرّك الأسهمُ علامةَ تقاطع، ويُنزل مفتاح الإدخال القلم ويرفعه.",
   writeHere: "نص", close: "إغلاق", done: "تم",
   // People

@@ -32,7 +32,7 @@ export default {
   // The bar
   home: "Tafeln", share: "Teilen", menu: "Menü", peopleHere: "Wer hier ist",
   peopleNamed: "Wer hier ist: {names}. Deinen Namen ändern", nobodyYet: "noch niemand", selectionBar: "Auswahl",
-  minimap: "Übersichtskarte der Tafel", drawingBoard: "Zeichentafel",
+  besideBoard: "Neben der Tafel", minimap: "Übersichtskarte der Tafel", drawingBoard: "Zeichentafel",
   boardHelp: "Zeichentafel. Zeichne mit Maus, Finger oder Stift; mit der Tastatur bewegen die Pfeiltasten ein Kreuz, und die Eingabetaste setzt den Stift auf und hebt ihn ab.",
   writeHere: "Text", close: "Schließen", done: "Fertig",
   // People

@@ -25,7 +25,7 @@ export default {
   // The bar
   home: "Boards", share: "Share", menu: "Menu", peopleHere: "People here",
   peopleNamed: "People here: {names}. Change your name", nobodyYet: "nobody yet", selectionBar: "What is selected",
-  minimap: "Small map of the board", drawingBoard: "Drawing board",
+  besideBoard: "Beside the board", minimap: "Small map of the board", drawingBoard: "Drawing board",
   boardHelp: "Drawing board. Draw with mouse, finger or pen; with the keyboard, arrow keys move a cross, and Enter presses the pen down and lifts it.",
   writeHere: "Text", close: "Close", done: "Done",
   // People

@@ -32,7 +32,7 @@ export default {
   home: "Tableaux", share: "Partager", menu: "Menu", peopleHere: "Personnes présentes",
   peopleNamed: "Personnes présentes : {names}. Changer votre nom", nobodyYet: "personne pour l’instant",
   selectionBar: "Sélection",
-  minimap: "Mini-carte du tableau", drawingBoard: "Tableau de dessin",
+  besideBoard: "À côté du tableau", minimap: "Mini-carte du tableau", drawingBoard: "Tableau de dessin",
   boardHelp: "Tableau de dessin. Dessinez à la souris, au doigt ou au stylet ; au clavier, les flèches déplacent une croix, et Entrée pose le stylo puis le lève.",
   writeHere: "Texte", close: "Fermer", done: "Terminé",
   // People

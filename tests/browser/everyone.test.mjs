@@ -1,0 +1,190 @@
+// For everyone: no violation that axe finds, in any language, light or dark, on phone, tablet and desk; screen readers are told
+// what others do; and what it looks like.
+
+import assert from "node:assert/strict";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { test } from "node:test";
+import { devices } from "playwright-core";
+import { sharedHouse, wave } from "./house.mjs";
+
+const the = sharedHouse();
+const AXE = readFileSync(fileURLToPath(new URL("../node_modules/axe-core/axe.min.js", import.meta.url)), "utf8");
+const SHOTS = fileURLToPath(new URL("../screenshots/", import.meta.url));
+
+const board = (name) => `${the.server.url}b/${name}`;
+
+/** What axe finds, as one line for each place. */
+async function violations(page) {
+  // The page's own policy lets no script in but its own; this one comes from outside of it.
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run({ resultTypes: ["violations"] }));
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html, any }) => `${id}: ${html.slice(0, 120)} ${any.map(({ message }) => message).join("; ").slice(0, 160)}`));
+}
+
+const SHEETS = ["menu", "help", "export", "objects"];
+
+for (const colorScheme of ["light", "dark"]) {
+  test(`axe finds nothing on the page and its sheets, ${colorScheme}`, async () => {
+    const ada = await the.browser.person(board(`axe-${colorScheme}`), { colorScheme });
+    await ada.draws(wave(100, 200));
+    await ada.presses("Control+a");
+    await ada.page.click("#more-style");
+    assert.deepEqual(await violations(ada.page), []);
+    await ada.page.click("#people");
+    assert.deepEqual(await violations(ada.page), [], "people");
+    for (const sheet of SHEETS) {
+      await ada.page.evaluate((sheet) => globalThis.inkwire.sheets.open(sheet), sheet);
+      assert.deepEqual(await violations(ada.page), [], sheet);
+    }
+    await ada.page.goto(`${the.server.url}#boards`);
+    await ada.page.waitForSelector("#opened li");
+    assert.deepEqual(await violations(ada.page), [], "the start page");
+  });
+}
+
+for (const [locale, dir, words] of [["de-AT", "ltr", "Teilen"], ["fr-CA", "ltr", "Partager"], ["ar-EG", "rtl", "مشاركة"], ["ja-JP", "ltr", "Share"]]) {
+  test(`the page speaks the browser's language, or English: ${locale}`, async () => {
+    const ada = await the.browser.person(board(`words-${locale}`), { locale });
+    assert.equal(await ada.page.textContent("#share"), words);
+    assert.equal(await ada.page.getAttribute("html", "dir"), dir);
+    const empty = await ada.page.evaluate(() => Array.from(document.querySelectorAll("[data-words], button")).filter((it) => it.checkVisibility() && !it.textContent.trim() && !it.getAttribute("aria-label")).map((it) => it.outerHTML));
+    assert.deepEqual(empty, []);
+    await ada.draws(wave(300, 300));
+    await ada.sees("ink where it was drawn", ({ elements }) => elements.length === 1);
+    assert.deepEqual(await violations(ada.page), []);
+  });
+}
+
+test("another language and other colours can be chosen, and are kept", async () => {
+  const ada = await the.browser.person(board("choices"));
+  await ada.page.click("#menu-button");
+  await ada.page.selectOption("#theme", "dark");
+  assert.equal(await ada.page.getAttribute("html", "data-theme"), "dark");
+  await ada.page.selectOption("#language", "de");
+  await ada.page.waitForSelector('html[lang="de"]');
+  await ada.isLive();
+  assert.equal(await ada.page.textContent("#share"), "Teilen");
+  assert.equal(await ada.page.getAttribute("html", "data-theme"), "dark");
+});
+
+test("dark paper shows black ink light, and a file of it is as it was drawn", async () => {
+  const ada = await the.browser.person(board("dark-ink"), { colorScheme: "dark" });
+  await ada.draws([[100, 200], [300, 200]]);
+  await ada.pixels();
+  const shown = await ada.page.evaluate(() => Array.from(document.querySelector("#base").getContext("2d").getImageData(200, 200, 1, 1).data));
+  assert.ok(shown[0] > 180, `shown as ${shown}`);
+  const svg = await ada.page.evaluate(async () => (await globalThis.inkwire.exchange.blob("svg", "board")).text());
+  assert.ok(svg.includes('stroke="#1c1c28"'));
+});
+
+test("screen readers hear who comes, draws and goes, and the list says what is on the board", async () => {
+  const ada = await the.browser.person(board("heard"), { name: "Ada" });
+  const bob = await the.browser.person(board("heard"), { name: "Bob" });
+  const hears = (words) => ada.page.waitForFunction((words) => document.querySelector("#announcer").textContent.includes(words), words);
+  await hears("Bob");
+  await bob.draws(wave(100, 200));
+  await hears("drew something");
+  await ada.presses("Shift+O");
+  const line = await ada.page.textContent("#objects-list li");
+  assert.match(line.replaceAll(/[\u2068\u2069]/g, ""), /Pen|Stroke/);
+  await ada.page.click("#objects-list button");
+  assert.equal(await ada.page.evaluate(() => globalThis.inkwire.selection.keys.size), 1);
+});
+
+test("who asks for less motion gets none", async () => {
+  const ada = await the.browser.person(board("motion"), { reducedMotion: "reduce" });
+  assert.equal(await ada.page.evaluate(() => getComputedStyle(document.querySelector("#toast")).transitionDuration), "0s");
+});
+
+test("a link to a place goes there, and who is followed is followed", async () => {
+  const ada = await the.browser.person(`${board("place")}#1200,-340,2`);
+  const middle = () => ada.page.evaluate(() => globalThis.inkwire.viewport.toBoard([500, 350]).map(Math.round));
+  assert.deepEqual(await middle(), [1200, -340]);
+  await ada.page.evaluate(() => (location.hash = "#0,0,1"));
+  await ada.page.waitForFunction(() => globalThis.inkwire.viewport.zoom === 1);
+  assert.deepEqual(await middle(), [0, 0]);
+  const bob = await the.browser.person(board("place"), { name: "Bob" });
+  await ada.page.waitForFunction(() => globalThis.inkwire.session.people.size === 2);
+  await ada.page.click("#people");
+  await ada.page.click("#person-list button");
+  await bob.page.evaluate(() => globalThis.inkwire.goTo([777, 333], 1));
+  await ada.page.waitForFunction(() => Math.abs(globalThis.inkwire.viewport.toBoard([500, 350])[0] - 777) < 2);
+  assert.match(await ada.page.textContent("#following-text"), /Bob/);
+  await ada.page.mouse.wheel(0, 50);
+  await ada.page.waitForSelector("#following", { state: "hidden" });
+});
+
+test("the start page has the boards of this browser with pictures, and opens one by its name", async () => {
+  const ada = await the.browser.person(board("first"));
+  await ada.draws(wave(100, 200));
+  await ada.pixels();
+  await ada.page.goto(the.server.url);
+  await ada.page.waitForSelector("#opened img");
+  await ada.page.fill("#board-to-open", "no board/");
+  await ada.presses("Enter");
+  assert.notEqual((await ada.page.textContent("#bad-name")).trim(), "");
+  await ada.page.fill("#board-to-open", "second");
+  await ada.presses("Enter");
+  await ada.isLive();
+  await ada.page.goto(the.server.url);
+  assert.deepEqual(await ada.page.locator("#opened strong").allTextContents(), ["second", "first"]);
+  await ada.page.locator("#opened button").first().click();
+  assert.deepEqual(await ada.page.locator("#opened strong").allTextContents(), ["first"]);
+});
+
+// What it looks like. `UPDATE_SCREENSHOTS=1` writes them anew: look at them before they are committed.
+
+const PLACES = {
+  desk: { viewport: { width: 1280, height: 760 } },
+  dark: { viewport: { width: 1280, height: 760 }, colorScheme: "dark" },
+  arabic: { viewport: { width: 1280, height: 760 }, locale: "ar" },
+  tablet: { viewport: { width: 820, height: 1180 }, hasTouch: true },
+  phone: { ...devices["Pixel 7"], deviceScaleFactor: 1 },
+};
+
+/** The share of pixels in which two pictures differ plainly. */
+const difference = (page, urls) =>
+  page.evaluate(async (urls) => {
+    const pixels = await Promise.all(urls.map(async (url) => {
+      const image = new Image();
+      image.src = url;
+      await image.decode();
+      const context = new OffscreenCanvas(image.naturalWidth, image.naturalHeight).getContext("2d");
+      context.drawImage(image, 0, 0);
+      return context.getImageData(0, 0, image.naturalWidth, image.naturalHeight).data;
+    }));
+    if (pixels[0].length !== pixels[1].length) return 1;
+    let differing = 0;
+    for (let at = 0; at < pixels[0].length; at += 4) {
+      if ([0, 1, 2].some((axis) => Math.abs(pixels[0][at + axis] - pixels[1][at + axis]) > 40)) differing += 1;
+    }
+    return (differing * 4) / pixels[0].length;
+  }, urls);
+
+for (const [name, options] of Object.entries(PLACES)) {
+  test(`the page looks as it did: ${name}`, async () => {
+    const ada = await the.browser.person(board(`look-${name}`), { name: "Ada", ...options });
+    await ada.page.evaluate(() => {
+      const { session } = globalThis.inkwire;
+      const shape = { type: "shape", gestureBack: 0, colour: "#1971c2ff", fill: "#1971c240", width: 32, scale: 3 };
+      session.submit({ ...shape, kind: "ellipse", x: 800, y: 1600, dx: 1200, dy: 800 });
+      session.submit({ ...shape, kind: "arrow", colour: "#1c1c28ff", x: 800, y: 2800, dx: 1200, dy: 400 });
+      session.submit({ type: "note", gestureBack: 0, colour: "#1c1c28ff", fill: "#ffec99ff", size: 160, scale: 3, x: 800, y: 3400, dx: 1300, dy: 900, text: "Inkwire" });
+    });
+    await ada.isLive();
+    await ada.pixels();
+    await ada.page.mouse.move(5, 400);
+    const shot = await ada.page.screenshot({ animations: "disabled" });
+    const file = `${SHOTS}${name}.png`;
+    if (process.env.UPDATE_SCREENSHOTS) {
+      mkdirSync(SHOTS, { recursive: true });
+      writeFileSync(file, shot);
+    }
+    assert.ok(existsSync(file), `${file} is committed`);
+    const urls = [shot, readFileSync(file)].map((bytes) => `data:image/png;base64,${bytes.toString("base64")}`);
+    const share = await difference(ada.page, urls);
+    if (share >= 0.01) writeFileSync(`${file}.now.png`, shot);
+    assert.ok(share < 0.01, `${(share * 100).toFixed(2)} % of the pixels differ from ${file}; how it looks now is beside it`);
+  });
+}

@@ -1,0 +1,206 @@
+// The pure parts of the page: languages, geometry, selecting, cutting, arranging, copies, and what files say of themselves.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+import { aligned, reordered, snapped, spread } from "../../static/js/arrange.js";
+import { Board } from "../../static/js/board/board.js";
+import { NotCopies, copyOf, operationsOf, read, written } from "../../static/js/board/copies.js";
+import { Element } from "../../static/js/board/element.js";
+import { commandFor, keysOf } from "../../static/js/commands.js";
+import { cut } from "../../static/js/cut.js";
+import * as geometry from "../../static/js/geometry.js";
+import { Grid } from "../../static/js/grid.js";
+import { imageSize } from "../../static/js/imagesize.js";
+import { linkTo, viewportOf } from "../../static/js/place.js";
+import { isAt, mappedProperties, patchesFor, previewed } from "../../static/js/select.js";
+import { sha256 } from "../../static/js/sha256.js";
+import { svg } from "../../static/js/svg.js";
+import { Viewport } from "../../static/js/viewport.js";
+
+const WORDS = Object.fromEntries(
+  await Promise.all(["en", "de", "fr", "ar"].map(async (code) => [code, (await import(`../../static/js/words/${code}.js`)).default])),
+);
+
+/** The names in braces of a text, or of all its forms together. */
+const values = (words) => {
+  const text = typeof words === "string" ? words : words.other;
+  return (text.match(/\{\w+\}/g) ?? []).toSorted().join();
+};
+
+for (const code of ["de", "fr", "ar"]) {
+  test(`no word is missing in ${code}, and each has its values and its forms for numbers`, () => {
+    assert.deepEqual(Object.keys(WORDS[code]).toSorted(), Object.keys(WORDS.en).toSorted());
+    const forms = new Intl.PluralRules(code).resolvedOptions().pluralCategories;
+    for (const [key, words] of Object.entries(WORDS.en)) {
+      const translated = WORDS[code][key];
+      assert.equal(values(translated), values(words), key);
+      assert.equal(typeof translated, typeof words, key);
+      if (typeof words === "object") assert.deepEqual(Object.keys(translated).toSorted(), forms.toSorted(), key);
+      else assert.notEqual(translated.trim(), "", key);
+    }
+  });
+}
+
+/** An element of a board, from the operation that makes it. */
+function made(operation, properties = []) {
+  const board = new Board();
+  board.submit(1, 1, { gestureBack: 0, ...operation });
+  properties.forEach((property, at) => board.submit(1, 2 + at, { type: "patch", gestureBack: 0, element: { author: 0, cseq: 1 }, property }));
+  return Array.from(board.visible())[0];
+}
+
+const BOX = { type: "shape", kind: "rectangle", colour: "#1c1c28ff", fill: "#00000000", width: 16, scale: 3, x: 80, y: 80, dx: 160, dy: 80 };
+
+test("a map and its inverse undo each other, and one behind another is both", () => {
+  const map = geometry.after(geometry.turned(0.7, [3, 4]), geometry.scaled(2, 0.5, [1, 1]));
+  const place = [12, -7];
+  const there = geometry.applied(map, place);
+  const back = geometry.applied(geometry.inverse(map), there);
+  back.forEach((side, axis) => assert.ok(Math.abs(side - place[axis]) < 1e-9));
+  assert.equal(geometry.inverse([1, 2, 2, 4, 0, 0]), undefined);
+});
+
+test("the index finds what a look at every box finds", () => {
+  let seed = 7;
+  const dice = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
+  const grid = new Grid();
+  const boxes = new Map();
+  for (let at = 0; at < 2000; at++) {
+    const [x, y, size] = [dice() * 2000 - 1000, dice() * 2000 - 1000, 2 ** (dice() * 12 - 3)];
+    const box = [x, y, x + size, y + size * dice()];
+    boxes.set(String(at % 900), box);
+    grid.set(String(at % 900), box);
+    if (at % 7 === 0) {
+      grid.delete(String(at % 900));
+      boxes.delete(String(at % 900));
+    }
+  }
+  assert.equal(grid.size, boxes.size);
+  for (const area of [[0, 0, 10, 10], [-200, -200, 300, 100], [-1e6, -1e6, 1e6, 1e6], [5000, 5000, 6000, 6000]]) {
+    const found = Array.from(grid.touching(area)).toSorted();
+    const all = Array.from(boxes).filter(([, box]) => geometry.overlap(box, area)).map(([key]) => key);
+    assert.deepEqual(found, all.toSorted(), String(area));
+  }
+});
+
+test("an empty rectangle is hit on its line, a filled one inside, a turned one where it is seen", () => {
+  const bounds = [0, 0, 60, 60];
+  assert.ok(isAt(made(BOX), [10, 15], 1, bounds));
+  assert.ok(!isAt(made(BOX), [20, 15], 1, bounds));
+  assert.ok(isAt(made({ ...BOX, fill: "#ff000080" }), [20, 15], 1, bounds));
+  const turned = made(BOX, [{ name: "matrix", a: 0, b: 65536, c: -65536, d: 0 }]);
+  assert.ok(isAt(turned, [10, 25], 1, [-10, 0, 60, 60]), "its upper side stands upright now");
+  assert.ok(!isAt(turned, [25, 20], 1, [-10, 0, 60, 60]));
+});
+
+test("the patches of a map make the board show what the preview showed", () => {
+  const element = made(BOX);
+  const map = geometry.after(geometry.turned(0.3, [20, 20]), geometry.scaled(1.5, 2, [0, 0]));
+  const after = made(BOX, patchesFor(element, map));
+  assert.deepEqual(after.properties.matrix, previewed(element, map).properties.matrix);
+  assert.deepEqual(after.properties.offset, previewed(element, map).properties.offset);
+  assert.deepEqual(patchesFor(element, geometry.IDENTITY), []);
+  assert.deepEqual(mappedProperties(element, geometry.moved(10, -5)), { offset: [80, -40], matrix: [1, 0, 0, 1] });
+});
+
+test("an eraser cuts a line in two, cuts off an end, takes a dot, and leaves what it does not meet", () => {
+  const line = { x: [0, 50, 100], y: [0, 0, 0], pressure: [10, 20, 30] };
+  const across = [[50, -20], [50, 20]];
+  const [left, right] = cut(line, across, 10);
+  assert.ok(left.x.at(-1) >= 35 && left.x.at(-1) <= 40, `${left.x}`);
+  assert.ok(right.x[0] >= 60 && right.x[0] <= 65 && right.x.at(-1) === 100, `${right.x}`);
+  assert.equal(cut(line, [[0, 0], [0, 0]], 10).length, 1);
+  assert.deepEqual(cut({ x: [5], y: [5], pressure: [0] }, [[0, 0], [9, 9]], 3), []);
+  assert.equal(cut(line, [[50, 30], [60, 30]], 10), undefined);
+});
+
+test("boxes are aligned and spread, and places snap", () => {
+  const boxes = [[0, 0, 10, 10], [30, 5, 50, 15], [90, 20, 100, 40]];
+  assert.deepEqual(aligned(boxes, "left").map(([dx]) => dx), [0, -30, -90]);
+  assert.deepEqual(aligned(boxes, "bottom").map(([, dy]) => dy), [30, 25, 0]);
+  assert.deepEqual(spread(boxes, 0).map(([dx]) => dx), [0, 10, 0]);
+  assert.deepEqual(snapped([13, -27], 20), [20, -20]);
+});
+
+test("what is brought forward passes one, what is brought to the front all, and they keep their own order", () => {
+  const order = ["a", "b", "c", "d"].map((key, at) => ({ key, rank: (at + 1) * 16384 }));
+  const after = (keys, where) => {
+    const ranks = reordered(order, new Set(keys), where, 9);
+    return order.map((it) => ({ ...it, rank: ranks.get(it.key) ?? it.rank })).toSorted((one, other) => one.rank - other.rank).map(({ key }) => key).join("");
+  };
+  assert.equal(after(["a"], "forward"), "bacd");
+  assert.equal(after(["d"], "backward"), "abdc");
+  assert.equal(after(["a", "c"], "front"), "bdac");
+  assert.equal(after(["b", "d"], "back"), "bdac");
+  assert.equal(after(["d"], "forward"), "abcd");
+  assert.equal(after(["a", "b", "c", "d"], "back"), "abcd");
+});
+
+test("copies come back from a file as they were, and are refused where they are none", () => {
+  const stroke = new Element({
+    author: 1, cseq: 1, seq: 1, gesture: 1, deletions: [], patches: [],
+    content: {
+      type: "stroke", begin: { slot: 0, gestureBack: 0, tool: "pen", colour: "#1c1c28ff", width: 9, scale: 3, x: 5, y: 6, pressure: 7 },
+      points: { slot: 0, steps: Array.from({ length: 3000 }, () => [1, 2]), pressures: Array(3000).fill(0) },
+    },
+  });
+  stroke.refresh(() => false);
+  const { copies } = read(written([stroke, made(BOX)]));
+  assert.deepEqual(copies.map(({ kind }) => kind), ["stroke", "shape"]);
+  assert.equal(operationsOf(copies[0], 0).length, 5, "begin, three times points, end");
+  assert.deepEqual(copies[0].content, copyOf(stroke).content);
+  const refusal = (text, reason) => assert.throws(() => read(text), (error) => error instanceof NotCopies && error.reason === reason, text.slice(0, 60));
+  refusal("no JSON", "notOurs");
+  refusal("null", "notOurs");
+  refusal('{"format":"inkwire elements 1"}', "damaged");
+  refusal('{"format":"inkwire elements 1","elements":[{"kind":"text","content":{}}]}', "damaged");
+  refusal(`{"format":"inkwire elements 1","elements":[${"0,".repeat(100_000)}0]}`, "tooMany");
+  refusal('{"format":"inkwire board 1","elements":[{}],"authors":[]}', "damaged");
+});
+
+test("SVG text cannot break out of itself", () => {
+  const text = made({ type: "text", colour: "#1c1c28ff", size: 80, scale: 3, x: 0, y: 0, text: "</text><script>&\"'" });
+  const picture = svg([text]);
+  assert.ok(picture.includes("&lt;/text&gt;&lt;script&gt;&amp;\"'</text>"), picture);
+  assert.equal(picture.match(/<script/g), null);
+});
+
+test("the name of a picture is its SHA-256", () => {
+  for (const length of [0, 1, 55, 56, 64, 1000]) {
+    const bytes = new Uint8Array(length).map((_, at) => at * 7);
+    assert.equal(sha256(bytes), createHash("sha256").update(bytes).digest("hex"));
+  }
+});
+
+test("pictures say their size at their beginning, and what is none says nothing", () => {
+  const png = new Uint8Array(32);
+  png.set([0x89, 0x50, 0x4e, 0x47, 13, 10, 26, 10]);
+  new DataView(png.buffer).setUint32(16, 640);
+  new DataView(png.buffer).setUint32(20, 480);
+  assert.deepEqual(imageSize(png), { type: "image/png", width: 640, height: 480 });
+  const jpeg = Uint8Array.from([0xff, 0xd8, 0xff, 0xe0, 0, 4, 0, 0, 0xff, 0xc2, 0, 11, 8, 1, 0, 2, 0, 3]);
+  assert.deepEqual(imageSize(jpeg), { type: "image/jpeg", width: 512, height: 256 });
+  const gif = Uint8Array.from([0x47, 0x49, 0x46, 0x38, 0x39, 0x61, 3, 0, 4, 0]);
+  assert.deepEqual(imageSize(gif), { type: "image/gif", width: 3, height: 4 });
+  for (const none of [[], [0xff, 0xd8], [0xff, 0xd8, 1, 2, 3, 4], png.slice(0, 18), new TextEncoder().encode("<svg/>")]) {
+    assert.equal(imageSize(Uint8Array.from(none)), undefined);
+  }
+});
+
+test("a link to a place leads back there, and others lead nowhere", () => {
+  const viewport = new Viewport(100, -50, 2);
+  const back = viewportOf(linkTo(viewport, [1000, 700]), [1000, 700]);
+  assert.deepEqual([back.x, back.y, back.zoom], [100, -50, 2]);
+  for (const hash of ["", "#", "#1,2", "#a,b,c", "#1,2,NaN", "#1e9,2,1", "#1,2,1;alert(1)"]) assert.equal(viewportOf(hash, [9, 9]), undefined, hash);
+  assert.equal(viewportOf("#0,0,999", [9, 9]).zoom, 64);
+});
+
+test("keys are written in one way, and signs that need Shift are found without it", () => {
+  const event = (key, more) => ({ key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more });
+  assert.equal(keysOf(event("Z", { ctrlKey: true, shiftKey: true })), "Mod+Shift+z");
+  const commands = [{ name: "help", keys: ["?"] }, { name: "undo", keys: ["Mod+z"] }];
+  assert.equal(commandFor(commands, event("?", { shiftKey: true })).name, "help");
+  assert.equal(commandFor(commands, event("z", { metaKey: true })).name, "undo");
+  assert.equal(commandFor(commands, event("z")), undefined);
+});

@@ -66,5 +66,5 @@ function place(order, others, selected, where, next) {
   return [below, above];
 }
 
-/** A place on the nearest crossing of a grid. */
+/** A place on the nearest crossing of a grid. @type {(place: number[], step: number) => number[]} */
 export const snapped = ([x, y], step) => [Math.round(x / step) * step, Math.round(y / step) * step];

@@ -9,8 +9,8 @@ const PAN = 64;
  * @typedef {object} Command
  * @property {string} name a key of the page's words
  * @property {string[]} [keys] as "Mod+Shift+z": Mod is Ctrl, or the command key; letters are small
- * @property {"edit" | "arrange" | "view" | "file"} section
- * @property {() => void} run
+ * @property {string} section `edit`, `arrange`, `view` or `file`
+ * @property {(event?: any) => void} run
  * @property {boolean} [needsSelection] whether it does nothing where nothing is selected
  */
 

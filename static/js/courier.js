@@ -6,8 +6,8 @@ import { Session } from "./session.js";
 export class Courier {
   /**
    * @param {string} url
-   * @param {object} identity with the operations that were left behind
-   * @param {object} box where they are kept
+   * @param {any} identity with the operations that were left behind
+   * @param {any} box where they are kept
    */
   constructor(url, identity, box) {
     this.session = new Session(identity, this);

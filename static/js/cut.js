@@ -14,6 +14,7 @@ const FINENESS = 3;
  * @param {number} reach how near is cut
  */
 export function cut(ink, [[ax, ay], [bx, by]], reach) {
+  /** @param {number[]} place */
   const isCut = ([x, y]) => squaredDistance(x, y, ax, ay, bx, by) <= reach * reach;
   const pieces = [];
   let piece = [];
@@ -34,7 +35,7 @@ export function cut(ink, [[ax, ay], [bx, by]], reach) {
   return pieces.map((points) => inkOf(points.map(({ point }) => point)));
 }
 
-/** The points of ink, and places between them no further apart than `step`. */
+/** The points of ink, and places between them no further apart than `step`. @returns {Generator<[number[], boolean]>} */
 function* finely({ x, y, pressure }, step) {
   yield [[x[0], y[0], pressure[0]], true];
   for (let at = 1; at < x.length; at++) {

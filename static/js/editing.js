@@ -84,7 +84,7 @@ export class Editing {
     const boxes = all.map((elements) => elements.map((it) => this.context.boundsOf(it)).reduce(geometry.union));
     const moves = movesOf(boxes);
     const flat = all.flatMap((elements, at) => elements.map((element) => [element, moves[at]]));
-    this.#mapEach(flat.map(([element]) => element), (at) => geometry.moved(...flat[at][1]));
+    this.#mapEach(flat.map(([element]) => element), (at) => geometry.moved(flat[at][1][0], flat[at][1][1]));
   }
 
   /** @param {"front" | "back" | "forward" | "backward"} where */

@@ -21,7 +21,7 @@ const KINDS = { png: "image/png", svg: "image/svg+xml", json: "application/json"
 export class Exchange {
   /**
    * @param {import("./tools/tools.js").ToolContext & { boardName: string, pictures: import("./pictures.js").Pictures,
-   *   stage: import("./stage.js").Stage, editing: import("./editing.js").Editing,
+   *   stage: import("./stage.js").Stage, writing: import("./writing.js").Writing, editing: import("./editing.js").Editing,
    *   say: (key: string, values?: object) => void, attempt: Function }} context
    */
   constructor(context) {
@@ -39,7 +39,7 @@ export class Exchange {
 
   get #view() {
     const { viewport, stage } = this.context;
-    return viewport.bounds(...stage.size);
+    return viewport.bounds(stage.size);
   }
 
   /** The area of the board that a picture of elements shows. */

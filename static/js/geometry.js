@@ -10,9 +10,13 @@ export const union = (a, b) => [
 export const overlap = (a, b) => a[0] <= b[2] && a[2] >= b[0] && a[1] <= b[3] && a[3] >= b[1];
 export const contains = (outer, inner) =>
   outer[0] <= inner[0] && outer[1] <= inner[1] && outer[2] >= inner[2] && outer[3] >= inner[3];
+/** @type {(box: number[]) => boolean} */
 export const isEmpty = ([left, top, right, bottom]) => left > right || top > bottom;
+/** @type {(box: number[], by: number) => number[]} */
 export const grown = ([left, top, right, bottom], by) => [left - by, top - by, right + by, bottom + by];
+/** @type {(box: number[]) => number[]} */
 export const middleOf = ([left, top, right, bottom]) => [(left + right) / 2, (top + bottom) / 2];
+/** @type {(box: number[]) => number[][]} */
 export const cornersOf = ([left, top, right, bottom]) => [[left, top], [right, top], [right, bottom], [left, bottom]];
 
 /** The rectangle around points. */
@@ -20,9 +24,7 @@ export function around(points) {
   return points.reduce((box, [x, y]) => union(box, [x, y, x, y]), NOTHING);
 }
 
-/** The rectangle with two opposite corners. */
-export const between = ([ax, ay], [bx, by]) => around([[ax, ay], [bx, by]]);
-
+/** Where a map takes a place. @type {(map: number[], place: number[]) => number[]} */
 export const applied = ([a, b, c, d, e, f], [x, y]) => [a * x + c * y + e, b * x + d * y + f];
 
 /** First `inner`, then `outer`. */
@@ -32,37 +34,35 @@ export function after(outer, inner) {
   return [a * p + c * q, b * p + d * q, a * r + c * s, b * r + d * s, a * t + c * u + e, b * t + d * u + f];
 }
 
-/** The map that takes back what `map` does; `undefined` where it folds the plane. */
-export function inverse([a, b, c, d, e, f]) {
+/** The map that takes back what `map` does; `undefined` where it folds the plane. @param {number[]} map */
+export function inverse(map) {
+  const [a, b, c, d, e, f] = map;
   const determinant = a * d - b * c;
   if (Math.abs(determinant) < 1e-12) return undefined;
   const [p, q, r, s] = [d / determinant, -b / determinant, -c / determinant, a / determinant];
   return [p, q, r, s, -(p * e + r * f), -(q * e + s * f)];
 }
 
+/** @type {(dx: number, dy: number) => number[]} */
 export const moved = (dx, dy) => [1, 0, 0, 1, dx, dy];
 
-/** Scaled about a place. */
+/** Scaled about a place. @type {(sx: number, sy: number, place: number[]) => number[]} */
 export const scaled = (sx, sy, [x, y]) => [sx, 0, 0, sy, x - sx * x, y - sy * y];
 
-/** Turned about a place, in radians. */
-export function turned(angle, [x, y]) {
+/** Turned about a place, in radians. @param {number} angle @param {number[]} place */
+export function turned(angle, place) {
+  const [x, y] = place;
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
   return [cos, sin, -sin, cos, x - cos * x + sin * y, y - sin * x - cos * y];
 }
 
-/** Whether a place is inside a polygon, by the even-odd rule. */
-export function isInside([x, y], polygon) {
+/** Whether a place is inside a polygon, by the even-odd rule. @param {number[]} place @param {number[][]} polygon */
+export function isInside(place, polygon) {
+  const [x, y] = place;
   let inside = false;
   for (let at = 0, before = polygon.length - 1; at < polygon.length; before = at++) {
     const [[ax, ay], [bx, by]] = [polygon[at], polygon[before]];
     if (ay > y !== by > y && x < ((bx - ax) * (y - ay)) / (by - ay) + ax) inside = !inside;
   }
   return inside;
-}
-
-/** Whether two segments cross. */
-export function cross(a, b, c, d) {
-  const side = (p, q, r) => Math.sign((q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0]));
-  return side(a, b, c) !== side(a, b, d) && side(c, d, a) !== side(c, d, b);
 }

@@ -118,7 +118,8 @@ export function addOutline(path, chain, from, to) {
 }
 
 /** Writes a disc into a path: the round ends of a stroke. */
-export function addDisc(path, [x, y, r]) {
+export function addDisc(path, disc) {
+  const [x, y, r] = disc;
   path.moveTo(x + r, y);
   path.arc(x, y, r, 0, 2 * Math.PI);
   path.closePath();
@@ -135,11 +136,12 @@ function around(chain, at) {
   return direction(chain[Math.max(0, at - 1)], chain[Math.min(chain.length - 1, at + 1)]);
 }
 
-/** The points of a disc on either side of a direction. */
+/** The points of a disc on either side of a direction. @type {(disc: number[], step: number[]) => number[][]} */
 function sides([x, y, r], [dx, dy]) {
   return [[x + dy * r, y - dx * r], [x - dy * r, y + dx * r]];
 }
 
+/** @type {(from: number[][], to: number[][], step: number[]) => boolean} */
 function runsBackwards([left, right], [nextLeft, nextRight], [dx, dy]) {
   const goes = (a, b) => (b[0] - a[0]) * dx + (b[1] - a[1]) * dy;
   return goes(left, nextLeft) <= 0 || goes(right, nextRight) <= 0;

@@ -21,7 +21,11 @@ export class KeyboardDelegate {
   keyPressed(event) {
     return false;
   }
-  /** As `PointersDelegate.pointerWentDown`. */
+  /** What is selected on the page. @returns {{ isEmpty: boolean }} */
+  get selection() {
+    return { isEmpty: true };
+  }
+  /** As `PointersDelegate.pointerWentDown`. @returns {any} */
   pointerWentDown(sample, how) {}
   pointerMoved(sample) {}
   /** The cross began or ended to draw, at a place of the screen. */
@@ -35,7 +39,10 @@ export class Keyboard {
    * @param {KeyboardDelegate} delegate
    */
   constructor(surface, stage, delegate) {
-    Object.assign(this, { surface, stage, delegate });
+    this.surface = surface;
+    this.stage = stage;
+    this.delegate = delegate;
+    /** Where the cross is on the screen. @type {number[] | undefined} */
     this.place = undefined;
     this.gesture = undefined;
   }
@@ -82,7 +89,7 @@ export class Keyboard {
   #steers({ key, shiftKey, ctrlKey, timeStamp }) {
     if (ARROWS[key]) {
       const step = shiftKey ? FINE : ctrlKey ? FAR : STEP;
-      const side = (at) => Math.min(this.stage.size[at], Math.max(0, this.place[at] + ARROWS[key][at] * step));
+      const side = (at) => Math.min(this.stage.size[at], Math.max(0, this.place[at] + Number(ARROWS[key][at]) * step));
       this.place = [side(0), side(1)];
       const sample = this.#sample(timeStamp);
       this.delegate.pointerMoved(sample);
@@ -126,7 +133,7 @@ export class Keyboard {
     const length = CROSS * ratio;
     for (const [colour, width] of [["#fff", 4], ["#1971c2", 2]]) {
       context.strokeStyle = colour;
-      context.lineWidth = width * ratio;
+      context.lineWidth = Number(width) * ratio;
       context.beginPath();
       context.moveTo(x - length, y);
       context.lineTo(x + length, y);

@@ -7,7 +7,8 @@ const WIDTH = 5;
 export class Lasers {
   /** @param {import("./stage.js").Stage} stage @param {(author: number) => string} colourOf */
   constructor(stage, colourOf) {
-    Object.assign(this, { stage, colourOf });
+    this.stage = stage;
+    this.colourOf = colourOf;
     /** @type {Map<number, { at: number[], time: number }[]>} */
     this.trails = new Map();
     stage.sketches.add((context, view, ratio) => this.#draw(context, view, ratio));

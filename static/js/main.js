@@ -246,14 +246,14 @@ class Application {
     this.setViewport(viewport);
   }
 
-  /** Puts a place of the board in the middle of the screen. */
+  /** Puts a place of the board in the middle of the screen. @param {number[]} place */
   goTo([x, y], zoom = this.viewport.zoom) {
     const [width, height] = this.stage.size;
     this.#moveTo(new Viewport(x - width / 2 / zoom, y - height / 2 / zoom, zoom));
   }
 
   goToElement(element) {
-    this.#moveTo(Viewport.around(this.boundsOf(element), ...this.stage.size, 120));
+    this.#moveTo(Viewport.around(this.boundsOf(element), this.stage.size, 120));
     this.toolbar.chooseTool(select);
     this.selection.set(new Set([element.key]));
   }
@@ -268,11 +268,11 @@ class Application {
 
   fitAsked() {
     const bounds = this.stage.contentBounds;
-    this.#moveTo(bounds ? Viewport.around(bounds, ...this.stage.size) : new Viewport());
+    this.#moveTo(bounds ? Viewport.around(bounds, this.stage.size) : new Viewport());
   }
 
   fitSelection() {
-    this.#moveTo(Viewport.around(this.selection.box, ...this.stage.size));
+    this.#moveTo(Viewport.around(this.selection.box, this.stage.size));
   }
 
   fingersPinched(before, after) {
@@ -301,7 +301,7 @@ class Application {
     if (!followed) return;
     at("#following-text").textContent = t("following", { name: followed.name });
     const view = followed.view?.map((side) => side / CURSOR_UNITS);
-    if (view && view.join() !== this.followedView) this.setViewport(Viewport.around(view, ...this.stage.size, 0, Infinity));
+    if (view && view.join() !== this.followedView) this.setViewport(Viewport.around(view, this.stage.size, 0, Infinity));
     this.followedView = view?.join();
   }
 
@@ -312,7 +312,7 @@ class Application {
   #sendView() {
     this.viewTimer = undefined;
     if (!this.session.joined) return;
-    const view = this.viewport.bounds(...this.stage.size).map((side) => Math.round(side * CURSOR_UNITS));
+    const view = this.viewport.bounds(this.stage.size).map((side) => Math.round(side * CURSOR_UNITS));
     const isWithin = view.every((side) => Math.abs(side) <= COORDINATE);
     this.connection.send([isWithin ? { type: "view", view } : { type: "view" }]);
   }
@@ -376,7 +376,7 @@ class Application {
   }
 
   #keepThumbnail() {
-    const { canvas, shows } = this.stage.tiles.overview ?? {};
+    const { canvas = undefined, shows = undefined } = this.stage.tiles.overview ?? {};
     if (!canvas || !shows || canvas === this.keptPicture) return rememberBoard(this.boardName);
     this.keptPicture = canvas;
     const small = document.createElement("canvas");
@@ -734,13 +734,13 @@ class Application {
     this.hasMoved = true;
     const bounds = this.stage.contentBounds;
     if (!bounds) return;
-    const [left, top, right, bottom] = this.viewport.bounds(...this.stage.size);
+    const [left, top, right, bottom] = this.viewport.bounds(this.stage.size);
     const isSeen = bounds[0] >= left && bounds[1] >= top && bounds[2] <= right && bounds[3] <= bottom;
     if (!isSeen) this.fitAsked();
   }
 
   /** A packet could not be read. Where it has something that this page does not know, the page is too old for the server. */
-  packetFailed({ rule }) {
+  packetFailed({ rule = undefined }) {
     if (rule !== "unknownValue" || kept("sessionStorage", CHOICES.reloaded)) return;
     keep("sessionStorage", CHOICES.reloaded, true);
     this.say("outdated");

@@ -9,7 +9,9 @@ export class Minimap {
    * @param {(place: number[]) => void} goTo
    */
   constructor(canvas, stage, goTo) {
-    Object.assign(this, { canvas, stage, goTo });
+    this.canvas = canvas;
+    this.stage = stage;
+    this.goTo = goTo;
     this.context = canvas.getContext("2d");
   }
 
@@ -29,7 +31,7 @@ export class Minimap {
 
   #view() {
     const { stage } = this;
-    return stage.viewport.bounds(...stage.size);
+    return stage.viewport.bounds(stage.size);
   }
 
   /** The area that is shown, and CSS pixels for a board unit. */
@@ -57,7 +59,7 @@ export class Minimap {
     const ratio = stage.ratio;
     [canvas.width, canvas.height] = [canvas.clientWidth * ratio, canvas.clientHeight * ratio];
     const { scale, left, top } = this.#frame();
-    const { canvas: picture, shows } = stage.tiles.overview ?? {};
+    const { canvas: picture = undefined, shows = undefined } = stage.tiles.overview ?? {};
     const toMap = (x, y) => [(x - left) * scale * ratio, (y - top) * scale * ratio];
     if (picture && shows) {
       const [x, y] = toMap(shows.x / shows.scale, shows.y / shows.scale);

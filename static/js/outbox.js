@@ -93,7 +93,9 @@ export class Outbox {
 /** What one client keeps. What changes in one turn is written at once. */
 class Box {
   constructor(outbox, board, clientId) {
-    Object.assign(this, { outbox, board, clientId });
+    this.outbox = outbox;
+    this.board = board;
+    this.clientId = clientId;
     this.changes = [];
   }
 

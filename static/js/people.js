@@ -11,7 +11,8 @@ export const CURSOR_UNITS = 64;
 
 export class People {
   /**
-   * @param {{ session: import("./session.js").Session, renamed: (name: string) => void, follow: (author: number) => void,
+   * @param {{ session: import("./session.js").Session, viewport: import("./viewport.js").Viewport,
+   *   renamed: (name: string) => void, follow: (author: number) => void,
    *   announcer: import("./announcer.js").Announcer }} application
    */
   constructor(application) {
@@ -64,7 +65,7 @@ export class People {
   /** Oneself first, then the others in the order in which they came. */
   #inOrder() {
     const { people, self } = this.application.session;
-    return Array.from(people).sort(([one], [other]) => (other === self) - (one === self) || one - other);
+    return Array.from(people).sort(([one], [other]) => Number(other === self) - Number(one === self) || one - other);
   }
 
   update() {
@@ -129,8 +130,9 @@ function badge(name, colour, whole = false) {
   return it;
 }
 
-/** A place on the board as presence carries it, or `undefined` where it is too far out. */
-export function cursorOf([x, y], limit) {
+/** A place on the board as presence carries it, or `undefined` where it is too far out. @param {number[]} place */
+export function cursorOf(place, limit) {
+  const [x, y] = place;
   const at = [Math.round(x * CURSOR_UNITS), Math.round(y * CURSOR_UNITS)];
   return at.every((it) => Math.abs(it) <= limit) ? at : undefined;
 }

@@ -46,7 +46,8 @@ export class Pictures {
    * @param {PicturesDelegate} delegate
    */
   constructor(outbox, delegate) {
-    Object.assign(this, { outbox, delegate });
+    this.outbox = outbox;
+    this.delegate = delegate;
     /** @type {Map<string, ImageBitmap | undefined>} */
     this.pixels = new Map();
     /** Bytes of own pictures. @type {Map<string, Blob>} */

@@ -2,13 +2,13 @@
 
 import { ZOOM_MAX, ZOOM_MIN, Viewport } from "./viewport.js";
 
-/** The part of a link that names what a screen of this size shows. */
+/** The part of a link that names what a screen of this size shows. @param {Viewport} viewport @param {number[]} size */
 export function linkTo(viewport, [width, height]) {
   const [x, y] = viewport.toBoard([width / 2, height / 2]);
   return `#${Math.round(x)},${Math.round(y)},${Number(viewport.zoom.toPrecision(4))}`;
 }
 
-/** The viewport that such a part names; `undefined` where it names none. */
+/** The viewport that such a part names; `undefined` where it names none. @param {string} hash @param {number[]} size */
 export function viewportOf(hash, [width, height]) {
   const found = hash.match(/^#(-?\d{1,9}),(-?\d{1,9}),(\d{1,3}(?:\.\d{1,6})?)$/);
   if (!found) return undefined;

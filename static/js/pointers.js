@@ -34,7 +34,12 @@ const ERASER_BIT = 32;
 
 /** What the observer asks and tells. */
 export class PointersDelegate {
-  /** A pointer went down: gives back what follows it. @param {Sample} sample @param {{ pans: boolean, erases: boolean }} how */
+  /**
+   * A pointer went down: gives back what follows it.
+   * @param {Sample} sample
+   * @param {{ pans: boolean, erases: boolean }} how
+   * @returns {any}
+   */
   pointerWentDown(sample, how) {}
   /** A pointer is over the surface. @param {Sample} sample */
   pointerMoved(sample) {}
@@ -108,7 +113,8 @@ export class Pointers {
     if (event.pointerType === "pen") this.#penWent(event);
     else if (event.pointerType === "touch" && this.#isPalm(event)) return;
     event.preventDefault();
-    document.activeElement?.blur?.();
+    const { activeElement } = document;
+    if (activeElement instanceof HTMLElement) activeElement.blur();
     this.surface.setPointerCapture(event.pointerId);
     const sample = this.#sample(event, this.#count(event));
     this.down.set(event.pointerId, { type: event.pointerType, at: [sample.x, sample.y], gesture: undefined });

@@ -9,8 +9,16 @@ const ONE = 65_536;
 /** Board units in one unit of an element. */
 export const unitOf = (element) => 2 ** -element.scale;
 
-/** Whether an element is at a place of the board, give or take `reach` board units. */
-export function isAt(element, [x, y], reach, bounds) {
+/**
+ * Whether an element is at a place of the board, give or take `reach` board units.
+ *
+ * @param {any} element
+ * @param {number[]} at
+ * @param {number} reach
+ * @param {number[]} bounds where it is seen
+ */
+export function isAt(element, at, reach, bounds) {
+  const [x, y] = at;
   const [left, top, right, bottom] = geometry.grown(bounds, reach);
   if (x < left || x > right || y < top || y > bottom) return false;
   const unit = unitOf(element);
@@ -21,6 +29,7 @@ export function isAt(element, [x, y], reach, bounds) {
   return element.kind === "text" ? true : geometry.isInside(place, cornersOf(element));
 }
 
+/** @param {any} element @param {number[]} place @param {number} reach */
 function touchesInk(element, [x, y], reach) {
   const { ink, properties: { width, offset: [dx, dy] } } = element;
   if (isOnlyMoved(element)) return touches(ink, width / 2, [x - dx, y - dy], reach);
@@ -72,7 +81,7 @@ export function isInLasso(element, bounds, lasso) {
   return inside * 2 > traces.length;
 }
 
-/** How an element is seen behind a map of the board: its new properties. */
+/** How an element is seen behind a map of the board: its new properties. @param {any} element @param {number[]} map */
 export function mappedProperties(element, map) {
   const [a, b, c, d, e, f] = map;
   const unit = unitOf(element);
@@ -104,8 +113,9 @@ export function patchesFor(element, map) {
   return patches;
 }
 
-/** The place of the board in an element's own coordinates, before it was moved, scaled or turned. */
-export function ownPlace(element, [x, y]) {
+/** The place of the board in an element's own coordinates, before it was moved, scaled or turned. @param {any} element @param {number[]} at */
+export function ownPlace(element, at) {
+  const [x, y] = at;
   const back = geometry.inverse(mapOf(element));
   const unit = unitOf(element);
   return back && geometry.applied(back, [x / unit, y / unit]);

@@ -26,7 +26,9 @@ export class Selection {
    * @param {SelectionDelegate} delegate
    */
   constructor(stage, session, delegate) {
-    Object.assign(this, { stage, session, delegate });
+    this.stage = stage;
+    this.session = session;
+    this.delegate = delegate;
     /** @type {Set<string>} */
     this.keys = new Set();
     this.map = undefined;

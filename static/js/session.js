@@ -44,9 +44,12 @@ export class SessionDelegate {
   hasMessages() {}
 }
 
+/** @typedef {{ cseq: number, operation: any, seq?: number }} Numbered an operation with its client sequence number */
+
 export class Session {
   /**
-   * @param {{ clientId: string, nextCseq: number, name: string, colour: string, operations?: object[] }} identity with
+   * @param {{ clientId: string, nextCseq: number, name: string, colour: string, epoch?: string,
+   *   operations?: Numbered[] }} identity with
    *   the operations that an earlier page of the same client has left behind
    * @param {SessionDelegate} delegate
    */
@@ -58,9 +61,9 @@ export class Session {
     this.author = undefined;
     this.log = new Board();
     this.board = new Board(this.log);
-    /** Operations that the log does not have: `{ cseq, operation }`. */
+    /** Operations that the log does not have. @type {Numbered[]} */
     this.pending = identity.operations ?? [];
-    /** Operations that are in the log and not durable: `{ cseq, operation, seq }`. */
+    /** Operations that are in the log and not durable, with where they are. @type {Numbered[]} */
     this.received = [];
     this.mark = 0;
     /** Where the server keeps what is drawn, once it has said so. */
@@ -375,7 +378,7 @@ export class Session {
  * The operations without what they say of other people's elements. A gesture whose first operation is let go begins with
  * its next one, and what is undone and redone is that.
  *
- * @param {{ cseq: number, operation: object }[]} operations
+ * @param {Numbered[]} operations
  */
 export function ownOnly(operations) {
   const letGo = new Set();

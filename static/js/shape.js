@@ -18,8 +18,9 @@ export const headLength = (width) => width * HEAD;
 export const hasInside = (kind) => kind === "rectangle" || kind === "ellipse";
 
 /**
- * Where the points of an element are seen, in its units: a function from place to place. `isMoved` tells whether its
- * offset counts.
+ * Where the points of an element are seen, in its units. `isMoved` tells whether its offset counts.
+ *
+ * @returns {(place: number[]) => number[]}
  */
 export function placementOf({ anchor: [ax, ay], properties: { matrix: [a, b, c, d], offset } }, isMoved = true) {
   const [ox, oy] = isMoved ? offset : [0, 0];
@@ -57,6 +58,7 @@ export function addShape(path, { kind, x, y, dx, dy }, width, placement) {
   }
 }
 
+/** @param {any} path @param {number[]} tip */
 function addHead(path, [x, y], direction, length) {
   for (const side of [direction - HEAD_TURN, direction + HEAD_TURN]) {
     path.moveTo(x, y);
@@ -64,14 +66,16 @@ function addHead(path, [x, y], direction, length) {
   }
 }
 
-/** Draws the box between two corners, the second given from the first. */
-export function addBox(path, [x, y, dx, dy], placement) {
+/** Draws the box between two corners, the second given from the first. @param {any} path @param {number[]} sides */
+export function addBox(path, sides, placement) {
+  const [x, y, dx, dy] = sides;
   const [first, ...others] = [[x, y], [x + dx, y], [x + dx, y + dy], [x, y + dy]].map(placement);
   path.moveTo(...first);
   for (const corner of others) path.lineTo(...corner);
   path.closePath();
 }
 
+/** @param {any} path @param {number[]} middle @param {number[]} radii @param {(place: number[]) => number[]} placement */
 function addEllipse(path, [x, y], [rx, ry], placement) {
   const at = (u, v) => placement([x + u * rx, y + v * ry]);
   path.moveTo(...at(1, 0));

@@ -28,6 +28,9 @@ export class Stage {
    */
   constructor({ base, wet, live }, session, viewport, pictureOf) {
     this.canvases = [base, live, wet];
+    /** Of the screen, in CSS pixels. */
+    this.width = 0;
+    this.height = 0;
     // Without `desynchronized` the base waits for the compositor like any picture; live ink need not, where that works.
     this.base = base.getContext("2d");
     this.wet = wet.getContext("2d");

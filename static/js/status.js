@@ -28,13 +28,18 @@ export class Status {
 
   /**
    * @param {string} state how the connection stands
-   * @param {{ unsent: number, unsaved: number, storage?: string }} ink how many operations the server does not have, how
+   * @param {{ unsent: number, unsaved: number, storage?: string, failures?: number, keeps?: boolean }} ink how many operations the server does not have, how
    *   many are not on its disk, and where it keeps them; how often a connection has failed, and whether this browser keeps
    *   what is drawn
    */
   show(state, { unsent, unsaved, storage, failures = 0, keeps = true }) {
     this.wasOnline ||= state === "online";
-    Object.assign(this, { state, unsent, unsaved, storage, failures, keeps });
+    this.state = state;
+    this.unsent = unsent;
+    this.unsaved = unsaved;
+    this.storage = storage;
+    this.failures = failures;
+    this.keeps = keeps;
     const { dataset } = this.element;
     if (dataset.state !== state) dataset.state = state;
     dataset.unsent = unsent;

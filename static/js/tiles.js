@@ -18,8 +18,14 @@ const inOrder = (one, other) => one.properties.rank - other.properties.rank || o
 /** A canvas onto which elements are painted one after the other, in as many steps as it takes. */
 class Sheet {
   constructor(painter, view, width, height) {
-    Object.assign(this, { painter, view, width, height });
+    this.painter = painter;
+    this.view = view;
+    this.width = width;
+    this.height = height;
+    /** @type {OffscreenCanvas | undefined} */
     this.canvas = undefined;
+    /** The view that the canvas shows; only the overview is shown while another one is being painted. */
+    this.shows = undefined;
     this.isReady = false;
     /** Whether the screen shows it as it is now. */
     this.isShown = false;
@@ -99,6 +105,7 @@ export class Tiles {
     this.level = new Level(1);
     /** The level before, which stands in until there is enough of the new one. */
     this.before = undefined;
+    /** @type {Sheet | undefined} */
     this.overview = undefined;
     this.isOverviewStale = true;
     /** Whether the screen was last given something that stands in. */

@@ -92,7 +92,8 @@ export class Toolbar {
     opacity.addEventListener("input", () => this.choose({ opacity: Number(opacity.value) / 100 }));
     simulates.addEventListener("change", () => this.choose({ simulates: simulates.checked }));
     document.addEventListener("pointerdown", ({ target }) => {
-      if (!target.closest("#style-sheet, #more-style")) this.#toggleStyle(false);
+      const isThere = target instanceof Element && target.closest("#style-sheet, #more-style");
+      if (!isThere) this.#toggleStyle(false);
     });
     document.querySelector("#style-sheet").addEventListener("keydown", ({ key }) => {
       if (key !== "Escape") return;
@@ -218,7 +219,8 @@ export class Toolbar {
   show({ undoable, redoable }) {
     if (undoable !== this.undoable) document.querySelector("#undo").disabled = !undoable;
     if (redoable !== this.redoable) document.querySelector("#redo").disabled = !redoable;
-    Object.assign(this, { undoable, redoable });
+    this.undoable = undoable;
+    this.redoable = redoable;
   }
 
   /** @param {number} zoom */

@@ -13,10 +13,12 @@ export class Viewport {
     this.zoom = zoom;
   }
 
+  /** @param {number[]} place of the screen, in CSS pixels */
   toBoard([x, y]) {
     return [this.x + x / this.zoom, this.y + y / this.zoom];
   }
 
+  /** @param {number[]} place of the board */
   toScreen([x, y]) {
     return [(x - this.x) * this.zoom, (y - this.y) * this.zoom];
   }
@@ -26,7 +28,7 @@ export class Viewport {
     return new Viewport(this.x - dx / this.zoom, this.y - dy / this.zoom, this.zoom);
   }
 
-  /** Zoomed so that the place under a point of the screen stays there. */
+  /** Zoomed so that the place under a point of the screen stays there. @param {number} factor @param {number[]} point */
   zoomed(factor, [x, y]) {
     const zoom = Math.min(ZOOM_MAX, Math.max(ZOOM_MIN, this.zoom * factor));
     const [bx, by] = this.toBoard([x, y]);
@@ -47,13 +49,15 @@ export class Viewport {
     return Math.min(SCALE_MAX, Math.max(SCALE_MIN, 3 + Math.round(Math.log2(this.zoom))));
   }
 
-  /** The part of the board that a screen of this size shows, `[left, top, right, bottom]`. */
-  bounds(width, height) {
+  /** The part of the board that a screen of this size shows, `[left, top, right, bottom]`. @param {number[]} size */
+  bounds([width, height]) {
     return [...this.toBoard([0, 0]), ...this.toBoard([width, height])];
   }
 
-  /** Shows all of some bounds in the middle of a screen, at most at their natural size. */
-  static around([left, top, right, bottom], width, height, margin = 48, most = 1) {
+  /** Shows all of some bounds in the middle of a screen, at most at their natural size. @param {number[]} bounds @param {number[]} size */
+  static around(bounds, size, margin = 48, most = 1) {
+    const [left, top, right, bottom] = bounds;
+    const [width, height] = size;
     const fit = Math.min((width - 2 * margin) / (right - left || 1), (height - 2 * margin) / (bottom - top || 1), most);
     const zoom = Math.min(ZOOM_MAX, Math.max(ZOOM_MIN, fit));
     const [x, y] = [(left + right) / 2 - width / 2 / zoom, (top + bottom) / 2 - height / 2 / zoom];

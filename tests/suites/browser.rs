@@ -34,6 +34,17 @@ fn the_units_of_the_page_work() {
     }
 }
 
+#[test]
+fn the_types_that_the_page_states_hold() {
+    let compiler = root().join("tests/node_modules/typescript/bin/tsc");
+    if are_there("the page's types", &[&on_path("node"), &compiler]) {
+        let output =
+            Command::new("node").arg(compiler).args(["--project", "."]).current_dir(root().join("tests")).output();
+        let output = output.expect("node runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    }
+}
+
 /// The file whose test spends a minute offline; it has a thread of its own, so that others go on meanwhile.
 const KEPT: &str = "kept.test.mjs";
 

@@ -59,19 +59,57 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("session.js", &["board/", "protocol/"]),
     ("viewport.js", &["protocol/"]),
     ("ink.js", &[]),
-    ("painter.js", &["ink.js"]),
-    ("stage.js", &["painter.js"]),
+    ("geometry.js", &[]),
+    ("shape.js", &[]),
+    ("sha256.js", &[]),
+    ("imagesize.js", &[]),
+    ("storage.js", &[]),
+    ("words/", &[]),
+    ("grid.js", &["geometry.js"]),
+    ("cut.js", &["ink.js"]),
+    ("arrange.js", &["geometry.js", "protocol/"]),
+    ("select.js", &["geometry.js", "ink.js", "shape.js"]),
+    ("svg.js", &["geometry.js", "ink.js", "shape.js"]),
+    ("place.js", &["viewport.js"]),
+    ("language.js", &["words/", "storage.js"]),
+    ("painter.js", &["geometry.js", "ink.js", "shape.js"]),
+    ("tiles.js", &["painter.js"]),
+    ("stage.js", &["painter.js", "tiles.js", "grid.js", "geometry.js"]),
+    ("minimap.js", &["geometry.js"]),
+    ("laser.js", &[]),
+    ("selection.js", &["geometry.js"]),
+    ("pictures.js", &["imagesize.js", "sha256.js", "protocol/"]),
+    ("editing.js", &["arrange.js", "board/", "geometry.js", "select.js", "shape.js", "tools/look.js"]),
+    ("writing.js", &["board/", "geometry.js", "painter.js", "protocol/", "shape.js", "tools/look.js"]),
     ("connection.js", &["protocol/"]),
     ("outbox.js", &[]),
     ("courier.js", &["connection.js", "session.js"]),
     ("pointers.js", &[]),
-    ("tools/", &["tools/", "protocol/", "ink.js", "painter.js"]),
+    ("tools/", &["tools/", "board/", "protocol/", "geometry.js", "shape.js", "select.js", "cut.js"]),
 ];
 
 /// Names that only modules with a DOM, a socket or a clock may say.
 const IMPURE: &[&str] =
     &["document", "window", "navigator", "WebSocket", "setTimeout", "Date", "performance", "localStorage"];
-const PURE: &[&str] = &["protocol/", "board/", "session.js", "viewport.js", "ink.js"];
+const PURE: &[&str] = &[
+    "protocol/",
+    "board/",
+    "session.js",
+    "viewport.js",
+    "ink.js",
+    "geometry.js",
+    "shape.js",
+    "svg.js",
+    "grid.js",
+    "cut.js",
+    "arrange.js",
+    "select.js",
+    "place.js",
+    "sha256.js",
+    "imagesize.js",
+    "commands.js",
+    "tools/",
+];
 
 #[test]
 fn the_arrows_of_the_page_point_one_way() {
@@ -95,7 +133,8 @@ fn the_arrows_of_the_page_point_one_way() {
 }
 
 fn imports(source: &str) -> Vec<String> {
-    let lines = source.lines().filter(|line| ["import ", "} from ", "export { "].iter().any(|word| line.starts_with(word)));
+    let lines =
+        source.lines().filter(|line| ["import ", "} from ", "export { "].iter().any(|word| line.starts_with(word)));
     lines.filter_map(|line| Some(line.split('"').nth(1)?.to_owned())).collect()
 }
 

@@ -4,7 +4,7 @@ use crate::process::{cargo, check};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
-    /// What is passed on to the load generator, such as `quiet --seconds 30`; everything where nothing is said.
+    /// What is passed on to the load generator, such as `quiet --seconds 30`, or `page 10000` for the page in the real browser; everything of the load where nothing is said.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -40,6 +40,12 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
         ]))?;
     }
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or("target".into());
+    if flags.arguments.first().is_some_and(|what| what == "page") {
+        let binary = std::fs::canonicalize(&target)?.join("release/inkwire");
+        let mut node = std::process::Command::new("node");
+        node.arg("browser/bench.mjs").args(&flags.arguments[1..]).current_dir("tests").env("INKWIRE_BIN", binary);
+        return check(&mut node);
+    }
     let mut load = std::process::Command::new(format!("{target}/release/load"));
     check(load.args(&flags.arguments).env("INKWIRE_BIN", format!("{target}/release/inkwire")))
 }

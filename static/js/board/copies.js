@@ -23,8 +23,9 @@ export class NotCopies extends Error {
   }
 }
 
-/** A copy of an element as it is seen, moved by so much, in board units. */
-export function copyOf(element, [dx, dy] = [0, 0]) {
+/** A copy of an element as it is seen, moved by so much, in board units. @param {any} element @param {number[]} moved */
+export function copyOf(element, moved = [0, 0]) {
+  const [dx, dy] = moved;
   const { properties, kind } = element;
   const perUnit = 2 ** element.scale;
   const by = [properties.offset[0] + Math.round(dx * perUnit), properties.offset[1] + Math.round(dy * perUnit)];
@@ -32,6 +33,7 @@ export function copyOf(element, [dx, dy] = [0, 0]) {
   return { content: contentOf(element, by, { colour, fill, width, text }), kind, matrix, dash, rank, locked, group };
 }
 
+/** @param {any} element @param {number[]} moved @param {any} look */
 function contentOf({ kind, content, ink, pressed }, [dx, dy], { colour, fill, width, text }) {
   if (kind === "stroke") {
     const { tool, scale } = content.begin;

@@ -27,10 +27,15 @@ export const keyOf = (author, cseq) => `${author}:${cseq}`;
 
 /** An element as the page holds it. Ink is kept as absolute points in the stroke's units. */
 export class Element {
-  /** @param {object} wire an element of a snapshot, in the shape of its JSON mirror */
+  /** @param {any} wire an element of a snapshot, in the shape of its JSON mirror */
   constructor(wire) {
     const { author, cseq, seq, gesture, content, deletions, patches } = wire;
-    Object.assign(this, { author, cseq, seq, gesture, deletions: [...deletions], patches: [...patches] });
+    this.author = author;
+    this.cseq = cseq;
+    this.seq = seq;
+    this.gesture = gesture;
+    this.deletions = [...deletions];
+    this.patches = [...patches];
     // The steps of a stroke become its ink: kept beside that they would take several times its room.
     const { points, ...kept } = content;
     this.content = kept;

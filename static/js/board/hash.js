@@ -52,10 +52,12 @@ export class StateHash {
     this.lanes = [a, b];
   }
 
+  /** @param {number[]} lanes */
   add([a, b]) {
     this.lanes = [(this.lanes[0] + a) | 0, (this.lanes[1] + b) | 0];
   }
 
+  /** @param {number[]} lanes */
   subtract([a, b]) {
     this.lanes = [(this.lanes[0] - a) | 0, (this.lanes[1] - b) | 0];
   }

@@ -21,4 +21,4 @@ export const highlighter = {
   },
 };
 
-const without = ({ x, y }) => ({ x, y });
+const without = (sample) => ({ ...sample, pressure: undefined });

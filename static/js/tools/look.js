@@ -20,7 +20,7 @@ export function fillOf({ colour, fill, opacity }) {
 export const widthIn = (length, scale, zoom) =>
   Math.min(WIDTH, Math.max(1, Math.round((length * 2 ** scale) / zoom)));
 
-/** A place of the board in units of a scale. */
+/** A place of the board in units of a scale. @type {(place: number[], scale: number) => number[]} */
 export const placeIn = ([x, y], scale) => [Math.round(x * 2 ** scale), Math.round(y * 2 ** scale)];
 
 const DARK_INK = "#1c1c28ff";

@@ -48,7 +48,7 @@ class Enclosing {
     const places = samples.map(({ x, y }) => this.context.viewport.toBoard([x, y]));
     if (this.how === "lasso") this.places.push(...places);
     else this.places = [this.places[0], places.at(-1)];
-    const outline = this.how === "lasso" ? this.places : geometry.cornersOf(geometry.between(...this.places));
+    const outline = this.how === "lasso" ? this.places : geometry.cornersOf(geometry.around(this.places));
     this.context.showOutline({ places: outline });
     this.context.selection.set(new Set([...this.before, ...this.#found()]));
   }

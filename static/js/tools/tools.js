@@ -29,7 +29,7 @@ import { note, text } from "./text.js";
  * @property {import("../viewport.js").Viewport} viewport
  * @property {(viewport: import("../viewport.js").Viewport) => void} setViewport
  * @property {Style} style
- * @property {import("../selection.js").Selection} selection
+ * @property {any} selection what is selected, see `selection.js`
  * @property {(x: number, y: number, reach: number) => import("../board/element.js").Element[]} elementsAt what is at a
  *   place of the screen, topmost first
  * @property {(area: number[]) => import("../board/element.js").Element[]} elementsIn
@@ -38,6 +38,9 @@ import { note, text } from "./text.js";
  * @property {() => void} endPreview
  * @property {(sketch: object | undefined) => void} showOutline shows a box or lasso: `{ places, isClosed }` on the board
  * @property {(place: number[]) => number[]} snap a place of the board, on the grid where there is one
+ * @property {(act: () => any) => any} attempt does something that the board may refuse, and then says so
+ * @property {string} firstColour the colour that one begins with
+ * @property {any} stage where things are painted: not for tools
  * @property {(place: number[]) => void} shine
  * @property {(place: number[], isNote: boolean) => void} write begins a text at a place
  * @property {(element: object) => void} rewrite changes a text

@@ -2,11 +2,12 @@
 
 import { aligned, reordered, spread } from "./arrange.js";
 import { copyOf, drawCopies } from "./board/copies.js";
+import { inOrder } from "./board/element.js";
 import { Gesture, deleteAll, patch } from "./board/gesture.js";
 import * as geometry from "./geometry.js";
 import { patchesFor } from "./select.js";
-import { hasInside } from "./shape.js";
-import { fillOf, inkOn, widthIn, withOpacity } from "./tools/look.js";
+import { hasInside, opacityOf } from "./shape.js";
+import { BROADER, fillOf, inkOn, widthIn, withOpacity } from "./tools/look.js";
 
 /** How far from what it was made of a copy lies, in CSS pixels. */
 const ASIDE = 16;
@@ -40,7 +41,7 @@ export class Editing {
 
   duplicate() {
     const by = ASIDE / this.context.viewport.zoom;
-    this.draw(inOrder(this.#elements).map((element) => copyOf(element, [by, by])));
+    this.draw(this.#elements.sort(inOrder).map((element) => copyOf(element, [by, by])));
   }
 
   /** Draws copies and selects them. */
@@ -90,7 +91,7 @@ export class Editing {
   /** @param {"front" | "back" | "forward" | "backward"} where */
   reorder(where) {
     const { board } = this.context.session;
-    const order = inOrder(Array.from(board.visible())).map(({ key, properties: { rank } }) => ({ key, rank }));
+    const order = Array.from(board.visible()).sort(inOrder).map(({ key, properties: { rank } }) => ({ key, rank }));
     const ranks = reordered(order, this.context.selection.keys, where, board.seq + 1);
     const gesture = this.#gesture();
     for (const [key, rank] of ranks) {
@@ -137,9 +138,6 @@ export class Editing {
   }
 }
 
-const OPAQUE = 255;
-const opacityOf = (colour) => parseInt(colour.slice(7), 16) / OPAQUE;
-
 /** The properties that an element of a kind has by a style. */
 function restyled(element, style, changed, zoom) {
   const { kind, properties, scale, content } = element;
@@ -164,12 +162,8 @@ function restyled(element, style, changed, zoom) {
     }
   }
   if (has("width") && (kind === "stroke" || kind === "shape")) {
-    given.push({ name: "width", width: widthIn(style.width * (isHighlighter ? 5 : 1), scale, zoom) });
+    given.push({ name: "width", width: widthIn(style.width * (isHighlighter ? BROADER : 1), scale, zoom) });
   }
   if (has("dash") && element.has("dash")) given.push({ name: "dash", dash: style.dash });
   return given;
 }
-
-/** Elements in painting order. */
-export const inOrder = (elements) =>
-  elements.sort((one, other) => one.properties.rank - other.properties.rank || one.seq - other.seq);

@@ -1,19 +1,17 @@
 // Taking a board along and bringing things in: files of pixels, lines and copies, the clipboard, and paper.
 
 import { NotCopies, read, written } from "./board/copies.js";
-import { inOrder } from "./editing.js";
+import { inOrder } from "./board/element.js";
 import * as geometry from "./geometry.js";
 import { NotAPicture } from "./pictures.js";
-import { svg } from "./svg.js";
+import { bytesOfBase64 } from "./protocol/bytes.js";
+import { MARGIN, PAPER, svg } from "./svg.js";
 
-/** Around what is exported, in board units. */
-const MARGIN = 16;
 /** The longest side of an exported picture, in pixels, and how many there are to a board unit where that allows it. */
 const LONGEST_SIDE = 8192;
 const PER_UNIT = 2;
 /** The largest file of copies that is read, in bytes. */
 const LARGEST = 128 * 1024 * 1024;
-const PAPER = "#fbfaf7";
 /** Says in an SVG of ours what it was made of. */
 const METADATA = "inkwire-elements";
 const KINDS = { png: "image/png", svg: "image/svg+xml", json: "application/json" };
@@ -32,9 +30,9 @@ export class Exchange {
   elements(part) {
     const { session, selection, stage } = this.context;
     const finished = ({ live }) => live === undefined;
-    if (part === "selection") return inOrder(selection.elements);
-    if (part === "view") return inOrder(stage.elementsTouching(this.#view)).filter(finished);
-    return inOrder(Array.from(session.board.visible())).filter(finished);
+    if (part === "selection") return selection.elements.sort(inOrder);
+    if (part === "view") return stage.elementsTouching(this.#view).filter(finished).sort(inOrder);
+    return Array.from(session.board.visible()).filter(finished).sort(inOrder);
   }
 
   get #view() {
@@ -233,7 +231,7 @@ function ownCopies(text) {
   const found = text.match(new RegExp(`<metadata id="${METADATA}">([A-Za-z0-9+/=]+)</metadata>`));
   if (!found) return undefined;
   try {
-    return new TextDecoder().decode(Uint8Array.from(atob(found[1]), (letter) => letter.charCodeAt(0)));
+    return new TextDecoder().decode(bytesOfBase64(found[1]));
   } catch {
     return undefined;
   }

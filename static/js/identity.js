@@ -6,6 +6,8 @@ import { keep, kept } from "./storage.js";
 
 const NAMES = ["Otter", "Heron", "Lynx", "Wren", "Marten", "Ibis", "Newt", "Finch", "Badger", "Swift", "Hare", "Owl"];
 export const COLOURS = ["#1c1c28", "#e03231", "#f08c00", "#2b8a3e", "#1971c2", "#7048e8", "#c2255c", "#868e96"];
+/** Their names: keys of the page's words. */
+export const COLOUR_NAMES = ["black", "red", "orange", "green", "blue", "violet", "pink", "grey"];
 
 const SESSION_KEY = "inkwire.client";
 const PERSON_KEY = "inkwire.person";

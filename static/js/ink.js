@@ -53,6 +53,9 @@ export function addLineEnd(path, { x, y }) {
   path.lineTo(x[last], y[last]);
 }
 
+/** Discs of one piece of an outline; a longer stroke is outlined in pieces, so that growing costs the same at any length. */
+export const RUN = 64;
+
 const disc = (ink, width, at) => [ink.x[at], ink.y[at], radius(width, true, ink.pressure[at])];
 const middle = (a, b) => [(a[0] + b[0]) / 2, (a[1] + b[1]) / 2, (a[2] + b[2]) / 2];
 
@@ -115,6 +118,14 @@ export function addOutline(path, chain, from, to) {
     }
   }
   addPiece(path, piece);
+}
+
+/** Writes the outline of what is behind all whole pieces, from a disc of the chain to the last point, with both round ends. */
+export function addOutlineEnd(path, chain, from, ink, width) {
+  const rest = [...chain.slice(from), ...endDiscs(ink, width)];
+  addDisc(path, chain[0] ?? rest[0]);
+  addOutline(path, rest, 0, rest.length - 1);
+  addDisc(path, rest.at(-1));
 }
 
 /** Writes a disc into a path: the round ends of a stroke. */

@@ -11,7 +11,7 @@ import { Editing } from "./editing.js";
 import { Exchange } from "./exchange.js";
 import { moved } from "./geometry.js";
 import { icon } from "./icons.js";
-import { COLOURS, comeBack, keepClient, keepPerson, person, shortened, takeClient, takeOthers } from "./identity.js";
+import { COLOURS, COLOUR_NAMES, comeBack, keepClient, keepPerson, person, shortened, takeClient, takeOthers } from "./identity.js";
 import { Keyboard } from "./keyboard.js";
 import { t, translatePage } from "./language.js";
 import { Lasers } from "./laser.js";
@@ -759,11 +759,9 @@ class Application {
   }
 }
 
-const NAMED = ["black", "red", "orange", "green", "blue", "violet", "pink", "grey"];
-
 function colourName(colour) {
   const index = COLOURS.indexOf(colour.slice(0, 7));
-  return t(index < 0 ? "otherColourOf" : NAMED[index]);
+  return t(index < 0 ? "otherColourOf" : COLOUR_NAMES[index]);
 }
 
 /** Name and colour as the protocol takes them. */

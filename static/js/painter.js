@@ -1,17 +1,10 @@
 // Draws elements on a canvas, and knows where on the board each one is seen.
 
-import { NOTHING, around, cornersOf } from "./geometry.js";
-import { addDisc, addLine, addLineEnd, addLinePart, addOutline, curveDiscs, endDiscs } from "./ink.js";
+import { NOTHING } from "./geometry.js";
+import { RUN, addLine, addLineEnd, addLinePart, addOutline, addOutlineEnd, curveDiscs } from "./ink.js";
 import * as shape from "./shape.js";
 
-/** Discs of one piece of an outline; a longer stroke is outlined in pieces, so that growing costs the same at any length. */
-const RUN = 64;
-/** What stands for a picture that is not there yet. */
-const MISSING = "#ced4daff";
 export const FONT = "system-ui, sans-serif";
-
-/** Board units in one unit of an element. */
-export const unitOf = (element) => 2 ** -element.scale;
 
 /** What ink is drawn from; kept from frame to frame and grown as ink comes. */
 class Drawing {
@@ -72,36 +65,24 @@ class Drawing {
   /** What still changes as ink comes, beside the pieces. */
   tail(ink, pressed) {
     const tail = new Path2D();
-    if (!pressed) {
-      if (this.from === 0) addLine(tail, ink);
-      else addLinePart(tail, ink, this.from, ink.x.length - 1);
-      addLineEnd(tail, ink);
-      return tail;
-    }
-    const chain = [...this.chain.slice(this.from), ...endDiscs(ink, this.width)];
-    addDisc(tail, this.chain[0] ?? chain[0]);
-    addOutline(tail, chain, 0, chain.length - 1);
-    addDisc(tail, chain.at(-1));
+    if (!pressed && this.from === 0) addLine(tail, ink);
+    else if (!pressed) addLinePart(tail, ink, this.from, ink.x.length - 1);
+    this.#end(tail, ink, pressed);
     return tail;
   }
 
   /** The whole path, with the end that moves as ink comes. */
   whole(ink, pressed) {
-    this.finished ??= this.#whole(ink, pressed);
+    if (!this.finished) {
+      this.finished = new Path2D(this.path);
+      this.#end(this.finished, ink, pressed);
+    }
     return this.finished;
   }
 
-  #whole(ink, pressed) {
-    const whole = new Path2D(this.path);
-    if (!pressed) {
-      addLineEnd(whole, ink);
-      return whole;
-    }
-    const chain = [...this.chain.slice(this.from), ...endDiscs(ink, this.width)];
-    addDisc(whole, this.chain[0] ?? chain[0]);
-    addOutline(whole, chain, 0, chain.length - 1);
-    addDisc(whole, chain.at(-1));
-    return whole;
+  #end(path, ink, pressed) {
+    if (pressed) addOutlineEnd(path, this.chain, this.from, ink, this.width);
+    else addLineEnd(path, ink);
   }
 }
 
@@ -181,7 +162,7 @@ export class Painter {
 
   /** Where an element is seen, in board units: `[left, top, right, bottom]`. */
   bounds(element) {
-    const unit = unitOf(element);
+    const unit = shape.unitOf(element);
     const [dx, dy] = element.properties.offset;
     const [left, top, right, bottom] = this.#box(element);
     return [(left + dx) * unit, (top + dy) * unit, (right + dx) * unit, (bottom + dy) * unit];
@@ -207,17 +188,8 @@ export class Painter {
   }
 
   #measured(element) {
-    const { kind, properties: { width, text }, content } = element;
-    if (kind === "stroke") {
-      if (shape.isOnlyMoved(element)) return grownBy(element.ink, NOTHING, 0, width / 2);
-      return grownBy(shape.placedInk(element, shape.placementOf(element, false)), NOTHING, 0, width / 2);
-    }
-    const margin = kind === "shape" ? width / 2 + (content.kind === "arrow" ? shape.headLength(width) : 0) : 0;
-    const sides = kind === "text" ? [content.x, content.y, ...textExtent(text, width)] : shape.sidesOf(element);
-    const [x, y, sx, sy] = sides;
-    const corners = cornersOf([x, y, x + sx, y + sy]).map(shape.placementOf(element, false));
-    const [left, top, right, bottom] = around(corners);
-    return [left - margin, top - margin, right + margin, bottom + margin];
+    if (element.kind === "stroke") return grownBy(inkOf(element), NOTHING, 0, element.properties.width / 2);
+    return shape.boxAround(element, shape.placementOf(element, false), textExtent);
   }
 
   /**
@@ -235,7 +207,7 @@ export class Painter {
   }
 
   #place(context, element, { scale, x, y }) {
-    const s = scale * unitOf(element);
+    const s = scale * shape.unitOf(element);
     const [dx, dy] = element.properties.offset;
     context.setTransform(s, 0, 0, s, dx * s - x, dy * s - y);
   }
@@ -299,10 +271,10 @@ export class Painter {
 
   #drawPicture(context, element) {
     const pixels = this.pictureOf(element.content.image);
-    if (!pixels) return this.#drawBox(context, element, MISSING);
+    if (!pixels) return this.#drawBox(context, element, shape.MISSING);
     const [x, y, dx, dy] = shape.sidesOf(element);
     if (!shape.isOnlyMoved(element)) context.transform(...shape.mapOf(element, false));
-    context.globalAlpha = parseInt(element.properties.colour.slice(7), 16) / 255;
+    context.globalAlpha = shape.opacityOf(element.properties.colour);
     context.imageSmoothingQuality = "high";
     context.drawImage(pixels, Math.min(x, x + dx), Math.min(y, y + dy), Math.abs(dx), Math.abs(dy));
     context.globalAlpha = 1;

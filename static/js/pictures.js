@@ -3,6 +3,7 @@
 // Safety: the bytes of an own picture are kept on this device until the server has said that it keeps them.
 
 import { imageSize } from "./imagesize.js";
+import { bytesOfBase64 } from "./protocol/bytes.js";
 import { IMAGE_BYTES, IMAGE_PART } from "./protocol/limits.js";
 import { sha256 } from "./sha256.js";
 
@@ -106,11 +107,8 @@ export class Pictures {
     const bitmap = await unpacked(file);
     const { blob, width, height } = await packed(bitmap, file.type);
     const hash = sha256(new Uint8Array(await blob.arrayBuffer()));
-    this.own.set(hash, blob);
-    this.unsent.add(hash);
-    this.outbox.keepImage(hash, blob);
+    this.#keep(hash, blob);
     this.pixels.set(hash, await createImageBitmap(blob));
-    this.#sendNext();
     return { hash, width, height };
   }
 
@@ -119,11 +117,16 @@ export class Pictures {
     const bytes = bytesOfUrl(dataUrl);
     const size = bytes && imageSize(bytes);
     if (!size || bytes.length > IMAGE_BYTES || size.width * size.height > MOST_PIXELS || sha256(bytes) !== hash) return false;
-    this.own.set(hash, new Blob([bytes], { type: size.type }));
-    this.unsent.add(hash);
-    this.outbox.keepImage(hash, this.own.get(hash));
-    this.#sendNext();
+    this.#keep(hash, new Blob([bytes], { type: size.type }));
     return true;
+  }
+
+  /** Keeps the bytes of an own picture until the server has them, and sends them. */
+  #keep(hash, blob) {
+    this.own.set(hash, blob);
+    this.unsent.add(hash);
+    this.outbox.keepImage(hash, blob);
+    this.#sendNext();
   }
 
   /** A connection has begun; `isNew` where the server may have lost what it had. */
@@ -173,7 +176,7 @@ export class Pictures {
 /** The bytes in a data URL (RFC 2397) in Base64. */
 function bytesOfUrl(url) {
   try {
-    return Uint8Array.from(atob(url.slice(url.indexOf(",") + 1)), (letter) => letter.charCodeAt(0));
+    return bytesOfBase64(url.slice(url.indexOf(",") + 1));
   } catch {
     return undefined;
   }

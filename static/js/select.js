@@ -1,13 +1,10 @@
 // What a place, a box or a lasso selects, and what becomes of an element that is moved, scaled or turned. Pure.
 
+import { fixed } from "./board/element.js";
 import * as geometry from "./geometry.js";
 import { touches } from "./ink.js";
-import { hasInside, isOnlyMoved, mapOf, placedInk, placementOf, sidesOf } from "./shape.js";
-
-const ONE = 65_536;
-
-/** Board units in one unit of an element. */
-export const unitOf = (element) => 2 ** -element.scale;
+import { MATRIX_ONE } from "./protocol/limits.js";
+import { hasInside, isOnlyMoved, mapOf, opacityOf, placedInk, placementOf, sidesOf, unitOf } from "./shape.js";
 
 /**
  * Whether an element is at a place of the board, give or take `reach` board units.
@@ -25,7 +22,6 @@ export function isAt(element, at, reach, bounds) {
   const place = [x / unit, y / unit];
   if (element.kind === "stroke") return touchesInk(element, place, reach / unit);
   if (element.kind === "shape") return touchesShape(element, place, reach / unit);
-  if (element.kind === "text" && isOnlyMoved(element)) return true;
   return element.kind === "text" ? true : geometry.isInside(place, cornersOf(element));
 }
 
@@ -42,7 +38,7 @@ function cornersOf(element) {
   return [[x, y], [x + dx, y], [x + dx, y + dy], [x, y + dy]].map(placementOf(element));
 }
 
-const isFilled = ({ content, properties }) => hasInside(content.kind) && !properties.fill.endsWith("00");
+const isFilled = ({ content, properties }) => hasInside(content.kind) && opacityOf(properties.fill) > 0;
 
 function outlineOf(element) {
   const { kind } = element.content;
@@ -88,8 +84,8 @@ export function mappedProperties(element, map) {
   const { anchor: [ax, ay], properties: { offset: [ox, oy], matrix } } = element;
   const [x, y] = geometry.applied([a, b, c, d, e / unit, f / unit], [ax + ox, ay + oy]);
   const [p, q, r, s] = geometry.after([a, b, c, d, 0, 0], [...matrix, 0, 0]);
-  const fixed = (entry) => Math.round(entry * ONE) / ONE;
-  return { offset: [Math.round(x - ax), Math.round(y - ay)], matrix: [p, q, r, s].map(fixed) };
+  const offset = [Math.round(x - ax), Math.round(y - ay)];
+  return { offset, matrix: fixed([p, q, r, s]).map((entry) => entry / MATRIX_ONE) };
 }
 
 /** The same element as a map of the board shows it. */
@@ -100,14 +96,16 @@ export function previewed(element, map) {
   return seen;
 }
 
-/** The properties to patch so that an element is seen behind a map of the board. */
-export function patchesFor(element, map) {
+/**
+ * The properties to patch so that an element is seen behind a map of the board. What it has already, as it is `now`, is left out.
+ */
+export function patchesFor(element, map, now = element) {
   const { offset: [x, y], matrix: [a, b, c, d] } = mappedProperties(element, map);
-  const { offset, matrix } = element.properties;
+  const { offset, matrix } = now.properties;
   const patches = [];
   if (x !== offset[0] || y !== offset[1]) patches.push({ name: "offset", x, y });
   if ([a, b, c, d].some((entry, at) => entry !== matrix[at])) {
-    const [pa, pb, pc, pd] = [a, b, c, d].map((entry) => Math.round(entry * ONE));
+    const [pa, pb, pc, pd] = fixed([a, b, c, d]);
     patches.push({ name: "matrix", a: pa, b: pb, c: pc, d: pd });
   }
   return patches;

@@ -64,6 +64,7 @@ export class Selection {
   }
 
   #changed() {
+    this.#box = undefined;
     this.stage.sketch();
     this.delegate.selectionChanged();
   }
@@ -85,8 +86,12 @@ export class Selection {
 
   /** The box around it, in board units. */
   get box() {
-    return this.elements.map((element) => this.stage.painter.bounds(element)).reduce(geometry.union, geometry.NOTHING);
+    // The frame asks in every frame that is painted.
+    this.#box ??= this.elements.map((element) => this.stage.painter.bounds(element)).reduce(geometry.union, geometry.NOTHING);
+    return this.#box;
   }
+
+  #box;
 
   /** The elements that are selected together with one. @returns {Set<string>} */
   groupOf({ key, properties: { group } }) {

@@ -1,5 +1,7 @@
 // The outlines of shapes, notes and pictures, where they are seen. Pure geometry; its twin is server/board/src/shape.rs.
 
+import { around, cornersOf, grown } from "./geometry.js";
+
 /** The head of an arrow, in widths of its line; and the turn of either side of it. */
 const HEAD = 4;
 const HEAD_TURN = 0.45;
@@ -13,6 +15,15 @@ export const NOTE_EDGE = 0.6;
 
 /** The length of an arrow's head, for a line of some width. */
 export const headLength = (width) => width * HEAD;
+
+/** Board units in one unit of an element. */
+export const unitOf = (element) => 2 ** -element.scale;
+
+/** How much of what is below a colour hides, 0 to 1. @param {string} colour "#rrggbbaa" */
+export const opacityOf = (colour) => parseInt(colour.slice(7), 16) / 255;
+
+/** What stands for a picture that is not there. */
+export const MISSING = "#ced4daff";
 
 /** Whether a kind of shape has an inside. */
 export const hasInside = (kind) => kind === "rectangle" || kind === "ellipse";
@@ -88,6 +99,20 @@ function addEllipse(path, [x, y], [rx, ry], placement) {
 
 /** The two corners of what has them, `[x, y, dx, dy]` in its units. */
 export const sidesOf = ({ content: { x, y, dx, dy } }) => [x, y, dx, dy];
+
+/**
+ * The box around what is no stroke, where it is seen, in its units. How large a text is, `extent` tells of its words and size.
+ *
+ * @param {any} element
+ * @param {(place: number[]) => number[]} placement
+ * @param {(text: string, size: number) => number[]} extent
+ */
+export function boxAround(element, placement, extent) {
+  const { kind, content, properties: { width, text } } = element;
+  const [x, y, dx, dy] = kind === "text" ? [content.x, content.y, ...extent(text, width)] : sidesOf(element);
+  const margin = kind === "shape" ? width / 2 + (content.kind === "arrow" ? headLength(width) : 0) : 0;
+  return grown(around(cornersOf([x, y, x + dx, y + dy]).map(placement)), margin);
+}
 
 /** With round ends a dash is a width longer, and a gap that much shorter. */
 export function dashesOf({ dash, width }) {

@@ -1,6 +1,7 @@
 // The canvases: finished elements below, then what no longer changes of strokes that are being drawn, and above it the rest of those.
 // Repaints what changed, once a frame.
 
+import { inOrder } from "./board/element.js";
 import { overlap, union } from "./geometry.js";
 import { Grid } from "./grid.js";
 import { Painter } from "./painter.js";
@@ -333,7 +334,7 @@ export class Stage {
     this.#takeChanges();
     const live = Array.from(this.liveKeys, (key) => this.session.board.element(key));
     const all = [...this.#elementsIn(area), ...live.filter((element) => overlap(this.painter.bounds(element), area))];
-    return all.sort((one, other) => other.properties.rank - one.properties.rank || other.seq - one.seq);
+    return all.sort((one, other) => inOrder(other, one));
   }
 
   /** A stroke that has ended is below now, and looks the same there; one that was taken back must go. */

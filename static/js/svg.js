@@ -1,16 +1,14 @@
 // Elements as SVG: the same outlines that the canvas has, and byte for byte what the server writes for a board
 // (server/src/boards/svg.rs). Pure.
 
-import { NOTHING, around, cornersOf, grown, union } from "./geometry.js";
-import { addDisc, addLine, addLineEnd, addOutline, curveDiscs, endDiscs } from "./ink.js";
+import { NOTHING, around, grown, union } from "./geometry.js";
+import { RUN, addLine, addLineEnd, addOutline, addOutlineEnd, curveDiscs } from "./ink.js";
 import * as shape from "./shape.js";
 
 /** Around everything that is drawn, in board units. */
-const MARGIN = 16;
-const PAPER = "#fbfaf7";
-const MISSING = "#ced4daff";
-/** Discs of one piece of an outline, as the canvas has it. */
-const RUN = 64;
+export const MARGIN = 16;
+/** The colour of the paper. */
+export const PAPER = "#fbfaf7";
 
 /** A number with at most three digits behind the point. */
 const short = (value) => String(Math.floor(value * 1000 + 0.5) / 1000);
@@ -32,19 +30,14 @@ export function svg(elements, { images = {}, area, hasPaper = true } = {}) {
 
 /** Where an element is seen, in board units. */
 function areaOf(element) {
-  const unit = 2 ** -element.scale;
-  const { kind, content, properties: { width, text } } = element;
   const placement = shape.placementOf(element);
-  let [points, margin] = [[], 0];
-  if (kind === "stroke") {
-    const { x, y } = shape.placedInk(element, placement);
-    [points, margin] = [x.map((it, at) => [it, y[at]]), width / 2];
-  } else {
-    const [x, y, dx, dy] = kind === "text" ? [content.x, content.y, ...extent(text, width)] : shape.sidesOf(element);
-    points = cornersOf([x, y, x + dx, y + dy]).map(placement);
-    if (kind === "shape") margin = width / 2 + (content.kind === "arrow" ? shape.headLength(width) : 0);
-  }
-  return grown(around(points), margin).map((side) => side * unit);
+  const box = element.kind === "stroke" ? inkBox(element, placement) : shape.boxAround(element, placement, extent);
+  return box.map((side) => side * shape.unitOf(element));
+}
+
+function inkBox(element, placement) {
+  const { x, y } = shape.placedInk(element, placement);
+  return grown(around(x.map((it, at) => [it, y[at]])), element.properties.width / 2);
 }
 
 /** About how wide and high a text is, in its units. */
@@ -81,26 +74,22 @@ function drawn(element, images) {
   const data = images[content.image];
   if (data) return shown(element, [Math.min(x, x + dx), Math.min(y, y + dy), Math.abs(dx), Math.abs(dy)], data);
   shape.addBox(path, [x, y, dx, dy], placement);
-  return filled(element, MISSING, path);
+  return filled(element, shape.MISSING, path);
 }
 
 /** Outlines ink with pressure, in the pieces in which it is drawn as it grows. */
 function outlined(path, ink, width) {
-  let chain = [];
+  const chain = [];
   for (let at = 1; at < ink.x.length - 1; at++) chain.push(...curveDiscs(ink, width, at));
-  const first = chain[0];
   let from = 0;
   while (chain.length > from + RUN + 1) {
     addOutline(path, chain, from, from + RUN);
     from += RUN - 1;
   }
-  chain = [...chain.slice(from), ...endDiscs(ink, width)];
-  addDisc(path, first ?? chain[0]);
-  addOutline(path, chain, 0, chain.length - 1);
-  addDisc(path, chain.at(-1));
+  addOutlineEnd(path, chain, from, ink, width);
 }
 
-const unitOf = ({ scale }) => String(2 ** -scale);
+const unitOf = (element) => String(shape.unitOf(element));
 
 const place = (element) => `transform="scale(${unitOf(element)}) matrix(${shape.mapOf(element).map(String).join(" ")})"`;
 
@@ -128,15 +117,15 @@ function lines(element, [x, y]) {
 
 function shown(element, sides, data) {
   const [x, y, width, height] = sides.map(short);
-  const opacity = short(parseInt(element.properties.colour.slice(7), 16) / 255);
+  const opacity = short(shape.opacityOf(element.properties.colour));
   const area = `x="${x}" y="${y}" width="${width}" height="${height}" preserveAspectRatio="none"`;
   return `<image ${place(element)} ${area} opacity="${opacity}" href="${data}"/>\n`;
 }
 
 /** A colour with its opacity as attributes. */
 function paint(what, colour) {
-  const [rgb, alpha] = [colour.slice(0, 7), parseInt(colour.slice(7), 16)];
-  return alpha === 255 ? `${what}="${rgb}"` : `${what}="${rgb}" ${what}-opacity="${short(alpha / 255)}"`;
+  const [rgb, opacity] = [colour.slice(0, 7), shape.opacityOf(colour)];
+  return opacity === 1 ? `${what}="${rgb}"` : `${what}="${rgb}" ${what}-opacity="${short(opacity)}"`;
 }
 
 /** Text as it may stand in XML 1.0: controls other than tab and line feed cannot. */

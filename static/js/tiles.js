@@ -1,8 +1,10 @@
 // Finished elements as pixels: squares of a plane that stays where it is while the screen moves over it, at one scale at a
 // time. Whatever was painted before, a tile has the same pixels for everybody who looks at the board at that scale.
 
+import { inOrder } from "./board/element.js";
+
 /** Device pixels on a side of a tile. */
-export const TILE = 512;
+const TILE = 512;
 /** Device pixels around an element that smoothing may touch. */
 const MARGIN = 2;
 /** Tiles that are kept for when the screen comes back to them. */
@@ -13,7 +15,6 @@ const OVERVIEW = 1024;
 const WEIGHT = 24;
 
 const weightOf = (element) => WEIGHT + (element.ink?.x.length ?? 0);
-const inOrder = (one, other) => one.properties.rank - other.properties.rank || one.seq - other.seq;
 
 /** A canvas onto which elements are painted one after the other, in as many steps as it takes. */
 class Sheet {

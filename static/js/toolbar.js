@@ -1,13 +1,12 @@
 // The toolbar: which tool and style the next thing has, undo and redo, the zoom; and the bar of what is selected.
 
 import { icon } from "./icons.js";
-import { COLOURS } from "./identity.js";
+import { COLOURS, COLOUR_NAMES } from "./identity.js";
 import { label, t } from "./language.js";
 import { keep, kept } from "./storage.js";
 import { pen, tools } from "./tools/tools.js";
 
 const WIDTHS = [2, 4, 8, 16];
-const COLOUR_NAMES = ["black", "red", "orange", "green", "blue", "violet", "pink", "grey"];
 const FILLS = ["none", "light", "solid"];
 const DASHES = ["solid", "dashed", "dotted"];
 const MOST_RECENT = 8;
@@ -57,10 +56,6 @@ export class Toolbar {
     this.recent = recent;
     this.inkShown = (colour) => colour;
     this.buttons = new Map();
-  }
-
-  get firstColour() {
-    return COLOURS[0];
   }
 
   start() {

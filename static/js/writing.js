@@ -2,13 +2,14 @@
 
 import { Gesture, deleteAll, patch } from "./board/gesture.js";
 import { applied } from "./geometry.js";
-import { FONT, textExtent, unitOf } from "./painter.js";
+import { FONT, textExtent } from "./painter.js";
 import { TEXT } from "./protocol/limits.js";
-import { LINE_HEIGHT, NOTE_EDGE, mapOf } from "./shape.js";
+import { LINE_HEIGHT, NOTE_EDGE, mapOf, unitOf } from "./shape.js";
 import { inkOn, placeIn, widthIn, withOpacity } from "./tools/look.js";
 
 /** Sizes in CSS pixels at the zoom at which it is written: of letters for each width of the pen, and of a new note. */
 const LETTERS = { 2: 16, 4: 22, 8: 32, 16: 52 };
+const lettersOf = ({ width }) => LETTERS[width] ?? width * 4;
 const NOTE_LETTERS = 20;
 const NOTE_SIZE = 200;
 /** A note of black would not be read. */
@@ -31,16 +32,12 @@ export class Writing {
     this.field.addEventListener("keydown", (event) => this.#pressed(event));
   }
 
-  get isOpen() {
-    return this.target !== undefined;
-  }
-
   /** Begins a text or note at a place of the board. */
   write(place, isNote) {
     this.finish();
     const { style, viewport } = this.context;
     const scale = viewport.penScale;
-    const letters = isNote ? NOTE_LETTERS : (LETTERS[style.width] ?? style.width * 4);
+    const letters = isNote ? NOTE_LETTERS : lettersOf(style);
     const size = widthIn(letters, scale, viewport.zoom);
     const [x, y] = placeIn(place, scale);
     const made = { type: isNote ? "note" : "text", size, scale, x, y };
@@ -59,7 +56,7 @@ export class Writing {
     const { style, viewport } = this.context;
     const scale = viewport.penScale;
     const [x, y] = placeIn(place, scale);
-    const size = widthIn(LETTERS[style.width] ?? style.width * 4, scale, viewport.zoom);
+    const size = widthIn(lettersOf(style), scale, viewport.zoom);
     const text = bounded(cleaned(words), TEXT);
     if (text.length < words.length) this.context.say("textTooLong");
     if (text.trim() === "") return;

@@ -63,6 +63,22 @@ test("handles scale and turn, and one undo takes each back", async () => {
   assert.deepEqual((await boxes(ada))[2], before);
 });
 
+test("what is dragged away and back again is where it was", async () => {
+  const ada = await withShapes("back");
+  const bob = await the.browser.person(`${the.server.url}b/back`);
+  const before = await boxes(ada);
+  await ada.draws([[200, 230], [500, 500]], { lifts: false });
+  // Others see it on its way: a few things are shared as they move.
+  await ada.page.waitForFunction((from) => performance.now() - from > 100, await ada.page.evaluate(() => performance.now()));
+  await ada.moves([[510, 510]]);
+  await bob.page.waitForFunction((before) => globalThis.inkwire.exchange.elements("board")[0].properties.offset[0] !== before, 0);
+  await ada.moves([[200, 230]]);
+  await ada.lifts();
+  await ada.isLive();
+  assert.deepEqual(await boxes(ada), before);
+  await agree(ada, bob);
+});
+
 test("copies, the clipboard and deleting", async () => {
   const ada = await withShapes("copies");
   const bob = await the.browser.person(`${the.server.url}b/copies`);

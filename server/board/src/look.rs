@@ -84,7 +84,7 @@ impl Board {
                 Property::Text { text } => look.text.clone_from(text),
                 Property::Dash { dash } => look.dash = *dash,
                 Property::Matrix { a, b, c, d } => {
-                    look.placement.matrix = [a, b, c, d].map(|entry| f64::from(*entry) / MATRIX_ONE);
+                    look.placement.matrix = [a, b, c, d].map(|entry| f64::from(*entry) / f64::from(limits::MATRIX_ONE));
                 }
                 Property::Rank { rank } => look.rank = *rank,
                 Property::Locked { .. } | Property::Group { .. } => {}
@@ -102,9 +102,6 @@ impl Board {
         all
     }
 }
-
-/// One, as an entry of a matrix.
-const MATRIX_ONE: f64 = 65_536.0;
 
 /// The point about which an element is scaled and turned.
 fn anchor(content: &Content) -> [f64; 2] {

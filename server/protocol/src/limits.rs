@@ -26,6 +26,8 @@ pub const SCALE_MIN: i8 = -8;
 pub const SCALE_MAX: i8 = 16;
 /// Absolute value of one entry of a `matrix`, in 1/65536: a thousandfold.
 pub const MATRIX: i32 = 1 << 26;
+/// One, as an entry of a `matrix`.
+pub const MATRIX_ONE: i32 = 65_536;
 /// Absolute value of a `rank`.
 pub const RANK: i64 = (1 << 52) - 1;
 /// Places in painting order between two elements that were made one after the other: the rank of an element, until it is

@@ -2,8 +2,8 @@
 // holds such copies. Pure.
 
 import { decodeClient, encodeClient } from "../protocol/codec.js";
-import { POINTS } from "../protocol/limits.js";
-import { Element } from "./element.js";
+import { MATRIX_ONE, POINTS } from "../protocol/limits.js";
+import { Element, fixed, inOrder } from "./element.js";
 import { freeSlot, patch } from "./gesture.js";
 
 /** What the first field of a file of copies says, and that of an archive of `inkwire boards export`. */
@@ -11,7 +11,6 @@ export const FORMAT = "inkwire elements 1";
 const ARCHIVE = "inkwire board 1";
 /** Most copies of one file. */
 const MOST = 100_000;
-const ONE = 65_536;
 const KINDS = ["stroke", "shape", "text", "note", "picture"];
 
 /** A file that holds no copies; `reason` says why: `notOurs`, `damaged` or `tooMany`. */
@@ -69,9 +68,9 @@ export function operationsOf({ kind, content }, slot) {
 
 /** The properties that a copy is given once it is drawn. */
 function propertiesOf({ matrix, dash, locked, group }, groups) {
-  const [a, b, c, d] = (matrix ?? [1, 0, 0, 1]).map((entry) => Math.round(entry * ONE));
+  const [a, b, c, d] = fixed(matrix ?? [1, 0, 0, 1]);
   const properties = [];
-  if (a !== ONE || b !== 0 || c !== 0 || d !== ONE) properties.push({ name: "matrix", a, b, c, d });
+  if (a !== MATRIX_ONE || b !== 0 || c !== 0 || d !== MATRIX_ONE) properties.push({ name: "matrix", a, b, c, d });
   if (dash && dash !== "solid") properties.push({ name: "dash", dash });
   if (locked) properties.push({ name: "locked", locked });
   if (group) properties.push({ name: "group", group: groups(group) });
@@ -95,8 +94,6 @@ export function drawCopies(gesture, copies, newGroup) {
     return `${session.self}:${cseq}`;
   });
 }
-
-const inOrder = (one, other) => one.properties.rank - other.properties.rank || one.seq - other.seq;
 
 /** The text of a file with copies of elements. @param {Record<string, string>} images the bytes of pictures, as data URLs */
 export function written(elements, images = {}) {

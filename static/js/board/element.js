@@ -19,8 +19,13 @@ const DASHES = ["solid", "dashed", "dotted"];
 const PROPERTY_WORDS = {
   colour: 64, fill: 65, width: 66, offset: 67, text: 68, dash: 69, matrix: 70, rank: 71, locked: 72, group: 73,
 };
-const ONE = 65_536;
 const IDENTITY = [1, 0, 0, 1];
+
+/** Compares elements by their place in painting order. */
+export const inOrder = (one, other) => one.properties.rank - other.properties.rank || one.seq - other.seq;
+
+/** The entries of a matrix as the protocol has them. @param {number[]} matrix */
+export const fixed = (matrix) => matrix.map((entry) => Math.round(entry * limits.MATRIX_ONE));
 
 /** Name of an element in maps: its author and the client sequence number that made it. */
 export const keyOf = (author, cseq) => `${author}:${cseq}`;
@@ -165,7 +170,7 @@ export class Element {
     const { name, x, y, a, b, c, d } = property;
     if (name === "offset") this.properties.offset = [x, y];
     else if (name === "fill") this.properties.fill = property.colour;
-    else if (name === "matrix") this.properties.matrix = [a, b, c, d].map((entry) => entry / ONE);
+    else if (name === "matrix") this.properties.matrix = [a, b, c, d].map((entry) => entry / limits.MATRIX_ONE);
     else this.properties[name] = property[name];
   }
 

@@ -13,6 +13,7 @@ export const WIDTH = 16_383;
 export const SCALE_MIN = -8;
 export const SCALE_MAX = 16;
 export const MATRIX = 2 ** 26;
+export const MATRIX_ONE = 65_536;
 export const RANK = 2 ** 52 - 1;
 export const RANKS_BETWEEN = 2 ** 14;
 export const IMAGE_BYTES = 4 * 1024 * 1024;

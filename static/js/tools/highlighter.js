@@ -1,9 +1,8 @@
 // The highlighter: a broad line that lets through what is under it. It has no pressure, so it is as broad everywhere.
 
-import { withOpacity } from "./look.js";
+import { BROADER, withOpacity } from "./look.js";
 import { StrokeGesture } from "./stroke.js";
 
-const BROADER = 5;
 const OPACITY = 0.35;
 
 export const highlighter = {

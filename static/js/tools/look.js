@@ -7,6 +7,9 @@ const hex = (share) => Math.round(share * 255).toString(16).padStart(2, "0");
 /** A colour as the protocol has it, "#rrggbbaa". */
 export const withOpacity = (colour, opacity) => `${colour.slice(0, 7)}${hex(opacity)}`;
 
+/** How much broader than a pen a highlighter is. */
+export const BROADER = 5;
+
 /** How much of the line's colour a light inside has. */
 const LIGHT = 0.25;
 

@@ -143,9 +143,8 @@ class Transforming {
     for (const element of this.elements) {
       const now = this.context.session.board.element(element.key);
       if (!now?.visible) continue;
-      for (const property of patchesFor(element, this.map)) {
-        if (differs(now.properties, property)) patch(this.gesture, now, property);
-      }
+      // As it is now: some of the way may be there already, and what was dragged back is where it was.
+      for (const property of patchesFor(element, this.map, now)) patch(this.gesture, now, property);
     }
   }
 
@@ -168,11 +167,4 @@ function turnedTo(from, to, middle, isEven) {
   const angle = ([x, y]) => Math.atan2(y - middle[1], x - middle[0]);
   const by = angle(to) - angle(from);
   return geometry.turned(isEven ? Math.round(by / EVEN_TURN) * EVEN_TURN : by, middle);
-}
-
-const ONE = 65_536;
-
-function differs({ offset, matrix }, { name, x, y, a, b, c, d }) {
-  if (name === "offset") return offset[0] !== x || offset[1] !== y;
-  return [a, b, c, d].some((entry, at) => entry !== Math.round(matrix[at] * ONE));
 }

@@ -52,6 +52,3 @@ export const tools = [
   select, lasso, hand, pen, highlighter, eraser, cutter, line, arrow, rectangle, ellipse, text, note, image, laser,
 ];
 export { eraser, hand, pen, select };
-
-/** The tool of a name. */
-export const toolOf = (name) => tools.find((tool) => tool.name === name);

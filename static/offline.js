@@ -4,14 +4,26 @@
 const CACHE = "inkwire 1";
 const scope = new URL(self.registration.scope).pathname;
 
-/** What a request is kept under: every board has the same page. `undefined` for what is not kept. */
-function keyOf(request) {
-  const { origin, pathname } = new URL(request.url);
-  if (request.method !== "GET" || origin !== location.origin || !pathname.startsWith(scope)) return undefined;
+/** What an address is kept under: every board has the same page. `undefined` for what is not kept. */
+function keyOf(url) {
+  const { origin, pathname } = new URL(url);
+  if (origin !== location.origin || !pathname.startsWith(scope)) return undefined;
   const path = pathname.slice(scope.length);
   if (path.startsWith("static/") || path.startsWith("images/")) return pathname;
-  if (request.mode === "navigate" && (path === "" || path.startsWith("b/"))) return path === "" ? scope : `${scope}b/`;
-  return undefined;
+  if (path === "") return scope;
+  return path.startsWith("b/") ? `${scope}b/` : undefined;
+}
+
+/** Fetches what a page has that was there before this worker was. */
+async function keepAll(urls) {
+  const cache = await caches.open(CACHE);
+  const keep = async (url) => {
+    const key = keyOf(url);
+    if (key === undefined || (await cache.match(key))) return;
+    const answer = await fetch(url);
+    if (answer.ok) await cache.put(key, answer);
+  };
+  await Promise.all(urls.map(keep));
 }
 
 async function answered(request, key) {
@@ -39,7 +51,10 @@ self.addEventListener("activate", (event) => {
   };
   event.waitUntil(forget());
 });
+self.addEventListener("message", (event) => {
+  event.waitUntil(keepAll(event.data).then(() => event.source.postMessage("kept")));
+});
 self.addEventListener("fetch", (event) => {
-  const key = keyOf(event.request);
+  const key = event.request.method === "GET" ? keyOf(event.request.url) : undefined;
   if (key !== undefined) event.respondWith(answered(event.request, key));
 });

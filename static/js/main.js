@@ -110,7 +110,6 @@ class Application {
     this.elementsChanged(undefined);
     this.toolbar.showZoom(this.viewport.zoom);
     this.progressChanged();
-    keepForOffline("../");
   }
 
   /** Brings to the server what other tabs have left behind. */
@@ -753,9 +752,15 @@ class Application {
   }
 
   stateChanged(state) {
-    if (state === "online") keep("sessionStorage", CHOICES.reloaded, undefined);
+    if (state === "online") this.#cameOnline();
     else this.session.left();
     this.progressChanged();
+  }
+
+  #cameOnline() {
+    keep("sessionStorage", CHOICES.reloaded, undefined);
+    if (!this.wasOnline) keepForOffline("../", () => this.connection.state === "online");
+    this.wasOnline = true;
   }
 }
 

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { BINARY, Browser, Server, agree, wave } from "./house.mjs";
 
-const REFUSED = /WebSocket connection to .* failed|the connection is opened again|An unknown error occurred when fetching the script/;
+const REFUSED = /WebSocket connection to .* failed|the connection is opened again/;
 
 let browser;
 let data;

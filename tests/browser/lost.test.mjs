@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, test } from "node:test";
 import { Browser, Server, agree, wave } from "./house.mjs";
 
-const REFUSED = /WebSocket connection to .* failed|the connection is opened again|An unknown error occurred when fetching the script/;
+const REFUSED = /WebSocket connection to .* failed|the connection is opened again/;
 
 let browser;
 

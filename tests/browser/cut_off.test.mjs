@@ -18,7 +18,7 @@ async function goesOffline(person) {
 }
 
 test("who is offline draws on, and everybody has it when the network is back", async () => {
-  const [ada, bob] = [await the.browser.person(board("offline")), await the.browser.person(board("offline"))];
+  const [ada, bob] = [await the.browser.person(board("offline"), { keepsPage: true }), await the.browser.person(board("offline"))];
   await ada.draws(wave(100, 200));
   await agree(ada, bob);
   await goesOffline(ada);
@@ -36,7 +36,7 @@ test("who is offline draws on, and everybody has it when the network is back", a
 });
 
 test("a page that was kept opens without a network, and what is drawn on it is sent later", async () => {
-  const ada = await the.browser.person(board("reload-offline"));
+  const ada = await the.browser.person(board("reload-offline"), { keepsPage: true });
   await ada.page.waitForSelector('html[data-kept="offline"]', { timeout: 30_000 });
   await goesOffline(ada);
   await ada.page.reload();

@@ -44,10 +44,14 @@ export class Browser {
     return browser;
   }
 
-  /** Opens a page as a new person, in a context of its own. */
-  async person(url, { name, colour = "#1971c2", before, ...options } = {}) {
+  /**
+   * Opens a page as a new person, in a context of its own. Only `keepsPage` has a worker that keeps the page for later: its browser
+   * reports by itself what it cannot fetch for that, whenever a test takes the server or the network away.
+   */
+  async person(url, { name, colour = "#1971c2", before, keepsPage = false, ...options } = {}) {
     const context = await this.chromium.newContext({ viewport: { width: 1000, height: 700 }, ...options });
     if (name) await context.addInitScript(keepPerson, { name, colour });
+    if (!keepsPage) await context.addInitScript(() => delete Navigator.prototype.serviceWorker);
     if (before) await context.addInitScript(before);
     const page = await context.newPage();
     const person = new Person(page);

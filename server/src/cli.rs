@@ -1,6 +1,6 @@
 //! The command line: what was typed. Each flag is also an environment variable.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
@@ -83,6 +83,30 @@ pub struct Serve {
     /// Most connections at once from one IP address; further ones are answered 429. Behind a proxy all come from its own.
     #[arg(long, env = "INKWIRE_MAX_PER_ADDRESS", default_value_t = NonZeroUsize::new(10_000).expect("not zero"), value_name = "N")]
     pub max_per_address: NonZeroUsize,
+    /// Take the address of whoever connects from the last entry of X-Forwarded-For, as a proxy before this server writes it.
+    #[arg(long, env = "INKWIRE_BEHIND_PROXY")]
+    pub behind_proxy: bool,
+    /// Most boards; further ones are not made.
+    #[arg(long, env = "INKWIRE_MAX_BOARDS", default_value_t = 100_000, value_name = "N")]
+    pub max_boards: u64,
+    /// Most members of one board at once; further ones are told so.
+    #[arg(long, env = "INKWIRE_MAX_MEMBERS", default_value_t = NonZeroUsize::new(1_000).expect("not zero"), value_name = "N")]
+    pub max_members: NonZeroUsize,
+    /// Most elements of one board; nothing more is added then, and what is there can be deleted.
+    #[arg(long, env = "INKWIRE_MAX_ELEMENTS", default_value_t = 500_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500_000))]
+    pub max_elements: u32,
+    /// Points a second that one connection may draw for long, and fifty times as many at once; beyond that it is slowed down.
+    #[arg(long, env = "INKWIRE_POINTS_RATE", default_value_t = NonZeroU32::new(20_000).expect("not zero"), value_name = "N")]
+    pub points_rate: NonZeroU32,
+    /// KiB a second that one connection may send for long, likewise.
+    #[arg(long, env = "INKWIRE_BYTES_RATE", default_value_t = NonZeroU32::new(1_024).expect("not zero"), value_name = "KIB")]
+    pub bytes_rate: NonZeroU32,
+    /// Points a second that all of one board together may draw for long, likewise.
+    #[arg(long, env = "INKWIRE_BOARD_POINTS_RATE", default_value_t = NonZeroU32::new(400_000).expect("not zero"), value_name = "N")]
+    pub board_points_rate: NonZeroU32,
+    /// KiB a second that all of one board together may send for long, likewise.
+    #[arg(long, env = "INKWIRE_BOARD_BYTES_RATE", default_value_t = NonZeroU32::new(16_384).expect("not zero"), value_name = "KIB")]
+    pub board_bytes_rate: NonZeroU32,
     /// Most MiB of pictures that are kept, of all boards together; further ones are refused.
     #[arg(long, env = "INKWIRE_MAX_IMAGES", default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(..=1 << 30))]
     pub max_images: u64,

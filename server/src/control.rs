@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use inkwire_protocol::Reason;
+use inkwire_protocol::{Action, Reason, Role, ServerMessage, Token};
 use serde::{Deserialize, Serialize};
 
 use crate::boards::{self, LARGEST_IMPORT};
@@ -39,6 +39,15 @@ pub enum Order {
         /// The board, as `boards export` writes it.
         archive: String,
     },
+    /// Make a link of a board anew.
+    Link {
+        /// Its name.
+        name: String,
+        /// What the link makes of whoever has it.
+        role: Role,
+        /// After how many seconds it expires; 0 for never.
+        seconds: u64,
+    },
     /// Put a board's records in order.
     #[serde(rename_all = "camelCase")]
     Compact {
@@ -50,13 +59,26 @@ pub enum Order {
 }
 
 /// What came of it.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Outcome {
     /// The sequence number of the snapshot that was made.
     pub seq: u64,
     /// Its size, in bytes.
     pub snapshot_bytes: u64,
+    /// The secret of a link that was made.
+    pub token: Option<Token>,
+}
+
+impl Outcome {
+    /// That a link was made.
+    pub(crate) fn link(answer: Option<ServerMessage>) -> Self {
+        let token = answer.and_then(|answer| match answer {
+            ServerMessage::Link { token, .. } => Some(token),
+            _ => None,
+        });
+        Self { token, ..Self::default() }
+    }
 }
 
 /// A socket's path has at most 107 bytes (unix(7)): a longer one is reached through the directory's descriptor.
@@ -139,6 +161,10 @@ fn obey(disk: &Arc<Disk>, rooms: &Arc<Rooms>, order: Order) -> anyhow::Result<Ou
         // Somebody is on that board, though nothing may be drawn on it yet.
         Order::Import { name, .. } => return Err(StorageError::Exists(name.clone()).into()),
         Order::Compact { .. } => return boards::carry_out(disk, order),
+        Order::Link { name, role, seconds } => {
+            let action = Action::MakeLink { role: *role, seconds: *seconds };
+            return Ok(Outcome::link(rooms.operate(&name.parse()?, &action)?));
+        }
     };
     let name: BoardName = name.parse()?;
     let disk = disk.clone();

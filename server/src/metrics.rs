@@ -64,6 +64,8 @@ pub struct Metrics {
     pub rejects: Counter,
     /// Packets that broke a rule of the protocol.
     pub malformed: Counter,
+    /// Times that a member was told to slow down.
+    pub slowed: Counter,
     /// Bytes read from WebSocket connections.
     pub received: Tally,
     /// Bytes written to WebSocket connections.
@@ -115,6 +117,7 @@ impl Default for Metrics {
         let duplicates = counter("duplicates", "Operations that were dropped because the log had them");
         let rejects = counter("rejects", "Operations that broke a rule of the board");
         let malformed = counter("malformed", "Packets that broke a rule of the protocol");
+        let slowed = counter("slowed", "Times that a member was told to slow down");
         let flushes = counter("flushes", "Flushes of rooms");
         let snapshots = counter("snapshots", "Snapshots sent to members");
         let resynchronised =
@@ -148,6 +151,7 @@ impl Default for Metrics {
             duplicates,
             rejects,
             malformed,
+            slowed,
             received,
             sent,
             writes,

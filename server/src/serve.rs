@@ -12,7 +12,7 @@ use crate::cli::{Data, LogFormat, Serve};
 use crate::listen::Listener;
 use crate::metrics::Metrics;
 use crate::notify::{notify, watchdog};
-use crate::room::Rooms;
+use crate::room::{Limits, Rooms};
 use crate::site::{Echo, Site};
 use crate::storage::{Disk, Memory, Storage};
 use crate::worker::Workers;
@@ -67,7 +67,7 @@ async fn serve(flags: Serve) -> anyhow::Result<()> {
         None => Arc::new(Memory::new(image_bytes(&flags))),
     };
     let site = Arc::new(Site {
-        rooms: Rooms::new(storage, metrics.clone(), workers.clone(), flags.linger),
+        rooms: Rooms::new(storage, metrics.clone(), workers.clone(), flags.linger, limits(&flags)),
         metrics,
         connections: Connections::default(),
         settings: Settings {
@@ -79,6 +79,7 @@ async fn serve(flags: Serve) -> anyhow::Result<()> {
         allowed_origins: flags.allow_origin,
         max_connections: flags.max_connections.get(),
         max_per_address: flags.max_per_address.get(),
+        behind_proxy: flags.behind_proxy,
         addresses: Addresses::default(),
         owed: Arc::default(),
         echo: Hub::new(Echo),
@@ -118,6 +119,18 @@ async fn open_disk(flags: &Serve, metrics: &Arc<Metrics>) -> anyhow::Result<Opti
     let (directory, patience, metrics) = (directory.clone(), flags.data_wait, metrics.clone());
     let disk = smol::unblock(move || Disk::open(&directory, patience, metrics)).await?;
     Ok(Some(Arc::new(disk.with_image_bytes(image_bytes(flags)))))
+}
+
+fn limits(flags: &Serve) -> Limits {
+    Limits {
+        boards: flags.max_boards,
+        members: flags.max_members.get(),
+        elements: flags.max_elements as usize,
+        points: f64::from(flags.points_rate.get()),
+        bytes: f64::from(flags.bytes_rate.get()) * 1024.0,
+        board_points: f64::from(flags.board_points_rate.get()),
+        board_bytes: f64::from(flags.board_bytes_rate.get()) * 1024.0,
+    }
 }
 
 fn image_bytes(flags: &Serve) -> u64 {

@@ -1,6 +1,7 @@
 //! What lives at which path, and one connection's way from its first request to its end.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -70,6 +71,8 @@ pub struct Site {
     pub max_connections: usize,
     /// Most connections from one IP address at once.
     pub max_per_address: usize,
+    /// Whether connections come from a proxy that says in `X-Forwarded-For` for whom.
+    pub behind_proxy: bool,
     /// The addresses that have connections.
     pub addresses: Addresses,
     /// The rooms.
@@ -147,9 +150,9 @@ fn route(path: &str) -> Route<'_> {
 /// What is done with a request.
 enum Answer {
     Reply(Reply),
-    Join(Upgrade, BoardName),
+    Join(Upgrade, BoardName, Option<IpAddr>),
     Image(ImageHash),
-    Member(Upgrade, Place),
+    Member(Upgrade, Place, Option<IpAddr>),
     Echo(Upgrade, Arc<str>),
 }
 
@@ -207,7 +210,8 @@ impl Site {
             first = false;
             owed.get_or_insert_with(|| Owed::new(&self.owed));
             let method = head.request.method();
-            match self.opened(self.answer(&head)).await {
+            let address = self.address(&head, socket);
+            match self.opened(self.answer(&head, address)).await {
                 Answer::Reply(reply) if head.close => {
                     send_last(socket, reply, method).await;
                     return None;
@@ -218,7 +222,7 @@ impl Site {
                     owed = None;
                 }
                 accepted => {
-                    let (Answer::Member(upgrade, _) | Answer::Echo(upgrade, _)) = &accepted else { return None };
+                    let (Answer::Member(upgrade, ..) | Answer::Echo(upgrade, _)) = &accepted else { return None };
                     let entry = self.connections.enter();
                     if self.connections.stopping().is_some() {
                         // Entered before the look, so that this one is seen by who stops, or sees that.
@@ -239,13 +243,13 @@ impl Site {
     /// Opens the board of whoever wants to join it, before the upgrade: where it cannot be opened, HTTP can say so. Fetches
     /// what lies on the disk.
     async fn opened(&self, answer: Answer) -> Answer {
-        let (upgrade, name) = match answer {
-            Answer::Join(upgrade, name) => (upgrade, name),
+        let (upgrade, name, address) = match answer {
+            Answer::Join(upgrade, name, address) => (upgrade, name, address),
             Answer::Image(hash) => return Answer::Reply(self.image(hash).await),
             answer => return answer,
         };
         match self.rooms.room(&name).await {
-            Ok(place) => Answer::Member(upgrade, place),
+            Ok(place) => Answer::Member(upgrade, place, address),
             Err(error) => {
                 tracing::error!(board = %name, %error, "the board could not be opened");
                 let reply = Reply::text(StatusCode::ServiceUnavailable, "the board cannot be opened now");
@@ -270,23 +274,32 @@ impl Site {
 
     /// Nobody comes to a room that was opened for somebody.
     fn let_go(&self, answer: &Answer) {
-        if let Answer::Member(_, place) = answer {
+        if let Answer::Member(_, place, _) = answer {
             self.rooms.release(place);
         }
     }
 
-    fn answer(&self, head: &Head) -> Answer {
+    /// Who asks: the other end of the socket, or whom a proxy there names last (what stands before that, anybody can write).
+    fn address(&self, head: &Head, socket: &Socket) -> Option<IpAddr> {
+        if !self.behind_proxy {
+            return socket.peer().map(|peer| peer.ip());
+        }
+        let values = head.request.header("x-forwarded-for")?;
+        values.last().as_str().rsplit(',').next()?.trim().parse().ok()
+    }
+
+    fn answer(&self, head: &Head, address: Option<IpAddr>) -> Answer {
         if self.base_path.lacks_slash(&head.path) {
             return Answer::Reply(Reply::redirect(self.base_path.as_str()));
         }
         let ok = |text: &str| Reply::text(StatusCode::Ok, text);
         let reply = match route(self.base_path.strip(&head.path)) {
-            Route::NewBoard => Reply::redirect(&format!("b/{}", BoardName::unguessable())),
+            Route::NewBoard => new_board(),
             Route::Start => self.page(head, "start.html"),
             Route::Board(Ok(_)) => self.page(head, "index.html"),
             Route::BoardSocket(_) if self.connections.stopping().is_some() => stops(),
             Route::BoardSocket(Ok(name)) => match upgrade(head, &Encoding::SUBPROTOCOLS, &self.allowed_origins) {
-                Ok(upgrade) => return Answer::Join(upgrade, name),
+                Ok(upgrade) => return Answer::Join(upgrade, name, address),
                 Err(error) => error.reply(),
             },
             Route::Board(Err(error)) | Route::BoardSocket(Err(error)) => {
@@ -337,9 +350,9 @@ impl Site {
     async fn speak_websocket(&self, socket: Socket, answer: Answer, rest: Vec<u8>, entry: Entry<'_>) {
         let metrics = &*self.metrics;
         match answer {
-            Answer::Member(upgrade, room) => {
+            Answer::Member(upgrade, room, address) => {
                 let (rooms, encoding) = (self.rooms.clone(), Encoding::of(upgrade.protocol));
-                let open = |wakeup, _| Member::new(rooms, room, encoding, wakeup);
+                let open = |wakeup, _| Member::new(rooms, room, encoding, address, wakeup);
                 ws::serve(socket, rest, &self.settings, entry, metrics, open).await;
             }
             Answer::Echo(upgrade, text) => {
@@ -350,6 +363,16 @@ impl Site {
             Answer::Reply(_) | Answer::Join(..) | Answer::Image(_) => {}
         }
     }
+}
+
+/// The way to a new board. Whoever goes it first is its host, by a secret that stands behind the `#`: no server hears that
+/// part of an address, and no `Referer` has it.
+fn new_board() -> Reply {
+    let mut secret = [0; 16];
+    getrandom::fill(&mut secret).expect("the kernel gives random bytes");
+    let secret = u128::from_be_bytes(secret);
+    let reply = Reply::redirect(&format!("b/{}#t={secret:032x}", BoardName::unguessable()));
+    reply.header("cache-control", "no-store")
 }
 
 /// The answer to an upgrade while the server stops.

@@ -405,7 +405,8 @@ export function ownOnly(operations) {
 
 /** A copy of an operation without other people's elements; `undefined` where nothing is left of it. */
 function withoutOthers(operation) {
-  if (operation.type === "clear" || operation.element?.author > 0) return undefined;
+  const isOfAll = operation.type === "clear" || (operation.type === "clearAuthor" && operation.author > 0);
+  if (isOfAll || operation.element?.author > 0) return undefined;
   if (!operation.elements) return { ...operation };
   const elements = operation.elements.filter(({ author }) => author === 0);
   return elements.length > 0 ? { ...operation, elements } : undefined;

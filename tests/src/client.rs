@@ -8,8 +8,8 @@ use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::{self, Message, WebSocket, client::client};
 use inkwire_board::Replica;
 use inkwire_protocol::{
-    Change, ClientId, ClientMessage, Colour, Operation, Reason, RejectReason, SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON,
-    ServerMessage, StorageState, Text, binary, json,
+    Action, Change, ClientId, ClientMessage, Colour, Operation, Reason, RejectReason, Role, SUBPROTOCOL_BINARY,
+    SUBPROTOCOL_JSON, ServerMessage, StorageState, Text, Token, binary, json,
 };
 
 use crate::patience::PATIENCE;
@@ -66,6 +66,18 @@ pub struct Client {
     pub mark: u64,
     /// Where the server keeps what is drawn, once it has said so.
     pub storage: Option<StorageState>,
+    /// The secret of the link that it comes by.
+    pub token: Option<Token>,
+    /// The secret of its browser.
+    pub visitor: Option<Token>,
+    /// The password that it gives.
+    pub password: String,
+    /// What it is, and whether what it draws is taken, as it was told last.
+    pub access: Option<(Role, bool)>,
+    /// What others may do, and whether they raise a hand: role, draws, muted, hand.
+    pub standings: std::collections::BTreeMap<u32, (Role, bool, bool, bool)>,
+    /// Everything it was told that is neither about the board nor about who is here.
+    pub told: Vec<ServerMessage>,
     /// Why the server said goodbye.
     pub farewell: Option<Reason>,
     /// With what code the server closed the connection.
@@ -122,6 +134,12 @@ impl Client {
             cursors: Default::default(),
             mark: 0,
             storage: None,
+            token: None,
+            visitor: None,
+            password: String::new(),
+            access: None,
+            standings: Default::default(),
+            told: Vec::new(),
             farewell: None,
             closed: None,
             welcomed: false,
@@ -192,8 +210,67 @@ impl Client {
         let (epoch, seq) = (self.replica.epoch(), self.replica.board().seq());
         let (client_id, name) = (self.id, self.name.clone());
         let hash = self.replica.board().hash().to_bytes();
-        self.say(&[ClientMessage::Hello { client_id, epoch, seq, hash, name, colour: Colour(0x1971_c2ff) }]);
+        let hello = ClientMessage::Hello { client_id, epoch, seq, hash, name, colour: Colour(0x1971_c2ff) };
+        let (token, visitor, password) = (self.token, self.visitor, self.password.clone());
+        let has_something = token.is_some() || visitor.is_some() || !password.is_empty();
+        let credentials = has_something.then_some(ClientMessage::Credentials { token, visitor, password });
+        (self.farewell, self.access) = (None, None);
+        self.say(&credentials.into_iter().chain([hello]).collect::<Vec<_>>());
         Ok(())
+    }
+
+    /// Joins by a link.
+    ///
+    /// # Panics
+    /// Where the server does not welcome it.
+    #[track_caller]
+    pub fn join_by(address: &str, board: &str, name: &str, token: Token) -> Self {
+        let mut client = Self::away(address, board, name);
+        client.token = Some(token);
+        client.connect(address);
+        client.wait("what it may do", |client| client.access.is_some());
+        client
+    }
+
+    /// Tries to come in; gives why the server did not let it, and with what code it closed.
+    ///
+    /// # Panics
+    /// Where it is let in.
+    #[track_caller]
+    pub fn is_kept_out(&mut self) -> (Reason, u16) {
+        let address = self.address.clone();
+        assert!(!self.try_connect(&address), "{} was let in", self.name);
+        (self.farewell.expect("the server says why"), self.closed.unwrap_or(1006))
+    }
+
+    /// Gives an order as a host, and reads what it is told.
+    ///
+    /// # Panics
+    /// Where no answer comes in time.
+    #[track_caller]
+    pub fn orders(&mut self, action: Action) -> Vec<ServerMessage> {
+        self.told.clear();
+        self.say(&[ClientMessage::Moderate { action }]);
+        let is_answer = |told: &ServerMessage| {
+            use ServerMessage::{Audit, NotDone, Rules};
+            matches!(told, Rules { .. } | NotDone { .. } | Audit { .. })
+        };
+        self.wait("an answer", |client| client.told.iter().any(is_answer));
+        std::mem::take(&mut self.told)
+    }
+
+    /// Makes a link as a host.
+    ///
+    /// # Panics
+    /// Where none is made.
+    #[track_caller]
+    pub fn makes_link(&mut self, role: Role, seconds: u64) -> Token {
+        let told = self.orders(Action::MakeLink { role, seconds });
+        let link = told.iter().find_map(|told| match told {
+            ServerMessage::Link { token, .. } => Some(*token),
+            _ => None,
+        });
+        link.unwrap_or_else(|| panic!("a link is made: {told:?}"))
     }
 
     /// A member that is not connected yet.
@@ -391,6 +468,15 @@ impl Client {
                 self.pending.retain(|(waiting, _)| waiting != cseq);
             }
             ServerMessage::Pong { .. } => self.pongs += 1,
+            ServerMessage::Access { role, draws, .. } => self.access = Some((*role, *draws)),
+            ServerMessage::SlowDown { .. }
+            | ServerMessage::Link { .. }
+            | ServerMessage::Rules { .. }
+            | ServerMessage::Audit { .. }
+            | ServerMessage::NotDone { .. }
+            | ServerMessage::Past { .. }
+            | ServerMessage::Chronicle { .. }
+            | ServerMessage::Branched { .. } => self.told.push(message.clone()),
             ServerMessage::Presence { all, changes } => {
                 if *all {
                     self.people.clear();
@@ -415,8 +501,12 @@ impl Client {
             Change::Laser { author, at } => {
                 self.cursors.insert(*author, *at);
             }
-            Change::View { .. } => {}
+            Change::View { .. } | Change::Reaction { .. } => {}
+            Change::Standing { author, role, draws, muted, hand } => {
+                self.standings.insert(*author, (*role, *draws, *muted, *hand));
+            }
             Change::Gone { author } => {
+                self.standings.remove(author);
                 self.people.remove(author);
                 self.cursors.remove(author);
             }

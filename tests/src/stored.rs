@@ -224,7 +224,15 @@ fn fill(data: &Path, strokes: u64) -> u64 {
         }
         binary::put_entries(&mut packet, first_seq, &entries);
         let clients = if at == 0 { vec![(client, 1)] } else { Vec::new() };
-        let part = Part { epoch, first_seq, last_seq: board.seq(), packet: packet.into(), hash: board.hash(), clients };
+        let part = Part {
+            epoch,
+            first_seq,
+            last_seq: board.seq(),
+            packet: packet.into(),
+            hash: board.hash(),
+            clients,
+            names: Vec::new(),
+        };
         disk.append(&name, part);
         // As slowly as a disk takes it: what waits is not to be one record.
         if at % 64 == 0 {
@@ -255,7 +263,15 @@ pub fn unopened(boards: u64) -> u64 {
             }
             binary::put_entries(&mut packet, 1, &entries);
             let (last_seq, hash, clients) = (board.seq(), board.hash(), vec![(ClientId([1; 16]), 1)]);
-            let part = Part { epoch: new_epoch(), first_seq: 1, last_seq, packet: packet.into(), hash, clients };
+            let part = Part {
+                epoch: new_epoch(),
+                first_seq: 1,
+                last_seq,
+                packet: packet.into(),
+                hash,
+                clients,
+                names: Vec::new(),
+            };
             disk.append(&format!("board-{number}").parse().expect("a name"), part);
         }
         assert_eq!(disk.unwritten(Duration::from_secs(60)), 0);

@@ -1,6 +1,7 @@
 //! The tests that need the whole house, in one binary.
 
 /// The operator's commands for boards.
+mod access;
 mod boards;
 /// The page in a real browser, and its units in Node. It takes longest, so its name lets it begin early (tests go by name).
 mod browser;

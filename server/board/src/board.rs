@@ -64,6 +64,8 @@ pub struct Board {
     /// About the memory that the elements take, and how much it may be.
     pub(crate) bytes: usize,
     pub(crate) most_bytes: usize,
+    /// How many elements are taken; what a log has already is replayed all the same.
+    pub(crate) most_elements: usize,
 }
 
 impl Default for Board {
@@ -88,7 +90,13 @@ impl Board {
             work: 0,
             bytes: 0,
             most_bytes,
+            most_elements: limits::BOARD_ELEMENTS,
         }
+    }
+
+    /// From now on nothing is added where it has so many elements; at most [`limits::BOARD_ELEMENTS`].
+    pub fn take_at_most(&mut self, elements: usize) {
+        self.most_elements = elements.min(limits::BOARD_ELEMENTS);
     }
 
     /// The sequence number of the last operation; 0 for none.
@@ -169,7 +177,7 @@ impl Board {
         if cseq > limits::CSEQ {
             return Err(RejectReason::OutOfRange);
         }
-        if self.bytes >= self.most_bytes && adds(&operation) {
+        if (self.bytes >= self.most_bytes || self.elements.len() >= self.most_elements) && adds(&operation) {
             return Err(RejectReason::BoardFull);
         }
         self.apply(author, cseq, &operation)?;
@@ -217,6 +225,9 @@ impl Board {
             Operation::Undo { gesture } => self.turn(author, *gesture, true),
             Operation::Redo { gesture } => self.turn(author, *gesture, false),
             Operation::Clear { gesture_back } => self.clear(author, cseq, *gesture_back),
+            Operation::ClearAuthor { gesture_back, author: whose } => {
+                self.clear_author(author, cseq, *gesture_back, *whose)
+            }
             Operation::Unknown { .. } => Err(RejectReason::UnknownOperation),
         }?;
         self.logged(author, cseq);
@@ -340,8 +351,18 @@ impl Board {
     }
 
     fn clear(&mut self, author: u32, cseq: u64, gesture_back: u64) -> Rule {
-        let visible = self.elements.iter().filter(|(_, element)| element.is_visible()).map(|(seq, _)| *seq).collect();
-        self.delete_all(author, cseq, gesture_back, visible)
+        self.clear_of(author, cseq, gesture_back, |_| true)
+    }
+
+    fn clear_author(&mut self, author: u32, cseq: u64, gesture_back: u64, whose: u32) -> Rule {
+        let whose = if whose == 0 { author } else { whose };
+        self.clear_of(author, cseq, gesture_back, |element| element.id().author == whose)
+    }
+
+    fn clear_of(&mut self, author: u32, cseq: u64, gesture_back: u64, is: impl Fn(&BoardElement) -> bool) -> Rule {
+        let is_meant = |element: &BoardElement| element.is_visible() && is(element);
+        let found = self.elements.iter().filter(|(_, element)| is_meant(element)).map(|(seq, _)| *seq).collect();
+        self.delete_all(author, cseq, gesture_back, found)
     }
 
     fn delete_all(&mut self, author: u32, cseq: u64, gesture_back: u64, elements: Vec<u64>) -> Rule {

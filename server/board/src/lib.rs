@@ -30,7 +30,7 @@ pub use element::BoardElement;
 pub use hash::StateHash;
 pub use ink::{InkPoint, Path, add_line, add_outline};
 pub use look::{Look, Placement};
-pub use presence::{Presence, clean_name};
+pub use presence::{Presence, Standing, clean_name};
 pub use replica::{Replica, ReplicaError};
 pub use shape::{add_box, add_shape, head_length};
 pub use snapshot::{RestoreError, Snapshot};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use inkwire_protocol::{Change, Colour};
+use inkwire_protocol::{Change, Colour, Reaction, Role};
 
 /// Longest name that is shown, in characters.
 const NAME_LETTERS: usize = 32;
@@ -17,9 +17,32 @@ struct Person {
     /// Whether the pointer is a laser.
     is_lit: bool,
     view: Option<[i32; 4]>,
+    standing: Standing,
+    hand: bool,
+    reaction: Option<Reaction>,
     profile_version: u64,
     cursor_version: u64,
     view_version: u64,
+    standing_version: u64,
+    reaction_version: u64,
+}
+
+/// What somebody may do, as the others see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// What they are.
+    pub role: Role,
+    /// Whether what they draw is taken now.
+    pub draws: bool,
+    /// Whether a host has muted them.
+    pub muted: bool,
+}
+
+impl Default for Standing {
+    /// That of everybody on a board that nobody hosts.
+    fn default() -> Self {
+        Self { role: Role::Editor, draws: true, muted: false }
+    }
 }
 
 /// The people in a room. Every change raises the version; a member is told what changed since the one it has seen.
@@ -49,15 +72,21 @@ impl Presence {
         let (name, version) = (clean_name(name), self.version);
         let known = self.people.get(&author);
         let (at, view) = known.map_or((None, None), |person| (person.at, person.view));
+        let (standing, hand) = known.map_or_else(Default::default, |person| (person.standing, person.hand));
         let person = Person {
             name,
             colour,
             at,
             is_lit: false,
             view,
+            standing,
+            hand,
+            reaction: None,
             profile_version: version,
             cursor_version: version,
             view_version: version,
+            standing_version: version,
+            reaction_version: 0,
         };
         self.people.insert(author, person);
         self.departures.retain(|(_, gone)| *gone != author);
@@ -89,6 +118,35 @@ impl Presence {
             person.view = view;
             person.view_version = self.version;
         }
+    }
+
+    /// Somebody may do something else now.
+    pub fn standing(&mut self, author: u32, standing: Standing) {
+        if let Some(person) = self.people.get_mut(&author).filter(|person| person.standing != standing) {
+            self.version += 1;
+            (person.standing, person.standing_version) = (standing, self.version);
+        }
+    }
+
+    /// Somebody raises a hand, or takes it down.
+    pub fn hand(&mut self, author: u32, raised: bool) {
+        if let Some(person) = self.people.get_mut(&author).filter(|person| person.hand != raised) {
+            self.version += 1;
+            (person.hand, person.standing_version) = (raised, self.version);
+        }
+    }
+
+    /// Somebody shows something for a moment: whoever comes later does not see it.
+    pub fn react(&mut self, author: u32, reaction: Reaction) {
+        if let Some(person) = self.people.get_mut(&author) {
+            self.version += 1;
+            (person.reaction, person.reaction_version) = (Some(reaction), self.version);
+        }
+    }
+
+    /// The name of somebody who is here.
+    pub fn name(&self, author: u32) -> Option<&str> {
+        self.people.get(&author).map(|person| person.name.as_str())
     }
 
     /// Somebody has gone.
@@ -125,6 +183,19 @@ impl Presence {
             }
             if person.view_version > seen && (person.view.is_some() || person.view_version > person.profile_version) {
                 changes.push(Change::View { author: *author, view: person.view });
+            }
+            let is_told = person.standing != Standing::default()
+                || person.hand
+                || person.standing_version > person.profile_version;
+            if person.standing_version > seen && is_told {
+                let (Standing { role, draws, muted }, hand) = (person.standing, person.hand);
+                changes.push(Change::Standing { author: *author, role, draws, muted, hand });
+            }
+            if let Some(reaction) = person.reaction
+                && !all
+                && person.reaction_version > seen
+            {
+                changes.push(Change::Reaction { author: *author, reaction });
             }
         }
         (all, changes)
@@ -176,6 +247,20 @@ mod tests {
         let seen = presence.version();
         presence.cursor(1, Some([3, 4]));
         assert_eq!(presence.changes_since(seen), (false, vec![Change::Cursor { author: 1, at: Some([3, 4]) }]));
+    }
+
+    #[test]
+    fn a_hand_stays_raised_and_a_reaction_is_seen_only_by_who_is_there() {
+        let mut presence = Presence::default();
+        presence.here(1, "Ada", INK);
+        let seen = presence.version();
+        presence.hand(1, true);
+        presence.react(1, Reaction::Heart);
+        let hand = Change::Standing { author: 1, role: Role::Editor, draws: true, muted: false, hand: true };
+        let heart = Change::Reaction { author: 1, reaction: Reaction::Heart };
+        assert_eq!(presence.changes_since(seen), (false, vec![hand.clone(), heart]));
+        let here = Change::Here { author: 1, name: "Ada".into(), colour: INK };
+        assert_eq!(presence.changes_since(0), (true, vec![here, hand]));
     }
 
     #[test]

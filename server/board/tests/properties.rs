@@ -144,7 +144,8 @@ proptest! {
 }
 
 fn is_own(operation: &Operation) -> bool {
-    !matches!(operation, Operation::Patch(_) | Operation::Delete { .. } | Operation::Clear { .. })
+    use Operation::{Clear, ClearAuthor, Delete, Patch};
+    !matches!(operation, Patch(_) | Delete { .. } | Clear { .. } | ClearAuthor { .. })
 }
 
 /// Lets the streams arrive in a shuffled order, each in its own order, and gives back what is seen, without the

@@ -164,6 +164,21 @@ fn gestures_beyond_the_depth_stand_for_good() {
 }
 
 #[test]
+fn what_one_author_made_is_cleared_as_one_gesture_that_can_be_taken_back() {
+    let mut room = Room::default();
+    room.does(1, text("mine"));
+    room.does(2, text("theirs"));
+    room.does(2, text("theirs too"));
+    let seen = |room: &Room| room.board.elements().filter(|element| element.is_visible()).count();
+    let gesture = room.does(1, Operation::ClearAuthor { gesture_back: 0, author: 2 });
+    assert_eq!(seen(&room), 1);
+    room.does(1, Operation::Undo { gesture });
+    assert_eq!(seen(&room), 3);
+    room.does(2, Operation::ClearAuthor { gesture_back: 0, author: 0 });
+    assert_eq!(seen(&room), 1, "0 is oneself");
+}
+
+#[test]
 fn only_the_latest_gesture_can_be_joined() {
     let mut room = Room::default();
     let first = room.does(1, text("first"));

@@ -68,7 +68,8 @@ pub fn operation(dice: &mut Dice, people: u64, cseq: u64) -> Operation {
             let elements = (0..1 + dice.below(3)).map(|_| element(dice)).collect();
             Operation::Delete { gesture_back, elements }
         }
-        12 | 13 => Operation::Clear { gesture_back },
+        12 => Operation::ClearAuthor { gesture_back, author: dice.below(4) as u32 },
+        13 => Operation::Clear { gesture_back },
         14 => {
             let (x, y, dx, dy) = (some(dice), some(dice), some(dice), some(dice));
             let (fill, text) = (Colour(0xffec_99ff), "a\nnote".into());

@@ -64,6 +64,13 @@ fn client_name(message: &ClientMessage) -> String {
         }
         ClientMessage::Laser { .. } => "client laser".into(),
         ClientMessage::ImagePart { .. } => "image part".into(),
+        ClientMessage::Credentials { .. } => "credentials".into(),
+        ClientMessage::Hand { .. } => "hand".into(),
+        ClientMessage::React { reaction } => format!("react: {reaction}"),
+        ClientMessage::Moderate { action } => format!("moderate: {}", action_name(action)),
+        ClientMessage::Past { .. } => "client past".into(),
+        ClientMessage::Chronicle => "client chronicle".into(),
+        ClientMessage::Branch { .. } => "branch".into(),
         ClientMessage::Profile { .. } => "profile".into(),
         ClientMessage::Ping { .. } => "ping".into(),
         ClientMessage::Check { .. } => "check".into(),
@@ -85,8 +92,56 @@ fn server_name(message: &ServerMessage) -> String {
         ServerMessage::Pong { .. } => "pong".into(),
         ServerMessage::Storage { state } => format!("storage: {state}"),
         ServerMessage::Image { state, .. } => format!("image: {state}"),
+        ServerMessage::Access { role, .. } => format!("access: {role}"),
+        ServerMessage::SlowDown { .. } => "slow down".into(),
+        ServerMessage::Link { .. } => "link".into(),
+        ServerMessage::Rules { links, .. } => format!("rules with {} links", links.len()),
+        ServerMessage::Audit { .. } => "audit".into(),
+        ServerMessage::NotDone { .. } => "not done".into(),
+        ServerMessage::Past { entries, .. } => format!("past of {} entries", entries.len()),
+        ServerMessage::Chronicle { .. } => "chronicle".into(),
+        ServerMessage::Branched { .. } => "branched".into(),
         ServerMessage::Unknown { .. } => "unknown server message".into(),
     }
+}
+
+fn action_name(action: &Action) -> &'static str {
+    match action {
+        Action::Remove { .. } => "remove",
+        Action::Ban { .. } => "ban",
+        Action::Unban { .. } => "unban",
+        Action::Mute { .. } => "mute",
+        Action::Lend { .. } => "lend",
+        Action::Lock { .. } => "lock",
+        Action::MakeLink { .. } => "make link",
+        Action::RevokeLink { .. } => "revoke link",
+        Action::WithoutLink { .. } => "without link",
+        Action::Password { .. } => "password",
+        Action::LowerHand { .. } => "lower hand",
+        Action::Rules => "rules",
+        Action::Audit => "audit",
+    }
+}
+
+fn actions() -> Vec<Action> {
+    let author = 300;
+    vec![
+        Action::Remove { author },
+        Action::Ban { author, address: true },
+        Action::Unban { ban: 2 },
+        Action::Mute { author, muted: true },
+        Action::Lend { author, seconds: limits::SECONDS },
+        Action::Lock { locked: true },
+        Action::MakeLink { role: Role::Editor, seconds: 3600 },
+        Action::RevokeLink { role: Role::Host },
+        Action::WithoutLink { role: None },
+        Action::WithoutLink { role: Some(Role::Viewer) },
+        Action::Password { password: "Geheimwort ✎".into() },
+        Action::Password { password: "p".repeat(limits::PASSWORD) },
+        Action::LowerHand { author },
+        Action::Rules,
+        Action::Audit,
+    ]
 }
 
 fn operation_names(operations: &[Operation]) -> String {
@@ -121,6 +176,7 @@ fn operation_name(operation: &Operation) -> &'static str {
         Operation::Undo { .. } => "undo",
         Operation::Redo { .. } => "redo",
         Operation::Clear { .. } => "clear",
+        Operation::ClearAuthor { .. } => "clear author",
         Operation::Unknown { .. } => "unknown operation",
     }
 }
@@ -216,6 +272,7 @@ fn operations() -> Vec<Operation> {
         Operation::Undo { gesture: 300 },
         Operation::Redo { gesture: limits::NUMBER },
         Operation::Clear { gesture_back: 0 },
+        Operation::ClearAuthor { gesture_back: 2, author: 300 },
         Operation::Unknown { tag: 200, body: vec![1, 2, 3] },
     ]
 }
@@ -244,6 +301,16 @@ fn client() -> Vec<ClientMessage> {
             offset: 0,
             bytes: vec![7; limits::IMAGE_PART],
         },
+        ClientMessage::Credentials { token: None, visitor: None, password: String::new() },
+        ClientMessage::Credentials {
+            token: Some(Token([0x5a; 16])),
+            visitor: Some(Token([7; 16])),
+            password: "Geheimwort ✎".into(),
+        },
+        ClientMessage::Hand { raised: true },
+        ClientMessage::Past { from: 70_000 },
+        ClientMessage::Chronicle,
+        ClientMessage::Branch { seq: 1234 },
         ClientMessage::Profile { name: "<b>Bob</b>".into(), colour: CLEAR },
         ClientMessage::Ping { nonce: 0 },
         ClientMessage::Check { seq: 300, hash: [8, 7, 6, 5, 4, 3, 2, 1] },
@@ -251,6 +318,8 @@ fn client() -> Vec<ClientMessage> {
         ClientMessage::Operations { first_cseq: 1, operations: vec![Operation::End { slot: 0 }; limits::OPERATIONS] },
         ClientMessage::Operations { first_cseq: limits::CSEQ, operations: vec![Operation::End { slot: 0 }] },
     ];
+    all.extend(Reaction::ALL.iter().map(|reaction| ClientMessage::React { reaction: *reaction }));
+    all.extend(actions().into_iter().map(|action| ClientMessage::Moderate { action }));
     all.extend(operations().into_iter().map(|one| ClientMessage::Operations { first_cseq: 5, operations: vec![one] }));
     all
 }
@@ -316,12 +385,51 @@ fn server() -> Vec<ServerMessage> {
                 Change::View { author: 1, view: Some([0, 0, 64_000, 44_800]) },
                 Change::View { author: 2, view: None },
                 Change::Laser { author: 1, at: [64, -64] },
+                Change::Standing { author: 1, role: Role::Host, draws: true, muted: false, hand: true },
+                Change::Reaction { author: 1, reaction: Reaction::Question },
             ],
         },
         ServerMessage::Mark { seq: 1235 },
         ServerMessage::Pong { nonce: 12 },
+        ServerMessage::SlowDown { ms: 400 },
+        ServerMessage::Link { role: Role::Viewer, token: Token([0x5a; 16]), expires: 1_764_144_000_000 },
+        ServerMessage::Rules { without_link: None, has_password: false, links: vec![], bans: vec![] },
+        ServerMessage::Rules {
+            without_link: Some(Role::Viewer),
+            has_password: true,
+            links: vec![LinkRecord { role: Role::Host, made: 1_764_144_000_000, expires: 0 }],
+            bans: vec![BanRecord { ban: 1, name: "Mallory".into(), address: true, at: 1_764_144_000_000 }],
+        },
+        ServerMessage::Audit {
+            records: vec![AuditRecord {
+                at: 1_764_144_000_000,
+                who: "Ada".into(),
+                what: "mute".into(),
+                whom: "Mallory".into(),
+            }],
+        },
+        ServerMessage::NotDone { text: "only a host may do that".into() },
+        ServerMessage::Past { first_seq: 9, last_seq: 8, hash: [0; 8], entries: vec![] },
+        ServerMessage::Past {
+            first_seq: 1,
+            last_seq: 900,
+            hash: [0xab; 8],
+            entries: vec![entry(1, 0, Operation::Shape(shape(ShapeKind::Line)))],
+        },
+        ServerMessage::Chronicle {
+            moments: vec![Moment { seq: 1, at: 1_764_144_000_000 }],
+            names: vec![AuthorName { author: 1, name: "Ada".into() }],
+        },
+        ServerMessage::Branched { name: "k3v9".into() },
         ServerMessage::Unknown { tag: 127, body: vec![] },
     ];
+    all.extend(Role::ALL.iter().map(|role| ServerMessage::Access {
+        role: *role,
+        draws: *role > Role::Viewer,
+        locked: false,
+        muted: true,
+        hosted: true,
+    }));
     all.extend(StorageState::ALL.iter().map(|state| ServerMessage::Storage { state: *state }));
     let image = |state: &ImageState| ServerMessage::Image { image: ImageHash([0x5a; 32]), state: *state };
     all.extend(ImageState::ALL.iter().map(image));
@@ -402,6 +510,25 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
             binary::encode_client(&[ClientMessage::Operations {
                 first_cseq: limits::CSEQ,
                 operations: vec![Operation::End { slot: 0 }; 2],
+            }]),
+            NumberTooLarge,
+        ),
+        ("a reaction that does not exist", "client", vec![12, 1, 7], UnknownValue),
+        ("a role that does not exist", "client", vec![13, 2, 7, 3], UnknownValue),
+        ("an order that does not exist", "client", vec![13, 1, 13], UnknownValue),
+        (
+            "a password above the limit",
+            "client",
+            binary::encode_client(&[ClientMessage::Moderate {
+                action: Action::Password { password: "p".repeat(limits::PASSWORD + 1) },
+            }]),
+            TextTooLong,
+        ),
+        (
+            "a pen lent for longer than the limit",
+            "client",
+            binary::encode_client(&[ClientMessage::Moderate {
+                action: Action::Lend { author: 1, seconds: limits::SECONDS + 1 },
             }]),
             NumberTooLarge,
         ),
@@ -499,8 +626,8 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
         ),
         ("no entries", "server", vec![36, 1, 1], Empty),
         ("a skip of zero", "server", vec![36, 6, 1, 3, 0, 3, 1, 0], NumberNotMinimal),
-        ("a reason that does not exist", "server", vec![39, 2, 1, 12], UnknownValue),
-        ("a change that does not exist", "server", vec![37, 2, 0, 5], UnknownValue),
+        ("a reason that does not exist", "server", vec![39, 2, 1, 16], UnknownValue),
+        ("a change that does not exist", "server", vec![37, 2, 0, 7], UnknownValue),
         ("a list longer than its bytes", "server", vec![33, 5, 0, 0, 1, 1, 100], Truncated),
         ("points of a slot in a snapshot", "server", element_of_points(&[0x11, 2, 2]), SlotOutOfRange),
         (

@@ -2,13 +2,16 @@
 //!
 //! Every message and operation has exactly one encoding, so the server relays the bytes of an operation as they came.
 
+mod access;
+
 use crate::bytes::{Reader, put_body, put_number, put_pair, put_signed, put_text};
 use crate::ink::{self, PointsHead};
 use crate::limits;
 use crate::{
     AuthorState, Begin, Change, ClientId, ClientMessage, Colour, Content, Dash, DecodeError, Element, ElementRef,
     Entry, Epoch, GestureRef, GestureState, ImageHash, ImageState, Ink, Note, Operation, Patch, PatchRecord, Picture,
-    Points, Property, Reason, RejectReason, ServerMessage, Shape, ShapeKind, StorageState, Text, Tool,
+    Points, Property, Reaction, Reason, RejectReason, Role, ServerMessage, Shape, ShapeKind, StorageState, Text, Token,
+    Tool,
 };
 
 type Result<T> = std::result::Result<T, DecodeError>;
@@ -24,6 +27,13 @@ mod tag {
     pub(super) const CLIENT_VIEW: u8 = 7;
     pub(super) const CLIENT_LASER: u8 = 8;
     pub(super) const IMAGE_PART: u8 = 9;
+    pub(super) const CREDENTIALS: u8 = 10;
+    pub(super) const HAND: u8 = 11;
+    pub(super) const REACT: u8 = 12;
+    pub(super) const MODERATE: u8 = 13;
+    pub(super) const CLIENT_PAST: u8 = 14;
+    pub(super) const CLIENT_CHRONICLE: u8 = 15;
+    pub(super) const BRANCH: u8 = 16;
 
     pub(super) const WELCOME: u8 = 32;
     pub(super) const SNAPSHOT: u8 = 33;
@@ -37,6 +47,15 @@ mod tag {
     pub(super) const PONG: u8 = 41;
     pub(super) const STORAGE: u8 = 42;
     pub(super) const IMAGE: u8 = 43;
+    pub(super) const ACCESS: u8 = 44;
+    pub(super) const SLOW_DOWN: u8 = 45;
+    pub(super) const LINK: u8 = 46;
+    pub(super) const RULES: u8 = 47;
+    pub(super) const AUDIT: u8 = 48;
+    pub(super) const NOT_DONE: u8 = 49;
+    pub(super) const PAST: u8 = 50;
+    pub(super) const CHRONICLE: u8 = 51;
+    pub(super) const BRANCHED: u8 = 52;
 
     pub(super) const BEGIN: u8 = 1;
     pub(super) const POINTS: u8 = 2;
@@ -53,6 +72,7 @@ mod tag {
     pub(super) const PICTURE: u8 = 13;
     /// A patch of a property that tag 7 does not have.
     pub(super) const LATER_PATCH: u8 = 14;
+    pub(super) const CLEAR_AUTHOR: u8 = 15;
 }
 
 /// The tag of a message that carries a part of the log.
@@ -156,6 +176,31 @@ pub fn put_server(out: &mut Vec<u8>, message: &ServerMessage) {
             out.extend_from_slice(&image.0);
             put_value(out, ImageState::ALL, state);
         }),
+        ServerMessage::Access { role, draws, locked, muted, hosted } => put_tagged(out, tag::ACCESS, |out| {
+            put_value(out, Role::ALL, role);
+            out.extend([draws, locked, muted, hosted].map(|flag| u8::from(*flag)));
+        }),
+        ServerMessage::SlowDown { ms } => put_tagged(out, tag::SLOW_DOWN, |out| put_number(out, *ms)),
+        ServerMessage::Link { role, token, expires } => put_tagged(out, tag::LINK, |out| {
+            put_value(out, Role::ALL, role);
+            out.extend_from_slice(&token.0);
+            put_number(out, *expires);
+        }),
+        ServerMessage::Rules { without_link, has_password, links, bans } => put_tagged(out, tag::RULES, |out| {
+            access::put_rules(out, *without_link, *has_password, links, bans);
+        }),
+        ServerMessage::Audit { records } => put_tagged(out, tag::AUDIT, |out| access::put_audit(out, records)),
+        ServerMessage::NotDone { text } => put_tagged(out, tag::NOT_DONE, |out| put_text(out, text)),
+        ServerMessage::Past { first_seq, last_seq, hash, entries } => put_tagged(out, tag::PAST, |out| {
+            put_number(out, *first_seq);
+            put_number(out, *last_seq);
+            out.extend_from_slice(hash);
+            entries.iter().for_each(|entry| put_entry(out, entry));
+        }),
+        ServerMessage::Chronicle { moments, names } => {
+            put_tagged(out, tag::CHRONICLE, |out| access::put_chronicle(out, moments, names));
+        }
+        ServerMessage::Branched { name } => put_tagged(out, tag::BRANCHED, |out| put_text(out, name)),
         ServerMessage::Unknown { tag, body } => put_tagged(out, *tag, |out| out.extend_from_slice(body)),
     }
 }
@@ -183,6 +228,19 @@ fn put_client(out: &mut Vec<u8>, message: &ClientMessage) {
             put_number(out, *offset);
             out.extend_from_slice(bytes);
         }),
+        ClientMessage::Credentials { token, visitor, password } => put_tagged(out, tag::CREDENTIALS, |out| {
+            access::put_token(out, *token);
+            access::put_token(out, *visitor);
+            put_text(out, password);
+        }),
+        ClientMessage::Hand { raised } => put_tagged(out, tag::HAND, |out| out.push(u8::from(*raised))),
+        ClientMessage::React { reaction } => {
+            put_tagged(out, tag::REACT, |out| put_value(out, Reaction::ALL, reaction));
+        }
+        ClientMessage::Moderate { action } => put_tagged(out, tag::MODERATE, |out| access::put_action(out, action)),
+        ClientMessage::Past { from } => put_tagged(out, tag::CLIENT_PAST, |out| put_number(out, *from)),
+        ClientMessage::Chronicle => put_tagged(out, tag::CLIENT_CHRONICLE, |_| {}),
+        ClientMessage::Branch { seq } => put_tagged(out, tag::BRANCH, |out| put_number(out, *seq)),
         ClientMessage::Profile { name, colour } => put_tagged(out, tag::PROFILE, |out| {
             put_text(out, name);
             put_colour(out, *colour);
@@ -218,6 +276,10 @@ fn put_operation(out: &mut Vec<u8>, operation: &Operation) {
         Operation::Undo { gesture } => put_tagged(out, tag::UNDO, |out| put_number(out, *gesture)),
         Operation::Redo { gesture } => put_tagged(out, tag::REDO, |out| put_number(out, *gesture)),
         Operation::Clear { gesture_back } => put_tagged(out, tag::CLEAR, |out| put_number(out, *gesture_back)),
+        Operation::ClearAuthor { gesture_back, author } => put_tagged(out, tag::CLEAR_AUTHOR, |out| {
+            put_number(out, *gesture_back);
+            put_number(out, u64::from(*author));
+        }),
         Operation::Unknown { tag, body } => put_tagged(out, *tag, |out| out.extend_from_slice(body)),
     }
 }
@@ -466,6 +528,17 @@ fn put_change(out: &mut Vec<u8>, change: &Change) {
             put_number(out, u64::from(*author));
             put_place(out, *x, *y);
         }
+        Change::Standing { author, role, draws, muted, hand } => {
+            out.push(5);
+            put_number(out, u64::from(*author));
+            put_value(out, Role::ALL, role);
+            out.extend([draws, muted, hand].map(|flag| u8::from(*flag)));
+        }
+        Change::Reaction { author, reaction } => {
+            out.push(6);
+            put_number(out, u64::from(*author));
+            put_value(out, Reaction::ALL, reaction);
+        }
     }
 }
 
@@ -527,6 +600,17 @@ fn client_message(tag: u8, body: &mut Reader<'_>) -> Result<ClientMessage> {
         tag::CLIENT_VIEW => ClientMessage::View { view: view(body)? },
         tag::CLIENT_LASER => ClientMessage::Laser { at: place(body)? },
         tag::IMAGE_PART => image_part(body)?,
+        tag::CREDENTIALS => ClientMessage::Credentials {
+            token: access::token(body)?,
+            visitor: access::token(body)?,
+            password: body.text(limits::PASSWORD)?,
+        },
+        tag::HAND => ClientMessage::Hand { raised: body.flag()? },
+        tag::REACT => ClientMessage::React { reaction: value(body, Reaction::ALL)? },
+        tag::MODERATE => ClientMessage::Moderate { action: access::action(body)? },
+        tag::CLIENT_PAST => ClientMessage::Past { from: body.number()? },
+        tag::CLIENT_CHRONICLE => ClientMessage::Chronicle,
+        tag::BRANCH => ClientMessage::Branch { seq: body.number()? },
         tag::PROFILE => ClientMessage::Profile { name: body.text(limits::NAME)?, colour: colour(body)? },
         tag::PING => ClientMessage::Ping { nonce: body.number()? },
         tag::CHECK => ClientMessage::Check { seq: body.number()?, hash: body.array()? },
@@ -565,6 +649,28 @@ fn server_message(tag: u8, body: &mut Reader<'_>) -> Result<ServerMessage> {
         tag::PONG => ServerMessage::Pong { nonce: body.number()? },
         tag::STORAGE => ServerMessage::Storage { state: value(body, StorageState::ALL)? },
         tag::IMAGE => ServerMessage::Image { image: image(body)?, state: value(body, ImageState::ALL)? },
+        tag::ACCESS => ServerMessage::Access {
+            role: value(body, Role::ALL)?,
+            draws: body.flag()?,
+            locked: body.flag()?,
+            muted: body.flag()?,
+            hosted: body.flag()?,
+        },
+        tag::SLOW_DOWN => ServerMessage::SlowDown { ms: body.number()? },
+        tag::LINK => {
+            ServerMessage::Link { role: value(body, Role::ALL)?, token: Token(body.array()?), expires: body.number()? }
+        }
+        tag::RULES => access::rules(body)?,
+        tag::AUDIT => access::audit(body)?,
+        tag::NOT_DONE => ServerMessage::NotDone { text: body.text(limits::REASON_TEXT)? },
+        tag::PAST => ServerMessage::Past {
+            first_seq: body.number()?,
+            last_seq: body.number()?,
+            hash: body.array()?,
+            entries: until_empty(body, usize::MAX, entry)?,
+        },
+        tag::CHRONICLE => access::chronicle(body)?,
+        tag::BRANCHED => ServerMessage::Branched { name: body.text(limits::NAME)? },
         tag => ServerMessage::Unknown { tag, body: body.rest().to_vec() },
     })
 }
@@ -596,6 +702,7 @@ fn operation(tag: u8, body: &mut Reader<'_>) -> Result<Operation> {
         tag::UNDO => Operation::Undo { gesture: body.number()? },
         tag::REDO => Operation::Redo { gesture: body.number()? },
         tag::CLEAR => Operation::Clear { gesture_back: body.number()? },
+        tag::CLEAR_AUTHOR => Operation::ClearAuthor { gesture_back: body.number()?, author: author_number(body)? },
         tag => Operation::Unknown { tag, body: body.rest().to_vec() },
     })
 }
@@ -851,6 +958,14 @@ fn change(body: &mut Reader<'_>) -> Result<Change> {
         2 => Change::Gone { author: author_number(body)? },
         3 => Change::View { author: author_number(body)?, view: view(body)? },
         4 => Change::Laser { author: author_number(body)?, at: place(body)? },
+        5 => Change::Standing {
+            author: author_number(body)?,
+            role: value(body, Role::ALL)?,
+            draws: body.flag()?,
+            muted: body.flag()?,
+            hand: body.flag()?,
+        },
+        6 => Change::Reaction { author: author_number(body)?, reaction: value(body, Reaction::ALL)? },
         _ => return Err(DecodeError::UnknownValue),
     })
 }

@@ -13,6 +13,7 @@
 //! assert_eq!(json::encode(&ping), r#"[{"type":"ping","nonce":7}]"#);
 //! ```
 
+mod access;
 pub mod binary;
 mod bytes;
 mod columns;
@@ -23,6 +24,7 @@ pub mod limits;
 mod message;
 mod operation;
 
+pub use access::{Action, AuditRecord, AuthorName, BanRecord, LinkRecord, Moment, Reaction, Role, Token};
 pub use columns::Columns;
 pub use error::DecodeError;
 pub use ink::Ink;

@@ -43,6 +43,10 @@ pub const IMAGE_PART: usize = 32 * 1024;
 pub const TEXT: usize = 4096;
 /// Longest name of a person, in bytes of UTF-8.
 pub const NAME: usize = 128;
+/// Longest password of a board, in bytes of UTF-8.
+pub const PASSWORD: usize = 128;
+/// Longest time that a link or a lent pen can be given, in seconds: ten years.
+pub const SECONDS: u64 = 10 * 366 * 24 * 3600;
 /// Longest reason text of a `bye`, in bytes of UTF-8.
 pub const REASON_TEXT: usize = 200;
 /// Largest number on the wire: JavaScript's largest exact integer, 2^53 - 1.

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::access::{Action, AuditRecord, AuthorName, BanRecord, LinkRecord, Moment, Reaction, Role, Token};
 use crate::operation::{Colour, Content, ImageHash, Operation, Property};
 
 /// The secret by which a client proves, after a reconnect, that it is the same one: 16 random bytes, hex in JSON.
@@ -76,6 +77,45 @@ pub enum ClientMessage {
         /// These bytes, `1..=IMAGE_PART`.
         #[serde(with = "crate::json::hex_bytes")]
         bytes: Vec<u8>,
+    },
+    /// What somebody has to show before `hello`, in the same packet or an earlier one; whoever has nothing says nothing.
+    Credentials {
+        /// The secret of a link.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        token: Option<Token>,
+        /// The secret of the browser, by which it can be banned.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        visitor: Option<Token>,
+        /// The board's password; empty for none.
+        #[serde(default)]
+        password: String,
+    },
+    /// Raises a hand, or takes it down.
+    Hand {
+        /// Which of the two.
+        raised: bool,
+    },
+    /// Shows the others something for a moment.
+    React {
+        /// What.
+        reaction: Reaction,
+    },
+    /// Orders something that only a host may.
+    Moderate {
+        /// What.
+        action: Action,
+    },
+    /// Asks for a part of the log from its beginning on; the answer is `past`.
+    Past {
+        /// The sequence number from which on; from 1.
+        from: u64,
+    },
+    /// Asks when the log was drawn and by whom; the answer is `chronicle`.
+    Chronicle,
+    /// Makes a new board of this one as it was behind an operation; the answer is `branched`.
+    Branch {
+        /// The sequence number of that operation.
+        seq: u64,
     },
     /// A new name or colour.
     Profile {
@@ -216,6 +256,26 @@ pub enum Change {
         /// The place in 1/64 board units.
         at: [i32; 2],
     },
+    /// What somebody may do, and whether they raise a hand.
+    Standing {
+        /// Who.
+        author: u32,
+        /// What they are.
+        role: Role,
+        /// Whether what they draw is taken now.
+        draws: bool,
+        /// Whether a host has muted them.
+        muted: bool,
+        /// Whether they raise a hand.
+        hand: bool,
+    },
+    /// Somebody shows something for a moment.
+    Reaction {
+        /// Who.
+        author: u32,
+        /// What.
+        reaction: Reaction,
+    },
     /// Somebody has gone.
     Gone {
         /// Who.
@@ -223,6 +283,7 @@ pub enum Change {
     },
 }
 
+/// An enumeration whose values have a number on the wire, in their order, and a name everywhere else.
 macro_rules! reasons {
     ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident),+ $(,)? }) => {
         $(#[$meta])*
@@ -243,6 +304,8 @@ macro_rules! reasons {
         }
     };
 }
+
+pub(crate) use reasons;
 
 reasons! {
     /// Why an operation was not done. The connection stays.
@@ -271,6 +334,14 @@ reasons! {
         ControlCharacter,
         /// The board has as many elements as a board may have.
         BoardFull,
+        /// Whoever did it only looks.
+        ReadOnly,
+        /// Only hosts draw now.
+        BoardLocked,
+        /// A host has muted whoever did it.
+        Muted,
+        /// Only a host may do that.
+        HostOnly,
     }
 }
 
@@ -289,6 +360,20 @@ reasons! {
         TimedOut,
         /// The board was deleted.
         Deleted,
+        /// Nobody is let in without a link, or not with this one: it was never one, or is revoked.
+        Forbidden,
+        /// The link has expired.
+        Expired,
+        /// The board has a password, and this was not it.
+        PasswordNeeded,
+        /// Too many wrong links or passwords came from this address.
+        TooManyTries,
+        /// A host has ended this connection.
+        Removed,
+        /// A host lets this person in no more.
+        Banned,
+        /// No more people can join this board, or no more boards are made here.
+        Full,
     }
 }
 
@@ -410,6 +495,81 @@ pub enum ServerMessage {
         image: ImageHash,
         /// What.
         state: ImageState,
+    },
+    /// What this client may do: behind the welcome, and when it changes.
+    Access {
+        /// What it is.
+        role: Role,
+        /// Whether what it draws is taken now.
+        draws: bool,
+        /// Whether only hosts draw.
+        locked: bool,
+        /// Whether a host has muted it.
+        muted: bool,
+        /// Whether the board has a host at all; one that has none is everybody's.
+        hosted: bool,
+    },
+    /// This client draws more than it may for long: soon less will be read from it.
+    SlowDown {
+        /// How long to rest, in milliseconds.
+        ms: u64,
+    },
+    /// A link was made. Its secret is told this once.
+    Link {
+        /// What it makes of whoever has it.
+        role: Role,
+        /// Its secret.
+        token: Token,
+        /// When it expires, in milliseconds since 1970; 0 for never.
+        expires: u64,
+    },
+    /// What hosts have set; for hosts.
+    #[serde(rename_all = "camelCase")]
+    Rules {
+        /// What somebody is who has no link.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        without_link: Option<Role>,
+        /// Whether there is a password.
+        has_password: bool,
+        /// The links that there are.
+        links: Vec<LinkRecord>,
+        /// Who is not let in.
+        bans: Vec<BanRecord>,
+    },
+    /// What was ordered here, newest first; for hosts.
+    Audit {
+        /// The records.
+        records: Vec<AuditRecord>,
+    },
+    /// What a client asked was not done.
+    NotDone {
+        /// Why, for people.
+        text: String,
+    },
+    /// A part of the log, as it is kept.
+    #[serde(rename_all = "camelCase")]
+    Past {
+        /// The sequence number of the first entry.
+        first_seq: u64,
+        /// The last one that there is at all.
+        last_seq: u64,
+        /// The state hash behind the last of these entries.
+        #[serde(with = "crate::json::hex_array")]
+        hash: [u8; 8],
+        /// The entries; none where none are kept from there on.
+        entries: Vec<Entry>,
+    },
+    /// When the log was drawn, and by whom.
+    Chronicle {
+        /// Times, in rising order of both.
+        moments: Vec<Moment>,
+        /// Names of authors.
+        names: Vec<AuthorName>,
+    },
+    /// A board was made of this one.
+    Branched {
+        /// Its name.
+        name: String,
     },
     /// A message of a later version; an old client passes over it.
     Unknown {

@@ -379,6 +379,14 @@ pub enum Operation {
         /// As in [`Begin`].
         gesture_back: u64,
     },
+    /// Deletes everything visible that one author made; of somebody else only a host may.
+    #[serde(rename_all = "camelCase")]
+    ClearAuthor {
+        /// As in [`Begin`].
+        gesture_back: u64,
+        /// Whose elements; 0 for one's own.
+        author: u32,
+    },
     /// An operation of a later version: an old page passes over it, an old server rejects it.
     Unknown {
         /// Its tag on the wire.

@@ -40,7 +40,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     });
     let delete = (number(), prop::collection::vec(reference, 1..9))
         .prop_map(|(gesture_back, elements)| Operation::Delete { gesture_back, elements });
-    let unknown = (15..=255u8, any::<Vec<u8>>()).prop_map(|(tag, body)| Operation::Unknown { tag, body });
+    let unknown = (16..=255u8, any::<Vec<u8>>()).prop_map(|(tag, body)| Operation::Unknown { tag, body });
     prop_oneof![begin(), points(), text, delete, number().prop_map(|gesture| Operation::Undo { gesture }), unknown]
 }
 

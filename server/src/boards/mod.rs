@@ -16,6 +16,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use inkwire_board::Board;
+use inkwire_protocol::{Action, AuditRecord, Role, limits};
 use serde_json::{Value, json};
 
 pub use archive::ArchiveError;
@@ -23,7 +24,8 @@ pub use archive::ArchiveError;
 use crate::control::{self, Order, Outcome};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
-use crate::storage::{self, BoardRecord, Disk, Lock, Reader, StorageError};
+use crate::room::Room;
+use crate::storage::{self, BoardRecord, Compacted, Disk, Lock, Reader, Storage, StorageError};
 
 /// Largest file that is imported, in bytes.
 pub(crate) const LARGEST_IMPORT: u64 = 1024 * 1024 * 1024;
@@ -84,6 +86,22 @@ pub enum Command {
         #[arg(long)]
         replace: bool,
     },
+    /// Make a link of a board and print it: the way in for the operator, also to a board whose host has lost theirs.
+    Link {
+        /// Which board.
+        name: BoardName,
+        /// What the link makes of whoever has it; one of that role that was there is revoked.
+        #[arg(long, default_value = "host", value_name = "ROLE")]
+        role: LinkRole,
+        /// Seconds after which it expires; never where nothing is said.
+        #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=limits::SECONDS))]
+        expires: Option<u64>,
+    },
+    /// Print who ordered what on a board, newest first.
+    Audit {
+        /// Which board.
+        name: BoardName,
+    },
     /// Delete a board for good.
     Delete {
         /// Which board.
@@ -114,6 +132,27 @@ pub enum Command {
     },
 }
 
+/// What a link makes of whoever has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum LinkRole {
+    /// Says who may do what.
+    Host,
+    /// Draws.
+    Editor,
+    /// Looks.
+    Viewer,
+}
+
+impl From<LinkRole> for Role {
+    fn from(role: LinkRole) -> Self {
+        match role {
+            LinkRole::Host => Self::Host,
+            LinkRole::Editor => Self::Editor,
+            LinkRole::Viewer => Self::Viewer,
+        }
+    }
+}
+
 /// As what a board is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -136,6 +175,8 @@ pub fn run(flags: &Flags) -> anyhow::Result<()> {
         Command::Show { name } => boards.show(name),
         Command::Export { name, format, at, output } => boards.export(name, *format, *at, output.as_deref()),
         Command::Import { file, name, replace } => boards.import(file, name.as_ref(), *replace),
+        Command::Link { name, role, expires } => boards.link(name, (*role).into(), expires.unwrap_or(0)),
+        Command::Audit { name } => boards.audit(name),
         Command::Delete { name } => boards.delete(name),
         Command::Verify { name } => boards.verify(name.as_ref()),
         Command::Compact { name, forget_history } => boards.compact(name.as_ref(), *forget_history),
@@ -244,6 +285,24 @@ impl Boards<'_> {
         self.print(&json!({ "imported": name.as_str() }), || format!("imported {name}\n"))
     }
 
+    fn link(&self, name: &BoardName, role: Role, seconds: u64) -> anyhow::Result<()> {
+        let Outcome { token, .. } = self.order(Order::Link { name: name.to_string(), role, seconds })?;
+        let link = format!("b/{name}#t={}", token.map_or_else(String::new, |token| hex(&token.0)));
+        let value = json!({ "board": name.as_str(), "role": role.to_string(), "link": link });
+        self.print(&value, || format!("{link}\n"))
+    }
+
+    fn audit(&self, name: &BoardName) -> anyhow::Result<()> {
+        let records = self.reader()?.audit(name)?;
+        self.print(&json!(records), || {
+            let line = |record: &AuditRecord| {
+                let AuditRecord { at, who, what, whom } = record;
+                format!("{}  {who}: {what} {whom}\n", date((at / 1000) as i64))
+            };
+            records.iter().map(line).collect()
+        })
+    }
+
     fn delete(&self, name: &BoardName) -> anyhow::Result<()> {
         self.record(&self.reader()?, name)?;
         self.order(Order::Delete { name: name.to_string() })?;
@@ -256,7 +315,7 @@ impl Boards<'_> {
         let mut lines = String::new();
         for record in records.iter().filter(|record| record.name.parse::<BoardName>().is_ok()) {
             let order = Order::Compact { name: record.name.clone(), forgets_history };
-            let Outcome { seq, snapshot_bytes } = self.order(order)?;
+            let Outcome { seq, snapshot_bytes, .. } = self.order(order)?;
             all.push(json!({ "board": record.name, "seq": seq, "snapshotBytes": snapshot_bytes }));
             lines += &format!("compacted {} at operation {seq}, {snapshot_bytes} bytes\n", record.name);
         }
@@ -316,6 +375,7 @@ impl Boards<'_> {
             Err(StorageError::Locked { .. }) => return control::ask(self.data, &order),
             other => other?,
         };
+        let disk = Arc::new(disk);
         let outcome = carry_out(&disk, order);
         disk.stop();
         outcome
@@ -326,8 +386,14 @@ impl Boards<'_> {
 ///
 /// # Errors
 /// What fails.
-pub(crate) fn carry_out(disk: &Disk, order: Order) -> anyhow::Result<Outcome> {
+pub(crate) fn carry_out(disk: &Arc<Disk>, order: Order) -> anyhow::Result<Outcome> {
     match order {
+        Order::Link { name, role, seconds } => {
+            let name: BoardName = name.parse()?;
+            let (stored, storage) = (Storage::open(&**disk, &name)?, disk.clone());
+            let room = Room::open(name, stored, storage, Arc::default(), Arc::default());
+            return Ok(Outcome::link(room.operate(&Action::MakeLink { role, seconds })?));
+        }
         Order::Delete { name } => disk.delete(&name.parse()?)?,
         Order::Import { name, replaces, archive } => {
             let archive::Content { board, pictures, .. } = archive::read(&archive)?;
@@ -335,7 +401,8 @@ pub(crate) fn carry_out(disk: &Disk, order: Order) -> anyhow::Result<Outcome> {
         }
         Order::Compact { name, forgets_history } => {
             let compacted = disk.compact(&name.parse()?, forgets_history)?;
-            return Ok(Outcome { seq: compacted.seq, snapshot_bytes: compacted.snapshot_bytes });
+            let Compacted { seq, snapshot_bytes } = compacted;
+            return Ok(Outcome { seq, snapshot_bytes, ..Outcome::default() });
         }
     }
     Ok(Outcome::default())

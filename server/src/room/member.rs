@@ -1,20 +1,27 @@
 //! A member: the drawing service's side of one connection.
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use inkwire_board::StateHash;
 use inkwire_protocol::{
-    ClientId, ClientMessage, Colour, Epoch, Operation, Reason, SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON, ServerMessage,
-    binary, json,
+    Action, ClientId, ClientMessage, Colour, Epoch, ImageState, Operation, Reason, SUBPROTOCOL_BINARY,
+    SUBPROTOCOL_JSON, ServerMessage, Token, binary, json,
 };
 
+use super::access::{self, Caller, Digest, Ingredients, Someone};
+use super::bucket::Bucket;
 use super::flush::Packet;
 use super::images::{Images, Part};
-use super::room::{Due, Position};
+use super::later::{Later, Told};
+use super::limits::Limits;
+use super::room::{Cost, Due, Position, Refusal, Room};
 use super::rooms::{Place, Rooms};
+use crate::name::BoardName;
+use crate::storage::{self, Chronicle, Past, StorageError};
 use crate::wakeup::Wakeup;
 use crate::ws::{Close, Message, Outgoing, Session};
 
@@ -22,6 +29,12 @@ use crate::ws::{Close, Message, Outgoing, Session};
 const REPLACED: u16 = 4000;
 /// Close code of a connection to a board that was deleted.
 const DELETED: u16 = 4001;
+/// Close code of a connection that is not let in, or no longer.
+const FORBIDDEN: u16 = 4003;
+/// Close code of a connection to a board that has no room for it.
+const FULL: u16 = 4004;
+/// Between two signals to slow down.
+const SIGNALS_APART: Duration = Duration::from_secs(1);
 /// How long a client is asked to wait before it comes back to a server that restarts, in milliseconds.
 const RESTART_RETRY: u64 = 250;
 
@@ -77,57 +90,97 @@ pub struct Member {
     /// Operations that are still to be done, because those before them were much work.
     backlog: VecDeque<(u64, Operation)>,
     images: Images,
+    later: Arc<Later>,
+    address: Option<IpAddr>,
+    credentials: Credentials,
+    /// Who waits to join until the password is checked.
+    joining: Option<Hello>,
+    /// What came behind that hello.
+    held: Vec<ClientMessage>,
     allowance: Allowance,
+    /// What has come and is not accounted for yet.
+    cost: Cost,
+    /// When this member was last told to slow down.
+    signalled: Option<Instant>,
     /// Until when this member rests; a timer wakes it then.
     rests_until: Option<Instant>,
+    /// Why this member is not let in.
+    refused: Option<(Reason, Duration)>,
     said_goodbye: bool,
     since: Instant,
 }
 
-/// How much work a member may still make: undoing a gesture that touched thousands of elements is cheap to ask. A bucket
-/// that fills by the second; drawing takes a drop at a time and never finds it empty.
+/// What a member has to show.
+#[derive(Debug, Default)]
+struct Credentials {
+    token: Option<Token>,
+    visitor: Option<Token>,
+    password: String,
+}
+
+/// How much a member may still ask. Buckets that fill by the second: drawing takes a drop at a time and never finds one
+/// empty.
 #[derive(Debug)]
 struct Allowance {
-    elements: f64,
-    since: Instant,
+    /// Elements that are worked on: undoing a gesture that touched thousands of them is cheap to ask, and clearing a large
+    /// board and taking that back an ordinary thing to do.
+    elements: Bucket,
+    points: Bucket,
+    bytes: Bucket,
 }
 
 impl Allowance {
-    /// What it holds at most: clearing a large board, and taking that back, is an ordinary thing to do.
-    const MOST: f64 = 100_000.0;
-    /// What comes back in a second.
-    const PER_SECOND: f64 = 50_000.0;
-
-    fn spend(&mut self, elements: u64) {
-        let now = Instant::now();
-        let back = (now - self.since).as_secs_f64() * Self::PER_SECOND;
-        self.elements = (self.elements + back).min(Self::MOST) - elements as f64;
-        self.since = now;
+    fn new(limits: &Limits, now: Instant) -> Self {
+        let elements = Bucket::holding(100_000.0, 50_000.0, now);
+        Self { elements, points: Bucket::of(limits.points, now), bytes: Bucket::of(limits.bytes, now) }
     }
 
-    /// How long to wait until something is there again.
-    fn pause(&self) -> Option<Duration> {
-        (self.elements < 0.0).then(|| Duration::from_secs_f64(-self.elements / Self::PER_SECOND))
+    /// Takes out what something cost; gives how long to rest.
+    fn spend(&mut self, elements: u64, cost: Cost) -> Option<Duration> {
+        let now = Instant::now();
+        self.elements.spend(elements as f64, now);
+        self.points.spend(cost.points as f64, now);
+        self.bytes.spend(cost.bytes as f64, now);
+        self.elements.pause().max(self.points.pause()).max(self.bytes.pause())
+    }
+
+    fn is_low(&self) -> bool {
+        self.points.is_low() || self.bytes.is_low()
     }
 }
 
 impl Member {
     /// A connection to a room that has not said hello yet.
-    pub fn new(rooms: Arc<Rooms>, room: Place, encoding: Encoding, wakeup: Arc<Wakeup>) -> Self {
+    pub fn new(
+        rooms: Arc<Rooms>,
+        room: Place,
+        encoding: Encoding,
+        address: Option<IpAddr>,
+        wakeup: Arc<Wakeup>,
+    ) -> Self {
         let id = rooms.member_id();
         let images = Images::new(rooms.arrivals.clone(), wakeup.clone());
+        let allowance = Allowance::new(rooms.limits(), Instant::now());
         Self {
             id,
             room,
             rooms,
             encoding,
             images,
+            later: Later::new(wakeup.clone()),
             wakeup,
             seat: None,
             answers: Vec::new(),
             backlog: VecDeque::new(),
-            allowance: Allowance { elements: Allowance::MOST, since: Instant::now() },
+            address,
+            credentials: Credentials::default(),
+            joining: None,
+            held: Vec::new(),
+            allowance,
+            cost: Cost::default(),
+            signalled: None,
             rests_until: None,
+            refused: None,
             said_goodbye: false,
             since: Instant::now(),
         }
@@ -149,26 +202,31 @@ impl Member {
     }
 
     fn receive(&mut self, message: ClientMessage) -> Result<(), Close> {
-        let Some((author, position)) = &mut self.seat else {
-            return match message {
-                ClientMessage::Hello { client_id, epoch, seq, hash, name, colour } => {
-                    let hash = StateHash::from_bytes(hash);
-                    self.join(&Hello { client_id, epoch, seq, hash, name, colour });
-                    Ok(())
-                }
-                _ => Err(self.refuse("the first message must be hello")),
-            };
-        };
+        if self.joining.is_some() {
+            self.held.push(message);
+            return Ok(());
+        }
+        let Some((author, position)) = &mut self.seat else { return self.receive_first(message) };
         let author = *author;
         match message {
             ClientMessage::Hello { .. } => return Err(self.refuse("hello is said once")),
+            ClientMessage::Credentials { .. } => return Err(self.refuse("credentials come before hello")),
             ClientMessage::Operations { first_cseq, operations } => {
                 self.backlog.extend((first_cseq..).zip(operations));
                 self.work();
             }
             ClientMessage::Presence { cursor } => self.room.cursor(author, cursor),
             ClientMessage::View { view } => self.room.view(author, view),
-            ClientMessage::Laser { at } => self.room.laser(author, at),
+            ClientMessage::Laser { at } => self.room.laser(self.id, author, at),
+            ClientMessage::Hand { raised } => self.room.hand(author, raised),
+            ClientMessage::React { reaction } => self.room.react(self.id, author, reaction),
+            ClientMessage::Moderate { action } => self.moderate(action),
+            ClientMessage::Past { from } => self.ask_storage(move |storage, name| past(storage.past(name, from)?)),
+            ClientMessage::Chronicle => self.ask_storage(|storage, name| {
+                let Chronicle { moments, names } = storage.chronicle(name)?;
+                Ok(ServerMessage::Chronicle { moments, names })
+            }),
+            ClientMessage::Branch { seq } => self.branch(seq),
             ClientMessage::ImagePart { image, length, offset, bytes } => {
                 self.take_part(Part { image, length: length as usize, offset: offset as usize, bytes });
             }
@@ -182,8 +240,95 @@ impl Member {
         Ok(())
     }
 
+    /// What may be said before one has joined.
+    fn receive_first(&mut self, message: ClientMessage) -> Result<(), Close> {
+        match message {
+            ClientMessage::Hello { client_id, epoch, seq, hash, name, colour } => {
+                let hash = StateHash::from_bytes(hash);
+                self.join(Hello { client_id, epoch, seq, hash, name, colour }, None);
+            }
+            ClientMessage::Credentials { token, visitor, password } => {
+                self.credentials = Credentials { token, visitor, password };
+            }
+            _ if self.refused.is_some() => {}
+            _ => return Err(self.refuse("the first message must be hello")),
+        }
+        Ok(())
+    }
+
+    /// Has a host's order carried out, and kept, before it is answered.
+    fn moderate(&self, action: Action) {
+        let (rooms, room, member) = (self.rooms.clone(), self.room.clone(), self.id);
+        self.later.begin(move || {
+            let done = obey(&rooms, &room, member, &action);
+            Told::Answers(done.unwrap_or_else(|error| vec![not_done(&error)]))
+        });
+    }
+
+    fn ask_storage(
+        &self,
+        ask: impl FnOnce(&dyn storage::Storage, &BoardName) -> Result<ServerMessage, StorageError> + Send + 'static,
+    ) {
+        let (storage, name) = (self.rooms.storage().clone(), self.room.name().clone());
+        self.later.begin(move || {
+            let answer = ask(&*storage, &name);
+            Told::Answers(vec![answer.unwrap_or_else(|error| not_done(&error))])
+        });
+    }
+
+    fn branch(&self, seq: u64) {
+        let most = self.rooms.limits().boards;
+        self.ask_storage(move |storage, name| {
+            if storage.count()? >= most {
+                return Err(StorageError::Order("this server keeps no more boards".into()));
+            }
+            let branch = BoardName::unguessable();
+            storage.branch(name, seq, &branch)?;
+            Ok(ServerMessage::Branched { name: branch.to_string() })
+        });
+    }
+
+    /// Takes what work elsewhere has come to.
+    fn take_told(&mut self) {
+        for told in self.later.take() {
+            match told {
+                Told::Answers(answers) => {
+                    let entries = answers.iter().map(|answer| match answer {
+                        ServerMessage::Past { entries, .. } => entries.len() as u64,
+                        _ => 0,
+                    });
+                    let pause = self.allowance.spend(entries.sum(), Cost::default());
+                    self.rest_for(pause);
+                    self.answers.extend(answers);
+                }
+                Told::Password(hash, fits) => self.password_checked(&hash, fits),
+            }
+        }
+    }
+
+    fn password_checked(&mut self, hash: &str, fits: bool) {
+        let Some(hello) = self.joining.take() else { return };
+        if fits {
+            self.join(hello, Some(hash));
+        } else {
+            self.rooms.entrance().tried(self.address, Instant::now());
+            self.refused = Some((Reason::PasswordNeeded, Duration::ZERO));
+        }
+        // Whether it goes was asked before this was known.
+        self.wakeup.wake();
+        for message in std::mem::take(&mut self.held) {
+            if self.receive(message).is_err() {
+                break;
+            }
+        }
+    }
+
     fn take_part(&mut self, part: Part) {
         let image = part.image;
+        if !self.room.may_draw(self.id) {
+            self.answers.push(ServerMessage::Image { image, state: ImageState::Busy });
+            return;
+        }
         match self.images.take(part, self.rooms.storage()) {
             Ok(Some(work)) => smol::unblock(work).detach(),
             Ok(None) => {}
@@ -197,22 +342,91 @@ impl Member {
         if self.rests_until.is_some_and(|until| Instant::now() < until) {
             return;
         }
-        let work = self.room.submit(self.id, &mut self.backlog);
+        let cost = std::mem::take(&mut self.cost);
+        let work = self.room.submit(self.id, &mut self.backlog, cost);
         let answers = work.rejects.into_iter().map(|(cseq, reason)| ServerMessage::Reject { cseq, reason });
         self.answers.extend(answers);
-        self.allowance.spend(work.elements);
-        let pause = self.allowance.pause();
-        self.rests_until = pause.map(|pause| Instant::now() + pause);
+        let pause = self.allowance.spend(work.elements, cost).max(work.pause);
+        self.rest_for(pause);
+        if work.is_low || self.allowance.is_low() {
+            self.signal(pause);
+        }
         if pause.is_none() && !self.backlog.is_empty() {
             self.wakeup.wake();
         }
     }
 
-    fn join(&mut self, hello: &Hello) {
-        let joined = self.room.join(self.id, hello, self.wakeup.clone());
-        tracing::debug!(board = %self.room.name(), member = self.id, author = joined.author, "joined");
-        self.answers.push(joined.welcome);
-        self.seat = Some((joined.author, joined.position));
+    /// Nothing is read from this member for a while: TCP tells it to wait, and whatever it has sent is done later.
+    fn rest_for(&mut self, pause: Option<Duration>) {
+        self.rests_until = pause.map(|pause| Instant::now() + pause);
+    }
+
+    /// Says that this member draws more than it may for long, now and then.
+    fn signal(&mut self, pause: Option<Duration>) {
+        let now = Instant::now();
+        if self.signalled.is_none_or(|last| now >= last + SIGNALS_APART) {
+            self.signalled = Some(now);
+            let ms = pause.unwrap_or(SIGNALS_APART).as_millis() as u64;
+            self.answers.push(ServerMessage::SlowDown { ms });
+            self.rooms.metrics().slowed.inc();
+        }
+    }
+
+    /// Joins, or has the password checked first, or is not let in.
+    fn join(&mut self, hello: Hello, knows: Option<&str>) {
+        let Credentials { token, visitor, .. } = &self.credentials;
+        let someone = Someone::new(hello.client_id, *visitor);
+        let caller = Caller { someone, token: token.map(|token| Digest::of(&token.0)), address: self.address };
+        match self.room.join(self.id, &hello, caller, knows, self.wakeup.clone()) {
+            Ok(joined) => {
+                tracing::debug!(board = %self.room.name(), member = self.id, author = joined.author, "joined");
+                self.answers.push(joined.welcome);
+                self.seat = Some((joined.author, joined.position));
+                if joined.begins {
+                    self.keep_access();
+                }
+            }
+            Err(Refusal::Password(hash)) => self.check_password(hello, hash),
+            Err(Refusal::Reason(reason)) => {
+                let now = Instant::now();
+                let wait = self.rooms.entrance().wait(self.address, now);
+                let is_try = reason == Reason::Forbidden && token.is_some();
+                if is_try {
+                    self.rooms.entrance().tried(self.address, now);
+                }
+                self.refused = Some(match wait.filter(|_| is_try) {
+                    Some(wait) => (Reason::TooManyTries, wait),
+                    None => (reason, Duration::ZERO),
+                });
+            }
+        }
+    }
+
+    fn check_password(&mut self, hello: Hello, hash: String) {
+        let password = std::mem::take(&mut self.credentials.password);
+        if password.is_empty() {
+            self.refused = Some((Reason::PasswordNeeded, Duration::ZERO));
+            return;
+        }
+        if let Some(wait) = self.rooms.entrance().wait(self.address, Instant::now()) {
+            self.refused = Some((Reason::TooManyTries, wait));
+            return;
+        }
+        self.joining = Some(hello);
+        let rooms = self.rooms.clone();
+        self.later.begin(move || {
+            let fits = rooms.entrance().fits(&password, &hash);
+            Told::Password(hash, fits)
+        });
+    }
+
+    /// Keeps that this member has begun to host the board; where that fails, it hosts it as long as the room is open.
+    fn keep_access(&self) {
+        let room = self.room.clone();
+        self.later.begin(move || {
+            let kept = room.keep_access(Vec::new());
+            Told::Answers(kept.err().map(|error| not_done(&error)).into_iter().collect())
+        });
     }
 
     fn refuse(&mut self, why: &str) -> Close {
@@ -230,6 +444,28 @@ impl Member {
         (!answers.is_empty()).then(|| Packet::of(&answers).frame(self.encoding))
     }
 
+    /// The last words to somebody who is not let in, or no longer.
+    fn dismiss(&mut self, reason: Reason, wait: Duration) -> Close {
+        self.said_goodbye = true;
+        let (code, text) = match reason {
+            Reason::Replaced => (REPLACED, "joined again on another connection"),
+            Reason::Deleted => (DELETED, "the board was deleted"),
+            Reason::Forbidden => (FORBIDDEN, "this board lets nobody in without a link that holds"),
+            Reason::Expired => (FORBIDDEN, "the link has expired"),
+            Reason::PasswordNeeded => (FORBIDDEN, "the board has a password, and that was not it"),
+            Reason::TooManyTries => (FORBIDDEN, "too many wrong links or passwords came from this address"),
+            Reason::Removed => (FORBIDDEN, "a host has ended this connection"),
+            Reason::Banned => (FORBIDDEN, "a host lets this person in no more"),
+            Reason::Full => (FULL, "the board, or the server, has no room for more"),
+            _ => {
+                self.bye(reason, RESTART_RETRY, "the board was put in place anew");
+                return Close::new(Close::RESTART, "");
+            }
+        };
+        self.bye(reason, wait.as_millis() as u64, text);
+        Close::new(code, reason.to_string())
+    }
+
     fn see_to_flush(&self) {
         if let Due::At(due) = self.room.flush_if_due() {
             self.rooms.flush_at(self.room.room().clone(), due);
@@ -239,6 +475,7 @@ impl Member {
 
 impl Session for Member {
     fn on_message(&mut self, message: Message<'_>) -> Result<(), Close> {
+        self.cost.bytes += message.size();
         let packet = self.decode(message).inspect_err(|close| {
             self.rooms.metrics().malformed.inc();
             tracing::debug!(board = %self.room.name(), member = self.id, rule = %close.reason, "malformed packet");
@@ -251,7 +488,13 @@ impl Session for Member {
                 return Err(close);
             }
         };
-        packet.into_iter().try_for_each(|message| self.receive(message))
+        self.cost.points += packet.iter().map(points_of).sum::<usize>();
+        packet.into_iter().try_for_each(|message| self.receive(message))?;
+        if self.cost.bytes > 0 {
+            // What is not operations costs bytes as well.
+            self.work();
+        }
+        Ok(())
     }
 
     fn on_messages_end(&mut self) {
@@ -259,8 +502,15 @@ impl Session for Member {
     }
 
     fn pull(&mut self, out: &mut Outgoing) {
+        self.take_told();
         if !self.backlog.is_empty() {
             self.work();
+            self.see_to_flush();
+        }
+        if let Some((_, position)) = &mut self.seat
+            && position.lent_until().is_some_and(|until| until <= Instant::now())
+        {
+            self.room.pen_is_back(position);
             self.see_to_flush();
         }
         let kept = self.images.take_answers().into_iter();
@@ -276,15 +526,18 @@ impl Session for Member {
     }
 
     fn is_saturated(&self) -> bool {
-        self.answers.len() >= ANSWERS || !self.backlog.is_empty()
+        let is_resting = self.rests_until.is_some_and(|until| Instant::now() < until);
+        self.answers.len() >= ANSWERS || !self.backlog.is_empty() || is_resting || self.later.is_busy()
     }
 
     fn next_turn(&self) -> Option<Instant> {
-        match self.seat {
+        match &self.seat {
             None if self.said_goodbye => None,
             None => Some(self.since + HELLO_PATIENCE),
-            Some(_) if self.backlog.is_empty() => None,
-            Some(_) => self.rests_until,
+            Some((_, position)) => {
+                let rested = self.rests_until.filter(|until| !self.backlog.is_empty() || *until > Instant::now());
+                rested.into_iter().chain(position.lent_until()).min()
+            }
         }
     }
 
@@ -292,7 +545,10 @@ impl Session for Member {
         if self.said_goodbye {
             return None;
         }
-        if self.seat.is_none() {
+        if let Some((reason, wait)) = self.refused.take() {
+            return Some(self.dismiss(reason, wait));
+        }
+        if self.seat.is_none() && self.joining.is_none() {
             return self.is_late().then(|| {
                 self.bye(Reason::TimedOut, 0, "no hello came");
                 self.said_goodbye = true;
@@ -300,21 +556,7 @@ impl Session for Member {
             });
         }
         let reason = self.room.dismisses(self.id)?;
-        self.said_goodbye = true;
-        Some(match reason {
-            Reason::Replaced => {
-                self.bye(reason, 0, "joined again on another connection");
-                Close::new(REPLACED, "replaced")
-            }
-            Reason::Deleted => {
-                self.bye(reason, 0, "the board was deleted");
-                Close::new(DELETED, "deleted")
-            }
-            _ => {
-                self.bye(reason, RESTART_RETRY, "the board was put in place anew");
-                Close::new(Close::RESTART, "")
-            }
-        })
+        Some(self.dismiss(reason, Duration::ZERO))
     }
 
     fn on_shutdown(&mut self) {
@@ -329,4 +571,51 @@ impl Session for Member {
         }
         self.rooms.release(&self.room);
     }
+}
+
+/// The points that a message draws.
+fn points_of(message: &ClientMessage) -> usize {
+    let ClientMessage::Operations { operations, .. } = message else { return 0 };
+    let points = operations.iter().map(|operation| match operation {
+        Operation::Points(points) => points.steps.len(),
+        _ => 1,
+    });
+    points.sum()
+}
+
+fn past(past: Past) -> Result<ServerMessage, StorageError> {
+    let Past { first_seq, last_seq, hash, entries } = past;
+    Ok(ServerMessage::Past { first_seq, last_seq, hash, entries })
+}
+
+/// Has a host's order carried out and kept; gives what the host is told.
+fn obey(rooms: &Rooms, room: &Room, member: u64, action: &Action) -> Result<Vec<ServerMessage>, StorageError> {
+    let password = match action {
+        Action::Password { password } if !password.is_empty() => Some(rooms.entrance().hash(password)),
+        _ => None,
+    };
+    let with = Ingredients { now: storage::now(), secret: random_token(), password };
+    let (done, record) = room.moderate(member, action, with).map_err(|error| StorageError::Order(error.to_string()))?;
+    if *action == Action::Audit {
+        return Ok(vec![ServerMessage::Audit { records: rooms.storage().audit(room.name())? }]);
+    }
+    if !access::is_question(action) {
+        room.keep_access(vec![record])?;
+    }
+    Ok(done.answer.into_iter().chain([room.rules()]).collect())
+}
+
+/// A secret that nobody has.
+pub(super) fn random_token() -> Token {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
+    Token(bytes)
+}
+
+fn not_done(error: &StorageError) -> ServerMessage {
+    let mut text = error.to_string();
+    while text.len() > inkwire_protocol::limits::REASON_TEXT {
+        text.pop();
+    }
+    ServerMessage::NotDone { text }
 }

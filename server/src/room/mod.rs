@@ -3,14 +3,20 @@
 //! A member owns nothing but its position in the room's ring of flushes, and pulls what it has not sent yet when its
 //! socket takes more. So no member has a queue, nothing overflows, and a slow one only lags.
 
+mod access;
+mod bucket;
+mod entrance;
 mod flush;
 mod images;
+mod later;
+mod limits;
 mod member;
 mod ring;
 #[expect(clippy::module_inception, reason = "the room is what this folder is about")]
 mod room;
 mod rooms;
 
+pub use limits::Limits;
 pub use member::{Encoding, Member};
 pub use room::Room;
 pub use rooms::{Place, Rooms};

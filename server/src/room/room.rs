@@ -6,14 +6,20 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use inkwire_board::{Board, Presence, StateHash, Submitted};
-use inkwire_protocol::{ClientId, Colour, Epoch, Operation, Reason, RejectReason, ServerMessage, StorageState, binary};
+use inkwire_protocol::{
+    Action, AuditRecord, AuthorName, ClientId, Colour, Epoch, Operation, Reaction, Reason, RejectReason, Role,
+    ServerMessage, StorageState, binary,
+};
 
+use super::access::{self, Access, Caller, Digest, Done, Ingredients, OrderError, Target, Verdict};
+use super::bucket::Bucket;
 use super::flush::{Flush, Packet};
-use super::member::Encoding;
+use super::limits::Limits;
+use super::member::{Encoding, random_token};
 use super::ring::Ring;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
-use crate::storage::{Part, Storage, Stored};
+use crate::storage::{self, Part, Storage, StorageError, Stored};
 use crate::wakeup::Wakeup;
 use crate::ws::Outgoing;
 
@@ -36,12 +42,24 @@ pub struct Room {
     name: BoardName,
     metrics: Arc<Metrics>,
     storage: Arc<dyn Storage>,
+    limits: Arc<Limits>,
+    /// Whether this board would be one more than there may be.
+    is_beyond: bool,
     state: Mutex<State>,
+    /// Held while who may do what is written, so that the last word is the last one written.
+    keeping: Mutex<()>,
 }
 
 #[derive(Debug)]
 struct State {
     board: Board,
+    access: Access,
+    /// Raised whenever somebody may do something else now; from 1.
+    access_version: u64,
+    points: Bucket,
+    bytes: Bucket,
+    /// Names of authors that the storage does not know yet.
+    names: Vec<AuthorName>,
     epoch: Epoch,
     /// Entries since the last flush, encoded as they will stand in it.
     gathered: Vec<u8>,
@@ -90,6 +108,16 @@ struct Seat {
     wakeup: Arc<Wakeup>,
     /// Another connection of the same client has taken the place.
     replaced: bool,
+    role: Role,
+    caller: Caller,
+    /// Why a host has ended this connection.
+    dismissed: Option<Reason>,
+}
+
+impl Seat {
+    fn is_taken(&self) -> bool {
+        !self.replaced && self.dismissed.is_none()
+    }
 }
 
 /// What of the room a member has sent: its place in the log and in what is not in the log.
@@ -99,6 +127,17 @@ pub(super) struct Position {
     presence: u64,
     mark: u64,
     storage_state: Option<StorageState>,
+    member: u64,
+    access: u64,
+    /// When the pen that was lent to this member is given back.
+    lent_until: Option<Instant>,
+}
+
+impl Position {
+    /// When the pen that was lent to this member is given back.
+    pub(super) fn lent_until(&self) -> Option<Instant> {
+        self.lent_until
+    }
 }
 
 #[derive(Debug)]
@@ -115,6 +154,24 @@ pub(super) struct Joined {
     pub(super) author: u32,
     pub(super) welcome: ServerMessage,
     pub(super) position: Position,
+    /// Whether this member has begun to host the board, which is to be kept.
+    pub(super) begins: bool,
+}
+
+/// Why somebody has not joined.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// For good, as far as this connection goes.
+    Reason(Reason),
+    /// Not before the password is known to be that of this hash.
+    Password(String),
+}
+
+/// What drawing costs: points, and bytes as they came.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Cost {
+    pub(super) points: usize,
+    pub(super) bytes: usize,
 }
 
 /// What [`Room::submit`] has done.
@@ -124,6 +181,10 @@ pub(super) struct Work {
     pub(super) elements: u64,
     /// Which operations broke which rule.
     pub(super) rejects: Vec<(u64, RejectReason)>,
+    /// How long to wait because all of the board together draw too much.
+    pub(super) pause: Option<Duration>,
+    /// Whether that will soon be so.
+    pub(super) is_low: bool,
 }
 
 /// When the room must be flushed.
@@ -137,13 +198,31 @@ pub(super) enum Due {
 
 impl Room {
     /// Opens a board as the storage has it.
-    pub fn open(name: BoardName, stored: Stored, storage: Arc<dyn Storage>, metrics: Arc<Metrics>) -> Self {
-        let Stored { epoch, board } = stored;
+    pub fn open(
+        name: BoardName,
+        stored: Stored,
+        storage: Arc<dyn Storage>,
+        metrics: Arc<Metrics>,
+        limits: Arc<Limits>,
+    ) -> Self {
+        let Stored { epoch, mut board, access } = stored;
+        board.take_at_most(limits.elements);
+        let is_new = board.seq() == 0 && access.is_none();
+        let is_beyond = is_new && storage.count().is_ok_and(|count| count >= limits.boards);
+        let access = Access::from_record(access.as_deref()).unwrap_or_else(|error| {
+            tracing::error!(board = %name, %error, "who may do what cannot be read: nobody is let in");
+            Access::closed()
+        });
         let now = Instant::now();
         let mark = board.seq();
         let state = State {
             ring: Ring::behind(mark, board.hash()),
             board,
+            access,
+            access_version: 1,
+            points: Bucket::of(limits.board_points, now),
+            bytes: Bucket::of(limits.board_bytes, now),
+            names: Vec::new(),
             epoch,
             gathered: Vec::new(),
             gathered_first: 0,
@@ -165,7 +244,7 @@ impl Room {
             is_closing: false,
         };
         metrics.rooms.inc();
-        Self { name, metrics, storage, state: Mutex::new(state) }
+        Self { name, metrics, storage, limits, is_beyond, state: Mutex::new(state), keeping: Mutex::default() }
     }
 
     /// The board's name.
@@ -218,12 +297,37 @@ impl Room {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A member joins with what it has: its client id, and the epoch and sequence number it knows.
-    pub(super) fn join(&self, member: u64, hello: &super::member::Hello, wakeup: Arc<Wakeup>) -> Joined {
+    /// A member joins with what it has: its client id, the epoch and sequence number it knows, what it has to show, and the
+    /// hash of the password that it is known to know.
+    pub(super) fn join(
+        &self,
+        member: u64,
+        hello: &super::member::Hello,
+        caller: Caller,
+        knows: Option<&str>,
+        wakeup: Arc<Wakeup>,
+    ) -> Result<Joined, Refusal> {
         let mut state = self.lock();
+        let now = storage::now();
+        let others = state.members.values().filter(|seat| seat.is_taken() && seat.client != hello.client_id).count();
+        if others >= self.limits.members || (self.is_beyond && state.board.seq() == 0) {
+            return Err(Refusal::Reason(Reason::Full));
+        }
+        let begins = state.begins_hosting(&caller, now);
+        let role = match state.access.admit(&caller, now) {
+            Verdict::Welcome(role) => role,
+            Verdict::WithPassword(role, hash) if knows == Some(hash.as_str()) => role,
+            Verdict::WithPassword(_, hash) => return Err(Refusal::Password(hash)),
+            Verdict::Refused(reason) => return Err(Refusal::Reason(reason)),
+        };
         self.flush(&mut state);
-        let author = state.seat(member, hello.client_id, wakeup);
+        let author = state.seat(member, hello.client_id, role, caller, wakeup);
         state.presence.here(author, &hello.name, hello.colour);
+        let standing = state.access.standing(role, &caller.someone, now);
+        state.presence.standing(author, standing);
+        if state.board.remembers(hello.client_id) {
+            state.keep_name(author);
+        }
         let log = match state.ring.after(hello.seq) {
             Some(next) if hello.epoch == state.epoch && state.ring.hash_at(hello.seq) == Some(hello.hash) => {
                 LogPosition::Ring(next)
@@ -243,8 +347,59 @@ impl Room {
             mark: state.mark,
         };
         self.metrics.members.inc();
-        let position = Position { log, presence: 0, mark: state.mark, storage_state: None };
-        Joined { author, welcome, position }
+        let (mark, lent_until) = (state.mark, None);
+        let position = Position { log, presence: 0, mark, storage_state: None, member, access: 0, lent_until };
+        Ok(Joined { author, welcome, position, begins })
+    }
+
+    /// Carries out an order of a host. What came of it, and what the audit list is to say, is to be kept.
+    pub(super) fn moderate(
+        &self,
+        member: u64,
+        action: &Action,
+        with: Ingredients,
+    ) -> Result<(Done, AuditRecord), OrderError> {
+        let mut state = self.lock();
+        let host = state.members.get(&member).filter(|seat| seat.is_taken() && seat.role == Role::Host);
+        let host = host.filter(|_| state.access.is_hosted()).ok_or(OrderError::NotHost)?.author;
+        let who = state.presence.name(host).unwrap_or_default().to_owned();
+        let (done, whom) = state.order(Some(member), action, with.clone())?;
+        let record = AuditRecord { at: with.now, who, what: done.what.clone(), whom };
+        Ok((done, record))
+    }
+
+    /// Carries out an order of the operator, and keeps what came of it; gives the link where one was made. Blocks.
+    ///
+    /// # Errors
+    /// Where it cannot be carried out or kept.
+    pub fn operate(&self, action: &Action) -> Result<Option<ServerMessage>, StorageError> {
+        let said = |error: OrderError| StorageError::Order(error.to_string());
+        let with = Ingredients { now: storage::now(), secret: random_token(), password: None };
+        let (done, whom) = self.lock().order(None, action, with.clone()).map_err(said)?;
+        let record = AuditRecord { at: with.now, who: "operator".into(), what: done.what.clone(), whom };
+        self.keep_access(vec![record])?;
+        Ok(done.answer)
+    }
+
+    /// Keeps who may do what now, and what was ordered. Blocks.
+    ///
+    /// # Errors
+    /// Where the disk takes nothing now.
+    pub(super) fn keep_access(&self, orders: Vec<AuditRecord>) -> Result<(), StorageError> {
+        let _turn = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let record = self.lock().access.to_record();
+        self.storage.keep_access(&self.name, record, orders)
+    }
+
+    /// What hosts have set.
+    pub(super) fn rules(&self) -> ServerMessage {
+        self.lock().access.rules()
+    }
+
+    /// The time has come at which a pen that was lent is given back.
+    pub(super) fn pen_is_back(&self, position: &mut Position) {
+        position.lent_until = None;
+        self.lock().stand_anew();
     }
 
     /// A member has gone.
@@ -271,11 +426,13 @@ impl Room {
         state.is_closing
     }
 
-    /// Why a member must go: another connection has taken its place, or the room is no longer that of its board.
+    /// Why a member must go: another connection has taken its place, a host says so, or the room is no longer that of its
+    /// board.
     pub(super) fn dismisses(&self, member: u64) -> Option<Reason> {
         let state = self.lock();
-        let replaced = || state.members.get(&member).filter(|seat| seat.replaced).map(|_| Reason::Replaced);
-        state.evicted.or_else(replaced)
+        let seat = state.members.get(&member);
+        let own = || seat.and_then(|seat| if seat.replaced { Some(Reason::Replaced) } else { seat.dismissed });
+        state.evicted.or_else(own)
     }
 
     /// Compares a member's state hash with what the board had there. A member that has another state has met a mistake of
@@ -290,24 +447,34 @@ impl Room {
 
     /// Gives a member's operations their place in the log, first come, first served, until the work is enough for one
     /// go; tells which ones broke a rule, and on how many elements it has worked.
-    pub(super) fn submit(&self, member: u64, operations: &mut VecDeque<(u64, Operation)>) -> Work {
+    pub(super) fn submit(&self, member: u64, operations: &mut VecDeque<(u64, Operation)>, cost: Cost) -> Work {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let mut work = Work::default();
-        let Some(seat) = state.members.get(&member).filter(|seat| !seat.replaced && state.evicted.is_none()) else {
+        let mut work = state.spend(cost);
+        let Some(seat) = state.members.get(&member).filter(|seat| seat.is_taken() && state.evicted.is_none()) else {
             operations.clear();
             return work;
         };
-        let (author, client) = (seat.author, seat.client);
+        let (author, client, role) = (seat.author, seat.client, seat.role);
+        let rejection = state.access.rejects(role, &seat.caller.someone, storage::now());
         let before = state.board.work();
         while work.elements < WORK
             && let Some((cseq, operation)) = operations.pop_front()
         {
+            let is_new = cseq > state.board.cseq(author);
+            if let Some(reason) = state.access.rejects_operation(rejection, role, author, &operation)
+                && is_new
+            {
+                self.metrics.rejects.inc();
+                work.rejects.push((cseq, reason));
+                continue;
+            }
             match state.board.submit(author, cseq, operation) {
                 Ok(Submitted::Logged(entry)) => {
                     if !state.board.remembers(client) {
                         state.board.remember(client, author);
                         state.newcomers.push((client, author));
+                        state.keep_name(author);
                     }
                     if state.gathered.is_empty() {
                         state.gathered_first = state.board.seq();
@@ -334,9 +501,33 @@ impl Room {
         self.lock().presence.cursor(author, at);
     }
 
-    /// A member's laser points at a place.
-    pub(super) fn laser(&self, author: u32, at: [i32; 2]) {
-        self.lock().presence.laser(author, at);
+    /// A member's laser points at a place. That of somebody who is muted is a pointer like any other.
+    pub(super) fn laser(&self, member: u64, author: u32, at: [i32; 2]) {
+        let mut state = self.lock();
+        match state.is_muted(member) {
+            true => state.presence.cursor(author, Some(at)),
+            false => state.presence.laser(author, at),
+        }
+    }
+
+    /// A member raises a hand, or takes it down.
+    pub(super) fn hand(&self, author: u32, raised: bool) {
+        self.lock().presence.hand(author, raised);
+    }
+
+    /// A member shows something for a moment; nobody sees what somebody shows who is muted.
+    pub(super) fn react(&self, member: u64, author: u32, reaction: Reaction) {
+        let mut state = self.lock();
+        if !state.is_muted(member) {
+            state.presence.react(author, reaction);
+        }
+    }
+
+    /// Whether what a member draws is taken now.
+    pub(super) fn may_draw(&self, member: u64) -> bool {
+        let state = self.lock();
+        let seat = state.members.get(&member);
+        seat.is_some_and(|seat| state.access.rejects(seat.role, &seat.caller.someone, storage::now()).is_none())
     }
 
     /// A member sees another part of the board.
@@ -346,7 +537,11 @@ impl Room {
 
     /// A member has a new name or colour.
     pub(super) fn profile(&self, author: u32, name: &str, colour: Colour) {
-        self.lock().presence.here(author, name, colour);
+        let mut state = self.lock();
+        state.presence.here(author, name, colour);
+        if state.board.cseq(author) > 0 {
+            state.keep_name(author);
+        }
     }
 
     /// Flushes when that is due; otherwise says when it will be, once, to the caller that must see to it.
@@ -400,7 +595,8 @@ impl Room {
         let (first_seq, last_seq, hash) = (state.gathered_first, state.board.seq(), state.board.hash());
         let packet = Packet::new(&packet);
         let (epoch, bytes, clients) = (state.epoch, packet.bytes.clone(), std::mem::take(&mut state.newcomers));
-        self.storage.append(&self.name, Part { epoch, first_seq, last_seq, packet: bytes, hash, clients });
+        let names = std::mem::take(&mut state.names);
+        self.storage.append(&self.name, Part { epoch, first_seq, last_seq, packet: bytes, hash, clients, names });
         state.ring.push(Flush { last_seq, hash, packet });
         self.metrics.flushes.inc();
         self.metrics.flush_lag.observe((now - state.gathered_since).as_secs_f64());
@@ -471,7 +667,7 @@ impl Drop for Room {
 
 impl State {
     /// Seats a member, in the place of an earlier connection of the same client where there is one.
-    fn seat(&mut self, member: u64, client: ClientId, wakeup: Arc<Wakeup>) -> u32 {
+    fn seat(&mut self, member: u64, client: ClientId, role: Role, caller: Caller, wakeup: Arc<Wakeup>) -> u32 {
         let mut author = None;
         for seat in self.members.values_mut().filter(|seat| seat.client == client && !seat.replaced) {
             seat.replaced = true;
@@ -479,8 +675,106 @@ impl State {
             seat.wakeup.wake();
         }
         let author = author.unwrap_or_else(|| self.board.author_for(client));
-        self.members.insert(member, Seat { client, author, wakeup, replaced: false });
+        self.members.insert(member, Seat { client, author, wakeup, replaced: false, role, caller, dismissed: None });
         author
+    }
+
+    /// Whoever comes first to a board that nobody has drawn on or hosts, with the secret of a link, is its host.
+    fn begins_hosting(&mut self, caller: &Caller, now: u64) -> bool {
+        let is_free = !self.access.is_hosted() && self.board.seq() == 0 && self.members.is_empty();
+        let secret = caller.token.filter(|_| is_free);
+        secret.into_iter().for_each(|secret| self.access.begin(secret, now));
+        secret.is_some()
+    }
+
+    /// Carries out an order of a member, or of the operator; gives what came of it, and the name of whom it was about.
+    fn order(&mut self, by: Option<u64>, action: &Action, with: Ingredients) -> Result<(Done, String), OrderError> {
+        let target = access::target_of(action).and_then(|author| self.target(author));
+        let done = self.access.order(action, target.as_ref().map(|(_, target)| target), with)?;
+        let name = target.as_ref().map_or_else(String::new, |(_, target)| target.name.clone());
+        if let Some((author, target)) = target {
+            self.let_go(action, author, &target);
+        }
+        for (id, seat) in &mut self.members {
+            if done.revoked.is_some() && seat.caller.token == done.revoked {
+                match &done.answer {
+                    // Whoever made a link anew has the new one.
+                    Some(ServerMessage::Link { token, .. }) if Some(*id) == by => {
+                        seat.caller.token = Some(Digest::of(&token.0));
+                    }
+                    _ => seat.dismissed = Some(Reason::Forbidden),
+                }
+            }
+        }
+        self.stand_anew();
+        Ok((done, name))
+    }
+
+    fn target(&self, author: u32) -> Option<(u32, Target)> {
+        let seat = self.members.values().find(|seat| seat.author == author && seat.is_taken())?;
+        let name = self.presence.name(author).unwrap_or_default().to_owned();
+        let (someone, address) = (seat.caller.someone, seat.caller.address);
+        Some((author, Target { someone, address, name, role: seat.role }))
+    }
+
+    /// What an order does to whom it names, beside what is kept of it.
+    fn let_go(&mut self, action: &Action, author: u32, target: &Target) {
+        let (reason, by_address) = match action {
+            Action::Remove { .. } => (Reason::Removed, false),
+            Action::Ban { address, .. } => (Reason::Banned, *address),
+            Action::LowerHand { .. } => return self.presence.hand(author, false),
+            _ => return,
+        };
+        let is_there = |seat: &Seat| by_address && seat.role != Role::Host && seat.caller.address == target.address;
+        for seat in self.members.values_mut() {
+            if seat.author == author || is_there(seat) {
+                seat.dismissed = seat.dismissed.or(Some(reason));
+            }
+        }
+    }
+
+    /// Everybody may do something else now, perhaps.
+    fn stand_anew(&mut self) {
+        self.access_version += 1;
+        let now = storage::now();
+        for seat in self.members.values().filter(|seat| !seat.replaced) {
+            self.presence.standing(seat.author, self.access.standing(seat.role, &seat.caller.someone, now));
+            seat.wakeup.wake();
+        }
+    }
+
+    fn is_muted(&self, member: u64) -> bool {
+        let seat = self.members.get(&member);
+        seat.is_some_and(|seat| self.access.standing(seat.role, &seat.caller.someone, storage::now()).muted)
+    }
+
+    /// The storage is told with the next flush what somebody is called.
+    fn keep_name(&mut self, author: u32) {
+        let name = self.presence.name(author).map(ToOwned::to_owned);
+        self.names.retain(|known| known.author != author);
+        self.names.extend(name.map(|name| AuthorName { author, name }));
+    }
+
+    /// What all of the board together draw.
+    fn spend(&mut self, cost: Cost) -> Work {
+        if cost.bytes == 0 {
+            return Work::default();
+        }
+        let now = Instant::now();
+        self.points.spend(cost.points as f64, now);
+        self.bytes.spend(cost.bytes as f64, now);
+        let pause = self.points.pause().max(self.bytes.pause());
+        Work { pause, is_low: self.points.is_low() || self.bytes.is_low(), ..Work::default() }
+    }
+
+    /// What a member may do now, and until when.
+    fn access_of(&self, position: &mut Position) -> Option<ServerMessage> {
+        position.access = self.access_version;
+        let seat = self.members.get(&position.member)?;
+        let now = storage::now();
+        let until = self.access.lent_until(&seat.caller.someone).filter(|until| *until > now);
+        position.lent_until = until.map(|until| Instant::now() + Duration::from_millis(until - now));
+        Some(self.access.message(self.access.standing(seat.role, &seat.caller.someone, now)))
     }
 
     fn tick(&self) -> Duration {
@@ -511,6 +805,11 @@ impl State {
     }
 
     fn next_beside_the_log(&mut self, position: &mut Position, encoding: Encoding) -> Option<Bytes> {
+        if position.access < self.access_version
+            && let Some(message) = self.access_of(position)
+        {
+            return Some(Packet::of(&[message]).frame(encoding));
+        }
         if position.storage_state != Some(self.storage_state) {
             position.storage_state = Some(self.storage_state);
             return Some(Packet::of(&[ServerMessage::Storage { state: self.storage_state }]).frame(encoding));
@@ -539,18 +838,27 @@ impl State {
 mod tests {
     use inkwire_protocol::Text;
 
+    use super::super::access::Someone;
     use super::super::member::Hello;
     use super::*;
-    use crate::storage::{Memory, new_epoch};
+    use crate::storage::Memory;
 
     fn open() -> Room {
-        let stored = Stored { epoch: new_epoch(), board: Board::default() };
-        Room::open("x".parse().unwrap(), stored, Arc::new(Memory::new(0)), Arc::default())
+        Room::open("x".parse().unwrap(), Stored::new(None), Arc::new(Memory::new(0)), Arc::default(), Arc::default())
     }
 
     fn hello() -> Hello {
         let (client_id, epoch, colour) = (ClientId([1; 16]), Epoch::default(), Colour(0xff));
         Hello { client_id, epoch, seq: 0, hash: StateHash::default(), name: "Ada".into(), colour }
+    }
+
+    fn join(room: &Room, member: u64, hello: &Hello) -> Joined {
+        let caller = Caller { someone: Someone::new(hello.client_id, None), token: None, address: None };
+        room.join(member, hello, caller, None, Arc::default()).expect("everybody is let in")
+    }
+
+    fn submit(room: &Room, operations: impl Into<VecDeque<(u64, Operation)>>) {
+        room.submit(1, &mut operations.into(), Cost::default());
     }
 
     fn text() -> Operation {
@@ -569,8 +877,8 @@ mod tests {
     #[test]
     fn the_durable_mark_is_told_when_the_storage_moves_it_and_not_before() {
         let room = open();
-        let mut joined = room.join(1, &hello(), Arc::default());
-        room.submit(1, &mut VecDeque::from([(1, text()), (2, text())]));
+        let mut joined = join(&room, 1, &hello());
+        submit(&room, [(1, text()), (2, text())]);
         room.flush_now();
         let is_mark = |message: &ServerMessage| matches!(message, ServerMessage::Mark { .. });
         assert!(!pulled(&room, &mut joined.position).iter().any(is_mark));
@@ -585,12 +893,12 @@ mod tests {
     #[test]
     fn ink_does_not_wait_for_a_flush_that_was_promised_for_pointers() {
         let room = open();
-        let joined = room.join(1, &hello(), Arc::default());
+        let joined = join(&room, 1, &hello());
         room.flush_now();
         room.cursor(joined.author, Some([1, 1]));
         let Due::At(pointers) = room.flush_if_due() else { panic!("a flush is promised for the pointer") };
         room.lock().last_flush = Instant::now() + Duration::from_millis(5);
-        room.submit(1, &mut VecDeque::from([(1, text())]));
+        submit(&room, [(1, text())]);
         let Due::At(ink) = room.flush_if_due() else { panic!("an earlier one is promised for the ink") };
         assert!(ink < pointers);
         assert_eq!(room.flush_if_due(), Due::Nothing, "once");
@@ -599,15 +907,15 @@ mod tests {
     #[test]
     fn a_member_with_another_past_gets_a_snapshot_and_one_with_this_past_does_not() {
         let room = open();
-        room.join(1, &hello(), Arc::default());
-        room.submit(1, &mut VecDeque::from([(1, text())]));
+        join(&room, 1, &hello());
+        submit(&room, [(1, text())]);
         room.flush_now();
         let (epoch, hash) = {
             let state = room.lock();
             (state.epoch, state.board.hash())
         };
         let is_snapshot = |hello: &Hello| {
-            let joined = room.join(2, hello, Arc::default());
+            let joined = join(&room, 2, hello);
             matches!(joined.position.log, LogPosition::Snapshot(..))
         };
         assert!(!is_snapshot(&Hello { epoch, seq: 1, hash, ..hello() }));
@@ -620,8 +928,8 @@ mod tests {
     #[test]
     fn a_member_whose_board_is_another_is_noticed_and_given_a_snapshot() {
         let room = open();
-        let mut joined = room.join(1, &hello(), Arc::default());
-        room.submit(1, &mut VecDeque::from([(1, text())]));
+        let mut joined = join(&room, 1, &hello());
+        submit(&room, [(1, text())]);
         room.flush_now();
         pulled(&room, &mut joined.position);
         let hash = room.lock().board.hash();
@@ -636,8 +944,8 @@ mod tests {
     #[test]
     fn a_snapshot_is_shared_by_those_who_join_together() {
         let room = open();
-        room.join(1, &hello(), Arc::default());
-        room.submit(1, &mut VecDeque::from([(1, text())]));
+        join(&room, 1, &hello());
+        submit(&room, [(1, text())]);
         let one = room.snapshot(&mut room.lock());
         let other = room.snapshot(&mut room.lock());
         assert!(Arc::ptr_eq(&one, &other));

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use inkwire_protocol::{ImageHash, Reason, StorageState};
+use inkwire_protocol::{Action, ImageHash, Reason, ServerMessage, StorageState};
 use smol::Timer;
 use smol::lock::OnceCell;
 
+use super::entrance::Entrance;
 use super::images::Arrivals;
+use super::limits::Limits;
 use super::room::{Due, Room};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
@@ -29,6 +31,8 @@ pub struct Rooms {
     linger: Duration,
     closed: Mutex<Closed>,
     pub(super) arrivals: Arc<Arrivals>,
+    limits: Arc<Limits>,
+    entrance: Entrance,
     next_member: AtomicU64,
 }
 
@@ -68,10 +72,25 @@ struct Closed {
 
 impl Rooms {
     /// No rooms yet; each stays open for `linger` when everybody has gone.
-    pub fn new(storage: Arc<dyn Storage>, metrics: Arc<Metrics>, workers: Arc<Workers>, linger: Duration) -> Arc<Self> {
-        let (open, closed, arrivals) = (Mutex::default(), Mutex::default(), Arc::default());
-        let next_member = AtomicU64::new(1);
-        let rooms = Arc::new(Self { open, storage, metrics, workers, linger, closed, arrivals, next_member });
+    pub fn new(
+        storage: Arc<dyn Storage>,
+        metrics: Arc<Metrics>,
+        workers: Arc<Workers>,
+        linger: Duration,
+        limits: Limits,
+    ) -> Arc<Self> {
+        let rooms = Arc::new(Self {
+            open: Mutex::default(),
+            storage,
+            metrics,
+            workers,
+            linger,
+            closed: Mutex::default(),
+            arrivals: Arc::default(),
+            limits: Arc::new(limits),
+            entrance: Entrance::default(),
+            next_member: AtomicU64::new(1),
+        });
         let hears = Arc::downgrade(&rooms);
         rooms.storage.listen(Box::new(move |news| {
             if let Some(rooms) = hears.upgrade() {
@@ -136,11 +155,11 @@ impl Rooms {
         name: BoardName,
         before: impl FnOnce() -> Result<(), StorageError> + Send + 'static,
     ) -> Result<Arc<Room>, StorageError> {
-        let (storage, metrics) = (self.storage.clone(), self.metrics.clone());
+        let (storage, metrics, limits) = (self.storage.clone(), self.metrics.clone(), self.limits.clone());
         smol::unblock(move || {
             before()?;
             let stored = storage.open(&name)?;
-            Ok(Arc::new(Room::open(name, stored, storage, metrics)))
+            Ok(Arc::new(Room::open(name, stored, storage, metrics, limits)))
         })
         .await
     }
@@ -194,6 +213,26 @@ impl Rooms {
     pub async fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError> {
         let storage = self.storage.clone();
         smol::unblock(move || storage.image(hash)).await
+    }
+
+    /// Carries out an operator's order on who may do what on a board; gives the secret of a link that was made. Blocks.
+    ///
+    /// # Errors
+    /// Where it cannot be carried out or kept.
+    pub fn operate(self: &Arc<Self>, name: &BoardName, action: &Action) -> Result<Option<ServerMessage>, StorageError> {
+        let place = smol::block_on(self.room(name))?;
+        let done = place.operate(action);
+        self.release(&place);
+        done
+    }
+
+    /// What the operator allows.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(super) fn entrance(&self) -> &Entrance {
+        &self.entrance
     }
 
     pub(super) fn storage(&self) -> &Arc<dyn Storage> {

@@ -74,7 +74,7 @@ pub(super) fn insert_board(
     name: &str,
     epoch: Epoch,
     board: &Board,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<i64> {
     let (parts, size) = parts(board);
     let seq = board.seq() as i64;
     let id: i64 = transaction.query_row(
@@ -90,7 +90,7 @@ pub(super) fn insert_board(
     for (client, author) in board.clients() {
         transaction.execute("INSERT INTO clients VALUES (?1, ?2, ?3)", (id, client.0, author))?;
     }
-    Ok(())
+    Ok(id)
 }
 
 /// Where and through whom a compaction reads and writes.

@@ -9,14 +9,17 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use inkwire_board::Board;
-use inkwire_protocol::{Epoch, ImageHash, StorageState};
+use inkwire_protocol::{AuditRecord, Epoch, ImageHash, StorageState};
 
+use super::chronicle;
 use super::compaction::{Compactor, TAIL_WHEN_CLOSED, insert_board};
 use super::load::{BoardRecord, Damage, Reader};
 use super::lock::Lock;
 use super::schema::{self, FILE, said_of};
 use super::writer::{Queue, Writer};
-use super::{Image, Listener, Part, Storage, StorageError, Stored, images, new_epoch, salvage};
+use super::{
+    Chronicle, Image, Listener, Part, Past, Storage, StorageError, Stored, access, images, new_epoch, salvage,
+};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 
@@ -100,6 +103,7 @@ impl Disk {
         let (queue, gone) = (self.queue.clone(), name.clone());
         let found = self.write(move |transaction| {
             let found = delete_rows(transaction, gone.as_str())?;
+            access::forget(transaction, gone.as_str())?;
             // Here, on the writing thread, nothing of it can be on its way to the disk.
             queue.forget(&gone);
             Ok(found)
@@ -128,7 +132,7 @@ impl Disk {
             for (hash, image) in &pictures {
                 images::insert(transaction, *hash, image, u64::MAX)?;
             }
-            insert_board(transaction, name.as_str(), new_epoch(), &board)
+            insert_board(transaction, name.as_str(), new_epoch(), &board).map(drop)
         })
     }
 
@@ -184,7 +188,7 @@ impl Disk {
             // Its rows may lie in pages that cannot even be deleted: they stay, under a name that no board can have.
             let name = format!("{} (damaged {})", record.name, record.id);
             transaction.execute("UPDATE boards SET name = ?2, is_open = 0 WHERE id = ?1", (record.id, name))?;
-            insert_board(transaction, &record.name, epoch, &board)
+            insert_board(transaction, &record.name, epoch, &board).map(drop)
         })?;
         Ok(epoch)
     }
@@ -220,7 +224,7 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<Joi
 }
 
 fn delete_rows(transaction: &rusqlite::Transaction<'_>, name: &str) -> rusqlite::Result<bool> {
-    for table in ["log", "snapshots", "clients"] {
+    for table in ["log", "snapshots", "clients", "moments", "authors"] {
         let board = "board = (SELECT id FROM boards WHERE name = ?1)";
         transaction.execute(&format!("DELETE FROM {table} WHERE {board}"), [name])?;
     }
@@ -230,15 +234,17 @@ fn delete_rows(transaction: &rusqlite::Transaction<'_>, name: &str) -> rusqlite:
 impl Storage for Disk {
     fn open(&self, name: &BoardName) -> Result<Stored, StorageError> {
         let reader = Reader::open(&self.directory)?;
+        let access = reader.access(name)?;
         let Some(record) = reader.record(name.as_str())? else {
-            return Ok(Stored { epoch: new_epoch(), board: Board::default() });
+            return Ok(Stored::new(access));
         };
         let (mut stored, damage, record) = match reader.stored(&record) {
             Err(StorageError::Damaged { damage, .. }) => {
-                (Stored { epoch: record.epoch, board: Board::default() }, Some(damage), record)
+                (Stored { epoch: record.epoch, ..Stored::new(None) }, Some(damage), record)
             }
             other => other?,
         };
+        stored.access = access;
         if let Some(damage) = damage {
             stored.epoch = self.set_aside(&reader, &record, &stored.board, &damage)?;
         }
@@ -296,6 +302,42 @@ impl Storage for Disk {
 
     fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError> {
         Reader::open(&self.directory)?.image(hash)
+    }
+
+    fn keep_access(&self, name: &BoardName, record: String, orders: Vec<AuditRecord>) -> Result<(), StorageError> {
+        let name = name.clone();
+        self.write(move |transaction| access::keep(transaction, name.as_str(), &record, &orders))
+    }
+
+    fn audit(&self, name: &BoardName) -> Result<Vec<AuditRecord>, StorageError> {
+        Reader::open(&self.directory)?.audit(name)
+    }
+
+    fn count(&self) -> Result<u64, StorageError> {
+        Reader::open(&self.directory)?.count()
+    }
+
+    fn past(&self, name: &BoardName, from: u64) -> Result<Past, StorageError> {
+        Reader::open(&self.directory)?.past(name, from)
+    }
+
+    fn chronicle(&self, name: &BoardName) -> Result<Chronicle, StorageError> {
+        Reader::open(&self.directory)?.chronicle(name)
+    }
+
+    fn branch(&self, name: &BoardName, seq: u64, branch: &BoardName) -> Result<(), StorageError> {
+        let reader = Reader::open(&self.directory)?;
+        let record = reader.record(name.as_str())?.ok_or_else(|| StorageError::NoBoard(name.to_string()))?;
+        let loaded = reader.load(&record, Some(seq))?;
+        if let Some(damage) = loaded.damage.filter(|_| loaded.board.seq() < seq) {
+            return Err(StorageError::Damaged { name: record.name, damage });
+        }
+        let names = reader.chronicle(name)?.names;
+        let (branch, board) = (branch.clone(), loaded.board);
+        self.write(move |transaction| {
+            let id = insert_board(transaction, branch.as_str(), new_epoch(), &board)?;
+            names.iter().try_for_each(|one| chronicle::keep_name(transaction, id, one.author, &one.name))
+        })
     }
 
     fn listen(&self, listener: Listener) {

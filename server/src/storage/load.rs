@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 
 use flate2::read::DeflateDecoder;
 use inkwire_board::{Board, Replica, StateHash};
-use inkwire_protocol::{ClientId, Columns, Epoch, ImageHash, ServerMessage, binary};
+use inkwire_protocol::{AuditRecord, ClientId, Columns, Entry, Epoch, ImageHash, ServerMessage, binary};
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 
+use super::chronicle::{self, Chronicle, Past};
 use super::schema::{self, FILE, said_of};
-use super::{Image, StorageError, Stored, images};
+use super::{Image, StorageError, Stored, access, images};
+use crate::name::BoardName;
 
+/// A part of the past has so many operations, or those of one record.
+const PAST: usize = 4_096;
 /// A packed record holds at most so much; more is not one that this program wrote.
 const UNPACKED: u64 = 64 * 1024 * 1024;
 
@@ -167,17 +171,24 @@ impl LogRow {
         columns.into_packets().map_err(|_| NOT_PACKED)
     }
 
+    /// The operations of the record, in parts of the log.
+    fn messages(&self) -> Result<Vec<(u64, Vec<Entry>)>, Damage> {
+        const NONE: &str = "its bytes are no operations";
+        let packets = self.packets().map_err(|why| self.damage(why))?;
+        let messages = binary::decode_server(&packets).map_err(|_| self.damage(NONE))?;
+        let parts = messages.into_iter().map(|message| match message {
+            ServerMessage::Operations { first_seq, entries } => Ok((first_seq, entries)),
+            _ => Err(self.damage(NONE)),
+        });
+        parts.collect()
+    }
+
     /// Replays the record on a board, up to a sequence number.
     fn replay(&self, board: &mut Board, until: u64) -> Result<(), Damage> {
         if self.first_seq > board.seq() + 1 {
             return Err(Damage::Gap { from: board.seq() + 1, to: self.first_seq - 1 });
         }
-        let packets = self.packets().map_err(|why| self.damage(why))?;
-        let messages = binary::decode_server(&packets).map_err(|_| self.damage("its bytes are no operations"))?;
-        for message in messages {
-            let ServerMessage::Operations { first_seq, entries } = message else {
-                return Err(self.damage("its bytes are no operations"));
-            };
+        for (first_seq, entries) in self.messages()? {
             for (seq, entry) in (first_seq..).zip(&entries) {
                 if (board.seq() + 1..=until).contains(&seq) {
                     board.replay(seq, entry).map_err(|_| self.damage("an operation does not follow"))?;
@@ -270,6 +281,79 @@ impl Reader {
             }
         }
         all
+    }
+
+    /// Who may do what on a board.
+    pub(super) fn access(&self, name: &BoardName) -> Result<Option<String>, StorageError> {
+        access::find(&self.connection, name.as_str()).map_err(self.said())
+    }
+
+    /// The same of all boards, as far as it can be read.
+    pub(super) fn all_access(&self) -> Vec<(String, String)> {
+        let read = || -> rusqlite::Result<Vec<(String, String)>> {
+            let mut query = self.connection.prepare("SELECT board, record FROM access")?;
+            let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            Ok(rows.map_while(Result::ok).collect())
+        };
+        read().unwrap_or_default()
+    }
+
+    /// What was ordered on a board, newest first.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn audit(&self, name: &BoardName) -> Result<Vec<AuditRecord>, StorageError> {
+        access::audit(&self.connection, name.as_str()).map_err(self.said())
+    }
+
+    /// How many boards there are, with those on which nothing was drawn yet.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn count(&self) -> Result<u64, StorageError> {
+        let all = "SELECT count(*) FROM (SELECT name FROM boards UNION SELECT board FROM access)";
+        let count: i64 = self.connection.query_row(all, [], |row| row.get(0)).map_err(self.said())?;
+        Ok(count as u64)
+    }
+
+    /// When a board was drawn, and by whom.
+    ///
+    /// # Errors
+    /// What SQLite says.
+    pub fn chronicle(&self, name: &BoardName) -> Result<Chronicle, StorageError> {
+        let Some(record) = self.record(name.as_str())? else { return Ok(Chronicle::default()) };
+        chronicle::find(&self.connection, record.id).map_err(self.said())
+    }
+
+    /// A part of a board's log: whole records, from the one on that has a sequence number.
+    ///
+    /// # Errors
+    /// What SQLite says, or where a record is damaged.
+    pub fn past(&self, name: &BoardName, from: u64) -> Result<Past, StorageError> {
+        let Some(record) = self.record(name.as_str())? else { return Ok(Past::default()) };
+        let mut past = Past { first_seq: from, last_seq: record.seq, ..Past::default() };
+        let query = "SELECT first_seq, last_seq, hash, crc, is_packed, bytes FROM log
+            WHERE board = ?1 AND last_seq >= ?2 ORDER BY first_seq";
+        let mut statement = self.connection.prepare_cached(query).map_err(self.said())?;
+        let rows = statement.query_map((record.id, from as i64), LogRow::of).map_err(self.said())?;
+        for row in rows {
+            let row = row.map_err(self.said())?;
+            let damaged = |damage| StorageError::Damaged { name: name.to_string(), damage };
+            for (first_seq, entries) in row.messages().map_err(damaged)? {
+                let numbered = (first_seq..).zip(entries).filter(|(seq, _)| *seq >= from);
+                for (seq, entry) in numbered {
+                    if past.entries.is_empty() {
+                        past.first_seq = seq;
+                    }
+                    past.entries.push(entry);
+                }
+            }
+            past.hash = row.hash.to_bytes();
+            if past.entries.len() >= PAST {
+                break;
+            }
+        }
+        Ok(past)
     }
 
     fn said(&self) -> impl Fn(rusqlite::Error) -> StorageError + use<> {
@@ -526,7 +610,7 @@ impl Reader {
     pub(super) fn stored(&self, record: &BoardRecord) -> Result<(Stored, Option<Damage>, BoardRecord), StorageError> {
         let Loaded { mut board, damage, record } = self.load(record, None)?;
         board.skip_authors(record.last_author.saturating_sub(board.last_author()));
-        Ok((Stored { epoch: record.epoch, board }, damage, record))
+        Ok((Stored { epoch: record.epoch, board, access: None }, damage, record))
     }
 
     /// The records of the log that a range of sequence numbers touches, as they are on disk.

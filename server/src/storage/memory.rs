@@ -1,32 +1,36 @@
 //! A server without a disk: boards live in their rooms, as long as the process does.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use inkwire_board::Board;
-use inkwire_protocol::{ImageHash, StorageState};
+use inkwire_protocol::{AuditRecord, ImageHash, StorageState};
 
-use super::{Image, Listener, Part, Storage, StorageError, Stored, new_epoch};
+use super::{Chronicle, Image, Listener, Part, Past, Storage, StorageError, Stored, access};
 use crate::name::BoardName;
 
-/// Keeps nothing but pictures. Nothing ever becomes durable, so no room with a drawing is closed, and every client keeps what
+/// Keeps nothing but pictures and who may do what. Nothing ever becomes durable, so no room with a drawing is closed, and every client keeps what
 /// it drew and brings it back to a server that was restarted.
 #[derive(Debug)]
 pub struct Memory {
     images: Mutex<HashMap<ImageHash, Image>>,
     most_image_bytes: u64,
+    access: Mutex<HashMap<BoardName, (String, VecDeque<AuditRecord>)>>,
 }
 
 impl Memory {
     /// A storage that keeps pictures of so many bytes in all.
     pub fn new(most_image_bytes: u64) -> Self {
-        Self { images: Mutex::default(), most_image_bytes }
+        Self { images: Mutex::default(), most_image_bytes, access: Mutex::default() }
+    }
+
+    fn lock_access(&self) -> MutexGuard<'_, HashMap<BoardName, (String, VecDeque<AuditRecord>)>> {
+        self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Storage for Memory {
-    fn open(&self, _: &BoardName) -> Result<Stored, StorageError> {
-        Ok(Stored { epoch: new_epoch(), board: Board::default() })
+    fn open(&self, name: &BoardName) -> Result<Stored, StorageError> {
+        Ok(Stored::new(self.lock_access().get(name).map(|(record, _)| record.clone())))
     }
 
     fn append(&self, _: &BoardName, _: Part) {}
@@ -49,6 +53,36 @@ impl Storage for Memory {
 
     fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError> {
         Ok(self.images.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned())
+    }
+
+    fn keep_access(&self, name: &BoardName, record: String, orders: Vec<AuditRecord>) -> Result<(), StorageError> {
+        let mut all = self.lock_access();
+        let (kept, audit) = all.entry(name.clone()).or_default();
+        *kept = record;
+        orders.into_iter().for_each(|order| audit.push_front(order));
+        audit.truncate(access::AUDIT as usize);
+        Ok(())
+    }
+
+    fn audit(&self, name: &BoardName) -> Result<Vec<AuditRecord>, StorageError> {
+        let all = self.lock_access();
+        Ok(all.get(name).map_or_else(Vec::new, |(_, audit)| audit.iter().cloned().collect()))
+    }
+
+    fn count(&self) -> Result<u64, StorageError> {
+        Ok(self.lock_access().len() as u64)
+    }
+
+    fn past(&self, _: &BoardName, _: u64) -> Result<Past, StorageError> {
+        Err(StorageError::NoHistory)
+    }
+
+    fn chronicle(&self, _: &BoardName) -> Result<Chronicle, StorageError> {
+        Err(StorageError::NoHistory)
+    }
+
+    fn branch(&self, _: &BoardName, _: u64, _: &BoardName) -> Result<(), StorageError> {
+        Err(StorageError::NoHistory)
     }
 
     fn listen(&self, _: Listener) {}

@@ -1,5 +1,7 @@
 //! Where boards are kept: one small interface, a storage without a disk, and one in SQLite.
 
+mod access;
+mod chronicle;
 mod compaction;
 mod disk;
 mod images;
@@ -12,11 +14,13 @@ mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use inkwire_board::{Board, StateHash};
-use inkwire_protocol::{ClientId, Epoch, ImageHash, StorageState};
+use inkwire_protocol::{AuditRecord, AuthorName, ClientId, Epoch, ImageHash, StorageState};
 
+pub use chronicle::{Chronicle, Past};
 pub use disk::{Compacted, Disk};
 #[cfg(test)]
 pub(crate) use images::tests as image_tests;
@@ -35,6 +39,15 @@ pub struct Stored {
     pub epoch: Epoch,
     /// The board; everything on it is durable.
     pub board: Board,
+    /// Who may do what on it, as [`Storage::keep_access`] was given it last.
+    pub access: Option<String>,
+}
+
+impl Stored {
+    /// A board on which nothing was ever drawn.
+    pub fn new(access: Option<String>) -> Self {
+        Self { epoch: new_epoch(), board: Board::default(), access }
+    }
 }
 
 /// The next part of a board's log.
@@ -52,6 +65,8 @@ pub struct Part {
     pub hash: StateHash,
     /// Clients that drew here for the first time, and their author numbers.
     pub clients: Vec<(ClientId, u32)>,
+    /// What authors are called who drew here for the first time, or have a new name.
+    pub names: Vec<AuthorName>,
 }
 
 /// What a storage says by itself.
@@ -94,6 +109,43 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// # Errors
     /// Where they cannot be read now.
     fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError>;
+
+    /// Keeps who may do what on a board, and what was ordered there. May block.
+    ///
+    /// # Errors
+    /// Where the disk takes nothing now.
+    fn keep_access(&self, name: &BoardName, record: String, orders: Vec<AuditRecord>) -> Result<(), StorageError>;
+
+    /// What was ordered on a board, newest first. May block.
+    ///
+    /// # Errors
+    /// Where it cannot be read now.
+    fn audit(&self, name: &BoardName) -> Result<Vec<AuditRecord>, StorageError>;
+
+    /// How many boards are kept. May block.
+    ///
+    /// # Errors
+    /// Where they cannot be counted now.
+    fn count(&self) -> Result<u64, StorageError>;
+
+    /// A part of a board's log from a sequence number on; one without entries where nothing is kept from there on. May
+    /// block.
+    ///
+    /// # Errors
+    /// Where it cannot be read now.
+    fn past(&self, name: &BoardName, from: u64) -> Result<Past, StorageError>;
+
+    /// When a board was drawn and by whom. May block.
+    ///
+    /// # Errors
+    /// Where it cannot be read now.
+    fn chronicle(&self, name: &BoardName) -> Result<Chronicle, StorageError>;
+
+    /// Makes a new board of a board as it was at a sequence number. May block.
+    ///
+    /// # Errors
+    /// Where that is not kept, or the disk takes nothing now.
+    fn branch(&self, name: &BoardName, seq: u64, branch: &BoardName) -> Result<(), StorageError>;
 
     /// From now on the listener hears the news.
     fn listen(&self, listener: Listener);
@@ -171,9 +223,17 @@ pub enum StorageError {
     /// An order that cannot be carried out.
     #[error("{0}")]
     Order(String),
+    /// The storage keeps no history.
+    #[error("this server keeps no history: it has no data directory")]
+    NoHistory,
     /// The server stops.
     #[error("the server stops")]
     Stopping,
+}
+
+/// The time, in milliseconds since 1970.
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
 }
 
 /// A lineage that no other log has.

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use super::compaction::insert_board;
 use super::load::{BoardRecord, Loaded, Reader, is_corrupt};
 use super::schema::{self, FILE, said_of};
-use super::{StorageError, images, new_epoch};
+use super::{StorageError, access, images, new_epoch};
 
 /// The folder of a data directory for what was taken out of the way.
 const ASIDE: &str = "set-aside";
@@ -144,6 +144,7 @@ fn salvage(directory: &Path, path: &Path, why: &str) -> Result<Connection, Stora
     let _ = fs::remove_file(&new);
     save(&new, &boards)?;
     save_images(&new, &copy)?;
+    save_access(&new, &copy)?;
     for ending in ENDINGS {
         let _ = fs::remove_file(with_ending(&copy, ending));
     }
@@ -202,7 +203,17 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// What can be read of a damaged database.
+/// Copies who may do what: a board that was private stays so.
+fn save_access(new: &Path, copy: &Path) -> Result<(), StorageError> {
+    let Ok(reader) = Reader::of_file(copy) else { return Ok(()) };
+    let mut connection = schema::open_to_write(new)?;
+    let transaction = connection.transaction().map_err(said_of(new))?;
+    for (name, record) in reader.all_access() {
+        access::keep(&transaction, &name, &record, &[]).map_err(said_of(new))?;
+    }
+    transaction.commit().map_err(said_of(new))
+}
+
 /// Copies the pictures that are what they were.
 fn save_images(new: &Path, copy: &Path) -> Result<(), StorageError> {
     let Ok(reader) = Reader::of_file(copy) else { return Ok(()) };

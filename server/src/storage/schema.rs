@@ -21,8 +21,9 @@ const BUSY: Duration = Duration::from_secs(5);
 ///
 /// `log` holds the whole history of a board: rows of about one commit each, which compaction packs (deflate) behind its
 /// back. `snapshots` is the board at `boards.snapshot_seq`, in parts, so that it is never held in memory at once. `images`
-/// are the bytes of the pictures of all boards, by their SHA-256; the second format brought them.
-const MIGRATIONS: [&str; 2] = [
+/// are the bytes of the pictures of all boards, by their SHA-256; the second format brought them. The third brought who may
+/// do what (`access`, `audit`, by the name of a board, which may have no ink yet), and when a log was drawn and by whom.
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE boards (
@@ -53,6 +54,19 @@ const MIGRATIONS: [&str; 2] = [
 ",
     "
     CREATE TABLE images (hash BLOB PRIMARY KEY, size INTEGER NOT NULL, media_type TEXT NOT NULL, bytes BLOB NOT NULL);
+",
+    "
+    CREATE TABLE access (board TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
+    CREATE TABLE audit (
+        id INTEGER PRIMARY KEY, board TEXT NOT NULL, at INTEGER NOT NULL, who TEXT NOT NULL, what TEXT NOT NULL, whom TEXT NOT NULL
+    );
+    CREATE INDEX audit_of_board ON audit (board, id);
+    CREATE TABLE moments (
+        board INTEGER NOT NULL, seq INTEGER NOT NULL, at INTEGER NOT NULL, PRIMARY KEY (board, seq)
+    ) WITHOUT ROWID;
+    CREATE TABLE authors (
+        board INTEGER NOT NULL, author INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (board, author)
+    ) WITHOUT ROWID;
 ",
 ];
 

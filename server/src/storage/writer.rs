@@ -7,11 +7,11 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use inkwire_board::StateHash;
-use inkwire_protocol::{ClientId, Epoch, StorageState};
+use inkwire_protocol::{AuthorName, ClientId, Epoch, StorageState};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::schema::{self, said_of};
-use super::{Listener, News, Part, StorageError};
+use super::{Listener, News, Part, StorageError, chronicle};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 
@@ -61,7 +61,10 @@ struct Batch {
     epoch: Epoch,
     records: Vec<Record>,
     clients: Vec<(ClientId, u32)>,
+    names: Vec<AuthorName>,
     since: Instant,
+    /// When it was drawn, in milliseconds since 1970.
+    at: u64,
 }
 
 /// A row of the log to be.
@@ -75,11 +78,13 @@ struct Record {
 
 impl Batch {
     fn new(epoch: Epoch) -> Self {
-        Self { epoch, records: Vec::new(), clients: Vec::new(), since: Instant::now() }
+        let (records, clients, names) = (Vec::new(), Vec::new(), Vec::new());
+        Self { epoch, records, clients, names, since: Instant::now(), at: super::now() }
     }
 
     fn take(&mut self, part: Part) {
         self.clients.extend(part.clients);
+        self.names.extend(part.names);
         match self.records.last_mut().filter(|last| last.packets.len() < RECORD) {
             Some(last) => {
                 last.packets.extend_from_slice(&part.packet);
@@ -98,6 +103,7 @@ impl Batch {
     fn absorb(&mut self, later: Self) {
         self.records.extend(later.records);
         self.clients.extend(later.clients);
+        self.names.extend(later.names);
     }
 
     fn last(&self) -> Option<&Record> {
@@ -382,6 +388,12 @@ fn write_batch(transaction: &Transaction<'_>, name: &BoardName, batch: &Batch) -
     let mut clients = transaction.prepare_cached("INSERT OR IGNORE INTO clients VALUES (?1, ?2, ?3)")?;
     for (client, author) in &batch.clients {
         clients.execute((id, client.0, author))?;
+    }
+    if let Some(first) = batch.records.first() {
+        chronicle::keep_moment(transaction, id, first.first_seq, batch.at)?;
+    }
+    for AuthorName { author, name } in &batch.names {
+        chronicle::keep_name(transaction, id, *author, name)?;
     }
     let wants_compaction = tail_bytes > super::compaction::TAIL.max(snapshot_bytes);
     Ok(Some(Committed { name: name.clone(), seq: last.last_seq, wants_compaction }))

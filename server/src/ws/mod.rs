@@ -50,6 +50,16 @@ pub enum Message<'a> {
     Binary(&'a [u8]),
 }
 
+impl Message<'_> {
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
 /// Why a connection is closed (RFC 6455 section 7.4): a code, and at most 123 bytes for people.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Close {

@@ -209,6 +209,11 @@ export class Board {
     this.#deleteAll(author, cseq, gestureBack, Array.from(this.visible(), (element) => element.key));
   }
 
+  clearAuthor(author, cseq, { gestureBack, author: whose }) {
+    const isTheirs = (element) => element.author === (whose || author);
+    this.#deleteAll(author, cseq, gestureBack, Array.from(this.visible()).filter(isTheirs).map((element) => element.key));
+  }
+
   #deleteAll(author, cseq, gestureBack, keys) {
     const gesture = this.#gesture(author, cseq, gestureBack);
     this.#open(author, gesture, gestureBack);
@@ -302,6 +307,7 @@ const RULES = {
   undo: (board, author, _, { gesture }) => board.turn(author, gesture, true),
   redo: (board, author, _, { gesture }) => board.turn(author, gesture, false),
   clear: (board, author, cseq, clear) => board.clear(author, cseq, clear),
+  clearAuthor: (board, author, cseq, clear) => board.clearAuthor(author, cseq, clear),
 };
 
 const madeOf = (operation) => ({ ...operation, gestureBack: 0 });

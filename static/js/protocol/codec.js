@@ -12,12 +12,23 @@ const DASHES = ["solid", "dashed", "dotted"];
 const PROPERTIES = ["colour", "fill", "width", "offset", "text", "dash", "matrix", "rank", "locked", "group"];
 /** Properties that the first version of `patch` had; the others stand in an operation of another tag. */
 const FIRST_PROPERTIES = 5;
-const CHANGES = ["here", "cursor", "gone", "view", "laser"];
+const CHANGES = ["here", "cursor", "gone", "view", "laser", "standing", "reaction"];
+const ROLES = ["viewer", "editor", "host"];
+/** What somebody can show the others for a moment. */
+export const REACTIONS = ["thumbUp", "thumbDown", "heart", "clap", "laugh", "wow", "question"];
+const ACTIONS = [
+  "remove", "ban", "unban", "mute", "lend", "lock", "makeLink", "revokeLink", "withoutLink", "password", "lowerHand", "rules",
+  "audit",
+];
 const REJECT_REASONS = [
   "unknownOperation", "slotBusy", "slotFree", "gestureClosed", "noSuchGesture", "noSuchElement", "noSuchProperty",
   "strokeFull", "pressureMismatch", "outOfRange", "controlCharacter", "boardFull",
+  "readOnly", "boardLocked", "muted", "hostOnly",
 ];
-const REASONS = ["restart", "replaced", "malformed", "helloExpected", "timedOut", "deleted"];
+const REASONS = [
+  "restart", "replaced", "malformed", "helloExpected", "timedOut", "deleted", "forbidden", "expired", "passwordNeeded",
+  "tooManyTries", "removed", "banned", "full",
+];
 const IMAGE_STATES = ["kept", "damaged", "notAnImage", "full", "busy"];
 const STORAGE_STATES = ["memory", "disk", "failing"];
 
@@ -322,6 +333,7 @@ const operation = tagged({
   undo: [9, fields({ gesture: number })],
   redo: [10, fields({ gesture: number })],
   clear: [11, fields({ gestureBack: number })],
+  clearAuthor: [15, fields({ gestureBack: number, author })],
   note: [12, note],
   picture: [13, picture],
   [LATER_PATCH]: [14, patch((name) => !isFirst(name))],
@@ -387,6 +399,29 @@ const change = oneOf("type", CHANGES, {
   gone: fields({ author }),
   view: fields({ author, view: optional(area) }),
   laser: fields({ author, at: place }),
+  standing: fields({ author, role: value(ROLES), draws: flag, muted: flag, hand: flag }),
+  reaction: fields({ author, reaction: value(REACTIONS) }),
+});
+
+const seconds = {
+  read: (reader) => reader.numberUpTo(limits.SECONDS, "numberTooLarge"),
+  write: (writer, it) => writer.number(it),
+};
+
+const action = oneOf("do", ACTIONS, {
+  remove: fields({ author }),
+  ban: fields({ author, address: flag }),
+  unban: fields({ ban: number }),
+  mute: fields({ author, muted: flag }),
+  lend: fields({ author, seconds }),
+  lock: fields({ locked: flag }),
+  makeLink: fields({ role: value(ROLES), seconds }),
+  revokeLink: fields({ role: value(ROLES) }),
+  withoutLink: fields({ role: optional(value(ROLES)) }),
+  password: fields({ password: text(limits.PASSWORD) }),
+  lowerHand: fields({ author }),
+  rules: fields({}),
+  audit: fields({}),
 });
 
 const clientSequenceNumber = {
@@ -420,6 +455,13 @@ const clientMessage = tagged({
   view: [7, fields({ view: optional(area) })],
   laser: [8, fields({ at: place })],
   imagePart: [9, imagePart],
+  credentials: [10, fields({ token: optional(hex(16)), visitor: optional(hex(16)), password: text(limits.PASSWORD) })],
+  hand: [11, fields({ raised: flag })],
+  react: [12, fields({ reaction: value(REACTIONS) })],
+  moderate: [13, fields({ action })],
+  past: [14, fields({ from: number })],
+  chronicle: [15, fields({})],
+  branch: [16, fields({ seq: number })],
 });
 
 const serverMessage = tagged({
@@ -442,6 +484,26 @@ const serverMessage = tagged({
   pong: [41, fields({ nonce: number })],
   storage: [42, fields({ state: value(STORAGE_STATES) })],
   image: [43, fields({ image: hex(32), state: value(IMAGE_STATES) })],
+  access: [44, fields({ role: value(ROLES), draws: flag, locked: flag, muted: flag, hosted: flag })],
+  slowDown: [45, fields({ ms: number })],
+  link: [46, fields({ role: value(ROLES), token: hex(16), expires: number })],
+  rules: [
+    47,
+    fields({
+      withoutLink: optional(value(ROLES)),
+      hasPassword: flag,
+      links: list(fields({ role: value(ROLES), made: number, expires: number })),
+      bans: list(fields({ ban: number, name: text(limits.NAME), address: flag, at: number })),
+    }),
+  ],
+  audit: [48, fields({ records: list(fields({ at: number, who: text(limits.NAME), what: text(limits.NAME), whom: text(limits.NAME) })) })],
+  notDone: [49, fields({ text: text(limits.REASON_TEXT) })],
+  past: [50, fields({ firstSeq: number, lastSeq: number, hash: hex(8), entries: untilEmpty(entry) })],
+  chronicle: [
+    51,
+    fields({ moments: list(fields({ seq: number, at: number })), names: list(fields({ author, name: text(limits.NAME) })) }),
+  ],
+  branched: [52, fields({ name: text(limits.NAME) })],
 });
 
 const decode = (message, most) => (bytes) => {

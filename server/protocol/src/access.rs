@@ -1,0 +1,178 @@
+//! Who may do what on a board, as data: roles, links, and what a host can order.
+
+use serde::{Deserialize, Serialize};
+
+use crate::message::reasons;
+
+/// A secret of 16 random bytes, hex in JSON: that of a link, or that of a browser.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Token(#[serde(with = "crate::json::hex_array")] pub [u8; 16]);
+
+impl std::fmt::Debug for Token {
+    /// Shows nothing of the secret, so that it cannot end in a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Token(…)")
+    }
+}
+
+reasons! {
+    /// What somebody may do on a board; each may do what those before it may.
+    #[derive(PartialOrd, Ord)]
+    Role {
+        /// Sees everything and draws nothing, unless a host lends the pen.
+        Viewer,
+        /// Draws.
+        Editor,
+        /// Says who may do what.
+        Host,
+    }
+}
+
+reasons! {
+    /// What somebody shows the others for a moment.
+    Reaction {
+        /// Agreed.
+        ThumbUp,
+        /// Not agreed.
+        ThumbDown,
+        /// Loved.
+        Heart,
+        /// Applause.
+        Clap,
+        /// Laughter.
+        Laugh,
+        /// Surprise.
+        Wow,
+        /// A question.
+        Question,
+    }
+}
+
+/// What a host orders, or asks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "camelCase")]
+pub enum Action {
+    /// Ends somebody's connections; they may come back.
+    Remove {
+        /// Whose.
+        author: u32,
+    },
+    /// The same, and their browser is not let in again; by choice, neither is anybody at their address.
+    Ban {
+        /// Who.
+        author: u32,
+        /// Whether their address counts too.
+        address: bool,
+    },
+    /// Lets somebody in again who was banned.
+    Unban {
+        /// The number of the ban, as `rules` lists it.
+        ban: u64,
+    },
+    /// What somebody draws is rejected, or no longer.
+    Mute {
+        /// Who.
+        author: u32,
+        /// Which of the two.
+        muted: bool,
+    },
+    /// Lets somebody draw for a while who otherwise may not.
+    Lend {
+        /// Who.
+        author: u32,
+        /// For how long, in seconds; 0 takes the pen back.
+        seconds: u64,
+    },
+    /// Only hosts draw, and who has a pen lent; or no longer.
+    Lock {
+        /// Which of the two.
+        locked: bool,
+    },
+    /// Makes the link of a role; one that was there is revoked. The answer is `link`.
+    MakeLink {
+        /// Which role.
+        role: Role,
+        /// After how many seconds it expires; 0 for never.
+        seconds: u64,
+    },
+    /// Revokes the link of a role: who came in by it is let go.
+    RevokeLink {
+        /// Which role.
+        role: Role,
+    },
+    /// What somebody is who has no link; absent for nobody is let in.
+    WithoutLink {
+        /// The role; never `host`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        role: Option<Role>,
+    },
+    /// What everybody but a host must know; empty for nothing.
+    Password {
+        /// The password.
+        password: String,
+    },
+    /// Takes down somebody's raised hand.
+    LowerHand {
+        /// Whose.
+        author: u32,
+    },
+    /// Asks for `rules`.
+    Rules,
+    /// Asks for `audit`.
+    Audit,
+}
+
+/// A link of a board, without its secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LinkRecord {
+    /// What it makes of whoever has it.
+    pub role: Role,
+    /// When it was made, in milliseconds since 1970.
+    pub made: u64,
+    /// When it expires, in the same; 0 for never.
+    pub expires: u64,
+}
+
+/// Somebody who is not let in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BanRecord {
+    /// Its number on this board.
+    pub ban: u64,
+    /// What the person was called.
+    pub name: String,
+    /// Whether their address counts too.
+    pub address: bool,
+    /// Since when, in milliseconds since 1970.
+    pub at: u64,
+}
+
+/// Something that was ordered on a board.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditRecord {
+    /// When, in milliseconds since 1970.
+    pub at: u64,
+    /// Who did it, by name.
+    pub who: String,
+    /// What was done: the name of an [`Action`], with its value behind it where it has one.
+    pub what: String,
+    /// To whom, by name; empty for nobody.
+    pub whom: String,
+}
+
+/// When a part of the log was drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moment {
+    /// The sequence number of its first operation.
+    pub seq: u64,
+    /// The time, in milliseconds since 1970.
+    pub at: u64,
+}
+
+/// What an author is called.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorName {
+    /// Who.
+    pub author: u32,
+    /// The name, cleaned.
+    pub name: String,
+}

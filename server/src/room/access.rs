@@ -1,0 +1,544 @@
+//! Who may do what on a board: its links, password, lock, mutes and bans. It knows no socket, no clock and no disk.
+//!
+//! Secrets are kept as their SHA-256: they are 16 random bytes, so nothing slower is needed. Hashes are compared in
+//! constant time. A password is kept as argon2id (RFC 9106) says, which [`super::entrance`] works out.
+
+use std::net::IpAddr;
+
+use inkwire_board::Standing;
+use inkwire_protocol::{
+    Action, BanRecord, ClientId, LinkRecord, Operation, Reason, RejectReason, Role, ServerMessage, Token,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq;
+
+/// People who are banned, muted or have a pen, at most; the oldest are forgotten.
+const LISTED: usize = 1_000;
+
+/// The hash of a secret; comparing two takes the same time wherever they differ.
+#[derive(Debug, Clone, Copy, Eq, Serialize, Deserialize)]
+pub(super) struct Digest([u8; 32]);
+
+impl Digest {
+    pub(super) fn of(secret: &[u8; 16]) -> Self {
+        Self(Sha256::digest(secret).into())
+    }
+}
+
+impl PartialEq for Digest {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+/// Somebody, as known again: by the client id, or by the secret of the browser.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Someone {
+    client: Digest,
+    visitor: Option<Digest>,
+}
+
+impl Someone {
+    pub(super) fn new(client: ClientId, visitor: Option<Token>) -> Self {
+        Self { client: Digest::of(&client.0), visitor: visitor.map(|visitor| Digest::of(&visitor.0)) }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        self.client == other.client || (self.visitor.is_some() && self.visitor == other.visitor)
+    }
+}
+
+/// Somebody who wants to come in, with what they have to show.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller {
+    pub(super) someone: Someone,
+    pub(super) token: Option<Digest>,
+    pub(super) address: Option<IpAddr>,
+}
+
+/// What is said to a caller.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Come in, as this.
+    Welcome(Role),
+    /// Come in, as this, where the password is that of the hash.
+    WithPassword(Role, String),
+    /// Stay out.
+    Refused(Reason),
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Link {
+    role: Role,
+    hash: Digest,
+    made: u64,
+    /// In milliseconds since 1970; 0 for never.
+    expires: u64,
+}
+
+impl Link {
+    fn has_expired(&self, now: u64) -> bool {
+        self.expires != 0 && now >= self.expires
+    }
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Ban {
+    number: u64,
+    name: String,
+    someone: Someone,
+    address: Option<IpAddr>,
+    at: u64,
+}
+
+/// Somebody who is here, as an order names them.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    pub(super) someone: Someone,
+    pub(super) address: Option<IpAddr>,
+    pub(super) name: String,
+    pub(super) role: Role,
+}
+
+/// What an order needs that is not the order's own.
+#[derive(Debug, Clone)]
+pub(super) struct Ingredients {
+    /// Milliseconds since 1970.
+    pub(super) now: u64,
+    /// The secret of a link that is made.
+    pub(super) secret: Token,
+    /// The hash of a password that is set.
+    pub(super) password: Option<String>,
+}
+
+/// An order that was carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Done {
+    /// What whoever gave it is told, beside the rules.
+    pub(super) answer: Option<ServerMessage>,
+    /// Whoever came in by this link goes.
+    pub(super) revoked: Option<Digest>,
+    /// What the audit list says of it.
+    pub(super) what: String,
+}
+
+/// Why an order was not carried out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(super) enum OrderError {
+    #[error("only a host may do that")]
+    NotHost,
+    #[error("that person is not here any more")]
+    NotHere,
+    #[error("that cannot be done to a host: make the host link anew, and whoever came in by the old one is let go")]
+    OfHost,
+    #[error("nobody is a host without a link")]
+    HostWithoutLink,
+    #[error("a board keeps its host link: make it anew instead")]
+    LastHostLink,
+    #[error("there is no such ban")]
+    NoSuchBan,
+    #[error("this person's address is not known")]
+    NoAddress,
+}
+
+/// Who may do what on a board. One that nobody hosts is everybody's.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Access {
+    hosted: bool,
+    without_link: Option<Role>,
+    links: Vec<Link>,
+    password: Option<String>,
+    locked: bool,
+    muted: Vec<Someone>,
+    /// Until when, in milliseconds since 1970.
+    lent: Vec<(Someone, u64)>,
+    bans: Vec<Ban>,
+    last_ban: u64,
+}
+
+impl Access {
+    /// What a record says, or that there is none.
+    pub(super) fn from_record(record: Option<&str>) -> Result<Self, serde_json::Error> {
+        record.map_or_else(|| Ok(Self::default()), serde_json::from_str)
+    }
+
+    /// Nobody is let in: for a record that cannot be read, because it may have said so.
+    pub(super) fn closed() -> Self {
+        Self { hosted: true, ..Self::default() }
+    }
+
+    pub(super) fn to_record(&self) -> String {
+        serde_json::to_string(self).expect("Bug: plain data always serializes")
+    }
+
+    pub(super) fn is_hosted(&self) -> bool {
+        self.hosted
+    }
+
+    /// The board gets its first host, who has this secret; others are let in without one.
+    pub(super) fn begin(&mut self, host: Digest, now: u64) {
+        let link = Link { role: Role::Host, hash: host, made: now, expires: 0 };
+        *self = Self { hosted: true, without_link: Some(Role::Editor), links: vec![link], ..Self::default() };
+    }
+
+    /// Whether somebody may come in, and as what.
+    pub(super) fn admit(&self, caller: &Caller, now: u64) -> Verdict {
+        if !self.hosted {
+            return Verdict::Welcome(Role::Editor);
+        }
+        let link = caller.token.and_then(|token| self.links.iter().find(|link| link.hash == token));
+        let is_host = link.is_some_and(|link| link.role == Role::Host);
+        if !is_host && self.is_banned(caller) {
+            return Verdict::Refused(Reason::Banned);
+        }
+        let role = match (caller.token, link) {
+            (_, Some(link)) if link.has_expired(now) => return Verdict::Refused(Reason::Expired),
+            (_, Some(link)) => link.role,
+            (Some(_), None) => return Verdict::Refused(Reason::Forbidden),
+            (None, None) => match self.without_link {
+                Some(role) => role,
+                None => return Verdict::Refused(Reason::Forbidden),
+            },
+        };
+        match &self.password {
+            Some(hash) if role != Role::Host => Verdict::WithPassword(role, hash.clone()),
+            _ => Verdict::Welcome(role),
+        }
+    }
+
+    fn is_banned(&self, caller: &Caller) -> bool {
+        let at = |ban: &Ban| ban.address.is_some() && ban.address == caller.address;
+        self.bans.iter().any(|ban| ban.someone.is(&caller.someone) || at(ban))
+    }
+
+    /// Why what somebody draws is not taken now; nothing where it is.
+    pub(super) fn rejects(&self, role: Role, someone: &Someone, now: u64) -> Option<RejectReason> {
+        if !self.hosted || role == Role::Host {
+            return None;
+        }
+        if self.muted.iter().any(|muted| muted.is(someone)) {
+            return Some(RejectReason::Muted);
+        }
+        if self.lent_until(someone).is_some_and(|until| now < until) {
+            return None;
+        }
+        match role {
+            Role::Viewer => Some(RejectReason::ReadOnly),
+            _ if self.locked => Some(RejectReason::BoardLocked),
+            _ => None,
+        }
+    }
+
+    /// The same for one operation: ending what one has begun is always allowed, and what touches all that somebody else
+    /// made is a host's.
+    pub(super) fn rejects_operation(
+        &self,
+        rejection: Option<RejectReason>,
+        role: Role,
+        author: u32,
+        operation: &Operation,
+    ) -> Option<RejectReason> {
+        match operation {
+            Operation::End { .. } | Operation::Cancel { .. } => None,
+            Operation::ClearAuthor { author: whose, .. }
+                if *whose != 0 && *whose != author && (role != Role::Host || !self.hosted) =>
+            {
+                Some(rejection.unwrap_or(RejectReason::HostOnly))
+            }
+            _ => rejection,
+        }
+    }
+
+    /// Until when somebody has the pen, in milliseconds since 1970.
+    pub(super) fn lent_until(&self, someone: &Someone) -> Option<u64> {
+        self.lent.iter().find(|(who, _)| who.is(someone)).map(|(_, until)| *until)
+    }
+
+    /// What the others see of somebody.
+    pub(super) fn standing(&self, role: Role, someone: &Someone, now: u64) -> Standing {
+        let muted = self.hosted && role != Role::Host && self.muted.iter().any(|muted| muted.is(someone));
+        Standing { role, draws: self.rejects(role, someone, now).is_none(), muted }
+    }
+
+    /// What somebody is told of what they may do.
+    pub(super) fn message(&self, Standing { role, draws, muted }: Standing) -> ServerMessage {
+        ServerMessage::Access { role, draws, muted, locked: self.locked, hosted: self.hosted }
+    }
+
+    /// What hosts have set.
+    pub(super) fn rules(&self) -> ServerMessage {
+        let link = |link: &Link| LinkRecord { role: link.role, made: link.made, expires: link.expires };
+        let ban = |ban: &Ban| BanRecord {
+            ban: ban.number,
+            name: ban.name.clone(),
+            address: ban.address.is_some(),
+            at: ban.at,
+        };
+        ServerMessage::Rules {
+            without_link: self.without_link,
+            has_password: self.password.is_some(),
+            links: self.links.iter().map(link).collect(),
+            bans: self.bans.iter().map(ban).collect(),
+        }
+    }
+
+    /// Carries out an order of a host, on somebody where it names one.
+    pub(super) fn order(
+        &mut self,
+        action: &Action,
+        target: Option<&Target>,
+        with: Ingredients,
+    ) -> Result<Done, OrderError> {
+        let mut done = Done { answer: None, revoked: None, what: name_of(action).into() };
+        let target = || target.ok_or(OrderError::NotHere);
+        let guest = || target().and_then(|it| if it.role == Role::Host { Err(OrderError::OfHost) } else { Ok(it) });
+        match action {
+            Action::Remove { .. } => drop(guest()?),
+            Action::Ban { address, .. } => self.ban(guest()?, *address, with.now)?,
+            Action::Unban { ban } => self.unban(*ban)?,
+            Action::Mute { muted, .. } => {
+                let someone = guest()?.someone;
+                self.muted.retain(|it| !it.is(&someone));
+                if *muted {
+                    push(&mut self.muted, someone);
+                } else {
+                    done.what = "unmute".into();
+                }
+            }
+            Action::Lend { seconds, .. } => {
+                let someone = guest()?.someone;
+                self.lent.retain(|(it, until)| !it.is(&someone) && *until > with.now);
+                if *seconds > 0 {
+                    push(&mut self.lent, (someone, with.now + seconds * 1000));
+                }
+                done.what = format!("lend {seconds}");
+            }
+            Action::Lock { locked } => {
+                self.locked = *locked;
+                done.what = if *locked { "lock".into() } else { "unlock".into() };
+            }
+            Action::MakeLink { role, seconds } => {
+                done.revoked = self.remove_link(*role);
+                let expires = if *seconds == 0 { 0 } else { with.now + seconds * 1000 };
+                let (hash, made) = (Digest::of(&with.secret.0), with.now);
+                self.links.push(Link { role: *role, hash, made, expires });
+                done.answer = Some(ServerMessage::Link { role: *role, token: with.secret, expires });
+                done.what = format!("makeLink {role}");
+                // Whoever makes the first host link of a board begins to host it.
+                if !std::mem::replace(&mut self.hosted, true) {
+                    self.without_link = Some(Role::Editor);
+                }
+            }
+            Action::RevokeLink { role: Role::Host } => return Err(OrderError::LastHostLink),
+            Action::RevokeLink { role } => {
+                done.revoked = self.remove_link(*role);
+                done.what = format!("revokeLink {role}");
+            }
+            Action::WithoutLink { role: Some(Role::Host) } => return Err(OrderError::HostWithoutLink),
+            Action::WithoutLink { role } => {
+                self.without_link = *role;
+                done.what = role.map_or("withoutLink nobody".into(), |role| format!("withoutLink {role}"));
+            }
+            Action::Password { .. } => self.password = with.password,
+            Action::LowerHand { .. } => drop(target()?),
+            Action::Rules | Action::Audit => {}
+        }
+        Ok(done)
+    }
+
+    fn remove_link(&mut self, role: Role) -> Option<Digest> {
+        let at = self.links.iter().position(|link| link.role == role)?;
+        Some(self.links.remove(at).hash)
+    }
+
+    fn ban(&mut self, target: &Target, by_address: bool, at: u64) -> Result<(), OrderError> {
+        if by_address && target.address.is_none() {
+            return Err(OrderError::NoAddress);
+        }
+        self.last_ban += 1;
+        let address = target.address.filter(|_| by_address);
+        let (number, name, someone) = (self.last_ban, target.name.clone(), target.someone);
+        push(&mut self.bans, Ban { number, name, someone, address, at });
+        Ok(())
+    }
+
+    fn unban(&mut self, number: u64) -> Result<(), OrderError> {
+        let before = self.bans.len();
+        self.bans.retain(|ban| ban.number != number);
+        if self.bans.len() < before { Ok(()) } else { Err(OrderError::NoSuchBan) }
+    }
+}
+
+fn push<T>(list: &mut Vec<T>, one: T) {
+    list.push(one);
+    if list.len() > LISTED {
+        list.remove(0);
+    }
+}
+
+/// Whom an order names.
+pub(super) fn target_of(action: &Action) -> Option<u32> {
+    match action {
+        Action::Remove { author }
+        | Action::Ban { author, .. }
+        | Action::Mute { author, .. }
+        | Action::Lend { author, .. }
+        | Action::LowerHand { author } => Some(*author),
+        _ => None,
+    }
+}
+
+/// Whether an order changes nothing that is kept.
+pub(super) fn is_question(action: &Action) -> bool {
+    matches!(action, Action::Rules | Action::Audit)
+}
+
+fn name_of(action: &Action) -> &'static str {
+    match action {
+        Action::Remove { .. } => "remove",
+        Action::Ban { address: true, .. } => "banAddress",
+        Action::Ban { .. } => "ban",
+        Action::Unban { .. } => "unban",
+        Action::Mute { .. } => "mute",
+        Action::Lend { .. } => "lend",
+        Action::Lock { .. } => "lock",
+        Action::MakeLink { .. } => "makeLink",
+        Action::RevokeLink { .. } => "revokeLink",
+        Action::WithoutLink { .. } => "withoutLink",
+        Action::Password { .. } => "password",
+        Action::LowerHand { .. } => "lowerHand",
+        Action::Rules => "rules",
+        Action::Audit => "audit",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn digest(secret: u8) -> Digest {
+        Digest::of(&[secret; 16])
+    }
+
+    fn someone(number: u8) -> Someone {
+        Someone::new(ClientId([number; 16]), Some(Token([number; 16])))
+    }
+
+    fn caller(number: u8, token: Option<u8>) -> Caller {
+        Caller { someone: someone(number), token: token.map(digest), address: Some([10, 0, 0, number].into()) }
+    }
+
+    fn with(now: u64, secret: u8) -> Ingredients {
+        Ingredients { now, secret: Token([secret; 16]), password: Some("hash".into()) }
+    }
+
+    fn target(number: u8, role: Role) -> Target {
+        Target { someone: someone(number), address: Some([10, 0, 0, number].into()), name: "Mallory".into(), role }
+    }
+
+    fn hosted() -> Access {
+        let mut access = Access::default();
+        access.begin(digest(1), 0);
+        access
+    }
+
+    #[test]
+    fn a_board_that_nobody_hosts_is_everybodys() {
+        let access = Access::default();
+        assert_eq!(access.admit(&caller(1, None), 0), Verdict::Welcome(Role::Editor));
+        assert_eq!(access.admit(&caller(1, Some(9)), 0), Verdict::Welcome(Role::Editor), "a secret says nothing here");
+        assert_eq!(access.rejects(Role::Viewer, &someone(1), 0), None);
+    }
+
+    #[test]
+    fn a_link_makes_its_role_until_it_is_revoked_or_expires() {
+        let mut access = hosted();
+        access.order(&Action::MakeLink { role: Role::Viewer, seconds: 10 }, None, with(1000, 2)).unwrap();
+        assert_eq!(access.admit(&caller(5, Some(1)), 1000), Verdict::Welcome(Role::Host));
+        assert_eq!(access.admit(&caller(5, Some(2)), 10_999), Verdict::Welcome(Role::Viewer));
+        assert_eq!(access.admit(&caller(5, Some(2)), 11_000), Verdict::Refused(Reason::Expired));
+        assert_eq!(access.admit(&caller(5, Some(3)), 0), Verdict::Refused(Reason::Forbidden));
+        let done = access.order(&Action::RevokeLink { role: Role::Viewer }, None, with(0, 0)).unwrap();
+        assert_eq!(done.revoked, Some(digest(2)));
+        assert_eq!(access.admit(&caller(5, Some(2)), 1000), Verdict::Refused(Reason::Forbidden));
+        let last = access.order(&Action::RevokeLink { role: Role::Host }, None, with(0, 0));
+        assert_eq!(last, Err(OrderError::LastHostLink));
+    }
+
+    #[test]
+    fn who_has_no_link_is_what_the_host_says() {
+        let mut access = hosted();
+        assert_eq!(access.admit(&caller(5, None), 0), Verdict::Welcome(Role::Editor));
+        access.order(&Action::WithoutLink { role: None }, None, with(0, 0)).unwrap();
+        assert_eq!(access.admit(&caller(5, None), 0), Verdict::Refused(Reason::Forbidden));
+        let host = access.order(&Action::WithoutLink { role: Some(Role::Host) }, None, with(0, 0));
+        assert_eq!(host, Err(OrderError::HostWithoutLink));
+    }
+
+    #[test]
+    fn a_password_is_asked_of_everybody_but_hosts() {
+        let mut access = hosted();
+        access.order(&Action::Password { password: "x".into() }, None, with(0, 0)).unwrap();
+        assert_eq!(access.admit(&caller(5, None), 0), Verdict::WithPassword(Role::Editor, "hash".into()));
+        assert_eq!(access.admit(&caller(5, Some(1)), 0), Verdict::Welcome(Role::Host));
+    }
+
+    #[test]
+    fn a_lock_a_mute_and_a_lent_pen_decide_who_draws() {
+        let mut access = hosted();
+        let (viewer, editor) = (someone(5), someone(6));
+        assert_eq!(access.rejects(Role::Viewer, &viewer, 0), Some(RejectReason::ReadOnly));
+        access.order(&Action::Lend { author: 5, seconds: 1 }, Some(&target(5, Role::Viewer)), with(0, 0)).unwrap();
+        assert_eq!(access.rejects(Role::Viewer, &viewer, 999), None);
+        assert_eq!(access.rejects(Role::Viewer, &viewer, 1000), Some(RejectReason::ReadOnly));
+        access.order(&Action::Lock { locked: true }, None, with(0, 0)).unwrap();
+        assert_eq!(access.rejects(Role::Editor, &editor, 0), Some(RejectReason::BoardLocked));
+        assert_eq!(access.rejects(Role::Host, &editor, 0), None);
+        let mute = Action::Mute { author: 6, muted: true };
+        access.order(&mute, Some(&target(6, Role::Editor)), with(0, 0)).unwrap();
+        assert_eq!(access.rejects(Role::Editor, &editor, 0), Some(RejectReason::Muted));
+        assert_eq!(access.order(&mute, Some(&target(6, Role::Host)), with(0, 0)), Err(OrderError::OfHost));
+    }
+
+    #[test]
+    fn a_banned_browser_stays_out_under_another_client_and_so_does_its_address_by_choice() {
+        let mut access = hosted();
+        let ban = |address| Action::Ban { author: 5, address };
+        access.order(&ban(false), Some(&target(5, Role::Editor)), with(0, 0)).unwrap();
+        let again = Someone::new(ClientId([77; 16]), Some(Token([5; 16])));
+        let (away, home) = (Some([1, 1, 1, 1].into()), Some([10, 0, 0, 6].into()));
+        let comes = |someone, address| Caller { someone, token: None, address };
+        assert_eq!(access.admit(&comes(again, away), 0), Verdict::Refused(Reason::Banned));
+        access.order(&ban(true), Some(&target(6, Role::Editor)), with(0, 0)).unwrap();
+        assert_eq!(access.admit(&comes(someone(9), home), 0), Verdict::Refused(Reason::Banned));
+        access.order(&Action::Unban { ban: 2 }, None, with(0, 0)).unwrap();
+        assert_eq!(access.admit(&comes(someone(9), home), 0), Verdict::Welcome(Role::Editor));
+        assert_eq!(access.order(&Action::Unban { ban: 2 }, None, with(0, 0)), Err(OrderError::NoSuchBan));
+    }
+
+    #[test]
+    fn a_record_says_it_all_again_and_one_that_is_broken_lets_nobody_in() {
+        let mut access = hosted();
+        access.order(&Action::Lock { locked: true }, None, with(0, 0)).unwrap();
+        let again = Access::from_record(Some(&access.to_record())).unwrap();
+        assert_eq!(again.to_record(), access.to_record());
+        assert!(!access.to_record().contains(&"01".repeat(16)), "no secret is in it");
+        assert!(Access::from_record(Some("{")).is_err());
+        assert_eq!(Access::closed().admit(&caller(5, Some(1)), 0), Verdict::Refused(Reason::Forbidden));
+    }
+
+    #[test]
+    fn only_a_host_clears_what_somebody_else_made_and_ending_a_stroke_is_always_allowed() {
+        let access = hosted();
+        let clear = |author| Operation::ClearAuthor { gesture_back: 0, author };
+        let of = |role, operation: &Operation| access.rejects_operation(None, role, 7, operation);
+        assert_eq!(of(Role::Editor, &clear(8)), Some(RejectReason::HostOnly));
+        assert_eq!(of(Role::Editor, &clear(7)), None);
+        assert_eq!(of(Role::Host, &clear(8)), None);
+        let muted = Some(RejectReason::Muted);
+        assert_eq!(access.rejects_operation(muted, Role::Editor, 7, &Operation::End { slot: 0 }), None);
+        assert_eq!(access.rejects_operation(muted, Role::Editor, 7, &clear(0)), muted);
+    }
+}

@@ -1,0 +1,62 @@
+//! What a member is told later: work that blocks is done on another thread, and the member is woken when it is done.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use inkwire_protocol::ServerMessage;
+
+use crate::wakeup::Wakeup;
+
+/// What came of work.
+#[derive(Debug)]
+pub(super) enum Told {
+    /// This is to be said.
+    Answers(Vec<ServerMessage>),
+    /// Whether the password that was checked is that of this hash.
+    Password(String, bool),
+}
+
+/// One member's work elsewhere.
+#[derive(Debug)]
+pub(super) struct Later {
+    told: Mutex<Vec<Told>>,
+    under_way: AtomicUsize,
+    wakeup: Arc<Wakeup>,
+}
+
+impl Later {
+    pub(super) fn new(wakeup: Arc<Wakeup>) -> Arc<Self> {
+        Arc::new(Self { told: Mutex::default(), under_way: AtomicUsize::new(0), wakeup })
+    }
+
+    /// Does something elsewhere. Until it is done, nothing more should be read from the member.
+    pub(super) fn begin(self: &Arc<Self>, work: impl FnOnce() -> Told + Send + 'static) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        let under_way = UnderWay(self.clone());
+        let work = move || {
+            let told = work();
+            under_way.0.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+        };
+        smol::unblock(work).detach();
+    }
+
+    /// Whether something is being done.
+    pub(super) fn is_busy(&self) -> bool {
+        self.under_way.load(Ordering::Relaxed) > 0
+    }
+
+    /// What is to be told by now.
+    pub(super) fn take(&self) -> Vec<Told> {
+        std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Work that is done, or has panicked, when this is let go.
+struct UnderWay(Arc<Later>);
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.0.wakeup.wake();
+    }
+}

@@ -1,0 +1,421 @@
+//! Who may do what, asked by clients that try what they may not: the server decides, and nobody else notices.
+
+use std::time::Duration;
+
+use inkwire_board::BoardElement;
+use inkwire_protocol::{
+    Action, Begin, ClientId, ClientMessage, Colour, ElementRef, Operation, Patch, Points, Property, Reaction, Reason,
+    RejectReason, Role, ServerMessage, Token, Tool,
+};
+use inkwire_tests::client::{Client, client_id, text};
+use inkwire_tests::server::{Server, binary};
+use tempfile::TempDir;
+
+const HOST: Token = Token([0x11; 16]);
+
+/// A server with a data directory, and a board on it that Ada hosts.
+fn hosted(flags: &[&str]) -> (TempDir, Server, Client) {
+    let directory = TempDir::new().expect("a directory");
+    let data = directory.path().to_str().expect("a path").to_owned();
+    let flags: Vec<&str> = ["--data", &data].into_iter().chain(flags.iter().copied()).collect();
+    let server = Server::start(&flags);
+    let host = Client::join_by(&server.address, "x", "Ada", HOST);
+    assert_eq!(host.access, Some((Role::Host, true)), "who comes first with a secret is the host");
+    (directory, server, host)
+}
+
+fn begin(slot: u8) -> Operation {
+    let (colour, tool) = (Colour(0xff), Tool::Pen);
+    Operation::Begin(Begin { slot, gesture_back: 0, tool, colour, width: 9, scale: 3, x: 0, y: 0, pressure: None })
+}
+
+fn points(slot: u8, count: usize) -> Operation {
+    Operation::Points(Points { slot, steps: vec![[1, 1]; count], pressures: Vec::new() })
+}
+
+#[track_caller]
+fn is_told(client: &mut Client, what: (Role, bool)) {
+    client.wait(&format!("to be told {what:?}"), |client| client.access == Some(what));
+}
+
+#[test]
+fn the_server_rejects_whatever_a_viewer_draws_and_the_host_notices_nothing() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let own = host.does(text("the host's")).expect("a host draws");
+    let link = host.makes_link(Role::Viewer, 0);
+    let mut viewer = Client::join_by(&server.address, "x", "Vera", link);
+    assert_eq!(viewer.access, Some((Role::Viewer, false)));
+    viewer.wait_for_seq(1);
+    let element = ElementRef { author: host.author, cseq: own };
+    let property = Property::Text { text: "changed".into() };
+    for operation in [
+        begin(0),
+        text("a viewer's"),
+        Operation::Patch(Patch { gesture_back: 0, element, property }),
+        Operation::Delete { gesture_back: 0, elements: vec![element] },
+        Operation::Clear { gesture_back: 0 },
+        Operation::ClearAuthor { gesture_back: 0, author: host.author },
+        Operation::Undo { gesture: own },
+    ] {
+        assert_eq!(viewer.does(operation.clone()), Err(RejectReason::ReadOnly), "{operation:?}");
+    }
+    host.round_trip();
+    assert_eq!((host.replica.board().seq(), host.rejects.len()), (1, 0));
+}
+
+#[test]
+fn a_viewer_who_has_the_host_as_client_id_is_a_viewer_all_the_same() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let link = host.makes_link(Role::Viewer, 0);
+    let mut thief = Client::away(&server.address, "x", "Ada");
+    thief.token = Some(link);
+    thief.connect(&server.address);
+    is_told(&mut thief, (Role::Viewer, false));
+    assert_eq!(thief.does(text("stolen")), Err(RejectReason::ReadOnly));
+    let refused = thief.orders(Action::Lock { locked: true });
+    assert!(matches!(&refused[..], [ServerMessage::NotDone { text }] if text.contains("host")), "{refused:?}");
+}
+
+#[test]
+fn nobody_undoes_or_signs_for_somebody_else() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let gesture = host.does(text("the host's")).expect("a host draws");
+    let mut other = Client::join(&server.address, "x", "Bob");
+    let own = other.does(text("another's")).expect("an editor draws");
+    assert_eq!(other.does(Operation::Undo { gesture: gesture + 7 }), Err(RejectReason::NoSuchGesture));
+    other.does(Operation::Undo { gesture: own }).expect("one's own");
+    let whose = Operation::ClearAuthor { gesture_back: 0, author: host.author };
+    assert_eq!(other.does(whose), Err(RejectReason::HostOnly));
+    host.wait_for_seq(3);
+    let board = host.replica.board();
+    let element = |author, cseq| board.element(ElementRef { author, cseq });
+    assert!(element(host.author, gesture).is_some_and(BoardElement::is_visible), "what the host drew is there");
+    assert_eq!(element(other.author, own).map(BoardElement::is_visible), Some(false), "and is of who drew it");
+}
+
+#[test]
+fn a_link_that_is_revoked_lets_its_people_go_and_nobody_comes_back_by_it() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let link = host.makes_link(Role::Editor, 0);
+    let mut bob = Client::join_by(&server.address, "x", "Bob", link);
+    bob.does(text("drawn in time")).expect("an editor draws");
+    host.orders(Action::RevokeLink { role: Role::Editor });
+    assert_eq!(bob.wait_for_close(), 4003);
+    assert_eq!(bob.farewell, Some(Reason::Forbidden));
+    assert_eq!(bob.is_kept_out(), (Reason::Forbidden, 4003), "resuming is joining");
+    let again = host.makes_link(Role::Editor, 0);
+    bob.token = Some(again);
+    bob.connect(&server.address);
+    bob.round_trip();
+    assert_eq!(bob.replica.board().seq(), 1, "what it drew is not lost");
+}
+
+#[test]
+fn a_link_expires() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let link = host.makes_link(Role::Viewer, 1);
+    let mut late = Client::away(&server.address, "x", "Late");
+    late.token = Some(link);
+    std::thread::sleep(Duration::from_millis(1100));
+    assert_eq!(late.is_kept_out(), (Reason::Expired, 4003));
+}
+
+#[test]
+fn who_makes_the_host_link_anew_stays_and_who_came_by_the_old_one_goes() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let mut other = Client::join_by(&server.address, "x", "Otto", HOST);
+    let link = host.makes_link(Role::Host, 0);
+    assert_eq!(other.wait_for_close(), 4003);
+    assert_eq!(other.is_kept_out(), (Reason::Forbidden, 4003));
+    assert!(matches!(host.orders(Action::Rules)[..], [ServerMessage::Rules { .. }]), "she is a host still");
+    host.vanish();
+    host.token = Some(link);
+    host.connect(&server.address);
+    is_told(&mut host, (Role::Host, true));
+}
+
+#[test]
+fn guessing_is_slowed_down_for_the_address_and_a_link_that_holds_is_not() {
+    let (_directory, server, _host) = hosted(&[]);
+    let mut guesser = Client::away(&server.address, "x", "Eve");
+    let mut told = Vec::new();
+    for guess in 0..16 {
+        guesser.token = Some(Token([guess; 16]));
+        told.push(guesser.is_kept_out().0);
+    }
+    assert_eq!(told[..10], [Reason::Forbidden; 10]);
+    assert!(told[11..].iter().all(|reason| *reason == Reason::TooManyTries), "{told:?}");
+    Client::join_by(&server.address, "x", "Otto", HOST);
+    Client::join(&server.address, "x", "Nobody");
+}
+
+#[test]
+fn a_password_is_asked_of_everybody_but_the_host_and_is_not_guessed() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let told = host.orders(Action::Password { password: "Geheimwort ✎".into() });
+    assert!(matches!(told[..], [ServerMessage::Rules { has_password: true, .. }]), "{told:?}");
+    let mut bob = Client::away(&server.address, "x", "Bob");
+    assert_eq!(bob.is_kept_out(), (Reason::PasswordNeeded, 4003));
+    bob.password = "geheimwort".into();
+    assert_eq!(bob.is_kept_out(), (Reason::PasswordNeeded, 4003));
+    bob.password = "Geheimwort ✎".into();
+    bob.connect(&server.address);
+    bob.does(text("in")).expect("an editor draws");
+    let mut eve = Client::away(&server.address, "x", "Eve");
+    for guess in 0..10 {
+        eve.password = format!("guess {guess}");
+        eve.is_kept_out();
+    }
+    eve.password = "Geheimwort ✎".into();
+    assert_eq!(eve.is_kept_out().0, Reason::TooManyTries, "not even the right one, so that nobody learns it");
+    Client::join_by(&server.address, "x", "Otto", HOST);
+}
+
+#[test]
+fn a_lock_a_mute_and_a_lent_pen_are_the_servers_and_ending_a_stroke_is_always_allowed() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let mut bob = Client::join(&server.address, "x", "Bob");
+    bob.does(begin(0)).expect("an editor draws");
+    host.orders(Action::Lock { locked: true });
+    assert_eq!(bob.does(points(0, 3)), Err(RejectReason::BoardLocked));
+    bob.does(Operation::End { slot: 0 }).expect("what is begun can be ended");
+    is_told(&mut bob, (Role::Editor, false));
+    host.orders(Action::Lend { author: bob.author, seconds: 1 });
+    is_told(&mut bob, (Role::Editor, true));
+    bob.does(text("lent")).expect("with the pen");
+    is_told(&mut bob, (Role::Editor, false));
+    assert_eq!(bob.does(text("too late")), Err(RejectReason::BoardLocked), "the pen is given back by itself");
+    host.orders(Action::Lock { locked: false });
+    host.orders(Action::Mute { author: bob.author, muted: true });
+    assert_eq!(bob.does(text("muted")), Err(RejectReason::Muted));
+    host.wait("to see it", |host| host.standings.get(&bob.author).is_some_and(|it| it.2));
+    bob.vanish();
+    bob.connect(&server.address);
+    assert_eq!(bob.does(text("muted still")), Err(RejectReason::Muted), "coming back changes nothing");
+    host.orders(Action::Mute { author: bob.author, muted: false });
+    bob.does(text("free")).expect("an editor draws");
+}
+
+#[test]
+fn a_removed_person_comes_back_and_a_banned_browser_does_not_under_whatever_client() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let mut mallory = Client::away(&server.address, "x", "Mallory");
+    mallory.visitor = Some(Token([5; 16]));
+    mallory.connect(&server.address);
+    host.orders(Action::Remove { author: mallory.author });
+    assert_eq!((mallory.wait_for_close(), mallory.farewell), (4003, Some(Reason::Removed)));
+    mallory.connect(&server.address);
+    host.orders(Action::Ban { author: mallory.author, address: false });
+    assert_eq!((mallory.wait_for_close(), mallory.farewell), (4003, Some(Reason::Banned)));
+    assert_eq!(mallory.is_kept_out(), (Reason::Banned, 4003));
+    mallory.id = ClientId([9; 16]);
+    assert_eq!(mallory.is_kept_out(), (Reason::Banned, 4003), "another tab of the same browser");
+    mallory.visitor = None;
+    mallory.id = client_id("Mallory");
+    assert_eq!(mallory.is_kept_out(), (Reason::Banned, 4003), "the same client without its browser's secret");
+    Client::join(&server.address, "x", "Bob");
+    host.orders(Action::Unban { ban: 1 });
+    mallory.connect(&server.address);
+}
+
+#[test]
+fn an_address_is_banned_by_choice_but_never_a_host_at_it() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let mallory = Client::join(&server.address, "x", "Mallory");
+    let mut neighbour = Client::join(&server.address, "x", "Nora");
+    host.orders(Action::Ban { author: mallory.author, address: true });
+    assert_eq!(neighbour.wait_for_close(), 4003);
+    assert_eq!(Client::away(&server.address, "x", "New").is_kept_out(), (Reason::Banned, 4003));
+    host.does(text("the host draws on")).expect("from the same address");
+}
+
+#[test]
+fn a_host_takes_back_all_that_one_person_drew_and_takes_that_back_too() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let mut mallory = Client::join(&server.address, "x", "Mallory");
+    host.does(text("the host's")).expect("a host draws");
+    mallory.does(text("one")).expect("an editor draws");
+    mallory.does(text("two")).expect("an editor draws");
+    let clear = Operation::ClearAuthor { gesture_back: 0, author: mallory.author };
+    let gesture = host.does(clear).expect("a host may");
+    let seen = |client: &Client| client.replica.board().elements().filter(|it| it.is_visible()).count();
+    assert_eq!(seen(&host), 1);
+    host.does(Operation::Undo { gesture }).expect("it is a gesture like any other");
+    mallory.wait_for_seq(5);
+    assert_eq!((seen(&host), seen(&mallory)), (3, 3));
+}
+
+#[test]
+fn what_is_set_holds_over_a_restart_and_the_audit_list_says_who_did_what() {
+    let (directory, server, mut host) = hosted(&[]);
+    let bob = Client::join(&server.address, "x", "Bob");
+    host.orders(Action::Mute { author: bob.author, muted: true });
+    host.orders(Action::WithoutLink { role: None });
+    host.makes_link(Role::Viewer, 0);
+    drop((host, bob));
+    server.stop();
+    let data = directory.path().to_str().expect("a path").to_owned();
+    let server = Server::start(&["--data", &data]);
+    assert_eq!(Client::away(&server.address, "x", "Carl").is_kept_out(), (Reason::Forbidden, 4003));
+    let mut host = Client::join_by(&server.address, "x", "Ada", HOST);
+    let told = host.orders(Action::Audit);
+    let [ServerMessage::Audit { records }] = &told[..] else { panic!("{told:?}") };
+    let lines: Vec<String> = records.iter().map(|it| format!("{} {} {}", it.who, it.what, it.whom)).collect();
+    assert_eq!(lines, ["Ada makeLink viewer ", "Ada withoutLink nobody ", "Ada mute Bob"]);
+}
+
+#[test]
+fn no_secret_is_in_the_log_the_metrics_or_the_data_directory() {
+    let directory = TempDir::new().expect("a directory");
+    let data = directory.path().to_str().expect("a path").to_owned();
+    let log = directory.path().join("log");
+    let mut command = std::process::Command::new("sh");
+    let server =
+        format!("exec '{}' --listen 127.0.0.1:0 --log trace --data '{data}' 2>'{}'", binary().display(), log.display());
+    command.args(["-c", &server]);
+    let server = Server::spawn(&mut command);
+    let mut host = Client::join_by(&server.address, "x", "Ada", HOST);
+    let link = host.makes_link(Role::Editor, 0);
+    host.orders(Action::Password { password: "Geheimwort".into() });
+    let mut bob = Client::away(&server.address, "x", "Bob");
+    (bob.token, bob.password) = (Some(link), "Geheimwort".into());
+    bob.connect(&server.address);
+    let metrics = server.get("/metrics");
+    drop((host, bob));
+    server.stop();
+    let hex = |token: Token| token.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    let mut all = vec![("the metrics".to_owned(), metrics.into_bytes())];
+    for file in std::fs::read_dir(directory.path()).expect("the directory").flatten() {
+        all.push((file.path().display().to_string(), std::fs::read(file.path()).expect("a file")));
+    }
+    assert!(all.len() > 2);
+    for (place, bytes) in all {
+        for secret in [HOST, link] {
+            let has = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+            assert!(!has(&secret.0) && !has(hex(secret).as_bytes()), "a secret is in {place}");
+            assert!(!has(b"Geheimwort"), "the password is in {place}");
+        }
+    }
+}
+
+#[test]
+fn a_hand_is_seen_and_a_muted_person_shows_nothing() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let mut bob = Client::join(&server.address, "x", "Bob");
+    bob.say(&[ClientMessage::Hand { raised: true }, ClientMessage::React { reaction: Reaction::Heart }]);
+    host.wait("the hand", |host| host.standings.get(&bob.author).is_some_and(|it| it.3));
+    host.orders(Action::LowerHand { author: bob.author });
+    host.wait("the hand is down", |host| host.standings.get(&bob.author).is_some_and(|it| !it.3));
+}
+
+#[test]
+fn a_board_has_so_many_members_and_elements_as_the_operator_says_and_a_server_so_many_boards() {
+    let (_directory, server, mut host) = hosted(&["--max-members", "2", "--max-elements", "3", "--max-boards", "2"]);
+    let mut bob = Client::join(&server.address, "x", "Bob");
+    assert_eq!(Client::away(&server.address, "x", "Carl").is_kept_out(), (Reason::Full, 4004));
+    bob.vanish();
+    bob.connect(&server.address);
+    (0..3).for_each(|_| _ = host.does(text("one of three")).expect("there is room"));
+    assert_eq!(bob.does(text("one more")), Err(RejectReason::BoardFull));
+    let mut second = Client::join(&server.address, "second", "Ada");
+    second.does(text("a second board")).expect("there is room");
+    second.wait("it is on the disk", |second| second.mark >= 1);
+    assert_eq!(Client::away(&server.address, "third", "Ada").is_kept_out(), (Reason::Full, 4004));
+    Client::join(&server.address, "second", "Bob");
+}
+
+#[test]
+fn who_draws_too_fast_is_told_and_then_waits_and_loses_nothing() {
+    let (_directory, server, mut host) = hosted(&["--points-rate", "200"]);
+    let mut bob = Client::join(&server.address, "x", "Bob");
+    bob.does(begin(0)).expect("an editor draws");
+    (0..12).for_each(|_| _ = bob.submit(points(0, 1000)));
+    host.does(text("the host is not slowed down")).expect("a host draws");
+    bob.wait("everything is done", |bob| bob.pending.is_empty());
+    assert!(bob.told.iter().any(|told| matches!(told, ServerMessage::SlowDown { .. })), "{:?}", bob.told);
+    assert_eq!((bob.rejects.len(), bob.farewell), (0, None));
+    assert!(!host.told.iter().any(|told| matches!(told, ServerMessage::SlowDown { .. })));
+    host.wait_for_seq(14);
+}
+
+#[test]
+fn a_class_of_forty_behind_one_address_is_not_one_person() {
+    let (_directory, server, mut host) = hosted(&["--points-rate", "2000"]);
+    let mut class: Vec<Client> =
+        (0..40).map(|number| Client::join(&server.address, "x", &format!("pupil {number}"))).collect();
+    for pupil in &mut class {
+        pupil.submit(begin(0));
+    }
+    // More than one connection may draw at once and for long, of all of them together.
+    for _ in 0..4 {
+        class.iter_mut().for_each(|pupil| _ = pupil.submit(points(0, 1000)));
+    }
+    for pupil in &mut class {
+        pupil.wait("all of it is done", |pupil| pupil.pending.is_empty());
+        assert!(pupil.told.is_empty() && pupil.rejects.is_empty(), "{:?}", pupil.told);
+    }
+    host.wait_for_seq(200);
+}
+
+#[test]
+fn two_hundred_viewers_see_what_one_host_draws() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let link = host.makes_link(Role::Viewer, 0);
+    let mut viewers: Vec<Client> = (0..200)
+        .map(|number| {
+            let mut viewer = Client::away(&server.address, "x", &format!("viewer {number}"));
+            viewer.token = Some(link);
+            viewer.connect(&server.address);
+            viewer
+        })
+        .collect();
+    host.does(begin(0)).expect("a host draws");
+    for _ in 0..20 {
+        host.does(points(0, 50)).expect("a host draws");
+    }
+    let (seq, hash) = (host.replica.board().seq(), host.replica.board().hash());
+    for viewer in &mut viewers {
+        viewer.wait_for_seq(seq);
+        assert_eq!(viewer.replica.board().hash(), hash);
+    }
+    viewers[7].say(&[ClientMessage::Operations { first_cseq: 1, operations: vec![text("not for a viewer")] }]);
+    viewers[7].wait("a refusal", |viewer| viewer.rejects == [(1, RejectReason::ReadOnly)]);
+}
+
+#[test]
+fn a_malformed_credential_is_refused_by_name_like_any_packet() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let mut raw = Client::away(&server.address, "x", "Raw");
+    raw.token = Some(HOST);
+    raw.connect(&server.address);
+    raw.say(&[ClientMessage::Credentials { token: None, visitor: None, password: String::new() }]);
+    assert_eq!(raw.wait_for_close(), 1007, "credentials come before hello");
+    host.does(text("nobody else notices")).expect("a host draws");
+}
+
+#[test]
+fn an_operator_makes_a_host_link_with_and_without_a_server() {
+    let (directory, server, host) = hosted(&[]);
+    drop(host);
+    let link = |expected: &str| {
+        let boards = assert_cmd::Command::new(binary())
+            .args(["boards", "--data", directory.path().to_str().expect("a path"), "link", "x"])
+            .assert()
+            .success();
+        let line = String::from_utf8(boards.get_output().stdout.clone()).expect("text");
+        let token = line.trim().strip_prefix("b/x#t=").unwrap_or_else(|| panic!("{expected}: {line}")).to_owned();
+        let bytes = u128::from_str_radix(&token, 16).expect("hex").to_be_bytes();
+        Token(bytes)
+    };
+    let through = link("through the server");
+    let mut otto = Client::join_by(&server.address, "x", "Otto", through);
+    assert_eq!(otto.access, Some((Role::Host, true)));
+    otto.leave();
+    server.stop();
+    let alone = link("without a server");
+    let server = Server::start(&["--data", directory.path().to_str().expect("a path")]);
+    let mut old = Client::away(&server.address, "x", "Old");
+    old.token = Some(through);
+    assert_eq!(old.is_kept_out(), (Reason::Forbidden, 4003));
+    Client::join_by(&server.address, "x", "New", alone);
+}

@@ -300,6 +300,8 @@ impl Member {
                     let pause = self.allowance.spend(entries.sum(), Cost::default());
                     self.rest_for(pause);
                     self.answers.extend(answers);
+                    // An order may have changed what the others see.
+                    self.see_to_flush();
                 }
                 Told::Password(hash, fits) => self.password_checked(&hash, fits),
             }

@@ -222,6 +222,9 @@ impl Rooms {
     pub fn operate(self: &Arc<Self>, name: &BoardName, action: &Action) -> Result<Option<ServerMessage>, StorageError> {
         let place = smol::block_on(self.room(name))?;
         let done = place.operate(action);
+        if let Due::At(due) = place.flush_if_due() {
+            self.flush_at(place.room().clone(), due);
+        }
         self.release(&place);
         done
     }

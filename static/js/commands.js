@@ -11,6 +11,7 @@ const PAN = 64;
  * @property {string[]} [keys] as "Mod+Shift+z": Mod is Ctrl, or the command key; letters are small
  * @property {string} section `edit`, `arrange`, `view` or `file`
  * @property {(event?: any) => void} run
+ * @property {boolean} [isHosts] whether only a host can do anything with it
  * @property {boolean} [needsSelection] whether it does nothing where nothing is selected
  */
 
@@ -54,6 +55,9 @@ export function commandsOf(app) {
     { name: "toggleMinimap", section: "view", keys: ["Shift+m", "Shift+M"], run: () => app.toggleMinimap() },
     { name: "objects", section: "view", keys: ["Shift+o", "Shift+O"], run: () => sheets.open("objects") },
     { name: "focusBoard", section: "view", keys: ["Mod+Enter"], run: () => app.focusBoard() },
+    { name: "toggleHand", section: "view", keys: ["Shift+h", "Shift+H"], run: () => app.toggleHand() },
+    { name: "network", section: "view", keys: ["Shift+n", "Shift+N"], run: () => app.network.open() },
+    { name: "hosting", section: "file", keys: ["Shift+l", "Shift+L"], run: () => app.hosting.open(), isHosts: true },
     { name: "help", section: "view", keys: ["?", "Shift+?", "F1"], run: () => sheets.open("help") },
     { name: "export", section: "file", keys: ["Mod+e"], run: () => sheets.open("export") },
     { name: "import", section: "file", keys: ["Mod+o"], run: () => app.pickFiles() },

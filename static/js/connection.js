@@ -35,6 +35,9 @@ export class Connection {
     this.failures = 0;
     this.state = "waiting";
     this.retryMs = undefined;
+    /** @type {number | undefined} */
+    this.roundTripMs = undefined;
+    this.measuredAt = 0;
   }
 
   start() {
@@ -110,11 +113,20 @@ export class Connection {
 
   #received(data) {
     this.#expect(PING_AFTER_MS, () => this.#ping());
-    this.delegate.receivedMessages(decodeServer(new Uint8Array(data)));
+    const messages = decodeServer(new Uint8Array(data));
+    if (messages.some(({ type, nonce }) => type === "pong" && nonce > 0)) this.roundTripMs = performance.now() - this.measuredAt;
+    this.delegate.receivedMessages(messages);
     if (this.state === "connecting") {
       this.onlineSince = performance.now();
       this.#become("online");
     }
+  }
+
+  /** Measures the round trip anew: {@link Connection.roundTripMs}, in milliseconds, when the answer has come. */
+  measure() {
+    if (this.state !== "online") return;
+    this.measuredAt = performance.now();
+    this.send([{ type: "ping", nonce: 1 }]);
   }
 
   #ping() {

@@ -8,9 +8,11 @@ export class Courier {
    * @param {string} url
    * @param {any} identity with the operations that were left behind
    * @param {any} box where they are kept
+   * @param {any} credentials what the tab that brings them has to show
    */
-  constructor(url, identity, box) {
+  constructor(url, identity, box, credentials) {
     this.session = new Session(identity, this);
+    this.session.credentials = credentials;
     this.box = box;
     this.connection = new Connection(url, this);
   }
@@ -54,6 +56,15 @@ export class Courier {
     this.box.keep(cseq, operation, this.session.epoch);
   }
 
+  /** Where nothing may be drawn now, it stays kept for a tab that comes when it may. */
+  accessChanged() {
+    if (!this.session.access.draws) this.connection.stop();
+  }
+
+  inkWasHeld() {}
+  reacted() {}
+  answered() {}
+  slowedDown() {}
   elementsChanged() {}
   peopleChanged() {}
   operationRejected() {}
@@ -65,7 +76,7 @@ export class Courier {
   // Connection delegate
 
   firstMessages() {
-    return [this.session.hello()];
+    return this.session.greeting();
   }
 
   receivedMessages(messages) {

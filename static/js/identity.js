@@ -11,6 +11,8 @@ export const COLOUR_NAMES = ["black", "red", "orange", "green", "blue", "violet"
 
 const SESSION_KEY = "inkwire.client";
 const PERSON_KEY = "inkwire.person";
+const VISITOR_KEY = "inkwire.visitor";
+const LINKS_KEY = "inkwire.links";
 
 /**
  * The client that draws here: a reloaded tab goes on as who it was. A duplicated tab must not be the same client: so its id lies
@@ -40,8 +42,30 @@ async function takenOver(board, outbox, { clientId, nextCseq }) {
   return { clientId, nextCseq: Math.max(nextCseq, (operations.at(-1)?.cseq ?? 0) + 1), epoch, operations };
 }
 
+const secret = () => toHex(crypto.getRandomValues(new Uint8Array(16)));
+
+/** The secret of this browser, by which it is known again where a host has banned it. */
+export function visitor() {
+  const known = kept("localStorage", VISITOR_KEY);
+  if (/^[0-9a-f]{32}$/.test(known)) return known;
+  const fresh = secret();
+  keep("localStorage", VISITOR_KEY, fresh);
+  return fresh;
+}
+
+/** The secrets of a board's links that this browser has: `own` is the one that it comes by. @returns {Record<string, string>} */
+export function linksOf(board) {
+  return kept("localStorage", LINKS_KEY)?.[board] ?? {};
+}
+
+/** Keeps or forgets the secret of a link. @param {string} which `own`, or a role @param {string | undefined} token */
+export function keepLink(board, which, token) {
+  const all = kept("localStorage", LINKS_KEY) ?? {};
+  keep("localStorage", LINKS_KEY, { ...all, [board]: { ...all[board], [which]: token } });
+}
+
 function newClient() {
-  const clientId = toHex(crypto.getRandomValues(new Uint8Array(16)));
+  const clientId = secret();
   // Nobody else can have it: there is nothing to wait for.
   claimed(clientId);
   return { clientId, nextCseq: 1, operations: [] };

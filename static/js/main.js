@@ -7,22 +7,28 @@ import { THUMBNAIL, rememberBoard } from "./boards.js";
 import { commandsOf } from "./commands.js";
 import { Connection } from "./connection.js";
 import { Courier } from "./courier.js";
+import { Door, KEPT_OUT } from "./door.js";
 import { Editing } from "./editing.js";
 import { Exchange } from "./exchange.js";
 import { moved } from "./geometry.js";
+import { Hosting } from "./hosting.js";
 import { icon } from "./icons.js";
-import { COLOURS, COLOUR_NAMES, comeBack, keepClient, keepPerson, person, shortened, takeClient, takeOthers } from "./identity.js";
+import {
+  COLOURS, COLOUR_NAMES, comeBack, keepClient, keepLink, keepPerson, linksOf, person, shortened, takeClient, takeOthers, visitor,
+} from "./identity.js";
 import { Keyboard } from "./keyboard.js";
 import { t, translatePage } from "./language.js";
 import { Lasers } from "./laser.js";
 import { Minimap } from "./minimap.js";
+import { Network } from "./network.js";
 import { keepForOffline } from "./offline.js";
 import { Outbox } from "./outbox.js";
 import { CURSOR_UNITS, People, cursorOf } from "./people.js";
 import { Pictures } from "./pictures.js";
-import { linkTo, viewportOf } from "./place.js";
+import { linkOf, linkTo, tokenOf, viewportOf } from "./place.js";
 import { Pointers } from "./pointers.js";
 import { COORDINATE, NAME } from "./protocol/limits.js";
+import { Reactions } from "./reactions.js";
 import { isAt } from "./select.js";
 import { Selection, outlineSketch } from "./selection.js";
 import { Session } from "./session.js";
@@ -48,7 +54,7 @@ const THUMBNAIL_INTERVAL = 20_000;
 const CHOICES = { grid: "inkwire.grid", minimap: "inkwire.minimap", pen: "inkwire.pen", view: "inkwire.view", reloaded: "inkwire.reloaded" };
 
 /** What is said of operations that are not done; of those that somebody else has overtaken, nothing. */
-const REJECTIONS = ["boardFull", "strokeFull", "outOfRange", "malformed"];
+const REJECTIONS = ["boardFull", "strokeFull", "outOfRange", "malformed", "readOnly", "boardLocked", "muted", "hostOnly"];
 const OVERTAKEN = ["noSuchElement", "slotFree"];
 
 const at = (id) => document.querySelector(id);
@@ -66,8 +72,10 @@ class Application {
     this.viewport = new Viewport();
     const identity = { ...client, ...profile() };
     this.box = outbox.box(boardName, identity.clientId);
+    this.comesBy = this.#takeToken();
     this.pictures = new Pictures(outbox, this);
     this.session = new Session(identity, this);
+    this.session.credentials = { token: this.comesBy, visitor: visitor(), password: "" };
     const canvases = { base: at("#base"), wet: at("#wet"), live: at("#live") };
     this.stage = new Stage(canvases, this.session, this.viewport, (hash) => this.pictures.pixelsOf(hash));
     this.selection = new Selection(this.stage, this.session, this);
@@ -83,6 +91,10 @@ class Application {
     this.commands = commandsOf(this);
     this.announcer = new Announcer(at("#announcer"));
     this.people = new People(this);
+    this.hosting = new Hosting(this);
+    this.door = new Door(this);
+    this.reactions = new Reactions(this);
+    this.network = new Network(this);
     this.status = new Status();
     this.pointers = new Pointers(canvases.live, this);
     this.keyboard = new Keyboard(canvases.live, this.stage, this);
@@ -96,7 +108,7 @@ class Application {
     at("#menu-button").append(icon("menu"));
     this.#listen();
     onThemeChange(() => this.#showTheme());
-    for (const part of [this.toolbar, this.sheets, this.people, this.pointers, this.keyboard, this.writing, this.minimap]) part.start();
+    for (const part of [this.toolbar, this.sheets, this.people, this.pointers, this.keyboard, this.writing, this.minimap, this.hosting, this.door, this.reactions, this.network]) part.start();
     this.#showTheme();
     this.setGrid(kept("localStorage", CHOICES.grid) === true);
     this.setMinimap(kept("localStorage", CHOICES.minimap) ?? innerWidth >= 900);
@@ -116,7 +128,8 @@ class Application {
   async #bringWhatIsLeft() {
     const { boardName, outbox } = this;
     for (const other of await takeOthers(boardName, outbox, this.session.identity)) {
-      new Courier(socketUrl(boardName), { ...other, ...profile() }, outbox.box(boardName, other.clientId)).start();
+      const { credentials } = this.session;
+      new Courier(socketUrl(boardName), { ...other, ...profile() }, outbox.box(boardName, other.clientId), credentials).start();
     }
   }
 
@@ -130,7 +143,7 @@ class Application {
     addEventListener("pagehide", () => this.#leave());
     addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
     addEventListener("beforeunload", (event) => this.#warn(event));
-    addEventListener("hashchange", () => this.#goToLink());
+    addEventListener("hashchange", () => this.#linkChanged());
     document.addEventListener("visibilitychange", () => document.hidden && this.#keepThumbnail());
     at("#files").addEventListener("change", ({ target }) => this.#takePicked(target));
     this.#listenToClipboard();
@@ -189,22 +202,119 @@ class Application {
     if (this.session.lost.length > 0) this.inkWasLost(this.session.lost.length);
   }
 
+  /** A host hands out links; everybody else the way that they came themselves. */
   async #share() {
-    await this.#copyLink(location.href.replace(/#.*/, ""), "linkCopied");
+    if (this.session.access.role === "host") return this.hosting.open();
+    return this.copyLink(location.href.replace(/#.*/, "") + linkOf(this.comesBy), "linkCopied");
   }
 
   copyPlace() {
     const link = location.href.replace(/#.*/, "") + linkTo(this.viewport, this.stage.size);
-    return this.#copyLink(link, "placeCopied");
+    return this.copyLink(link, "placeCopied");
   }
 
-  async #copyLink(link, words) {
+  async copyLink(link, words, values) {
     try {
       await navigator.clipboard.writeText(link);
-      this.say(words);
+      this.say(words, values);
     } catch {
       this.say("shareLink", { link });
     }
+  }
+
+  // Who may do what
+
+  /**
+   * The secret of a link is taken out of the address at once, so that nobody sees it there, and kept for when this board is opened
+   * again.
+   */
+  #takeToken() {
+    const token = tokenOf(location.hash);
+    if (!token) return linksOf(this.boardName).own;
+    history.replaceState(history.state, "", location.href.replace(/#.*/, ""));
+    keepLink(this.boardName, "own", token);
+    return token;
+  }
+
+  #linkChanged() {
+    if (!tokenOf(location.hash)) return void this.#goToLink();
+    this.comeBy(this.#takeToken());
+    this.knock("");
+  }
+
+  /** From now on this browser comes to the board by another link, or without one. @param {string | undefined} token */
+  comeBy(token) {
+    this.comesBy = token;
+    this.session.credentials = { ...this.session.credentials, token };
+    keepLink(this.boardName, "own", token);
+  }
+
+  get hasLink() {
+    return this.comesBy !== undefined;
+  }
+
+  /** Tries to come in, with a password where there is one. */
+  knock(password) {
+    this.session.credentials = { ...this.session.credentials, password };
+    this.connection.stop();
+    this.connection.restart();
+  }
+
+  comeWithoutLink() {
+    this.comeBy(undefined);
+    this.knock("");
+  }
+
+  /** Sends something that is not kept: where there is no connection, it is not said. */
+  send(message) {
+    if (this.session.joined) this.connection.send([message]);
+  }
+
+  moderate(action) {
+    this.hosting.order(action);
+  }
+
+  clearAuthor(author) {
+    this.attempt(() => this.session.submit({ type: "clearAuthor", gestureBack: 0, author }));
+  }
+
+  toggleHand() {
+    this.people.toggleHand();
+  }
+
+  accessChanged() {
+    const { role, draws, hosted } = this.session.access;
+    document.body.dataset.role = hosted ? role : "";
+    document.body.dataset.draws = String(draws);
+    this.#showStanding();
+    this.door.close();
+    if (draws && this.session.lost.length > 0) this.inkWasLost(this.session.lost.length);
+  }
+
+  #showStanding() {
+    const { access, whyNot, pending } = this.session;
+    const standing = t(`standing.${whyNot}`);
+    const words = pending.length > 0 ? t("keptForLater", { standing, count: pending.length }) : standing;
+    at("#standing").hidden = access.draws;
+    if (at("#standing").textContent !== words) at("#standing").textContent = access.draws ? "" : words;
+  }
+
+  inkWasHeld(count) {
+    at("#offer-text").textContent = t("heldInk", { count });
+    at("#offer-take").hidden = !this.session.access.draws;
+    at("#offer").hidden = false;
+  }
+
+  reacted(author, reaction) {
+    this.reactions.show(author, reaction);
+  }
+
+  answered(message) {
+    this.hosting.answered(message);
+  }
+
+  slowedDown(ms) {
+    this.slowedUntil = performance.now() + Math.min(ms, 2_000);
   }
 
   /** Says something for a few seconds. */
@@ -556,11 +666,11 @@ class Application {
   // Toolbar and selection delegate
 
   undoAsked() {
-    this.session.undo();
+    this.attempt(() => this.session.undo());
   }
 
   redoAsked() {
-    this.session.redo();
+    this.attempt(() => this.session.redo());
   }
 
   selectAll() {
@@ -658,6 +768,7 @@ class Application {
     const history = this.session.board.history(this.session.self);
     const [undoable, redoable] = [history.undoable !== undefined, history.redoable !== undefined];
     this.toolbar.show({ undoable, redoable });
+    this.#showStanding();
     const { pending, received, storage } = this.session;
     const { state, failures } = this.connection;
     const ink = { unsent: pending.length, unsaved: pending.length + received.length, storage };
@@ -677,6 +788,7 @@ class Application {
   }
 
   inkWasLost(count) {
+    at("#offer-take").hidden = false;
     at("#offer-text").textContent = t("lostInk", { count });
     at("#offer").hidden = false;
   }
@@ -689,8 +801,14 @@ class Application {
 
   toldGoodbye({ reason, retryMs }) {
     if (reason === "replaced" || reason === "deleted") this.#stop(reason);
+    else if (KEPT_OUT.includes(reason)) this.#isKeptOut(reason, retryMs);
     else if (reason === "restart") this.connection.retryAfter(retryMs * (0.5 + Math.random()));
     else if (reason === "malformed" && this.session.wasMalformed()) this.operationRejected("malformed");
+  }
+
+  #isKeptOut(reason, retryMs) {
+    this.#stop(reason);
+    this.door.show(reason, retryMs);
   }
 
   #stop(reason) {
@@ -702,10 +820,14 @@ class Application {
   hasMessages() {
     if (this.sending) return;
     this.sending = true;
-    queueMicrotask(() => {
+    const send = () => {
       this.sending = false;
       this.#send();
-    });
+    };
+    // Whoever was told to slow down sends less often, and more at once: what is drawn is seen here all the same.
+    const wait = (this.slowedUntil ?? 0) - performance.now();
+    if (wait > 0) setTimeout(send, wait);
+    else queueMicrotask(send);
   }
 
   #send() {
@@ -715,11 +837,12 @@ class Application {
   // Connection delegate
 
   firstMessages() {
-    return [this.session.hello()];
+    return this.session.greeting();
   }
 
   receivedMessages(messages) {
     const { epoch } = this.session;
+    if (messages.some(({ type }) => type === "operations")) this.network.flushed();
     this.session.receive(messages);
     if (messages.some(({ type }) => type === "welcome")) {
       this.pictures.joined(this.session.epoch !== epoch || this.session.storage !== "disk");
@@ -754,6 +877,7 @@ class Application {
   stateChanged(state) {
     if (state === "online") this.#cameOnline();
     else this.session.left();
+    if (state === "waiting") this.network.wasLost();
     this.progressChanged();
   }
 

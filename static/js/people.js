@@ -4,6 +4,7 @@
 import { shortened } from "./identity.js";
 import { label, t } from "./language.js";
 import { NAME } from "./protocol/limits.js";
+import { LENT } from "./hosting.js";
 
 const SHOWN = 5;
 /** Units of presence in a board unit. */
@@ -12,7 +13,8 @@ export const CURSOR_UNITS = 64;
 export class People {
   /**
    * @param {{ session: import("./session.js").Session, viewport: import("./viewport.js").Viewport,
-   *   renamed: (name: string) => void, follow: (author: number) => void,
+   *   renamed: (name: string) => void, follow: (author: number) => void, send: (message: object) => void,
+   *   moderate: (action: object) => void, clearAuthor: (author: number) => void,
    *   announcer: import("./announcer.js").Announcer }} application
    */
   constructor(application) {
@@ -24,37 +26,80 @@ export class People {
     /** @type {Map<number, HTMLElement>} */
     this.cursors = new Map();
     this.known = new Map();
+    /** Who raises a hand. @type {Set<number>} */
+    this.raised = new Set();
   }
 
   start() {
     this.row.addEventListener("click", () => this.#ask());
     this.sheet.addEventListener("close", () => this.#answered());
     this.field.addEventListener("keydown", ({ key }) => key === "Enter" && this.sheet.close());
+    document.querySelector("#raise-hand").addEventListener("click", () => this.toggleHand());
+  }
+
+  /** Raises one's own hand, or takes it down. */
+  toggleHand() {
+    const { session, send } = this.application;
+    const raised = !session.people.get(session.self)?.hand;
+    send.call(this.application, { type: "hand", raised });
   }
 
   #ask() {
     this.field.value = this.application.session.identity.name;
-    const list = document.querySelector("#person-list");
-    list.replaceChildren(...this.#inOrder().map(([author, one]) => this.#line(author, one)));
+    this.#list();
     this.sheet.showModal();
     this.field.select();
   }
 
-  #line(author, { name, colour }) {
+  #list() {
+    const list = document.querySelector("#person-list");
+    // Where somebody is just doing something to a person, that person stays under the pointer.
+    const opened = new Set(Array.from(list.querySelectorAll("details[open]"), (it) => /** @type {HTMLElement} */ (it).dataset.author));
+    list.replaceChildren(...this.#inOrder().map(([author, one]) => this.#line(author, one, opened)));
+    const { session } = this.application;
+    const hand = document.querySelector("#raise-hand");
+    hand.setAttribute("aria-pressed", String(session.people.get(session.self)?.hand === true));
+  }
+
+  #line(author, one, opened) {
+    const { session } = this.application;
     const line = document.createElement("li");
-    const isSelf = author === this.application.session.self;
-    line.append(badge(name, colour), isSelf ? t("you", { name }) : name);
+    const isSelf = author === session.self;
+    const words = document.createElement("span");
+    words.textContent = isSelf ? t("you", { name: one.name }) : one.name;
+    line.append(badge(one.name, one.colour), words, ...standingOf(one));
     if (isSelf) return line;
-    const follow = document.createElement("button");
-    follow.type = "button";
-    follow.textContent = t("follow");
-    follow.setAttribute("aria-label", `${t("follow")}: ${name}`);
-    follow.addEventListener("click", () => {
+    line.append(button("follow", one.name, () => {
       this.sheet.close();
       this.application.follow(author);
-    });
-    line.append(follow);
+    }));
+    const { role, hosted } = session.access;
+    if (hosted && role === "host" && one.role !== "host") line.append(this.#orders(author, one, opened.has(String(author))));
     return line;
+  }
+
+  /** What a host can do about somebody. */
+  #orders(author, { name, role = "editor", muted = false, draws = true, hand = false }, isOpen) {
+    const isLent = draws && (role === "viewer" || this.application.session.access.locked);
+    const details = document.createElement("details");
+    details.dataset.author = String(author);
+    details.open = isOpen;
+    const summary = document.createElement("summary");
+    summary.textContent = "⋯";
+    summary.setAttribute("aria-label", t("ordersFor", { name }));
+    const moderate = (action) => () => this.application.moderate({ author, ...action });
+    const buttons = [
+      button(muted ? "unmute" : "mute", name, moderate({ do: "mute", muted: !muted })),
+      ...(draws || muted ? [] : [button("lend", name, moderate({ do: "lend", seconds: LENT }))]),
+      ...(hand ? [button("lowerHand", name, moderate({ do: "lowerHand" }))] : []),
+      ...(isLent ? [button("takeBackPen", name, moderate({ do: "lend", seconds: 0 }))] : []),
+      button("clearAuthor", name, () => this.application.clearAuthor(author)),
+      button("remove", name, moderate({ do: "remove" })),
+      button("ban", name, moderate({ do: "ban", address: false })),
+      button("banAddress", name, moderate({ do: "ban", address: true })),
+    ];
+    details.append(summary, ...buttons);
+    return details;
   }
 
   #answered() {
@@ -70,7 +115,11 @@ export class People {
 
   update() {
     const all = this.#inOrder();
-    const badges = all.slice(0, SHOWN).map(([, { name, colour }]) => badge(name, colour));
+    if (this.sheet.open) this.#list();
+    // A raised hand must be seen, also where there are many.
+    const raised = all.filter(([, { hand }]) => hand);
+    const first = [...raised, ...all.filter(([, { hand }]) => !hand)].slice(0, SHOWN);
+    const badges = first.map(([, { name, colour, hand }]) => badge(hand ? "✋" : name, colour, hand));
     if (all.length > SHOWN) badges.push(badge(`+${all.length - SHOWN}`, "#495057ff", true));
     this.row.replaceChildren(...badges);
     const names = all.map(([, { name }]) => name).join(", ");
@@ -85,6 +134,10 @@ export class People {
     for (const [author, { name }] of people) {
       if (author !== self && this.known.size > 0 && !this.known.has(author)) news.push(t("cameHere", { name }));
     }
+    for (const [author, { name, hand }] of people) {
+      if (hand && !this.raised.has(author) && author !== self) news.push(t("raisedHand", { name }));
+    }
+    this.raised = new Set(Array.from(people).filter(([, { hand }]) => hand).map(([author]) => author));
     for (const [author, name] of this.known) if (!people.has(author)) news.push(t("hasGone", { name }));
     this.known = new Map(Array.from(people, ([author, { name }]) => [author, name]));
     if (news.length > 0) this.application.announcer.say(news.join(" "));
@@ -117,6 +170,30 @@ export class People {
     }
     return this.cursors.get(author);
   }
+}
+
+/** What somebody is and may do, in signs with words. */
+function standingOf({ role = "editor", draws = true, muted = false, hand = false }) {
+  const signs = [];
+  if (hand) signs.push("handRaised");
+  if (role !== "editor") signs.push(`role.${role}`);
+  if (muted) signs.push("isMuted");
+  else if (!draws && role !== "viewer") signs.push("looksOn");
+  return signs.map((key) => {
+    const sign = document.createElement("span");
+    sign.className = "sign";
+    sign.textContent = t(key);
+    return sign;
+  });
+}
+
+function button(words, name, act) {
+  const it = document.createElement("button");
+  it.type = "button";
+  it.textContent = t(words);
+  it.setAttribute("aria-label", `${t(words)}: ${name}`);
+  it.addEventListener("click", act);
+  return it;
 }
 
 const opaque = (colour) => colour.slice(0, 7);

@@ -1,4 +1,5 @@
-// A place on the board in a link: `#x,y,zoom`, the place in the middle of the screen. Pure.
+// What stands behind the # of a link, where no server hears it: a place on the board (`#x,y,zoom`, in the middle of the screen),
+// or the secret that says what whoever has it may do (`#t=…`). Pure.
 
 import { ZOOM_MAX, ZOOM_MIN, Viewport } from "./viewport.js";
 
@@ -7,6 +8,12 @@ export function linkTo(viewport, [width, height]) {
   const [x, y] = viewport.toBoard([width / 2, height / 2]);
   return `#${Math.round(x)},${Math.round(y)},${Number(viewport.zoom.toPrecision(4))}`;
 }
+
+/** The part of a link that carries a secret. @param {string | undefined} token */
+export const linkOf = (token) => (token ? `#t=${token}` : "");
+
+/** The secret that such a part carries; `undefined` where it carries none. @param {string} hash */
+export const tokenOf = (hash) => hash.match(/^#t=([0-9a-f]{32})$/)?.[1];
 
 /** The viewport that such a part names; `undefined` where it names none. @param {string} hash @param {number[]} size */
 export function viewportOf(hash, [width, height]) {

@@ -34,6 +34,16 @@ export class SessionDelegate {
   inkWasLost(count) {}
   /** The server did not do an operation. @param {string} reason */
   operationRejected(reason) {}
+  /** Own elements that the server did not take because nothing may be drawn now. @param {number} count */
+  inkWasHeld(count) {}
+  /** This person may do something else now. */
+  accessChanged() {}
+  /** Somebody shows something for a moment. @param {number} author @param {string} reaction */
+  reacted(author, reaction) {}
+  /** The server answers what a person has asked: `link`, `rules`, `audit`, `past` and so on. @param {any} message */
+  answered(message) {}
+  /** Less should be sent for a while. @param {number} ms */
+  slowedDown(ms) {}
   /** The server ends the connection. @param {{ reason: string, retryMs: number, text: string }} bye */
   toldGoodbye(bye) {}
   /** The server says what became of the bytes of a picture. @param {{ image: string, state: string }} answer */
@@ -43,6 +53,13 @@ export class SessionDelegate {
   /** There is something to send. */
   hasMessages() {}
 }
+
+/** Why the server does not take what is drawn now and may take it later. */
+const HELD = ["readOnly", "boardLocked", "muted", "boardFull"];
+/** What ends something that was begun is always taken. */
+const ENDS = ["end", "cancel"];
+
+/** @typedef {{ role: string, draws: boolean, locked: boolean, muted: boolean, hosted: boolean }} Access what a person may do */
 
 /** @typedef {{ cseq: number, operation: any, seq?: number }} Numbered an operation with its client sequence number */
 
@@ -71,7 +88,14 @@ export class Session {
     this.joined = false;
     this.sentCseq = 0;
     this.isCareful = false;
-    /** @type {Map<number, { name: string, colour: string, at?: number[], view?: number[] }>} */
+    /** What this client has to show: the secret of a link, that of its browser, a password. */
+    this.credentials = { password: "" };
+    /** @type {Access} */
+    this.access = { role: "editor", draws: true, locked: false, muted: false, hosted: false };
+    /** How many operations were sent more than once. */
+    this.resent = 0;
+    this.#mostSent = 0;
+    /** @type {Map<number, { name: string, colour: string, at?: number[], view?: number[], role?: string, draws?: boolean, muted?: boolean, hand?: boolean }>} */
     this.people = new Map();
     this.#rebase();
   }
@@ -95,8 +119,14 @@ export class Session {
     this.delegate.peopleChanged();
   }
 
-  /** The first message of a connection. */
-  hello() {
+  /** The first messages of a connection. */
+  greeting() {
+    const { token, visitor, password } = this.credentials;
+    const hello = this.#hello();
+    return token || visitor || password ? [{ type: "credentials", token, visitor, password }, hello] : [hello];
+  }
+
+  #hello() {
     this.joined = false;
     const { clientId, name, colour } = this.identity;
     const [epoch, seq] = this.#wantsSnapshot ? [NO_EPOCH, 0] : [this.epoch, this.log.seq];
@@ -105,6 +135,7 @@ export class Session {
 
   /** Does something now, and sends it. Gives back its client sequence number; throws {@link Rejected}. */
   submit(operation) {
+    if (!this.access.draws && !ENDS.includes(operation.type)) throw new Rejected(this.whyNot);
     const cseq = this.nextCseq;
     this.board.submit(this.self, cseq, operation);
     this.nextCseq += 1;
@@ -115,12 +146,29 @@ export class Session {
     return cseq;
   }
 
+  /** Why nothing that this person draws is taken now. */
+  get whyNot() {
+    const { muted, role } = this.access;
+    if (muted) return "muted";
+    return role === "viewer" ? "readOnly" : "boardLocked";
+  }
+
+  #mostSent = 0;
+
+  /** What would not be taken now is kept until it is; ending what was begun always is. */
+  get #waitsForPen() {
+    const needsPen = ({ operation }) => ![...ENDS, "points"].includes(operation.type);
+    return !this.access.draws && this.pending.some(needsPen);
+  }
+
   /** The messages that carry what has not been sent on this connection. */
   takeMessages() {
-    if (!this.joined) return [];
+    if (!this.joined || this.#waitsForPen) return [];
     const next = this.isCareful ? this.pending.slice(0, 1) : this.pending;
     const unsent = next.filter(({ cseq }) => cseq > this.sentCseq);
     this.sentCseq = unsent.at(-1)?.cseq ?? this.sentCseq;
+    this.resent += unsent.filter(({ cseq }) => cseq <= this.#mostSent).length;
+    this.#mostSent = Math.max(this.#mostSent, this.sentCseq);
     return [...inRuns(unsent), ...this.#check()];
   }
 
@@ -234,7 +282,20 @@ export class Session {
     storage: ({ state }) => {
       this.storage = state;
     },
+    access: ({ role, draws, locked, muted, hosted }) => {
+      this.access = { role, draws, locked, muted, hosted };
+      this.delegate.accessChanged();
+    },
+    slowDown: ({ ms }) => this.delegate.slowedDown(ms),
+    link: (message) => this.delegate.answered(message),
+    rules: (message) => this.delegate.answered(message),
+    audit: (message) => this.delegate.answered(message),
+    notDone: (message) => this.delegate.answered(message),
+    past: (message) => this.delegate.answered(message),
+    chronicle: (message) => this.delegate.answered(message),
+    branched: (message) => this.delegate.answered(message),
     reject: ({ cseq, reason }) => {
+      if (HELD.includes(reason)) this.#hold(cseq);
       this.#letGo(cseq);
       this.pending = this.pending.filter((operation) => operation.cseq !== cseq);
       this.delegate.operationRejected(reason);
@@ -313,6 +374,14 @@ export class Session {
     if (this.lost.length > 0) this.delegate.inkWasLost(this.lost.length);
   }
 
+  /** An element that is not taken now stays with whoever drew it, to be put back when it may be. */
+  #hold(cseq) {
+    const element = this.board.element(keyOf(this.self, cseq));
+    if (!element?.visible) return;
+    this.lost.push(element);
+    this.delegate.inkWasHeld(this.lost.length);
+  }
+
   #letGo(first, last = first) {
     this.delegate.operationsLetGo(first, last);
   }
@@ -350,11 +419,13 @@ export class Session {
 
   #presence(all, changes) {
     if (all) this.people.clear();
-    for (const { type, author, name, colour, at, view } of changes) {
+    for (const { type, author, name, colour, at, view, reaction, ...standing } of changes) {
       if (type === "here") this.people.set(author, { ...this.people.get(author), name, colour });
       else if (type === "gone") this.people.delete(author);
       else if (!this.people.has(author)) continue;
       else if (type === "view") this.people.get(author).view = view;
+      else if (type === "standing") Object.assign(this.people.get(author), standing);
+      else if (type === "reaction") this.delegate.reacted(author, reaction);
       else this.people.get(author).at = at;
       if (type === "laser") this.delegate.laserShone(author, at);
     }

@@ -7,7 +7,8 @@ import { tools } from "./tools/tools.js";
 
 const SECTIONS = ["edit", "arrange", "view", "file"];
 const IN_MENU = [
-  "export", "import", "copyPicture", "copyPlace", "print", "selectAll", "unlockAll", "objects", "zoomToFit", "help",
+  "hosting", "export", "import", "copyPicture", "copyPlace", "print", "selectAll", "unlockAll", "objects", "zoomToFit", "network",
+  "help",
 ];
 /** So many objects are listed at once: more are asked for. */
 const PAGE = 200;
@@ -52,6 +53,7 @@ export class Sheets {
         command.run();
       });
       const line = document.createElement("li");
+      line.classList.toggle("hosts", command.isHosts === true);
       line.append(button);
       list.append(line);
     }

@@ -7,6 +7,9 @@ const ONLINE = { memory: "live", disk: "saved", failing: "failing" };
 /** After so many tries that never came to a connection, something must be in the way. */
 const BLOCKED_AFTER = 4;
 
+/** What coming back is called, by why one is away. */
+const AGAIN = { deleted: "beginAnew", replaced: "drawHere" };
+
 /** Saving is said only when it takes so long, in milliseconds: mostly it is done before anybody could read it. */
 const SAVING_AFTER_MS = 600;
 
@@ -20,10 +23,10 @@ export class Status {
     this.why = "replaced";
   }
 
-  /** Why the page does not come back by itself. @param {"replaced" | "deleted"} why */
+  /** Why the page does not come back by itself: `replaced`, `deleted`, or what the door says. @param {string} why */
   stoppedBecause(why) {
     this.why = why;
-    this.retry.textContent = t(why === "deleted" ? "beginAnew" : "drawHere");
+    this.retry.textContent = t(AGAIN[why] ?? "comeIn");
   }
 
   /**

@@ -46,9 +46,10 @@ export class Browser {
 
   /**
    * Opens a page as a new person, in a context of its own. Only `keepsPage` has a worker that keeps the page for later: its browser
-   * reports by itself what it cannot fetch for that, whenever a test takes the server or the network away.
+   * reports by itself what it cannot fetch for that, whenever a test takes the server or the network away. Somebody who is not
+   * `letIn` meets the door.
    */
-  async person(url, { name, colour = "#1971c2", before, keepsPage = false, ...options } = {}) {
+  async person(url, { name, colour = "#1971c2", before, keepsPage = false, letIn = true, ...options } = {}) {
     const context = await this.chromium.newContext({ viewport: { width: 1000, height: 700 }, ...options });
     if (name) await context.addInitScript(keepPerson, { name, colour });
     if (!keepsPage) await context.addInitScript(() => delete Navigator.prototype.serviceWorker);
@@ -57,7 +58,7 @@ export class Browser {
     const person = new Person(page);
     this.people.push(person);
     await page.goto(url);
-    await person.isLive();
+    if (letIn) await person.isLive();
     return person;
   }
 

@@ -383,6 +383,7 @@ impl Member {
             Ok(joined) => {
                 tracing::debug!(board = %self.room.name(), member = self.id, author = joined.author, "joined");
                 self.answers.push(joined.welcome);
+                self.answers.extend(joined.access);
                 self.seat = Some((joined.author, joined.position));
                 if joined.begins {
                     self.keep_access();

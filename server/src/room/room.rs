@@ -153,6 +153,7 @@ enum LogPosition {
 pub(super) struct Joined {
     pub(super) author: u32,
     pub(super) welcome: ServerMessage,
+    pub(super) access: Option<ServerMessage>,
     pub(super) position: Position,
     /// Whether this member has begun to host the board, which is to be kept.
     pub(super) begins: bool,
@@ -348,8 +349,10 @@ impl Room {
         };
         self.metrics.members.inc();
         let (mark, lent_until) = (state.mark, None);
-        let position = Position { log, presence: 0, mark, storage_state: None, member, access: 0, lent_until };
-        Ok(Joined { author, welcome, position, begins })
+        let mut position = Position { log, presence: 0, mark, storage_state: None, member, access: 0, lent_until };
+        // Before the log, so that nothing is sent that would not be taken.
+        let access = state.access_of(&mut position);
+        Ok(Joined { author, welcome, access, position, begins })
     }
 
     /// Carries out an order of a host. What came of it, and what the audit list is to say, is to be kept.

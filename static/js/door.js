@@ -1,0 +1,53 @@
+// The door: says why somebody is not let in, or no longer, and what to do about it.
+
+import { t } from "./language.js";
+
+/** Reasons of the server after which coming back by oneself makes no sense. */
+export const KEPT_OUT = ["forbidden", "expired", "passwordNeeded", "tooManyTries", "removed", "banned", "full"];
+/** Those of them that another try can change. */
+const WORTH_A_TRY = ["passwordNeeded", "tooManyTries", "removed", "full"];
+
+export class Door {
+  /**
+   * @param {{ knock: (password: string) => void, comeWithoutLink: () => void, hasLink: boolean }} application
+   */
+  constructor(application) {
+    this.application = application;
+    this.sheet = /** @type {HTMLDialogElement} */ (document.querySelector("#door"));
+    this.field = /** @type {HTMLInputElement} */ (document.querySelector("#door-password"));
+    this.wait = 0;
+  }
+
+  start() {
+    document.querySelector("#door-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.sheet.close();
+      this.application.knock(this.field.value);
+    });
+    document.querySelector("#door-without").addEventListener("click", () => {
+      this.sheet.close();
+      this.application.comeWithoutLink();
+    });
+  }
+
+  /** @param {string} reason one of {@link KEPT_OUT} @param {number} retryMs */
+  show(reason, retryMs) {
+    document.querySelector("#door-title").textContent = t(`door.${reason}`, { count: Math.ceil(retryMs / 1000) });
+    document.querySelector("#door-what").textContent = t(`door.${reason}.what`);
+    const asks = reason === "passwordNeeded" || reason === "tooManyTries";
+    this.field.parentElement.hidden = !asks;
+    const again = /** @type {HTMLButtonElement} */ (document.querySelector("#door-again"));
+    again.hidden = !WORTH_A_TRY.includes(reason);
+    again.disabled = retryMs > 0;
+    clearTimeout(this.wait);
+    if (retryMs > 0) this.wait = setTimeout(() => (again.disabled = false), retryMs);
+    const isOfLink = this.application.hasLink && ["forbidden", "expired"].includes(reason);
+    /** @type {HTMLElement} */ (document.querySelector("#door-without")).hidden = !isOfLink;
+    if (!this.sheet.open) this.sheet.showModal();
+    this.field.value = "";
+  }
+
+  close() {
+    if (this.sheet.open) this.sheet.close();
+  }
+}

@@ -1,0 +1,153 @@
+// The host's sheet: links, the password, the lock, who is banned, and who ordered what.
+
+import { keepLink, linksOf } from "./identity.js";
+import { language, t } from "./language.js";
+import { linkOf } from "./place.js";
+
+const ROLES = ["host", "editor", "viewer"];
+/** How long a link may hold, in seconds; 0 for ever. */
+const SPANS = { spanEver: 0, spanHour: 3600, spanDay: 86_400, spanWeek: 7 * 86_400 };
+/** How long a pen is lent, in seconds. */
+export const LENT = 10 * 60;
+
+const at = (id) => /** @type {any} */ (document.querySelector(id));
+
+export class Hosting {
+  /** @param {any} application */
+  constructor(application) {
+    this.application = application;
+    /** @type {any} */
+    this.rules = undefined;
+    /** @type {string | undefined} */
+    this.justMade = undefined;
+  }
+
+  start() {
+    const span = at("#link-span");
+    span.append(...Object.entries(SPANS).map(([name, seconds]) => new Option(t(name), String(seconds))));
+    at("#without-link").addEventListener("change", ({ target }) => this.order({ do: "withoutLink", role: target.value || undefined }));
+    at("#lock-choice").addEventListener("change", ({ target }) => this.order({ do: "lock", locked: target.checked }));
+    at("#password-form").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.order({ do: "password", password: at("#host-password").value });
+      at("#host-password").value = "";
+    });
+    at("#password-none").addEventListener("click", () => this.order({ do: "password", password: "" }));
+    at("#audit-show").addEventListener("click", () => this.order({ do: "audit" }));
+  }
+
+  /** @param {object} action */
+  order(action) {
+    this.application.send({ type: "moderate", action });
+  }
+
+  open() {
+    this.#show();
+    this.order({ do: "rules" });
+    at("#audit-list").replaceChildren();
+    at("#hosting").showModal();
+  }
+
+  /** The server answers. @param {any} message */
+  answered(message) {
+    if (message.type === "rules") {
+      this.rules = message;
+      this.#forgetOldLinks();
+      this.#show();
+    }
+    if (message.type === "link") this.#linkMade(message);
+    if (message.type === "audit") this.#showAudit(message.records);
+    if (message.type === "notDone") this.application.say("notDone", { reason: message.text });
+  }
+
+  #linkMade({ role, token }) {
+    const { boardName } = this.application;
+    keepLink(boardName, role, token);
+    this.justMade = role;
+    // Whoever makes the host link anew comes by the new one.
+    if (role === "host") this.application.comeBy(token);
+    this.#copy(role, token);
+  }
+
+  /** A link that was made anew by somebody else, or revoked, is not one that can be handed out. */
+  #forgetOldLinks() {
+    const { boardName } = this.application;
+    for (const role of ROLES) {
+      const made = String(this.rules.links.find((link) => link.role === role)?.made);
+      if (this.justMade === role) keepLink(boardName, `${role}Made`, made);
+      else if (linksOf(boardName)[`${role}Made`] !== made) keepLink(boardName, role, undefined);
+    }
+    this.justMade = undefined;
+  }
+
+  #copy(role, token) {
+    const link = location.href.replace(/#.*/, "") + linkOf(token);
+    return this.application.copyLink(link, "linkOfRoleCopied", { role: t(`role.${role}`) });
+  }
+
+  #show() {
+    const { rules = { links: [], bans: [], hasPassword: false, withoutLink: "editor" } } = this;
+    at("#link-list").replaceChildren(...ROLES.map((role) => this.#linkLine(role, rules.links.find((it) => it.role === role))));
+    at("#without-link").value = rules.withoutLink ?? "";
+    at("#lock-choice").checked = this.application.session.access.locked;
+    at("#password-none").hidden = !rules.hasPassword;
+    at("#password-state").textContent = t(rules.hasPassword ? "passwordSet" : "passwordNone");
+    at("#ban-part").hidden = rules.bans.length === 0;
+    at("#ban-list").replaceChildren(...rules.bans.map((ban) => this.#banLine(ban)));
+  }
+
+  #linkLine(role, link) {
+    const line = document.createElement("li");
+    const words = document.createElement("span");
+    words.textContent = link ? `${t(`role.${role}`)} – ${linkState(link)}` : t(`role.${role}`);
+    line.append(words);
+    const named = (name, act) => line.append(button(t(name), `${t(name)}: ${t(`role.${role}`)}`, act));
+    const token = linksOf(this.application.boardName)[role];
+    if (link && token) named("copyLink", () => this.#copy(role, token));
+    named(link ? "makeAnew" : "makeLink", () => {
+      this.order({ do: "makeLink", role, seconds: role === "host" ? 0 : Number(at("#link-span").value) });
+    });
+    if (link && role !== "host") named("revoke", () => this.order({ do: "revokeLink", role }));
+    return line;
+  }
+
+  #banLine({ ban, name, address }) {
+    const line = document.createElement("li");
+    const words = document.createElement("span");
+    words.textContent = address ? t("bannedWithAddress", { name }) : name;
+    line.append(words, button(t("unban"), `${t("unban")}: ${name}`, () => this.order({ do: "unban", ban })));
+    return line;
+  }
+
+  #showAudit(records) {
+    const lines = records.map(({ at: when, who, what, whom }) => {
+      const line = document.createElement("li");
+      line.textContent = t("auditLine", { date: date(when), who, what: orderName(what), whom });
+      return line;
+    });
+    at("#audit-list").replaceChildren(...lines);
+    if (lines.length === 0) at("#audit-list").textContent = t("auditEmpty");
+  }
+}
+
+function linkState({ made, expires }) {
+  if (expires === 0) return t("linkMade", { date: date(made) });
+  return t(expires < Date.now() ? "linkExpired" : "linkExpires", { date: date(expires) });
+}
+
+/** An order by the name that the server gives it, with its value behind it. */
+function orderName(what) {
+  const [name, value = ""] = what.split(" ");
+  return `${t(`order.${name}`)} ${value && t(`role.${value}`) !== `role.${value}` ? t(`role.${value}`) : value}`.trim();
+}
+
+export const date = (ms) => new Date(ms).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+
+function button(words, label, act) {
+  const it = document.createElement("button");
+  it.type = "button";
+  it.textContent = words;
+  it.setAttribute("aria-label", label);
+  it.addEventListener("click", act);
+  return it;
+}

@@ -1,0 +1,216 @@
+// A host, an editor and a viewer on one board: who may do what is seen in each page, and is the server's to decide.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { agree, sharedHouse, wave } from "./house.mjs";
+
+const the = sharedHouse("--ping-interval", "5");
+
+/** A host on a new board, as somebody becomes one: by the way to a new board. */
+async function hosts(name = "Ada") {
+  const host = await the.browser.person(`${the.server.url}new`, { name });
+  await host.isLive();
+  return { host, board: host.page.url() };
+}
+
+/** The link of a role, made by a host. */
+async function linkOf(host, role) {
+  await host.page.evaluate((role) => {
+    const { inkwire } = globalThis;
+    const all = JSON.parse(localStorage.getItem("inkwire.links"));
+    delete all[inkwire.boardName][role];
+    localStorage.setItem("inkwire.links", JSON.stringify(all));
+    inkwire.moderate({ do: "makeLink", role, seconds: 0 });
+  }, role);
+  const token = await host.page.waitForFunction(
+    (role) => JSON.parse(localStorage.getItem("inkwire.links"))[globalThis.inkwire.boardName]?.[role], role,
+  );
+  return `${host.page.url()}#t=${await token.jsonValue()}`;
+}
+
+const order = (host, action) => host.page.evaluate((action) => globalThis.inkwire.moderate(action), action);
+const authorOf = (person) => person.page.evaluate(() => globalThis.inkwire.session.author);
+const access = (person) => person.page.evaluate(() => globalThis.inkwire.session.access);
+const becomes = (person, what) =>
+  person.page.waitForFunction((what) => Object.entries(what).every(([key, it]) => globalThis.inkwire.session.access[key] === it), what);
+const seen = (person, id) => person.page.locator(id).waitFor({ state: "visible" });
+
+test("who makes a board is its host, and the secret is nowhere to be seen", async () => {
+  const { host, board } = await hosts();
+  assert.deepEqual(await access(host), { role: "host", draws: true, locked: false, muted: false, hosted: true });
+  assert.match(board, /\/b\/[a-z2-8]{20}$/, "the address has no secret");
+  await host.page.reload();
+  await host.isLive();
+  await becomes(host, { role: "host" });
+});
+
+test("a viewer sees what is drawn, cannot draw, and says what is the matter; with a lent pen it draws", async () => {
+  const { host } = await hosts();
+  await host.draws(wave(200, 200));
+  const viewer = await the.browser.person(await linkOf(host, "viewer"), { name: "Vera" });
+  await viewer.isLive();
+  await becomes(viewer, { role: "viewer", draws: false });
+  await agree(host, viewer);
+  await seen(viewer, "#standing");
+  await viewer.draws(wave(200, 400));
+  const { elements, pending } = await viewer.state();
+  assert.deepEqual([elements.length, pending], [1, 0]);
+  assert.match(await viewer.page.locator("#toast").innerText(), /ask a host for the pen/);
+  await viewer.presses("Shift+h");
+  await host.page.waitForFunction(() => document.querySelector("#people").textContent.includes("✋"));
+  await host.page.locator("#people").click();
+  await host.page.locator("#person-list summary").click();
+  await host.page.getByRole("button", { name: "Lend the pen for 10 minutes: Vera" }).click();
+  await host.page.locator("#person-done").click();
+  await becomes(viewer, { draws: true });
+  await viewer.draws(wave(200, 400));
+  await host.sees("what the viewer drew with the pen", ({ elements }) => elements.length === 2);
+});
+
+test("a lock keeps an editor's ink for later instead of losing it", async () => {
+  const { host, board } = await hosts();
+  const editor = await the.browser.person(board, { name: "Bob" });
+  await editor.isLive();
+  // The lock falls while this page does not hear it: what is drawn meanwhile is pending when it comes back.
+  await editor.page.context().setOffline(true);
+  await editor.page.evaluate(() => globalThis.inkwire.connection.socket.close());
+  await editor.draws(wave(200, 300));
+  await order(host, { do: "lock", locked: true });
+  await becomes(host, { locked: true });
+  await editor.page.context().setOffline(false);
+  await becomes(editor, { draws: false });
+  const { elements, pending } = await editor.state();
+  assert.equal(elements.length, 1, "it is seen by who drew it");
+  assert.ok(pending > 0, "and kept");
+  assert.match(await editor.page.locator("#standing").innerText(), /Only hosts draw now.*wait here/);
+  await order(host, { do: "lock", locked: false });
+  await host.sees("what was kept", ({ elements }) => elements.length === 1);
+  await agree(host, editor);
+});
+
+test("a muted person's stroke that is under way ends, and what was refused is offered again", async () => {
+  const { host, board } = await hosts();
+  const mallory = await the.browser.person(board, { name: "Mallory" });
+  await mallory.isLive();
+  // This page does not hear that it is muted before it has sent its stroke.
+  await mallory.page.evaluate(() => {
+    const { session } = globalThis.inkwire;
+    Object.defineProperty(session, "access", { get: () => ({ role: "editor", draws: true }), set() {}, configurable: true });
+  });
+  await order(host, { do: "mute", author: await authorOf(mallory), muted: true });
+  await host.page.waitForFunction(() => [...globalThis.inkwire.session.people.values()].some(({ muted }) => muted));
+  await mallory.draws(wave(200, 300));
+  await seen(mallory, "#offer");
+  await mallory.page.evaluate(() => delete globalThis.inkwire.session.access);
+  await order(host, { do: "mute", author: await authorOf(mallory), muted: false });
+  await mallory.page.waitForFunction(() => globalThis.inkwire.session.access?.draws);
+  await mallory.page.locator("#offer-take").click();
+  await host.sees("what was offered again", ({ elements }) => elements.length === 1);
+});
+
+test("a host takes back all that one person drew, and takes that back", async () => {
+  const { host, board } = await hosts();
+  const mallory = await the.browser.person(board, { name: "Mallory" });
+  await mallory.draws(wave(200, 300));
+  await mallory.draws(wave(200, 400));
+  await host.draws(wave(200, 200));
+  await host.sees("three strokes", ({ elements }) => elements.length === 3);
+  await host.page.locator("#people").click();
+  await host.page.locator("#person-list summary").click();
+  await host.page.getByRole("button", { name: "Delete all they drew: Mallory" }).click();
+  await host.page.locator("#person-done").click();
+  await mallory.sees("one stroke", ({ elements }) => elements.length === 1);
+  await host.page.keyboard.press("Control+z");
+  await mallory.sees("all of them", ({ elements }) => elements.length === 3);
+});
+
+test("somebody who is removed is told and can come back; somebody who is banned cannot, in another tab neither", async () => {
+  const { host, board } = await hosts();
+  const mallory = await the.browser.person(board, { name: "Mallory" });
+  await mallory.isLive();
+  await order(host, { do: "remove", author: await authorOf(mallory) });
+  await mallory.page.getByRole("heading", { name: "A host has ended your visit" }).waitFor();
+  await mallory.page.locator("#door-again").click();
+  await mallory.isLive();
+  await order(host, { do: "ban", author: await authorOf(mallory), address: false });
+  await mallory.page.getByRole("heading", { name: "A host does not let you in" }).waitFor();
+  const tab = await mallory.page.context().newPage();
+  await tab.goto(board);
+  await tab.getByRole("heading", { name: "A host does not let you in" }).waitFor();
+});
+
+test("a board with a password asks for it, and says when it was wrong", async () => {
+  const { host, board } = await hosts();
+  await host.page.locator("#share").click();
+  await host.page.locator("#host-password").fill("Geheimwort");
+  await host.page.locator("#password-form [type=submit]").click();
+  await host.page.getByText("There is a password").waitFor();
+  const bob = await the.browser.person(board, { name: "Bob", letIn: false });
+  await bob.page.getByRole("heading", { name: "This board has a password" }).waitFor();
+  await bob.page.locator("#door-password").fill("wrong");
+  await bob.page.locator("#door-again").click();
+  await bob.page.getByRole("heading", { name: "This board has a password" }).waitFor();
+  await bob.page.locator("#door-password").fill("Geheimwort");
+  await bob.page.keyboard.press("Enter");
+  await bob.isLive();
+  await becomes(bob, { role: "editor" });
+});
+
+test("a revoked link shows a door that says what to do, and what was drawn there is kept", async () => {
+  const { host, board } = await hosts();
+  const bob = await the.browser.person(await linkOf(host, "editor"), { name: "Bob" });
+  await bob.draws(wave(200, 300));
+  await host.sees("Bob's stroke", ({ elements }) => elements.length === 1);
+  await order(host, { do: "withoutLink" });
+  await order(host, { do: "revokeLink", role: "editor" });
+  await bob.page.getByRole("heading", { name: "This link lets nobody in" }).waitFor();
+  const { elements } = await bob.state();
+  assert.equal(elements.length, 1);
+  const stranger = await the.browser.person(board, { name: "Stranger", letIn: false });
+  await stranger.page.getByRole("heading", { name: "This link lets nobody in" }).waitFor();
+  // A new link opens the door in the same tab.
+  const link = await linkOf(host, "editor");
+  await bob.page.evaluate((link) => (location.hash = new URL(link).hash), link);
+  await bob.isLive();
+  await becomes(bob, { role: "editor" });
+  await agree(host, bob);
+});
+
+test("reactions are seen where their person points, and the network panel shows numbers that can be copied", async () => {
+  const { host, board } = await hosts();
+  const bob = await the.browser.person(board, { name: "Bob" });
+  await bob.isLive();
+  await bob.page.locator("#people").click();
+  await bob.page.getByRole("button", { name: "Heart" }).click();
+  await host.page.locator(".reaction").waitFor();
+  assert.match(await host.page.locator(".reaction").innerText(), /❤️\s*Bob/);
+  await bob.page.locator("#person-done").click();
+  await bob.draws(wave(200, 300));
+  await bob.presses("Shift+n");
+  await bob.page.waitForFunction(() => / ms$/.test(globalThis.inkwire.network.numbers.roundTrip));
+  await bob.page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await bob.page.locator("#network-copy").click();
+  const report = await bob.page.waitForFunction(async () => {
+    const text = await navigator.clipboard.readText();
+    return text.startsWith("{") && text;
+  });
+  const numbers = JSON.parse(await report.jsonValue());
+  assert.match(numbers.roundTrip, /^\d+\.\d ms$/);
+  assert.equal(numbers.unacknowledged, "0");
+  assert.ok(!JSON.stringify(numbers).includes(await bob.page.evaluate(() => globalThis.inkwire.session.credentials.visitor)));
+});
+
+test("what is kept of who ordered what is read by a host", async () => {
+  const { host, board } = await hosts();
+  const bob = await the.browser.person(board, { name: "Bob" });
+  await bob.isLive();
+  await order(host, { do: "mute", author: await authorOf(bob), muted: true });
+  await order(host, { do: "lock", locked: true });
+  await becomes(host, { locked: true });
+  await host.presses("Shift+l");
+  await host.page.locator("#audit-show").click();
+  await host.page.locator("#audit-list li").nth(1).waitFor();
+  const lines = await host.page.locator("#audit-list li").allInnerTexts();
+  assert.match(lines[0], /Ada.* – .*only hosts draw/);
+  assert.match(lines[1], /Ada.* – .*muted.*Bob/);
+});

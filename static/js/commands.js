@@ -56,6 +56,7 @@ export function commandsOf(app) {
     { name: "objects", section: "view", keys: ["Shift+o", "Shift+O"], run: () => sheets.open("objects") },
     { name: "focusBoard", section: "view", keys: ["Mod+Enter"], run: () => app.focusBoard() },
     { name: "toggleHand", section: "view", keys: ["Shift+h", "Shift+H"], run: () => app.toggleHand() },
+    { name: "replay", section: "view", keys: ["Shift+t", "Shift+T"], run: () => app.replay.open() },
     { name: "network", section: "view", keys: ["Shift+n", "Shift+N"], run: () => app.network.open() },
     { name: "hosting", section: "file", keys: ["Shift+l", "Shift+L"], run: () => app.hosting.open(), isHosts: true },
     { name: "help", section: "view", keys: ["?", "Shift+?", "F1"], run: () => sheets.open("help") },

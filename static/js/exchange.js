@@ -18,7 +18,7 @@ const KINDS = { png: "image/png", svg: "image/svg+xml", json: "application/json"
 
 export class Exchange {
   /**
-   * @param {import("./tools/tools.js").ToolContext & { boardName: string, pictures: import("./pictures.js").Pictures,
+   * @param {import("./tools/tools.js").ToolContext & { boardName: string, shownBoard: any, pictures: import("./pictures.js").Pictures,
    *   stage: import("./stage.js").Stage, writing: import("./writing.js").Writing, editing: import("./editing.js").Editing,
    *   say: (key: string, values?: object) => void, attempt: Function }} context
    */
@@ -28,11 +28,11 @@ export class Exchange {
 
   /** The elements of a part of the board, in painting order: `board`, `selection` or `view`. */
   elements(part) {
-    const { session, selection, stage } = this.context;
+    const { shownBoard, selection, stage } = this.context;
     const finished = ({ live }) => live === undefined;
     if (part === "selection") return selection.elements.sort(inOrder);
     if (part === "view") return stage.elementsTouching(this.#view).filter(finished).sort(inOrder);
-    return Array.from(session.board.visible()).filter(finished).sort(inOrder);
+    return Array.from(shownBoard.visible()).filter(finished).sort(inOrder);
   }
 
   get #view() {
@@ -51,7 +51,7 @@ export class Exchange {
   async blob(kind, part, hasPaper = true) {
     const elements = this.elements(part);
     if (kind === "png") return this.#png(elements, part, hasPaper);
-    const images = await this.#images(elements);
+    const images = await this.imagesOf(elements);
     const copies = written(elements, images);
     if (kind === "json") return new Blob([copies], { type: KINDS.json });
     const area = part === "board" ? undefined : this.#area(elements, part);
@@ -59,8 +59,8 @@ export class Exchange {
   }
 
   /** The bytes of the pictures among elements, as data URLs; those that cannot be had are missing. */
-  async #images(elements) {
-    const hashes = new Set(elements.map(({ content }) => content.image).filter(Boolean));
+  async imagesOf(elements) {
+    const hashes = new Set(Array.from(elements, ({ content }) => content.image).filter(Boolean));
     const images = {};
     for (const hash of hashes) {
       const blob = await this.context.pictures.bytesOf(hash).catch(() => undefined);
@@ -90,9 +90,14 @@ export class Exchange {
 
   /** Gives a part of the board as a file. */
   async save(kind, part, hasPaper) {
+    this.download(await this.blob(kind, part, hasPaper), `${this.context.boardName}.${kind}`);
+  }
+
+  /** Gives something as a file. @param {Blob} blob @param {string} name */
+  download(blob, name) {
     const link = document.createElement("a");
-    link.download = `${this.context.boardName}.${kind}`;
-    link.href = URL.createObjectURL(await this.blob(kind, part, hasPaper));
+    link.download = name;
+    link.href = URL.createObjectURL(blob);
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
   }

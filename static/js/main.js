@@ -29,6 +29,7 @@ import { linkOf, linkTo, tokenOf, viewportOf } from "./place.js";
 import { Pointers } from "./pointers.js";
 import { COORDINATE, NAME } from "./protocol/limits.js";
 import { Reactions } from "./reactions.js";
+import { Replay } from "./replay.js";
 import { isAt } from "./select.js";
 import { Selection, outlineSketch } from "./selection.js";
 import { Session } from "./session.js";
@@ -95,6 +96,7 @@ class Application {
     this.door = new Door(this);
     this.reactions = new Reactions(this);
     this.network = new Network(this);
+    this.replay = new Replay(this);
     this.status = new Status();
     this.pointers = new Pointers(canvases.live, this);
     this.keyboard = new Keyboard(canvases.live, this.stage, this);
@@ -108,7 +110,7 @@ class Application {
     at("#menu-button").append(icon("menu"));
     this.#listen();
     onThemeChange(() => this.#showTheme());
-    for (const part of [this.toolbar, this.sheets, this.people, this.pointers, this.keyboard, this.writing, this.minimap, this.hosting, this.door, this.reactions, this.network]) part.start();
+    for (const part of [this.toolbar, this.sheets, this.people, this.pointers, this.keyboard, this.writing, this.minimap, this.hosting, this.door, this.reactions, this.network, this.replay]) part.start();
     this.#showTheme();
     this.setGrid(kept("localStorage", CHOICES.grid) === true);
     this.setMinimap(kept("localStorage", CHOICES.minimap) ?? innerWidth >= 900);
@@ -311,6 +313,30 @@ class Application {
 
   answered(message) {
     this.hosting.answered(message);
+    this.replay.answered(message);
+  }
+
+  /** The board that is seen: the live one, or that of a moment of the past. */
+  get shownBoard() {
+    return this.replay.shown;
+  }
+
+  chronicled() {
+    this.#showOrigin();
+  }
+
+  /** Of one element that is selected, who drew it and when. */
+  #showOrigin() {
+    const { elements } = this.selection;
+    at("#origin").hidden = elements.length !== 1;
+    if (elements.length !== 1) return;
+    // It is asked for anew while it may still grow.
+    const isNew = elements[0].seq > (this.chronicleOf ?? -1);
+    if (isNew && this.session.joined) {
+      this.chronicleOf = this.session.log.seq;
+      this.connection.send([{ type: "chronicle" }]);
+    }
+    at("#origin").textContent = this.replay.originOf(elements[0]);
   }
 
   slowedDown(ms) {
@@ -578,7 +604,7 @@ class Application {
 
   pointerWentDown(sample, { pans, erases }) {
     this.hasMoved = true;
-    const tool = pans ? hand : erases ? eraser : this.toolbar.tool;
+    const tool = pans || this.replay.isOpen ? hand : erases ? eraser : this.toolbar.tool;
     if (tool === hand) this.follow(undefined);
     return this.attempt(() => this.#guarded(tool.start(this, sample)));
   }
@@ -645,6 +671,7 @@ class Application {
   }
 
   keyPressed(event) {
+    if (this.replay.isOpen && event.key === "Escape") this.replay.close();
     return this.toolbar.keyPressed(event);
   }
 
@@ -694,6 +721,7 @@ class Application {
 
   selectionChanged() {
     this.toolbar.showSelection(this.selection);
+    this.#showOrigin();
   }
 
   // People delegate
@@ -735,7 +763,8 @@ class Application {
 
   elementsChanged(keys) {
     if (keys && this.session.isCaughtUp) this.#announce(keys);
-    this.stage.elementsChanged(keys);
+    // The past does not change.
+    if (!this.replay?.isOpen) this.stage.elementsChanged(keys);
     this.selection.elementsChanged(keys);
   }
 

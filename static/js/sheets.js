@@ -7,7 +7,7 @@ import { tools } from "./tools/tools.js";
 
 const SECTIONS = ["edit", "arrange", "view", "file"];
 const IN_MENU = [
-  "hosting", "export", "import", "copyPicture", "copyPlace", "print", "selectAll", "unlockAll", "objects", "zoomToFit", "network",
+  "hosting", "export", "import", "copyPicture", "copyPlace", "print", "selectAll", "unlockAll", "objects", "zoomToFit", "replay", "network",
   "help",
 ];
 /** So many objects are listed at once: more are asked for. */

@@ -77,6 +77,12 @@ export class Stage {
     return { scale, x: Math.round(this.viewport.x * scale), y: Math.round(this.viewport.y * scale) };
   }
 
+  /** Shows another board from now on. @param {{ board: any }} session */
+  shows(session) {
+    this.session = session;
+    this.elementsChanged(undefined);
+  }
+
   #resize() {
     const canvas = this.canvases[1];
     this.ratio = devicePixelRatio || 1;

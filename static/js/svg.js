@@ -11,7 +11,7 @@ export const MARGIN = 16;
 export const PAPER = "#fbfaf7";
 
 /** A number with at most three digits behind the point. */
-const short = (value) => String(Math.floor(value * 1000 + 0.5) / 1000);
+export const short = (value) => String(Math.floor(value * 1000 + 0.5) / 1000);
 
 /**
  * @param {import("./board/element.js").Element[]} elements in painting order
@@ -29,7 +29,7 @@ export function svg(elements, { images = {}, area, hasPaper = true } = {}) {
 }
 
 /** Where an element is seen, in board units. */
-function areaOf(element) {
+export function areaOf(element) {
   const placement = shape.placementOf(element);
   const box = element.kind === "stroke" ? inkBox(element, placement) : shape.boxAround(element, placement, extent);
   return box.map((side) => side * shape.unitOf(element));
@@ -46,7 +46,8 @@ function extent(text, size) {
   return [Math.max(...lines.map((line) => Array.from(line).length)) * size, lines.length * size * shape.LINE_HEIGHT];
 }
 
-function drawn(element, images) {
+/** One element, without anything around it. */
+export function drawn(element, images) {
   const { kind, content, properties } = element;
   const placement = shape.placementOf(element);
   const path = new Data();

@@ -22,7 +22,7 @@ async function violations(page) {
   return violations.flatMap(({ id, nodes }) => nodes.map(({ html, any }) => `${id}: ${html.slice(0, 120)} ${any.map(({ message }) => message).join("; ").slice(0, 160)}`));
 }
 
-const SHEETS = ["menu", "help", "export", "objects"];
+const SHEETS = ["menu", "help", "export", "objects", "hosting", "network", "door"];
 
 for (const colorScheme of ["light", "dark"]) {
   test(`axe finds nothing on the page and its sheets, ${colorScheme}`, async () => {

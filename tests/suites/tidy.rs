@@ -77,6 +77,9 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("stage.js", &["board/", "painter.js", "tiles.js", "grid.js", "geometry.js"]),
     ("minimap.js", &["geometry.js"]),
     ("laser.js", &[]),
+    ("timeline.js", &[]),
+    ("timelapse.js", &["board/", "geometry.js", "svg.js"]),
+    ("replay.js", &["board/", "hosting.js", "language.js", "timelapse.js", "timeline.js"]),
     ("door.js", &["language.js"]),
     ("network.js", &["language.js"]),
     ("reactions.js", &["language.js", "people.js", "protocol/"]),
@@ -112,6 +115,8 @@ const PURE: &[&str] = &[
     "sha256.js",
     "imagesize.js",
     "commands.js",
+    "timeline.js",
+    "timelapse.js",
     "tools/",
 ];
 

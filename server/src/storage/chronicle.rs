@@ -43,6 +43,15 @@ pub(super) fn keep_name(transaction: &Transaction<'_>, board: i64, author: u32, 
     transaction.prepare_cached(keep)?.execute((board, author, name)).map(drop)
 }
 
+/// Copies what is kept beside a board's log to another board, up to a sequence number.
+pub(super) fn copy(transaction: &Transaction<'_>, from: i64, to: i64, seq: u64) -> rusqlite::Result<()> {
+    let moments = "INSERT INTO moments SELECT ?2, seq, at FROM moments WHERE board = ?1 AND seq <= ?3";
+    transaction.execute(moments, (from, to, seq as i64))?;
+    transaction
+        .execute("INSERT INTO authors SELECT ?2, author, name FROM authors WHERE board = ?1", (from, to))
+        .map(drop)
+}
+
 /// All that is kept beside a board's log, as far as it is told: of very many moments every second, fourth and so on.
 pub(super) fn find(connection: &Connection, board: i64) -> rusqlite::Result<Chronicle> {
     let moments: Vec<Moment> = connection

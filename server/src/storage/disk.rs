@@ -11,14 +11,14 @@ use std::time::Duration;
 use inkwire_board::Board;
 use inkwire_protocol::{AuditRecord, Epoch, ImageHash, StorageState};
 
-use super::chronicle;
 use super::compaction::{Compactor, TAIL_WHEN_CLOSED, insert_board};
 use super::load::{BoardRecord, Damage, Reader};
 use super::lock::Lock;
 use super::schema::{self, FILE, said_of};
 use super::writer::{Queue, Writer};
 use super::{
-    Chronicle, Image, Listener, Part, Past, Storage, StorageError, Stored, access, images, new_epoch, salvage,
+    Chronicle, Image, Listener, Part, Past, Storage, StorageError, Stored, access, chronicle, images, load, new_epoch,
+    salvage,
 };
 use crate::metrics::Metrics;
 use crate::name::BoardName;
@@ -223,6 +223,19 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<Joi
     std::thread::Builder::new().name(name.into()).spawn(run)
 }
 
+/// Copies the log of a board to another one, up to where that stands.
+fn copy_log(transaction: &rusqlite::Transaction<'_>, from: i64, to: i64, board: &Board) -> rusqlite::Result<()> {
+    let whole = "INSERT INTO log SELECT ?2, first_seq, last_seq, hash, crc, is_packed, bytes FROM log
+        WHERE board = ?1 AND last_seq <= ?3";
+    transaction.execute(whole, (from, to, board.seq() as i64))?;
+    if let Some((first_seq, packets)) = load::begun(transaction, from, board.seq())? {
+        let (crc, hash) = (crc32fast::hash(&packets), board.hash().to_bytes());
+        let insert = "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)";
+        transaction.execute(insert, (to, first_seq as i64, board.seq() as i64, hash, crc, packets))?;
+    }
+    Ok(())
+}
+
 fn delete_rows(transaction: &rusqlite::Transaction<'_>, name: &str) -> rusqlite::Result<bool> {
     for table in ["log", "snapshots", "clients", "moments", "authors"] {
         let board = "board = (SELECT id FROM boards WHERE name = ?1)";
@@ -332,11 +345,11 @@ impl Storage for Disk {
         if let Some(damage) = loaded.damage.filter(|_| loaded.board.seq() < seq) {
             return Err(StorageError::Damaged { name: record.name, damage });
         }
-        let names = reader.chronicle(name)?.names;
         let (branch, board) = (branch.clone(), loaded.board);
         self.write(move |transaction| {
             let id = insert_board(transaction, branch.as_str(), new_epoch(), &board)?;
-            names.iter().try_for_each(|one| chronicle::keep_name(transaction, id, one.author, &one.name))
+            chronicle::copy(transaction, record.id, id, seq)?;
+            copy_log(transaction, record.id, id, &board)
         })
     }
 

@@ -227,6 +227,24 @@ pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
         || matches!(error, rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..))
 }
 
+/// The packets of the part up to a sequence number of the record that goes on behind it, with the number of its first
+/// operation; nothing where no record does.
+pub(super) fn begun(connection: &Connection, board: i64, until: u64) -> rusqlite::Result<Option<(u64, Vec<u8>)>> {
+    let query = "SELECT first_seq, last_seq, hash, crc, is_packed, bytes FROM log
+        WHERE board = ?1 AND first_seq <= ?2 AND last_seq > ?2";
+    let Some(row) = connection.query_row(query, (board, until as i64), LogRow::of).optional()? else { return Ok(None) };
+    let mut packets = Vec::new();
+    for (first_seq, entries) in row.messages().unwrap_or_default() {
+        let mut bytes = Vec::new();
+        let part = (first_seq..=until).zip(&entries);
+        part.for_each(|(_, entry)| binary::put_entry(&mut bytes, entry));
+        if !bytes.is_empty() {
+            binary::put_entries(&mut packets, first_seq, &bytes);
+        }
+    }
+    Ok(Some((row.first_seq, packets)))
+}
+
 /// A view of a data directory's database that never changes it, beside whatever else has it open.
 #[derive(Debug)]
 pub struct Reader {

@@ -39,6 +39,18 @@ export class Board {
     return board;
   }
 
+  /** A copy that goes its own way: a board that stands on nothing. */
+  copy() {
+    const copy = new Board();
+    copy.seq = this.seq;
+    for (const [author, { cseq, history, live }] of this.authors) {
+      copy.authors.set(author, { cseq, history: history.copy(), live: new Map(live) });
+    }
+    for (const [key, element] of this.elements) copy.elements.set(key, element.copy());
+    copy.hash.add(this.hash.lanes);
+    return copy;
+  }
+
   #putBack(element) {
     this.elements.set(element.key, element);
     if (element.live !== undefined) this.authors.get(element.author)?.live.set(element.live, element.key);

@@ -133,6 +133,15 @@ export default {
   network: "الاتصال بالأرقام", connectionState: "الاتصال", roundTrip: "زمن الذهاب والإياب", unacknowledged: "عمليات لم تصل",
   undurable: "عمليات لم تُحفظ", resends: "عمليات أُرسلت ثانية", connectionsLost: "مرات انقطاع الاتصال", serverTick: "الزمن بين الدفعات",
   sequenceNumber: "رقم التسلسل", stateHash: "بصمة الحالة", copyReport: "نسخ التقرير", reportCopied: "نُسخ التقرير.",
+  // The past
+  replay: "استعراض الماضي…", moment: "اللحظة", play: "تشغيل", pause: "إيقاف مؤقت", speed: "السرعة", whose: "رسم من", everybody: "الجميع",
+  timelapse: "عرض متسارع", branch: "لوحة جديدة من هنا", toNow: "العودة إلى الآن",
+  pastComes: {
+    zero: "لم تصل عمليات بعد…", one: "وصلت عملية واحدة…", two: "وصلت عمليتان…", few: "وصلت {count} عمليات…", many: "وصلت {count} عملية…",
+    other: "وصلت {count} عملية…",
+  },
+  pastNotKept: "ماضي هذه اللوحة غير محفوظ هنا.", momentOf: "العملية {count} من {all}", momentOn: "{date}، العملية {count} من {all}",
+  branched: "صُنعت لوحة جديدة من هذه اللحظة: {link}", drawnBy: "رسمه {name}", drawnByOn: "رسمه {name}، {date}",
   // The offer of lost ink
   lostInk: {
     zero: "أُعيدت هذه اللوحة إلى حالة سابقة: لا ينقصها شيء مما رسمته.",

@@ -115,6 +115,13 @@ export default {
   undurable: "Nicht gespeicherte Änderungen", resends: "Erneut gesendet", connectionsLost: "Verbindungsabbrüche",
   serverTick: "Abstand der Sendungen", sequenceNumber: "Laufende Nummer", stateHash: "Zustands-Hash", copyReport: "Bericht kopieren",
   reportCopied: "Bericht kopiert.",
+  // The past
+  replay: "Durch die Vergangenheit gehen…", moment: "Zeitpunkt", play: "Abspielen", pause: "Anhalten", speed: "Tempo", whose: "Von wem",
+  everybody: "Von allen", timelapse: "Zeitraffer", branch: "Neue Tafel von hier", toNow: "Zurück zu jetzt",
+  pastComes: { one: "Eine Änderung geladen…", other: "{count} Änderungen geladen…" },
+  pastNotKept: "Die Vergangenheit dieser Tafel ist hier nicht aufbewahrt.", momentOf: "Änderung {count} von {all}",
+  momentOn: "{date}, Änderung {count} von {all}", branched: "Aus diesem Zeitpunkt wurde eine neue Tafel: {link}",
+  drawnBy: "Gezeichnet von {name}", drawnByOn: "Gezeichnet von {name}, {date}",
   // The offer of lost ink
   lostInk: {
     one: "Diese Tafel wurde auf einen früheren Stand zurückgesetzt: Ein Objekt, das du gezeichnet hast, fehlt darauf.",

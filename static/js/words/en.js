@@ -98,6 +98,12 @@ export default {
   undurable: "Operations not saved", resends: "Operations sent again", connectionsLost: "Connections lost",
   serverTick: "Time between flushes", sequenceNumber: "Sequence number", stateHash: "State hash", copyReport: "Copy report",
   reportCopied: "Report copied.",
+  // The past
+  replay: "Go through the past…", moment: "Moment", play: "Play", pause: "Pause", speed: "Speed", whose: "Whose ink", everybody: "Everybody’s",
+  timelapse: "Time-lapse", branch: "New board from here", toNow: "Back to now",
+  pastComes: { one: "One operation has come…", other: "{count} operations have come…" },
+  pastNotKept: "This board’s past is not kept here.", momentOf: "Operation {count} of {all}", momentOn: "{date}, operation {count} of {all}",
+  branched: "A new board was made of this moment: {link}", drawnBy: "Drawn by {name}", drawnByOn: "Drawn by {name}, {date}",
   // The offer of lost ink
   lostInk: {
     one: "This board was put back to an earlier state: one thing that you drew is not on it.",

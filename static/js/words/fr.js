@@ -130,6 +130,13 @@ export default {
   undurable: "Opérations non enregistrées", resends: "Opérations renvoyées", connectionsLost: "Connexions perdues",
   serverTick: "Temps entre deux envois", sequenceNumber: "Numéro d’ordre", stateHash: "Empreinte de l’état", copyReport: "Copier le rapport",
   reportCopied: "Rapport copié.",
+  // The past
+  replay: "Parcourir le passé…", moment: "Moment", play: "Lire", pause: "Pause", speed: "Vitesse", whose: "Dessins de", everybody: "Tout le monde",
+  timelapse: "Accéléré", branch: "Nouveau tableau d’ici", toNow: "Retour au présent",
+  pastComes: { one: "Une opération reçue…", many: "{count} opérations reçues…", other: "{count} opérations reçues…" },
+  pastNotKept: "Le passé de ce tableau n’est pas conservé ici.", momentOf: "Opération {count} sur {all}",
+  momentOn: "{date}, opération {count} sur {all}", branched: "Un nouveau tableau est né de ce moment : {link}",
+  drawnBy: "Dessiné par {name}", drawnByOn: "Dessiné par {name}, {date}",
   // The offer of lost ink
   lostInk: {
     one: "Ce tableau a été ramené à un état antérieur : un objet que vous avez dessiné n’y figure plus.",

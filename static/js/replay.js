@@ -1,0 +1,200 @@
+// The replay: a bar under the board on which the whole past can be gone through, and the board at any moment of it.
+
+import { Diverged } from "./board/board.js";
+import { OfAuthor, Past } from "./board/past.js";
+import { date } from "./hosting.js";
+import { t } from "./language.js";
+import { timelapse } from "./timelapse.js";
+import { Timeline } from "./timeline.js";
+
+const SPEEDS = [1, 4, 16, 64];
+
+const at = (id) => /** @type {any} */ (document.querySelector(id));
+
+export class Replay {
+  /** @param {any} application */
+  constructor(application) {
+    this.application = application;
+    /** @type {Past | undefined} */
+    this.past = undefined;
+    /** @type {Timeline | undefined} */
+    this.timeline = undefined;
+    this.chronicle = { moments: [], names: [] };
+    this.isOpen = false;
+    this.isPlaying = false;
+  }
+
+  start() {
+    at("#replay-speed").append(...SPEEDS.map((speed) => new Option(`${speed}×`, String(speed))));
+    const on = (id, type, act) => at(id).addEventListener(type, act);
+    on("#replay-play", "click", () => (this.isPlaying ? this.pause() : this.play()));
+    on("#replay-seq", "input", ({ target }) => this.#scrub(Number(target.value)));
+    on("#replay-author", "change", () => this.#show());
+    on("#replay-export", "click", () => this.application.sheets.open("export"));
+    on("#replay-timelapse", "click", () => this.#saveTimelapse());
+    on("#replay-branch", "click", () => this.application.send({ type: "branch", seq: this.seq }));
+    on("#replay-close", "click", () => this.close());
+  }
+
+  /** Fetches the past, and shows the board as it is in it. */
+  open() {
+    if (this.isOpen) return;
+    this.isOpen = true;
+    this.past = new Past();
+    document.body.dataset.replays = "true";
+    at("#replay").hidden = false;
+    at("#replay-label").textContent = t("pastComes", { count: 0 });
+    this.application.selection.clear();
+    this.application.send({ type: "chronicle" });
+    this.application.send({ type: "past", from: 1 });
+  }
+
+  close() {
+    if (!this.isOpen) return;
+    this.pause();
+    this.isOpen = false;
+    this.past = this.board = undefined;
+    delete document.body.dataset.replays;
+    at("#replay").hidden = true;
+    this.application.stage.shows(this.application.session);
+  }
+
+  /** The board that is seen: that of the moment, or of now. */
+  get shown() {
+    return this.isOpen && this.board ? this.#ofAuthor() : this.application.session.board;
+  }
+
+  get seq() {
+    return this.board?.seq ?? 0;
+  }
+
+  get #author() {
+    return Number(at("#replay-author").value) || undefined;
+  }
+
+  #ofAuthor() {
+    return this.#author === undefined ? this.board : new OfAuthor(this.board, this.#author);
+  }
+
+  /** The server answers. @param {any} message */
+  answered(message) {
+    if (message.type === "chronicle") this.#chronicled(message);
+    if (message.type === "past" && this.isOpen) this.#pastCame(message);
+    if (message.type === "branched") this.#branched(message.name);
+    if (message.type === "notDone") this.close();
+  }
+
+  #chronicled({ moments, names }) {
+    this.chronicle = { moments, names };
+    this.application.chronicled();
+  }
+
+  #pastCame(part) {
+    const { past } = this;
+    if (part.entries.length === 0 && past.seq === 0 && part.lastSeq > 0) return this.#isNotKept();
+    try {
+      if (part.entries.length > 0) past.add(part);
+    } catch (error) {
+      if (!(error instanceof Diverged)) throw error;
+      console.warn("the past cannot be shown:", error);
+      return this.#isNotKept();
+    }
+    at("#replay-label").textContent = t("pastComes", { count: past.seq });
+    // What was drawn since it was asked for comes with the last part, or is left out.
+    if (past.seq < part.lastSeq) return this.application.send({ type: "past", from: past.seq + 1 });
+    return this.#isHere();
+  }
+
+  #isNotKept() {
+    this.close();
+    this.application.say("pastNotKept");
+  }
+
+  #isHere() {
+    const { moments, names } = this.chronicle;
+    this.timeline = new Timeline(moments, names, this.past.seq);
+    const authors = at("#replay-author");
+    authors.replaceChildren(new Option(t("everybody"), ""), ...names.map(({ author, name }) => new Option(name, String(author))));
+    at("#replay-seq").max = this.past.seq;
+    this.#scrub(this.past.seq);
+  }
+
+  #scrub(seq) {
+    this.board = seq >= this.seq && this.board ? this.past.forward(this.board, seq) : this.past.at(seq);
+    this.board.changed.clear();
+    this.#show();
+  }
+
+  #show() {
+    if (!this.board) return;
+    this.application.stage.shows({ board: this.#ofAuthor() });
+    this.#label();
+  }
+
+  #label() {
+    const { seq, timeline } = this;
+    at("#replay-seq").value = seq;
+    const when = timeline.when(seq);
+    const words = when === undefined ? t("momentOf", { count: seq, all: this.past.seq }) : t("momentOn", { date: date(when), count: seq, all: this.past.seq });
+    at("#replay-label").textContent = words;
+    at("#replay-seq").setAttribute("aria-valuetext", words);
+  }
+
+  play() {
+    if (!this.timeline) return;
+    if (this.seq >= this.past.seq) this.#scrub(0);
+    this.isPlaying = true;
+    this.#showPlaying();
+    this.playedMs = this.timeline.msOf(this.seq);
+    this.playedAt = performance.now();
+    requestAnimationFrame((now) => this.#step(now));
+  }
+
+  pause() {
+    this.isPlaying = false;
+    this.#showPlaying();
+  }
+
+  #showPlaying() {
+    at("#replay-play").textContent = this.isPlaying ? "⏸" : "▶";
+    at("#replay-play").setAttribute("aria-label", t(this.isPlaying ? "pause" : "play"));
+  }
+
+  #step(now) {
+    if (!this.isPlaying) return;
+    this.playedMs += Math.max(0, now - this.playedAt) * Number(at("#replay-speed").value);
+    this.playedAt = now;
+    const seq = Math.min(this.past.seq, Math.max(this.seq, this.timeline.seqAt(this.playedMs)));
+    if (seq > this.seq) {
+      this.past.forward(this.board, seq);
+      this.application.stage.elementsChanged(new Set(this.board.changed));
+      this.board.changed.clear();
+      this.#label();
+    }
+    if (seq >= this.past.seq) this.pause();
+    else requestAnimationFrame((next) => this.#step(next));
+  }
+
+  async #saveTimelapse() {
+    const { exchange, boardName } = this.application;
+    const images = await exchange.imagesOf(this.past.tip.visible());
+    const svg = timelapse(this.past, this.timeline, { author: this.#author, images });
+    exchange.download(new Blob([svg], { type: "image/svg+xml" }), `${boardName}-timelapse.svg`);
+  }
+
+  #branched(name) {
+    const link = new URL(name, location.href.replace(/#.*/, "")).href;
+    this.application.say("branched", { link });
+    this.branch = link;
+    window.open(link, "_blank", "noopener");
+  }
+
+  /** When and by whom an element was drawn, in words. @param {import("./board/element.js").Element} element */
+  originOf({ author, seq }) {
+    const { moments, names } = this.chronicle;
+    const { people } = this.application.session;
+    const name = people.get(author)?.name ?? names.find((it) => it.author === author)?.name ?? t("somebody");
+    const when = moments.findLast((moment) => moment.seq <= seq)?.at;
+    return when === undefined ? t("drawnBy", { name }) : t("drawnByOn", { name, date: date(when) });
+  }
+}

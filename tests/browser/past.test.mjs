@@ -1,0 +1,140 @@
+// The past of a board in the page: any moment of it, whose ink it is, files and a new board made of it.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { Browser, Server, agree, wave } from "./house.mjs";
+
+const the = {};
+
+before(async () => {
+  the.data = await mkdtemp(join(tmpdir(), "inkwire-past-"));
+  the.server = await Server.start("--data", the.data);
+  the.browser = await Browser.start();
+});
+
+after(async () => {
+  await the.browser.everybodyLeaves();
+  await the.browser.stop();
+  await the.server.stop();
+  await rm(the.data, { recursive: true });
+});
+
+/** Two people who have drawn, with everything on the disk. */
+async function drewTogether(board) {
+  const ada = await the.browser.person(`${the.server.url}b/${board}`, { name: "Ada" });
+  const bob = await the.browser.person(`${the.server.url}b/${board}`, { name: "Bob" });
+  await ada.draws(wave(200, 150));
+  await bob.draws(wave(200, 300));
+  await ada.presses("Control+z");
+  await ada.draws(wave(200, 450));
+  const { hash, seq } = await agree(ada, bob);
+  await ada.isSaved();
+  await bob.isSaved();
+  return { ada, bob, hash, seq };
+}
+
+const replay = (person, act) => person.page.evaluate(act);
+
+async function openPast(person, seq) {
+  await person.presses("Shift+t");
+  await person.page.waitForFunction((seq) => globalThis.inkwire.replay.board?.seq === seq, seq);
+}
+
+/** Puts the bar at a moment, as a hand on it does. */
+const scrubTo = (person, seq) =>
+  person.page.locator("#replay-seq").evaluate((bar, seq) => {
+    bar.value = String(seq);
+    bar.dispatchEvent(new Event("input"));
+  }, seq);
+
+test("the past can be gone through to any moment, and comes to the hash of now", async () => {
+  const { ada, bob, hash, seq } = await drewTogether("through");
+  const now = await ada.pixels();
+  await openPast(ada, seq);
+  assert.equal(await replay(ada, () => globalThis.inkwire.replay.past.tip.hash.toString()), hash);
+  assert.equal(await ada.pixels(), now, "the last moment looks like now");
+  await scrubTo(ada, 0);
+  assert.equal(await replay(ada, () => [...globalThis.inkwire.replay.shown.visible()].length), 0);
+  assert.notEqual(await ada.pixels(), now);
+  // Meanwhile somebody draws on; the past stays, and now has it.
+  await bob.draws(wave(500, 150));
+  await bob.isSaved();
+  assert.equal(await replay(ada, () => [...globalThis.inkwire.replay.shown.visible()].length), 0);
+  await ada.draws(wave(300, 300));
+  await ada.presses("Escape");
+  await ada.sees("what Bob drew, and nothing that was drawn on the past", ({ elements }) => elements.length === 3);
+  await agree(ada, bob);
+});
+
+test("it plays, and shows the ink of one person alone", async () => {
+  const { ada, seq } = await drewTogether("plays");
+  await openPast(ada, seq);
+  await ada.page.locator("#replay-speed").selectOption("64");
+  await ada.page.locator("#replay-play").click();
+  await ada.page.waitForFunction((seq) => globalThis.inkwire.replay.board.seq === seq && !globalThis.inkwire.replay.isPlaying, seq);
+  await ada.page.locator("#replay-author").selectOption({ label: "Bob" });
+  const authors = await replay(ada, () => [...globalThis.inkwire.replay.shown.visible()].map(({ author }) => author));
+  assert.equal(authors.length, 1);
+  assert.match(await ada.page.locator("#replay-label").innerText(), /\d{4}.*operation \d+ of \d+$/);
+});
+
+test("the picture of a moment and a time-lapse are files that say what was there", async () => {
+  const { ada, seq } = await drewTogether("files");
+  await openPast(ada, seq);
+  const [timelapse] = await Promise.all([ada.page.waitForEvent("download"), ada.page.locator("#replay-timelapse").click()]);
+  const svg = await readFile(await timelapse.path(), "utf8");
+  assert.match(timelapse.suggestedFilename(), /files-timelapse\.svg/);
+  assert.ok(svg.match(/<animate /g).length > 3);
+  const shown = await the.browser.person(`data:image/svg+xml;base64,${Buffer.from(svg).toString("base64")}`, { letIn: false });
+  assert.equal(await shown.page.evaluate(() => document.documentElement.tagName), "svg", "it is well-formed");
+  // At a moment of its round something else is seen than at its end.
+  const seen = () => shown.page.evaluate(() => [...document.querySelectorAll("g")].filter((it) => getComputedStyle(it).visibility === "visible").length);
+  await shown.page.evaluate(() => document.documentElement.setCurrentTime(21));
+  assert.equal(await seen(), 2);
+  await shown.page.evaluate(() => document.documentElement.setCurrentTime(0));
+  assert.equal(await seen(), 0);
+  await scrubTo(ada, 1);
+  await ada.page.locator("#replay-export").click();
+  await ada.page.locator("#export select[name=kind]").selectOption("svg");
+  const [moment] = await Promise.all([ada.page.waitForEvent("download"), ada.page.locator("#export-save").click()]);
+  assert.equal((await readFile(await moment.path(), "utf8")).match(/<path /g), null, "only a stroke that is being drawn was there");
+});
+
+test("a new board is made of a moment, with all its past", async () => {
+  const { ada, seq } = await drewTogether("branches");
+  await openPast(ada, seq);
+  const moment = seq - 5;
+  await scrubTo(ada, moment);
+  const hash = await replay(ada, () => globalThis.inkwire.replay.board.hash.toString());
+  const [page] = await Promise.all([ada.page.context().waitForEvent("page"), ada.page.locator("#replay-branch").click()]);
+  await page.waitForSelector('#status[data-state="online"]');
+  await page.waitForFunction((hash) => globalThis.inkwire.session.log.hash.toString() === hash, hash);
+  await page.keyboard.press("Shift+t");
+  await page.waitForFunction((moment) => globalThis.inkwire.replay.board?.seq === moment, moment);
+  assert.equal(await page.evaluate(() => globalThis.inkwire.replay.past.tip.hash.toString()), hash);
+  await page.waitForFunction(() => globalThis.inkwire.replay.chronicle.names.length === 2);
+});
+
+test("a click on ink says who drew it and when", async () => {
+  const { ada, bob } = await drewTogether("whose");
+  await bob.page.context().close();
+  await ada.page.waitForFunction(() => globalThis.inkwire.session.people.size === 1);
+  await ada.presses("v");
+  await ada.page.mouse.click(200, 300);
+  await ada.page.waitForFunction(() => /Drawn by .?Bob.?, .*\d{4}/.test(document.querySelector("#origin").textContent));
+});
+
+test("a server without a disk says that it keeps no past", async () => {
+  const server = await Server.start();
+  const ada = await the.browser.person(`${server.url}b/x`, { name: "Ada" });
+  await ada.draws(wave(200, 150));
+  await ada.presses("Shift+t");
+  await ada.page.waitForFunction(() => /keeps no history/.test(document.querySelector("#toast").textContent));
+  assert.equal(await ada.page.locator("#replay").isVisible(), false);
+  ada.allowed = /WebSocket/;
+  await ada.page.context().close();
+  await server.stop();
+});

@@ -35,6 +35,10 @@ pub enum Command {
     Serve(Serve),
     /// List, show, export, import, delete, check and copy the boards of a data directory.
     Boards(crate::boards::Flags),
+    /// Draw on a board what standard input says: operations as lines of JSON (PROTOCOL.md), or an SVG.
+    Draw(crate::guest::Draw),
+    /// Print what happens on a board, until it is stopped.
+    Watch(crate::guest::Watch),
     /// Ask a running server whether it is ready: exit code 0 where it is, 1 where it is not.
     Health {
         /// Where, as http://HOST:PORT/PATH.

@@ -9,6 +9,8 @@ pub mod boards;
 pub mod cli;
 pub mod control;
 pub mod exit;
+mod fonts;
+pub mod guest;
 pub mod health;
 pub mod http;
 pub mod listen;

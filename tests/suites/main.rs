@@ -22,6 +22,7 @@ mod durable;
 /// Faults of the programs that this one follows.
 mod faults;
 /// Malformed HTTP, frames and packets, and everybody else undisturbed.
+mod guest;
 mod hostile;
 /// `cargo xtask leakcheck`.
 mod leakcheck;

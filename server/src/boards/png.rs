@@ -1,7 +1,9 @@
 //! A board as PNG: its SVG, drawn by resvg. Letters are drawn with the fonts of the machine.
 
 use resvg::tiny_skia::{Pixmap, Transform};
-use resvg::usvg::{Options, Tree};
+use resvg::usvg::Tree;
+
+use crate::fonts;
 
 /// Largest side of a picture, in pixels: a larger board is drawn smaller.
 const LARGEST_SIDE: f32 = 8192.0;
@@ -11,17 +13,7 @@ const LARGEST_SIDE: f32 = 8192.0;
 /// # Errors
 /// Where it cannot be drawn.
 pub(super) fn png(svg: &str) -> anyhow::Result<Vec<u8>> {
-    let mut options = Options::default();
-    let fonts = options.fontdb_mut();
-    fonts.load_system_fonts();
-    // Where the machine has not the font that resvg takes for sans-serif, another one is better than none.
-    let has_sans = fonts.faces().any(|face| face.families.iter().any(|(name, _)| name == "Arial"));
-    let any =
-        fonts.faces().find(|face| face.families.iter().any(|(name, _)| name.contains("Sans"))).or(fonts.faces().next());
-    if let Some((name, _)) = any.filter(|_| !has_sans).and_then(|face| face.families.first().cloned()) {
-        fonts.set_sans_serif_family(name);
-    }
-    let tree = Tree::from_str(svg, &options)?;
+    let tree = Tree::from_str(svg, &fonts::options())?;
     let size = tree.size();
     let scale = (LARGEST_SIDE / size.width().max(size.height())).min(2.0);
     let side = |length: f32| ((length * scale).ceil() as u32).max(1);

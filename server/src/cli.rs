@@ -114,6 +114,12 @@ pub struct Serve {
     /// Most MiB of pictures that are kept, of all boards together; further ones are refused.
     #[arg(long, env = "INKWIRE_MAX_IMAGES", default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(..=1 << 30))]
     pub max_images: u64,
+    /// Where to listen for the operator's API, as HOST:PORT or unix:/PATH; nowhere where nothing is said.
+    #[arg(long, env = "INKWIRE_ADMIN", value_name = "ADDRESS", requires = "admin_token_file")]
+    pub admin: Option<Address>,
+    /// A file whose first line is the token of the operator's API: 16 letters or more, sent as Authorization: Bearer TOKEN.
+    #[arg(long, env = "INKWIRE_ADMIN_TOKEN_FILE", value_name = "FILE")]
+    pub admin_token_file: Option<PathBuf>,
     /// Worker threads; one per core where nothing is said.
     #[arg(long, env = "INKWIRE_WORKERS", value_name = "N")]
     pub workers: Option<NonZeroUsize>,

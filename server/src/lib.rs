@@ -4,6 +4,7 @@
 //! path; [`room`] is the drawing service, [`storage`] where it keeps its boards; [`ws`] moves messages and knows nothing of boards; [`http`] reads and answers
 //! requests; [`listen`] accepts sockets, [`worker`] runs what they need. Protocol and board are crates of their own.
 
+pub mod admin;
 pub mod assets;
 pub mod boards;
 pub mod cli;

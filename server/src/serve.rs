@@ -8,6 +8,7 @@ use async_signal::{Signal, Signals};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
+use crate::admin::{self, Admin};
 use crate::cli::{Data, LogFormat, Serve};
 use crate::listen::Listener;
 use crate::metrics::Metrics;
@@ -76,7 +77,7 @@ async fn serve(flags: Serve) -> anyhow::Result<()> {
             ..Settings::default()
         },
         base_path: flags.base_path.clone(),
-        allowed_origins: flags.allow_origin,
+        allowed_origins: flags.allow_origin.clone(),
         max_connections: flags.max_connections.get(),
         max_per_address: flags.max_per_address.get(),
         behind_proxy: flags.behind_proxy,
@@ -87,12 +88,14 @@ async fn serve(flags: Serve) -> anyhow::Result<()> {
     if let Some(disk) = &disk {
         crate::control::listen(disk.clone(), site.rooms.clone())?;
     }
+    let admin = admin(&flags, &site, disk.clone())?;
     let url = listener.url(site.base_path.as_str());
     println!("inkwire: draw at {url}");
     tracing::info!(%url, "listening");
     notify("READY=1");
     let life = async {
         let serving = workers.serve_all(&listener, |socket| site.clone().serve(socket));
+        let serving = serving.or(serve_admin(&workers, admin.as_ref()));
         let signal = serving.or(async { signals.next().await.and_then(Result::ok) }).await;
         drop(listener);
         let second = async {
@@ -102,6 +105,23 @@ async fn serve(flags: Serve) -> anyhow::Result<()> {
         stop(&site, disk, signal, flags.drain).or(second).await
     };
     life.or(show_life(&workers)).await
+}
+
+/// The operator's API and where it listens, where that is asked for.
+fn admin(flags: &Serve, site: &Site, disk: Option<Arc<Disk>>) -> anyhow::Result<Option<(Listener, Arc<Admin>)>> {
+    let (Some(address), Some(file)) = (&flags.admin, &flags.admin_token_file) else { return Ok(None) };
+    let token = admin::read_token(file)?;
+    let listener = Listener::bind(address)?;
+    tracing::info!(url = listener.url("/v1/"), "the operator's API listens");
+    let admin = Admin::new(token, site.rooms.clone(), disk, site.metrics.clone());
+    Ok(Some((listener, Arc::new(admin))))
+}
+
+async fn serve_admin<T>(workers: &Workers, admin: Option<&(Listener, Arc<Admin>)>) -> T {
+    match admin {
+        Some((listener, admin)) => workers.serve_all(listener, |socket| admin.clone().serve(socket)).await,
+        None => smol::future::pending().await,
+    }
 }
 
 /// Tells a watchdog that this thread and every worker still take turns, for as long as they do.

@@ -2,6 +2,7 @@
 
 /// The operator's commands for boards.
 mod access;
+mod admin;
 mod boards;
 /// The page in a real browser, and its units in Node. It takes longest, so its name lets it begin early (tests go by name).
 mod browser;

@@ -64,7 +64,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
     install_components()?;
     install_npm_packages()?;
     autobahn::install()?;
-    install_gixy()?;
+    install_python_tools()?;
     install_cargo_deb()?;
     println!("setup: everything is there");
     Ok(())
@@ -130,17 +130,26 @@ fn succeeds(command: &mut Command) -> bool {
     command.status().is_ok_and(|status| status.success())
 }
 
-/// The analyser of nginx configurations, in a place of its own.
-fn install_gixy() -> anyhow::Result<()> {
-    /// The release that the tests know.
-    const GIXY: &str = "gixy-ng==0.2.59";
-    let place = Path::new("target/tools/gixy");
-    if place.join("bin/gixy").exists() {
-        return Ok(());
+/// Programs from PyPI, each in a place of its own, in the release that the tests know: the analyser of nginx
+/// configurations, and what tries the operator's API by its description.
+const PYTHON_TOOLS: [(&str, &str); 2] = [("gixy", "gixy-ng==0.2.59"), ("schemathesis", "schemathesis==4.32.5")];
+
+fn install_python_tools() -> anyhow::Result<()> {
+    for (program, release) in PYTHON_TOOLS {
+        let place = Path::new("target/tools").join(program);
+        if place.join("bin").join(program).exists() {
+            continue;
+        }
+        println!("setup: {release} in {}", place.display());
+        check(Command::new("python3").args(["-m", "venv"]).arg(&place))?;
+        check(Command::new(place.join("bin/pip")).args([
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+            release,
+        ]))?;
     }
-    println!("setup: {GIXY} in {}", place.display());
-    check(Command::new("python3").args(["-m", "venv"]).arg(place))?;
-    check(Command::new(place.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", GIXY]))
+    Ok(())
 }
 
 /// What makes a Debian package of the server.

@@ -257,15 +257,7 @@ impl Boards<'_> {
         let reader = self.reader()?;
         let record = self.record(&reader, name)?;
         let board = good(&reader, &record, at)?;
-        // One that cannot be read is drawn as one that is missing.
-        let image = |hash| reader.image(hash).ok().flatten();
-        let bytes = match format {
-            Format::Json => archive::write(name.as_str(), &board, image).into_bytes(),
-            Format::Svg => svg::svg(&board, image).into_bytes(),
-            Format::Png => {
-                png::png(&svg::svg(&board, image)).with_context(|| format!("board {name} cannot be drawn"))?
-            }
-        };
+        let bytes = exported(&reader, name, &board, format)?;
         let Some(to) = to else { return write_out(&bytes) };
         fs::write(to, &bytes).with_context(|| format!("{} cannot be written", to.display()))?;
         let value = json!({ "board": name.as_str(), "file": to, "bytes": bytes.len(), "seq": board.seq() });
@@ -408,8 +400,22 @@ pub(crate) fn carry_out(disk: &Arc<Disk>, order: Order) -> anyhow::Result<Outcom
     Ok(Outcome::default())
 }
 
+/// A board as a file.
+///
+/// # Errors
+/// Where it cannot be drawn.
+pub(crate) fn exported(reader: &Reader, name: &BoardName, board: &Board, format: Format) -> anyhow::Result<Vec<u8>> {
+    // One that cannot be read is drawn as one that is missing.
+    let image = |hash| reader.image(hash).ok().flatten();
+    Ok(match format {
+        Format::Json => archive::write(name.as_str(), board, image).into_bytes(),
+        Format::Svg => svg::svg(board, image).into_bytes(),
+        Format::Png => png::png(&svg::svg(board, image)).with_context(|| format!("board {name} cannot be drawn"))?,
+    })
+}
+
 /// A board whose records are good.
-fn good(reader: &Reader, record: &BoardRecord, at: Option<u64>) -> anyhow::Result<Board> {
+pub(crate) fn good(reader: &Reader, record: &BoardRecord, at: Option<u64>) -> anyhow::Result<Board> {
     let loaded = reader.load(record, at)?;
     match loaded.damage {
         // A snapshot that is damaged is told by `verify`; the log alone came to the same board.
@@ -420,7 +426,8 @@ fn good(reader: &Reader, record: &BoardRecord, at: Option<u64>) -> anyhow::Resul
     }
 }
 
-fn facts(record: &BoardRecord) -> Value {
+/// What is kept of a board.
+pub(crate) fn facts(record: &BoardRecord) -> Value {
     json!({
         "board": record.name,
         "seq": record.seq,

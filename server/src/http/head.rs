@@ -79,6 +79,8 @@ pub struct Head {
     pub request: Request,
     /// The path, without the query: plain segments, never `..` or `//`.
     pub path: String,
+    /// What stands behind the `?` of the target, as it came; empty for nothing.
+    pub query: String,
     /// The Host header.
     pub host: String,
     /// The head as it came, without its empty line: the request line, and a line for each header. All of it is ASCII.
@@ -103,12 +105,20 @@ pub struct HeadReader {
     is_for_head: bool,
     /// How long a head may take from its first byte, and a new connection to send one.
     deadline: Duration,
+    /// The methods that are taken.
+    methods: &'static [&'static str],
 }
 
 impl HeadReader {
     /// A reader of a new connection.
     pub fn new(deadline: Duration) -> Self {
-        Self { buffer: Vec::new(), is_for_head: false, deadline }
+        Self { buffer: Vec::new(), is_for_head: false, deadline, methods: &["GET", "HEAD"] }
+    }
+
+    /// The same, but with other methods. No request has a body all the same.
+    #[must_use]
+    pub fn taking(self, methods: &'static [&'static str]) -> Self {
+        Self { methods, ..self }
     }
 
     /// The next head; `None` where the client has closed the connection or stays silent between requests.
@@ -146,7 +156,7 @@ impl HeadReader {
         self.is_for_head = self.buffer.starts_with(b"HEAD ");
         let rest = self.buffer.split_off(length);
         let head = std::mem::replace(&mut self.buffer, rest);
-        Ok(Some(match check(&head) {
+        Ok(Some(match check(&head, self.methods) {
             Ok(checked) => parse(head, checked).await,
             Err(error) => Err(error),
         }))
@@ -213,11 +223,12 @@ fn has_bare_line_feed(bytes: &[u8]) -> bool {
 
 struct Checked {
     path: String,
+    query: String,
     host: String,
     close: bool,
 }
 
-fn check(head: &[u8]) -> Result<Checked, HeadError> {
+fn check(head: &[u8], methods: &[&str]) -> Result<Checked, HeadError> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS];
     let mut request = httparse::Request::new(&mut headers);
     if has_bare_line_feed(head) {
@@ -240,13 +251,15 @@ fn check(head: &[u8]) -> Result<Checked, HeadError> {
     if !all("expect").is_empty() {
         return Err(HeadError::Expect);
     }
-    if !matches!(request.method, Some("GET" | "HEAD")) {
+    if !request.method.is_some_and(|method| methods.contains(&method)) {
         return Err(HeadError::Method);
     }
     let host = check_host(&all("host"))?;
-    let path = check_target(request.path.unwrap_or_default(), &host)?;
+    let target = request.path.unwrap_or_default();
+    let path = check_target(target, &host)?;
+    let query = target.split_once('?').map_or("", |(_, query)| query).to_owned();
     let close = all("connection").iter().any(|value| has_token(value, "close"));
-    Ok(Checked { path, host, close })
+    Ok(Checked { path, query, host, close })
 }
 
 fn values<'a>(headers: &[httparse::Header<'a>], name: &str) -> Vec<&'a str> {
@@ -316,8 +329,8 @@ async fn parse(head: Vec<u8>, checked: Checked) -> Result<Head, HeadError> {
     let memory = Memory { bytes: plain.into_bytes().into(), at: 0 };
     match async_h1::server::decode(memory).await {
         Ok(Some((request, _))) => {
-            debug_assert!(matches!(request.method(), Method::Get | Method::Head));
-            Ok(Head { request, path: checked.path, host: checked.host, text, close: checked.close })
+            let Checked { path, query, host, close } = checked;
+            Ok(Head { request, path, query, host, text, close })
         }
         _ => Err(HeadError::Malformed),
     }
@@ -360,7 +373,7 @@ mod tests {
 
     #[track_caller]
     fn refuses(head: &str, error: HeadError) {
-        assert_eq!(check(head.as_bytes()).err(), Some(error), "{head:?}");
+        assert_eq!(check(head.as_bytes(), &["GET", "HEAD"]).err(), Some(error), "{head:?}");
     }
 
     #[test]

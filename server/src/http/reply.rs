@@ -47,7 +47,7 @@ impl Reply {
 
     /// The bytes of the reply; without its body for HEAD.
     pub async fn into_bytes(mut self, method: Method, close: bool) -> Vec<u8> {
-        if self.response.status() == StatusCode::MethodNotAllowed {
+        if self.response.status() == StatusCode::MethodNotAllowed && self.response.header("allow").is_none() {
             self.response.insert_header("allow", "GET, HEAD");
         }
         if close {

@@ -18,5 +18,5 @@ mod rooms;
 
 pub use limits::Limits;
 pub use member::{Encoding, Member};
-pub use room::Room;
+pub use room::{MemberRecord, Room};
 pub use rooms::{Place, Rooms};

@@ -1,11 +1,12 @@
 //! A room: a board that is open, its members, and the tick at which it flushes.
 
 use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use inkwire_board::{Board, Presence, StateHash, Submitted};
+use inkwire_board::{Board, Presence, Standing, StateHash, Submitted};
 use inkwire_protocol::{
     Action, AuditRecord, AuthorName, ClientId, Colour, Epoch, Operation, Reaction, Reason, RejectReason, Role,
     ServerMessage, StorageState, binary,
@@ -146,6 +147,19 @@ enum LogPosition {
     Snapshot(Arc<SnapshotPackets>, usize),
     /// Before the flush of this number.
     Ring(u64),
+}
+
+/// Somebody who is here, as the operator sees them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberRecord {
+    /// The author number.
+    pub author: u32,
+    /// The name, cleaned.
+    pub name: String,
+    /// The address, where it is known.
+    pub address: Option<IpAddr>,
+    /// What they may do.
+    pub standing: Standing,
 }
 
 /// What a newcomer is told.
@@ -392,6 +406,42 @@ impl Room {
         let _turn = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let record = self.lock().access.to_record();
         self.storage.keep_access(&self.name, record, orders)
+    }
+
+    /// Who is here.
+    pub fn members(&self) -> Vec<MemberRecord> {
+        let state = self.lock();
+        let now = storage::now();
+        let mut all: Vec<MemberRecord> = state
+            .members
+            .values()
+            .filter(|seat| seat.is_taken())
+            .map(|seat| MemberRecord {
+                author: seat.author,
+                name: state.presence.name(seat.author).unwrap_or_default().to_owned(),
+                address: seat.caller.address,
+                standing: state.access.standing(seat.role, &seat.caller.someone, now),
+            })
+            .collect();
+        all.sort_by_key(|member| member.author);
+        all
+    }
+
+    /// The last sequence number of the board.
+    pub fn seq(&self) -> u64 {
+        self.lock().board.seq()
+    }
+
+    /// Ends somebody's connections, also those of a host; says whether there was one.
+    pub fn disconnect(&self, author: u32) -> bool {
+        let mut state = self.lock();
+        let mut found = false;
+        for seat in state.members.values_mut().filter(|seat| seat.author == author && seat.is_taken()) {
+            seat.dismissed = Some(Reason::Removed);
+            seat.wakeup.wake();
+            found = true;
+        }
+        found
     }
 
     /// What hosts have set.

@@ -1,6 +1,7 @@
 //! All rooms of the process: opened when somebody comes, closed a while after everybody has gone.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -121,6 +122,18 @@ impl Rooms {
         }
     }
 
+    /// The room of a board, where it is open.
+    pub fn open_room_of(&self, name: &BoardName) -> Option<Arc<Room>> {
+        self.lock().get(name).and_then(|place| place.0.get().cloned())
+    }
+
+    /// All rooms that are open, by the names of their boards.
+    pub fn open_rooms(&self) -> Vec<Arc<Room>> {
+        let mut all = self.all();
+        all.sort_by(|one, other| one.name().cmp(other.name()));
+        all
+    }
+
     /// Whether a board is open.
     pub fn is_open(&self, name: &BoardName) -> bool {
         self.lock().contains_key(name)
@@ -232,6 +245,16 @@ impl Rooms {
     /// What the operator allows.
     pub fn limits(&self) -> &Limits {
         &self.limits
+    }
+
+    /// How long an address has to wait because it has tried too much that was wrong.
+    pub fn wait_of(&self, address: Option<IpAddr>) -> Option<Duration> {
+        self.entrance.wait(address, Instant::now())
+    }
+
+    /// An address has tried something wrong.
+    pub fn tried_wrong(&self, address: Option<IpAddr>) {
+        self.entrance.tried(address, Instant::now());
     }
 
     pub(super) fn entrance(&self) -> &Entrance {

@@ -1,0 +1,466 @@
+//! The operator's API: boards, who is on them, and what may be, behind a token and on a listener of its own.
+//!
+//! `openapi.json` describes it, and is what it is tested against. No request has a body; answers are JSON, but for exports
+//! and metrics.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use http_types::{Method, StatusCode};
+use inkwire_protocol::{Action, Reason, Role, ServerMessage, limits};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+
+use crate::boards::{self, Format};
+use crate::http::{Head, HeadReader, Reply, send, send_last};
+use crate::metrics::Metrics;
+use crate::name::BoardName;
+use crate::room::{MemberRecord, Room, Rooms};
+use crate::socket::Socket;
+use crate::storage::{BoardRecord, Disk, Reader, StorageError};
+
+/// The description of the API (OpenAPI 3.1).
+const OPENAPI: &str = include_str!("openapi.json");
+/// How long a head may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// The shortest token that is taken, in bytes.
+const TOKEN: usize = 16;
+/// Boards in one answer, at most, and where nothing is said.
+const MOST: usize = 1_000;
+const USUAL: usize = 100;
+
+/// All that a request may be: what a path does not take is answered with what it does.
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPTIONS", "TRACE"];
+
+/// The first line of a token's file.
+///
+/// # Errors
+/// Where it cannot be read, or is too short to be a secret.
+pub fn read_token(file: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let token = text.lines().next().unwrap_or_default().trim();
+    let is_plain = token.bytes().all(|byte| byte.is_ascii_graphic());
+    if token.len() < TOKEN || !is_plain {
+        bail!("{}: its first line is not a token of {TOKEN} plain letters or more", file.display());
+    }
+    Ok(token.into())
+}
+
+/// The operator's API.
+#[derive(Debug)]
+pub struct Admin {
+    /// The SHA-256 of the token.
+    token: [u8; 32],
+    rooms: Arc<Rooms>,
+    disk: Option<Arc<Disk>>,
+    metrics: Arc<Metrics>,
+}
+
+/// Why a request is not answered as it hopes.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("the token is missing, or is not the one")]
+    Unauthorized,
+    #[error("too many wrong tokens came from this address")]
+    TooMany(Duration),
+    #[error("nothing lives here")]
+    Nothing,
+    #[error("there is no such board")]
+    NoBoard,
+    #[error("there is nobody of that author number on this board")]
+    NoMember,
+    #[error("this path takes {0}")]
+    Method(&'static str),
+    #[error("{0}")]
+    Wrong(String),
+    #[error("this server keeps nothing on a disk")]
+    NoDisk,
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Refusal {
+    fn reply(&self) -> Reply {
+        let status = match self {
+            Self::Unauthorized => StatusCode::Unauthorized,
+            Self::TooMany(_) => StatusCode::TooManyRequests,
+            Self::Nothing | Self::NoBoard | Self::NoMember => StatusCode::NotFound,
+            Self::Method(_) => StatusCode::MethodNotAllowed,
+            Self::Wrong(_) => StatusCode::BadRequest,
+            Self::NoDisk => StatusCode::Conflict,
+            Self::Failed(_) => StatusCode::ServiceUnavailable,
+        };
+        let reply = json_reply(status, &json!({ "error": self.to_string() }));
+        match self {
+            Self::Unauthorized => reply.header("www-authenticate", "Bearer"),
+            Self::TooMany(wait) => reply.header("retry-after", &(wait.as_secs() + 1).to_string()),
+            Self::Method(allowed) => reply.header("allow", allowed),
+            _ => reply,
+        }
+    }
+}
+
+impl From<StorageError> for Refusal {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::NoBoard(_) => Self::NoBoard,
+            StorageError::OutOfRange { .. } => Self::Wrong(error.to_string()),
+            error => Self::Failed(error.to_string()),
+        }
+    }
+}
+
+fn json_reply(status: StatusCode, value: &Value) -> Reply {
+    Reply::new(status, "application/json", format!("{value}\n").as_bytes()).header("cache-control", "no-store")
+}
+
+fn ok(value: &Value) -> Reply {
+    json_reply(StatusCode::Ok, value)
+}
+
+impl Admin {
+    /// The API with its token, over what a server has.
+    pub fn new(token: String, rooms: Arc<Rooms>, disk: Option<Arc<Disk>>, metrics: Arc<Metrics>) -> Self {
+        Self { token: Sha256::digest(token).into(), rooms, disk, metrics }
+    }
+
+    /// Answers what comes on a connection until it ends.
+    pub async fn serve(self: Arc<Self>, mut socket: Socket) {
+        let address = socket.peer().map(|peer| peer.ip());
+        let mut reader = HeadReader::new(PATIENCE).taking(METHODS);
+        let mut first = true;
+        loop {
+            let head = match reader.next(&mut socket, first).await {
+                Ok(Some(Ok(head))) => head,
+                Ok(Some(Err(error))) => {
+                    let reply = json_reply(error.status(), &json!({ "error": error.to_string() }));
+                    return send_last(&mut socket, reply, reader.method()).await;
+                }
+                Ok(None) | Err(_) => return,
+            };
+            first = false;
+            let method = head.request.method();
+            let reply = self.answer(&head, address).await.unwrap_or_else(|refusal| refusal.reply());
+            if head.close {
+                return send_last(&mut socket, reply, method).await;
+            }
+            if send(&mut socket, &reply.into_bytes(method, false).await).await.is_none() {
+                return;
+            }
+        }
+    }
+
+    /// Only wrong tokens are slowed down: an operator behind the address of somebody who guesses is not.
+    fn authorize(&self, head: &Head, address: Option<IpAddr>) -> Result<(), Refusal> {
+        let value = head.request.header("authorization").map(|values| values.last().as_str());
+        let given = value.and_then(|value| value.split_once(' '));
+        let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+        let Some((_, token)) = given else { return Err(Refusal::Unauthorized) };
+        let digest: [u8; 32] = Sha256::digest(token.trim()).into();
+        if digest.ct_eq(&self.token).into() {
+            return Ok(());
+        }
+        let wait = self.rooms.wait_of(address);
+        self.rooms.tried_wrong(address);
+        Err(wait.map_or(Refusal::Unauthorized, Refusal::TooMany))
+    }
+
+    async fn answer(self: &Arc<Self>, head: &Head, address: Option<IpAddr>) -> Result<Reply, Refusal> {
+        self.authorize(head, address)?;
+        let path = head.path.strip_prefix("/v1/").ok_or(Refusal::Nothing)?;
+        let segments: Vec<&str> = path.split('/').collect();
+        let query = Query::of(&head.query)?;
+        let board = |name: &str| name.parse::<BoardName>().map_err(|_| Refusal::NoBoard);
+        let (allowed, is_get) = match head.request.method() {
+            Method::Get | Method::Head => ("GET", true),
+            Method::Post => ("POST", false),
+            Method::Delete => ("DELETE", false),
+            _ => ("", false),
+        };
+        let only = |wanted: &'static str| if allowed == wanted { Ok(()) } else { Err(Refusal::Method(wanted)) };
+        match segments[..] {
+            ["openapi.json"] => {
+                only("GET")?;
+                Ok(Reply::new(StatusCode::Ok, "application/json", OPENAPI.as_bytes()))
+            }
+            ["limits"] => only("GET").map(|()| self.limits()),
+            ["metrics"] => only("GET").map(|()| self.metrics()),
+            ["boards"] => {
+                only("GET")?;
+                self.boards(&query).await
+            }
+            ["boards", name] if is_get => self.board(board(name)?).await,
+            ["boards", name] if allowed == "DELETE" => self.delete(board(name)?).await,
+            ["boards", _] => Err(Refusal::Method("GET, DELETE")),
+            ["boards", name, "members"] => {
+                only("GET")?;
+                self.members(&board(name)?).await
+            }
+            ["boards", name, "members", author] => {
+                only("DELETE")?;
+                self.disconnect(&board(name)?, author)
+            }
+            ["boards", name, "export"] => {
+                only("GET")?;
+                self.export(board(name)?, query).await
+            }
+            ["boards", name, "audit"] => {
+                only("GET")?;
+                self.audit(board(name)?).await
+            }
+            ["boards", name, "links", role] => {
+                only("POST")?;
+                self.link(board(name)?, role, &query).await
+            }
+            _ => Err(Refusal::Nothing),
+        }
+    }
+
+    fn limits(&self) -> Reply {
+        let limits = self.rooms.limits();
+        ok(&json!({
+            "boards": limits.boards,
+            "members": limits.members,
+            "elements": limits.elements,
+            "pointsPerSecond": limits.points,
+            "bytesPerSecond": limits.bytes,
+            "boardPointsPerSecond": limits.board_points,
+            "boardBytesPerSecond": limits.board_bytes,
+        }))
+    }
+
+    fn metrics(&self) -> Reply {
+        let media_type = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+        Reply::new(StatusCode::Ok, media_type, self.metrics.text().as_bytes())
+    }
+
+    /// The room of a board, where it is open and more than a name.
+    fn room_of(&self, name: &BoardName) -> Option<Arc<Room>> {
+        self.rooms.open_room_of(name).filter(|room| room.seq() > 0 || !room.members().is_empty())
+    }
+
+    /// Does something with the database that blocks.
+    async fn read<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(Reader) -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let disk = self.disk.clone().ok_or(Refusal::NoDisk)?;
+        smol::unblock(move || act(Reader::open(disk.directory())?)).await
+    }
+
+    /// The record of a board; nothing where there is no disk, or nothing was drawn yet.
+    async fn record(&self, name: &BoardName) -> Result<Option<BoardRecord>, Refusal> {
+        if self.disk.is_none() {
+            return Ok(None);
+        }
+        let name = name.clone();
+        self.read(move |reader| Ok(reader.record(name.as_str())?)).await
+    }
+
+    async fn boards(&self, query: &Query<'_>) -> Result<Reply, Refusal> {
+        let most = query.number("limit", 1..=MOST as u64)?.map_or(USUAL, |most| most as usize);
+        let after = query.get("after").unwrap_or_default().to_owned();
+        if !after.is_empty() && after.parse::<BoardName>().is_err() {
+            return Err(Refusal::Wrong("after is the name of a board".into()));
+        }
+        query.only(&["limit", "after"])?;
+        let open = self.rooms.open_rooms();
+        let mut all: Vec<Value> = if self.disk.is_some() {
+            let records = self.read(|reader| Ok(reader.boards()?)).await?;
+            let is_wanted = |record: &&BoardRecord| {
+                record.name.as_str() > after.as_str() && record.name.parse::<BoardName>().is_ok()
+            };
+            let facts = |record: &BoardRecord| of_board(&record.name, Some(record), open_of(&open, &record.name));
+            records.iter().filter(is_wanted).map(facts).collect()
+        } else {
+            let is_wanted = |room: &&Arc<Room>| room.name().as_str() > after.as_str();
+            open.iter().filter(is_wanted).map(|room| of_board(room.name().as_str(), None, Some(room))).collect()
+        };
+        let has_more = all.len() > most;
+        all.truncate(most);
+        Ok(ok(&json!({ "boards": all, "hasMore": has_more })))
+    }
+
+    async fn board(&self, name: BoardName) -> Result<Reply, Refusal> {
+        let (record, room) = (self.record(&name).await?, self.room_of(&name));
+        if record.is_none() && room.is_none() {
+            return Err(Refusal::NoBoard);
+        }
+        Ok(ok(&of_board(name.as_str(), record.as_ref(), room.as_ref())))
+    }
+
+    async fn delete(&self, name: BoardName) -> Result<Reply, Refusal> {
+        let disk = self.disk.clone().ok_or(Refusal::NoDisk)?;
+        if self.record(&name).await?.is_none() {
+            return Err(Refusal::NoBoard);
+        }
+        let gone = name.clone();
+        self.rooms.replace(&name, Reason::Deleted, move || disk.delete(&gone)).await?;
+        Ok(ok(&json!({ "deleted": name.as_str() })))
+    }
+
+    async fn members(&self, name: &BoardName) -> Result<Reply, Refusal> {
+        let Some(room) = self.room_of(name) else {
+            let is_there = self.record(name).await?.is_some();
+            return if is_there { Ok(ok(&json!({ "members": [] }))) } else { Err(Refusal::NoBoard) };
+        };
+        let members: Vec<Value> = room.members().iter().map(of_member).collect();
+        Ok(ok(&json!({ "members": members })))
+    }
+
+    fn disconnect(&self, name: &BoardName, author: &str) -> Result<Reply, Refusal> {
+        let author: u32 = author.parse().map_err(|_| Refusal::NoMember)?;
+        let room = self.room_of(name).ok_or(Refusal::NoBoard)?;
+        if room.disconnect(author) { Ok(ok(&json!({ "disconnected": author }))) } else { Err(Refusal::NoMember) }
+    }
+
+    async fn export(&self, name: BoardName, query: Query<'_>) -> Result<Reply, Refusal> {
+        let (format, media_type) = match query.get("format").unwrap_or("json") {
+            "json" => (Format::Json, "application/json"),
+            "svg" => (Format::Svg, "image/svg+xml"),
+            "png" => (Format::Png, "image/png"),
+            _ => return Err(Refusal::Wrong("format is json, svg or png".into())),
+        };
+        let at = query.number("at", 0..=limits::NUMBER)?;
+        query.only(&["format", "at"])?;
+        let bytes = self
+            .read(move |reader| {
+                let record = reader.record(name.as_str())?.ok_or(Refusal::NoBoard)?;
+                let failed = |error: anyhow::Error| match error.downcast::<StorageError>() {
+                    Ok(error) => error.into(),
+                    Err(error) => Refusal::Failed(format!("{error:#}")),
+                };
+                let board = boards::good(&reader, &record, at).map_err(failed)?;
+                boards::exported(&reader, &name, &board, format).map_err(failed)
+            })
+            .await?;
+        let reply = Reply::new(StatusCode::Ok, media_type, &bytes);
+        Ok(reply.header("content-security-policy", "default-src 'none'; sandbox"))
+    }
+
+    async fn audit(&self, name: BoardName) -> Result<Reply, Refusal> {
+        let is_open = self.room_of(&name).is_some();
+        if !is_open && self.record(&name).await?.is_none() {
+            return Err(Refusal::NoBoard);
+        }
+        let records = self.read(move |reader| Ok(reader.audit(&name)?)).await?;
+        Ok(ok(&json!({ "records": records })))
+    }
+
+    async fn link(&self, name: BoardName, role: &str, query: &Query<'_>) -> Result<Reply, Refusal> {
+        let role = match role {
+            "host" => Role::Host,
+            "editor" => Role::Editor,
+            "viewer" => Role::Viewer,
+            _ => return Err(Refusal::Nothing),
+        };
+        let seconds = query.number("seconds", 0..=limits::SECONDS)?.unwrap_or(0);
+        query.only(&["seconds"])?;
+        let is_open = self.room_of(&name).is_some();
+        if !is_open && self.record(&name).await?.is_none() {
+            return Err(Refusal::NoBoard);
+        }
+        let (rooms, board) = (self.rooms.clone(), name.clone());
+        let made = smol::unblock(move || rooms.operate(&board, &Action::MakeLink { role, seconds })).await?;
+        let Some(ServerMessage::Link { token, expires, .. }) = made else {
+            return Err(Refusal::Failed("no link was made".into()));
+        };
+        let digits: String = token.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        let link = format!("b/{name}#t={digits}");
+        Ok(json_reply(StatusCode::Created, &json!({ "role": role.to_string(), "link": link, "expires": expires })))
+    }
+}
+
+fn open_of<'a>(open: &'a [Arc<Room>], name: &str) -> Option<&'a Arc<Room>> {
+    open.binary_search_by(|room| room.name().as_str().cmp(name)).ok().map(|at| &open[at])
+}
+
+fn of_board(name: &str, record: Option<&BoardRecord>, room: Option<&Arc<Room>>) -> Value {
+    let mut value = record.map_or_else(|| json!({ "board": name }), boards::facts);
+    value["isOpen"] = room.is_some().into();
+    value["members"] = room.map_or(0, |room| room.members().len()).into();
+    if let Some(room) = room {
+        value["seq"] = room.seq().into();
+    }
+    value
+}
+
+fn of_member(member: &MemberRecord) -> Value {
+    json!({
+        "author": member.author,
+        "name": member.name,
+        "address": member.address,
+        "role": member.standing.role.to_string(),
+        "draws": member.standing.draws,
+        "muted": member.standing.muted,
+    })
+}
+
+/// The parameters behind the `?` of a request. None of them needs an escaped character.
+struct Query<'a>(Vec<(&'a str, &'a str)>);
+
+impl<'a> Query<'a> {
+    fn of(text: &'a str) -> Result<Self, Refusal> {
+        let pairs =
+            text.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        let all: Vec<(&str, &str)> = pairs.collect();
+        let is_said_twice =
+            all.iter().enumerate().any(|(at, (name, _))| all[..at].iter().any(|(other, _)| other == name));
+        if is_said_twice { Err(Refusal::Wrong("a parameter is there twice".into())) } else { Ok(Self(all)) }
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.iter().find(|(it, _)| *it == name).map(|(_, value)| *value)
+    }
+
+    fn number(&self, name: &str, range: std::ops::RangeInclusive<u64>) -> Result<Option<u64>, Refusal> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let is_plain = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|number| is_plain && range.contains(number));
+        let wrong = || Refusal::Wrong(format!("{name} is a number from {} to {}", range.start(), range.end()));
+        number.map(Some).ok_or_else(wrong)
+    }
+
+    /// Whether nothing else was said.
+    fn only(&self, names: &[&str]) -> Result<(), Refusal> {
+        match self.0.iter().find(|(name, _)| !names.contains(name)) {
+            Some(_) => Err(Refusal::Wrong(format!("the parameters are {}", names.join(", ")))),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_is_the_first_line_of_its_file_and_not_short() {
+        let directory = std::env::temp_dir().join(format!("inkwire-token-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).unwrap();
+        let file = directory.join("token");
+        std::fs::write(&file, "0123456789abcdef\nnot this\n").unwrap();
+        assert_eq!(read_token(&file).unwrap(), "0123456789abcdef");
+        for short in ["", "0123456789abcde", "0123456789 abcdef", "\n0123456789abcdef"] {
+            std::fs::write(&file, short).unwrap();
+            assert!(read_token(&file).is_err(), "{short}");
+        }
+        assert!(read_token(&directory.join("none")).is_err());
+        std::fs::remove_dir_all(&directory).unwrap();
+    }
+
+    #[test]
+    fn parameters_are_said_once_and_in_range() {
+        let query = Query::of("limit=7&after=x").ok().unwrap();
+        assert_eq!(query.number("limit", 1..=9).ok().flatten(), Some(7));
+        assert!(query.number("limit", 1..=5).is_err() && query.only(&["limit"]).is_err());
+        for wrong in ["limit=", "limit=+7", "limit=x", "limit=99999999999999999999"] {
+            assert!(Query::of(wrong).ok().unwrap().number("limit", 0..=u64::MAX).is_err(), "{wrong}");
+        }
+        assert!(Query::of("a=1&a=2").is_err());
+    }
+}

@@ -1,19 +1,22 @@
 // The language of the page: its words by key, in the person's language or the one that they chose.
 
 import { keep, kept } from "./storage.js";
-import ar from "./words/ar.js";
-import de from "./words/de.js";
 import en from "./words/en.js";
-import fr from "./words/fr.js";
 
 /** Each language with its own name. */
 export const LANGUAGES = { en: "English", de: "Deutsch", fr: "Français", ar: "العربية" };
-const WORDS = { en, de, fr, ar };
+/** Only the language that is spoken is fetched. */
+const OTHERS = {
+  de: () => import("./words/de.js"),
+  fr: () => import("./words/fr.js"),
+  ar: () => import("./words/ar.js"),
+};
 const RIGHT_TO_LEFT = ["ar"];
 const KEY = "inkwire.language";
 
 /** The language of the page, as its code. */
 export const language = chosen() ?? preferred();
+const words = (await OTHERS[language]?.())?.default ?? en;
 const plural = new Intl.PluralRules(language);
 
 /** The language that was chosen; `undefined` where the browser's is taken. */
@@ -40,8 +43,8 @@ export function choose(code) {
  * @param {Record<string, string | number>} [values]
  */
 export function t(key, values = {}) {
-  const words = WORDS[language][key] ?? en[key] ?? key;
-  const form = typeof words === "string" ? words : (words[plural.select(Number(values.count))] ?? words.other);
+  const all = words[key] ?? key;
+  const form = typeof all === "string" ? all : (all[plural.select(Number(values.count))] ?? all.other);
   return form.replace(/\{(\w+)\}/g, (braces, name) => (name in values ? isolated(values[name]) : braces));
 }
 

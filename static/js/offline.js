@@ -19,7 +19,10 @@ export function keepForOffline(root, isOnline) {
       await serviceWorker.register(script, { scope: new URL(root, location.href).pathname });
       const { active } = await serviceWorker.ready;
       serviceWorker.addEventListener("message", () => (document.documentElement.dataset.kept = "offline"));
-      const files = Array.from(document.querySelectorAll(FILES), (link) => link.href || link.src);
+      const linked = Array.from(document.querySelectorAll(FILES), (link) => link.href || link.src);
+      // What a module has fetched by itself: the words of another language.
+      const fetched = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/static/js/"));
+      const files = [...new Set([...linked, ...fetched.map(({ name }) => name)])];
       active.postMessage([location.href.replace(/[?#].*/, ""), ...files]);
     } catch (error) {
       console.info("the page is not kept for when there is no network:", error);

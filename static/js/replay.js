@@ -4,7 +4,6 @@ import { Diverged } from "./board/board.js";
 import { OfAuthor, Past } from "./board/past.js";
 import { date } from "./hosting.js";
 import { t } from "./language.js";
-import { timelapse } from "./timelapse.js";
 import { Timeline } from "./timeline.js";
 
 const SPEEDS = [1, 4, 16, 64];
@@ -178,6 +177,8 @@ export class Replay {
   async #saveTimelapse() {
     const { exchange, boardName } = this.application;
     const images = await exchange.imagesOf(this.past.tip.visible());
+    // Asked for seldom, so fetched then.
+    const { timelapse } = await import("./timelapse.js");
     const svg = timelapse(this.past, this.timeline, { author: this.#author, images });
     exchange.download(new Blob([svg], { type: "image/svg+xml" }), `${boardName}-timelapse.svg`);
   }

@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import WebSocket from "ws";
 import { decodeServer, encodeClient, SUBPROTOCOL } from "../../static/js/protocol/codec.js";
+import { drawn } from "../unit/log.mjs";
 import { Browser, Server } from "./house.mjs";
 
 const POINTS = 50;
@@ -220,17 +221,44 @@ async function latency(browser, url) {
 
 function pageSize() {
   const root = fileURLToPath(new URL("../../static/", import.meta.url));
-  const files = readdirSync(root, { recursive: true }).filter((name) => /\.(js|css|html|svg|webmanifest)$/.test(name) && name !== "start.html");
-  const bytes = files.map((name) => gzipSync(readFileSync(root + name)).length).reduce((sum, it) => sum + it, 0);
-  row("the whole page, compressed", bytes / 1024, "KiB", 150);
+  const page = readFileSync(`${root}index.html`, "utf8");
+  const linked = Array.from(page.matchAll(/(?:href|src)="\.\.\/static\/([^"]+)"/g), ([, name]) => name);
+  const packed = (name) => gzipSync(readFileSync(root + name)).length;
+  // Of the other languages only one is fetched.
+  const languages = readdirSync(`${root}js/words`).map((name) => `js/words/${name}`).filter((name) => !linked.includes(name));
+  const bytes = ["index.html", ...new Set(linked)].map(packed).reduce((sum, it) => sum + it, Math.max(...languages.map(packed)));
+  row("the whole page with its largest language, compressed", bytes / 1000, "KB", 150);
 }
 
-const server = await Server.start();
+/** How long it takes to go to a moment of a long past. */
+async function past(browser, url) {
+  const { page } = await browser.person(`${url}b/past`);
+  const { entries, hashes } = drawn(100_000);
+  const moments = Array.from({ length: 24 }, (_, at) => Math.round(((at + 0.97) * 100_000) / 24));
+  const took = await page.evaluate(async ({ entries, hash, moments, hashes }) => {
+    const { Past } = await import("../static/js/board/past.js");
+    const past = new Past();
+    past.add({ firstSeq: 1, lastSeq: entries.length, hash, entries });
+    return moments.map((seq, at) => {
+      const since = performance.now();
+      const found = past.at(seq).hash.toString();
+      if (found !== hashes[at]) throw new Error(`operation ${seq} comes to another hash`);
+      return performance.now() - since;
+    });
+  }, { entries, hash: hashes[100_000], moments, hashes: moments.map((seq) => hashes[seq]) });
+  row("100,000 operations: to a moment, the slowest of 24", Math.max(...took), "ms", 300);
+  await browser.everybodyLeaves();
+}
+
+// One client fills a board as fast as it can, which nobody does who draws.
+const unlimited = ["--points-rate", "--bytes-rate", "--board-points-rate", "--board-bytes-rate"].flatMap((flag) => [flag, "4000000000"]);
+const server = await Server.start(...unlimited);
 const browser = await Browser.start("--disable-frame-rate-limit", "--disable-gpu-vsync");
 try {
   pageSize();
   await latency(browser, server.url);
   await crowd(browser, server.url);
+  await past(browser, server.url);
   const sizes = process.argv.slice(2).map(Number);
   for (const strokes of sizes.length > 0 ? sizes : [10_000, 50_000]) {
     await filled(server.url, `board${strokes}`, strokes);

@@ -101,9 +101,12 @@ test("a muted person's stroke that is under way ends, and what was refused is of
   await host.page.waitForFunction(() => [...globalThis.inkwire.session.people.values()].some(({ muted }) => muted));
   await mallory.draws(wave(200, 300));
   await seen(mallory, "#offer");
-  await mallory.page.evaluate(() => delete globalThis.inkwire.session.access);
+  await mallory.page.evaluate(() => {
+    const value = { role: "editor", draws: false, locked: false, muted: true, hosted: true };
+    Object.defineProperty(globalThis.inkwire.session, "access", { value, writable: true, configurable: true });
+  });
   await order(host, { do: "mute", author: await authorOf(mallory), muted: false });
-  await mallory.page.waitForFunction(() => globalThis.inkwire.session.access?.draws);
+  await mallory.page.waitForFunction(() => globalThis.inkwire.session.access.draws);
   await mallory.page.locator("#offer-take").click();
   await host.sees("what was offered again", ({ elements }) => elements.length === 1);
 });

@@ -79,6 +79,8 @@ fn arguments(parameters: &Parameters) -> Vec<String> {
         format!("--ping-interval {ping_interval}"),
         format!("--drain {drain}"),
         format!("--max-connections {max_connections}"),
+        // What limits and bans go by is who the proxy says.
+        "--behind-proxy".into(),
         // All come from the proxy, which counts them by who they are.
         format!("--max-per-address {max_connections}"),
     ];

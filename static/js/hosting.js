@@ -101,7 +101,7 @@ export class Hosting {
     const words = document.createElement("span");
     words.textContent = link ? `${t(`role.${role}`)} – ${linkState(link)}` : t(`role.${role}`);
     line.append(words);
-    const named = (name, act) => line.append(button(t(name), `${t(name)}: ${t(`role.${role}`)}`, act));
+    const named = (words, act) => line.append(button(words, t(`role.${role}`), act));
     const token = linksOf(this.application.boardName)[role];
     if (link && token) named("copyLink", () => this.#copy(role, token));
     named(link ? "makeAnew" : "makeLink", () => {
@@ -115,7 +115,7 @@ export class Hosting {
     const line = document.createElement("li");
     const words = document.createElement("span");
     words.textContent = address ? t("bannedWithAddress", { name }) : name;
-    line.append(words, button(t("unban"), `${t("unban")}: ${name}`, () => this.order({ do: "unban", ban })));
+    line.append(words, button("unban", name, () => this.order({ do: "unban", ban })));
     return line;
   }
 
@@ -143,11 +143,12 @@ function orderName(what) {
 
 export const date = (ms) => new Date(ms).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
 
-function button(words, label, act) {
+/** A button that does something about somebody or something of that name. @param {string} words a key of the page's words */
+export function button(words, name, act) {
   const it = document.createElement("button");
   it.type = "button";
-  it.textContent = words;
-  it.setAttribute("aria-label", label);
+  it.textContent = t(words);
+  it.setAttribute("aria-label", `${t(words)}: ${name}`);
   it.addEventListener("click", act);
   return it;
 }

@@ -4,7 +4,7 @@
 import { shortened } from "./identity.js";
 import { label, t } from "./language.js";
 import { NAME } from "./protocol/limits.js";
-import { LENT } from "./hosting.js";
+import { LENT, button } from "./hosting.js";
 
 const SHOWN = 5;
 /** Units of presence in a board unit. */
@@ -185,15 +185,6 @@ function standingOf({ role = "editor", draws = true, muted = false, hand = false
     sign.textContent = t(key);
     return sign;
   });
-}
-
-function button(words, name, act) {
-  const it = document.createElement("button");
-  it.type = "button";
-  it.textContent = t(words);
-  it.setAttribute("aria-label", `${t(words)}: ${name}`);
-  it.addEventListener("click", act);
-  return it;
 }
 
 const opaque = (colour) => colour.slice(0, 7);

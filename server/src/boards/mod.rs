@@ -10,6 +10,7 @@ mod svg;
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -68,9 +69,9 @@ pub enum Command {
         /// As what.
         #[arg(long, default_value = "json", value_name = "FORMAT")]
         format: Format,
-        /// As it was at this sequence number, instead of now.
-        #[arg(long, value_name = "N")]
-        at: Option<u64>,
+        /// As it was at this sequence number, or by this time as 2026-11-26T10:00:00Z, instead of now.
+        #[arg(long, value_name = "N|TIME")]
+        at: Option<At>,
         /// The file to write, instead of standard output.
         #[arg(long, short, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -150,6 +151,29 @@ impl From<LinkRole> for Role {
             LinkRole::Editor => Self::Editor,
             LinkRole::Viewer => Self::Viewer,
         }
+    }
+}
+
+/// A moment of a board's past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum At {
+    /// Behind the operation of this sequence number.
+    Seq(u64),
+    /// Behind all that was drawn by then, in milliseconds since 1970.
+    Time(u64),
+}
+
+impl FromStr for At {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if let Ok(seq) = text.parse() {
+            return Ok(Self::Seq(seq));
+        }
+        let time =
+            humantime::parse_rfc3339_weak(text).map_err(|_| "a sequence number, or a time as 2026-11-26T10:00:00Z")?;
+        let since = time.duration_since(std::time::UNIX_EPOCH).map_err(|_| "a time since 1970")?;
+        Ok(Self::Time(since.as_millis() as u64))
     }
 }
 
@@ -253,9 +277,20 @@ impl Boards<'_> {
         })
     }
 
-    fn export(&self, name: &BoardName, format: Format, at: Option<u64>, to: Option<&Path>) -> anyhow::Result<()> {
+    fn export(&self, name: &BoardName, format: Format, at: Option<At>, to: Option<&Path>) -> anyhow::Result<()> {
         let reader = self.reader()?;
         let record = self.record(&reader, name)?;
+        let at = match at {
+            None => None,
+            Some(At::Seq(seq)) => Some(seq),
+            Some(At::Time(at)) => {
+                let chronicle = reader.chronicle(name)?;
+                if chronicle.moments.is_empty() {
+                    bail!("board {name} was drawn by a version that kept no times: name a sequence number");
+                }
+                chronicle.seq_by(at)
+            }
+        };
         let board = good(&reader, &record, at)?;
         let bytes = exported(&reader, name, &board, format)?;
         let Some(to) = to else { return write_out(&bytes) };

@@ -17,6 +17,15 @@ pub struct Chronicle {
     pub names: Vec<AuthorName>,
 }
 
+impl Chronicle {
+    /// The last operation that was drawn by a time, in milliseconds since 1970, as far as the moments say; nothing where all
+    /// of them were.
+    pub fn seq_by(&self, at: u64) -> Option<u64> {
+        let after = self.moments.iter().find(|moment| moment.at > at)?;
+        Some(after.seq - 1)
+    }
+}
+
 /// A part of a board's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Past {
@@ -64,4 +73,18 @@ pub(super) fn find(connection: &Connection, board: i64) -> rusqlite::Result<Chro
         .query_map([board], |row| Ok(AuthorName { author: row.get(0)?, name: row.get(1)? }))?
         .collect::<rusqlite::Result<_>>()?;
     Ok(Chronicle { moments: moments.into_iter().step_by(every).collect(), names })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_of_day_names_the_last_operation_that_was_drawn_by_then() {
+        let moments = vec![Moment { seq: 1, at: 1_000 }, Moment { seq: 9, at: 5_000 }];
+        let chronicle = Chronicle { moments, names: Vec::new() };
+        assert_eq!(chronicle.seq_by(999), Some(0));
+        assert_eq!(chronicle.seq_by(1_000), Some(8));
+        assert_eq!(chronicle.seq_by(5_000), None);
+    }
 }

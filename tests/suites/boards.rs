@@ -120,7 +120,11 @@ fn an_export_is_the_same_byte_for_byte_and_can_be_imported() {
     assert!(!now[1].contains("hello"), "and what is undone is not drawn");
     assert_eq!(exports("2100-01-01T00:00:00Z"), now, "by then all of it was drawn");
     let before = exports("2000-01-01T00:00:00Z");
-    assert!(before[0].contains("\"elements\":[]") && !before[1].contains("<path"), "and by then nothing: {}", before[0]);
+    assert!(
+        before[0].contains("\"elements\":[]") && !before[1].contains("<path"),
+        "and by then nothing: {}",
+        before[0]
+    );
     let picture = house.path().join("one.png");
     house.good(&["export", "one", "--format", "png", "--output", picture.to_str().unwrap()]);
     assert!(std::fs::read(&picture).unwrap().starts_with(b"\x89PNG\r\n"));

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use inkwire_protocol::Token;
+
 /// A board's name: 1 to 64 of `A-Z a-z 0-9 _ -`, so that it is the same in a URL, a file name and a log.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BoardName(String);
@@ -30,6 +32,11 @@ impl BoardName {
     /// The name.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The way to the board's page with the secret of a link, from the start page.
+    pub fn link(&self, token: Token) -> String {
+        format!("b/{self}#t={:032x}", u128::from_be_bytes(token.0))
     }
 
     /// A new name that nobody can guess: 20 letters and digits that are not easily mistaken, about 100 bits.

@@ -14,7 +14,7 @@ use crate::assets::asset;
 use crate::http::{Head, HeadReader, Origin, Reply, Upgrade, send, send_last, upgrade};
 use crate::metrics::Metrics;
 use crate::name::{BoardName, NameError};
-use crate::room::{Encoding, Member, Place, Rooms};
+use crate::room::{Encoding, Member, Place, Rooms, random_token};
 use crate::socket::Socket;
 use crate::watch;
 use crate::ws::{self, Addresses, Connections, Entry, Full, Handle, Hub, Message, Service, Settings};
@@ -368,10 +368,7 @@ impl Site {
 /// The way to a new board. Whoever goes it first is its host, by a secret that stands behind the `#`: no server hears that
 /// part of an address, and no `Referer` has it.
 fn new_board() -> Reply {
-    let mut secret = [0; 16];
-    getrandom::fill(&mut secret).expect("the kernel gives random bytes");
-    let secret = u128::from_be_bytes(secret);
-    let reply = Reply::redirect(&format!("b/{}#t={secret:032x}", BoardName::unguessable()));
+    let reply = Reply::redirect(&BoardName::unguessable().link(random_token()));
     reply.header("cache-control", "no-store")
 }
 

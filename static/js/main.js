@@ -295,10 +295,11 @@ class Application {
 
   #showStanding() {
     const { access, whyNot, pending } = this.session;
+    at("#standing").hidden = access.draws;
+    if (access.draws) return;
     const standing = t(`standing.${whyNot}`);
     const words = pending.length > 0 ? t("keptForLater", { standing, count: pending.length }) : standing;
-    at("#standing").hidden = access.draws;
-    if (at("#standing").textContent !== words) at("#standing").textContent = access.draws ? "" : words;
+    if (at("#standing").textContent !== words) at("#standing").textContent = words;
   }
 
   inkWasHeld(count) {

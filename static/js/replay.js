@@ -4,7 +4,7 @@ import { Diverged } from "./board/board.js";
 import { OfAuthor, Past } from "./board/past.js";
 import { date } from "./hosting.js";
 import { t } from "./language.js";
-import { Timeline } from "./timeline.js";
+import { Timeline, whenDone } from "./timeline.js";
 
 const SPEEDS = [1, 4, 16, 64];
 
@@ -111,7 +111,7 @@ export class Replay {
 
   #isHere() {
     const { moments, names } = this.chronicle;
-    this.timeline = new Timeline(moments, names, this.past.seq);
+    this.timeline = new Timeline(moments, this.past.seq);
     const authors = at("#replay-author");
     authors.replaceChildren(new Option(t("everybody"), ""), ...names.map(({ author, name }) => new Option(name, String(author))));
     at("#replay-seq").max = this.past.seq;
@@ -186,7 +186,6 @@ export class Replay {
   #branched(name) {
     const link = new URL(name, location.href.replace(/#.*/, "")).href;
     this.application.say("branched", { link });
-    this.branch = link;
     window.open(link, "_blank", "noopener");
   }
 
@@ -195,7 +194,7 @@ export class Replay {
     const { moments, names } = this.chronicle;
     const { people } = this.application.session;
     const name = people.get(author)?.name ?? names.find((it) => it.author === author)?.name ?? t("somebody");
-    const when = moments.findLast((moment) => moment.seq <= seq)?.at;
+    const when = whenDone(moments, seq);
     return when === undefined ? t("drawnBy", { name }) : t("drawnByOn", { name, date: date(when) });
   }
 }

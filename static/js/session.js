@@ -94,7 +94,6 @@ export class Session {
     this.access = { role: "editor", draws: true, locked: false, muted: false, hosted: false };
     /** How many operations were sent more than once. */
     this.resent = 0;
-    this.#mostSent = 0;
     /** @type {Map<number, { name: string, colour: string, at?: number[], view?: number[], role?: string, draws?: boolean, muted?: boolean, hand?: boolean }>} */
     this.people = new Map();
     this.#rebase();

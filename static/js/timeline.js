@@ -8,12 +8,9 @@ const UNKNOWN = 20;
 export class Timeline {
   /**
    * @param {{ seq: number, at: number }[]} moments in rising order
-   * @param {{ author: number, name: string }[]} names
    * @param {number} last the last sequence number
    */
-  constructor(moments, names, last) {
-    this.last = last;
-    this.names = new Map(names.map(({ author, name }) => [author, name]));
+  constructor(moments, last) {
     this.moments = moments.filter(({ seq }) => seq <= last);
     /** Where the replay is at a sequence number: `{ seq, at, ms }`. */
     this.marks = [{ seq: 0, ms: 0 }];
@@ -45,11 +42,19 @@ export class Timeline {
     return Math.floor(between(this.marks, "ms", "seq", ms) + 1e-9);
   }
 
-  /** When an operation was done, in milliseconds since 1970; `undefined` where that is not known. @param {number} seq */
+  /** When an operation was done; see {@link whenDone}. @param {number} seq */
   when(seq) {
-    return this.moments.findLast((moment) => moment.seq <= seq)?.at;
+    return whenDone(this.moments, seq);
   }
 }
+
+/**
+ * When an operation was done, in milliseconds since 1970; `undefined` where that is not known.
+ *
+ * @param {{ seq: number, at: number }[]} moments in rising order
+ * @param {number} seq
+ */
+export const whenDone = (moments, seq) => moments.findLast((moment) => moment.seq <= seq)?.at;
 
 /** A value between two marks, in proportion. */
 function between(marks, from, to, value) {

@@ -42,22 +42,22 @@ test("the ink of one author is seen alone", () => {
 
 test("a replay goes from the first operation to the last, and leaves out long pauses", () => {
   const moments = [{ seq: 1, at: 1_000 }, { seq: 11, at: 2_000 }, { seq: 21, at: 3_600_000 }];
-  const timeline = new Timeline(moments, [{ author: 1, name: "Ada" }], 30);
+  const timeline = new Timeline(moments, 30);
   assert.equal(timeline.seqAt(0), 0);
   assert.equal(timeline.seqAt(timeline.length), 30);
   assert.ok(timeline.length < 6_000, "an hour in which nobody drew is not waited for");
   for (let seq = 0; seq <= 30; seq++) assert.equal(timeline.seqAt(timeline.msOf(seq)), seq);
   assert.equal(timeline.when(15), 2_000);
   assert.equal(timeline.when(30), 3_600_000);
-  assert.equal(new Timeline([], [], 10).when(3), undefined);
-  assert.equal(new Timeline([], [], 10).seqAt(1e9), 10);
+  assert.equal(new Timeline([], 10).when(3), undefined);
+  assert.equal(new Timeline([], 10).seqAt(1e9), 10);
 });
 
 test("a time-lapse is one SVG with every look of an element, and nothing that runs or is fetched", () => {
   const { entries, hashes } = drawn(200);
   const past = new Past();
   past.add({ firstSeq: 1, lastSeq: 200, hash: hashes[200], entries });
-  const svg = timelapse(past, new Timeline([], [], 200));
+  const svg = timelapse(past, new Timeline([], 200));
   assert.match(svg, /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg"/);
   assert.ok(!/<script|href="http|on\w+=/.test(svg));
   const visible = Array.from(past.tip.visible()).length;

@@ -261,6 +261,12 @@ impl Admin {
         self.read(move |reader| Ok(reader.record(name.as_str())?)).await
     }
 
+    /// Sees that there is a board of that name: on the disk, or in a room.
+    async fn sees(&self, name: &BoardName) -> Result<(), Refusal> {
+        let is_there = self.room_of(name).is_some() || self.record(name).await?.is_some();
+        if is_there { Ok(()) } else { Err(Refusal::NoBoard) }
+    }
+
     async fn boards(&self, query: &Query<'_>) -> Result<Reply, Refusal> {
         let most = query.number("limit", 1..=MOST as u64)?.map_or(USUAL, |most| most as usize);
         let after = query.get("after").unwrap_or_default().to_owned();
@@ -304,11 +310,9 @@ impl Admin {
     }
 
     async fn members(&self, name: &BoardName) -> Result<Reply, Refusal> {
-        let Some(room) = self.room_of(name) else {
-            let is_there = self.record(name).await?.is_some();
-            return if is_there { Ok(ok(&json!({ "members": [] }))) } else { Err(Refusal::NoBoard) };
-        };
-        let members: Vec<Value> = room.members().iter().map(of_member).collect();
+        self.sees(name).await?;
+        let members = self.room_of(name).map_or_else(Vec::new, |room| room.members());
+        let members: Vec<Value> = members.iter().map(of_member).collect();
         Ok(ok(&json!({ "members": members })))
     }
 
@@ -343,10 +347,7 @@ impl Admin {
     }
 
     async fn audit(&self, name: BoardName) -> Result<Reply, Refusal> {
-        let is_open = self.room_of(&name).is_some();
-        if !is_open && self.record(&name).await?.is_none() {
-            return Err(Refusal::NoBoard);
-        }
+        self.sees(&name).await?;
         let records = self.read(move |reader| Ok(reader.audit(&name)?)).await?;
         Ok(ok(&json!({ "records": records })))
     }
@@ -360,18 +361,14 @@ impl Admin {
         };
         let seconds = query.number("seconds", 0..=limits::SECONDS)?.unwrap_or(0);
         query.only(&["seconds"])?;
-        let is_open = self.room_of(&name).is_some();
-        if !is_open && self.record(&name).await?.is_none() {
-            return Err(Refusal::NoBoard);
-        }
+        self.sees(&name).await?;
         let (rooms, board) = (self.rooms.clone(), name.clone());
         let made = smol::unblock(move || rooms.operate(&board, &Action::MakeLink { role, seconds })).await?;
         let Some(ServerMessage::Link { token, expires, .. }) = made else {
             return Err(Refusal::Failed("no link was made".into()));
         };
-        let digits: String = token.0.iter().map(|byte| format!("{byte:02x}")).collect();
-        let link = format!("b/{name}#t={digits}");
-        Ok(json_reply(StatusCode::Created, &json!({ "role": role.to_string(), "link": link, "expires": expires })))
+        let made = json!({ "role": role.to_string(), "link": name.link(token), "expires": expires });
+        Ok(json_reply(StatusCode::Created, &made))
     }
 }
 

@@ -314,7 +314,7 @@ impl Boards<'_> {
 
     fn link(&self, name: &BoardName, role: Role, seconds: u64) -> anyhow::Result<()> {
         let Outcome { token, .. } = self.order(Order::Link { name: name.to_string(), role, seconds })?;
-        let link = format!("b/{name}#t={}", token.map_or_else(String::new, |token| hex(&token.0)));
+        let link = name.link(token.context("no link was made")?);
         let value = json!({ "board": name.as_str(), "role": role.to_string(), "link": link });
         self.print(&value, || format!("{link}\n"))
     }

@@ -129,7 +129,7 @@ impl Guest {
         if self.socket.is_none() {
             self.connect()?;
         }
-        self.send()?;
+        self.send();
         let messages = self.read(wait)?;
         for message in &messages {
             self.take(message)?;
@@ -195,9 +195,9 @@ impl Guest {
     }
 
     /// Sends what was not sent on this connection.
-    fn send(&mut self) -> anyhow::Result<()> {
+    fn send(&mut self) {
         if !self.is_welcome || !self.may_draw || Instant::now() < self.rests_until {
-            return Ok(());
+            return;
         }
         let unsent: Vec<_> = self.pending.iter().filter(|(cseq, _)| *cseq > self.sent).cloned().collect();
         for run in runs(unsent) {
@@ -209,7 +209,6 @@ impl Guest {
                 self.say(&[ClientMessage::Presence { cursor: Some(cursor) }]);
             }
         }
-        Ok(())
     }
 
     fn read(&mut self, wait: Duration) -> anyhow::Result<Vec<ServerMessage>> {
@@ -220,7 +219,6 @@ impl Guest {
                 let messages = binary::decode_server(&bytes);
                 messages.with_context(|| format!("{}: this is not the drawing protocol", self.who.url))
             }
-            Ok(Message::Close(_)) => Ok(Vec::new()),
             Ok(_) => Ok(Vec::new()),
             Err(tungstenite::Error::Io(error))
                 if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>

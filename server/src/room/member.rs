@@ -609,7 +609,7 @@ fn obey(rooms: &Rooms, room: &Room, member: u64, action: &Action) -> Result<Vec<
 }
 
 /// A secret that nobody has.
-pub(super) fn random_token() -> Token {
+pub(crate) fn random_token() -> Token {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
     Token(bytes)

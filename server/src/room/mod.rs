@@ -17,6 +17,7 @@ mod room;
 mod rooms;
 
 pub use limits::Limits;
+pub(crate) use member::random_token;
 pub use member::{Encoding, Member};
 pub use room::{MemberRecord, Room};
 pub use rooms::{Place, Rooms};

@@ -578,9 +578,7 @@ impl Room {
 
     /// Whether what a member draws is taken now.
     pub(super) fn may_draw(&self, member: u64) -> bool {
-        let state = self.lock();
-        let seat = state.members.get(&member);
-        seat.is_some_and(|seat| state.access.rejects(seat.role, &seat.caller.someone, storage::now()).is_none())
+        self.lock().standing_of(member).is_some_and(|standing| standing.draws)
     }
 
     /// A member sees another part of the board.
@@ -796,9 +794,13 @@ impl State {
         }
     }
 
+    fn standing_of(&self, member: u64) -> Option<Standing> {
+        let seat = self.members.get(&member)?;
+        Some(self.access.standing(seat.role, &seat.caller.someone, storage::now()))
+    }
+
     fn is_muted(&self, member: u64) -> bool {
-        let seat = self.members.get(&member);
-        seat.is_some_and(|seat| self.access.standing(seat.role, &seat.caller.someone, storage::now()).muted)
+        self.standing_of(member).is_some_and(|standing| standing.muted)
     }
 
     /// The storage is told with the next flush what somebody is called.

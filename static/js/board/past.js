@@ -15,8 +15,6 @@ export class Past {
     this.tip = new Board();
     /** Boards on the way there, in rising order. They are never changed. @type {Board[]} */
     this.kept = [new Board()];
-    /** How many parts have come to their state hash. */
-    this.verified = 0;
   }
 
   /** The sequence number of the last entry. */
@@ -39,7 +37,6 @@ export class Past {
     }
     this.tip.changed.clear();
     if (this.tip.hash.toString() !== hash) throw new Diverged(`operation ${this.seq} does not come to its state hash`);
-    this.verified += 1;
   }
 
   /** The board as it was behind an operation. @param {number} seq */

@@ -1,64 +1,86 @@
 //! The load generator as a command: `cargo xtask bench` runs it against a release build.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use inkwire_tests::chaos::{self, Survived, Trial};
 use inkwire_tests::echo::{self, Spent};
-use inkwire_tests::server::Server;
-use inkwire_tests::{inspected, load, stored};
+use inkwire_tests::fanout::{self, Order, Peer, Scenario};
+use inkwire_tests::{inspected, stored};
 
-/// Generates load on a server of its own and prints what it measured.
+/// Generates load on servers of its own and prints what it measured.
 #[derive(Debug, Parser)]
+#[command(version)]
 struct Flags {
-    /// What to measure; everything where nothing is said.
-    scenarios: Vec<Scenario>,
-    /// How long each lasts, in seconds.
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// From one socket to all the others: ours, other servers and the limits beside each other.
+    Fanout {
+        /// What people do; everything where nothing is said.
+        scenarios: Vec<Scenario>,
+        /// How often each, the servers in turns.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// How many idle connections.
+        #[arg(long, default_value_t = 10_000)]
+        connections: usize,
+        /// Only Inkwire.
+        #[arg(long)]
+        alone: bool,
+        /// The folder in which table, JSON and plot are written.
+        #[arg(long, value_name = "FOLDER")]
+        save: Option<PathBuf>,
+    },
+    /// How soon ink is on disk, at 1,000 operations a second.
+    Durable(Lasts),
+    /// A large board: opening it, its file, its memory.
+    Big {
+        /// How many strokes it has.
+        #[arg(long, default_value_t = 100_000)]
+        strokes: u64,
+    },
+    /// Kills and cuts, in rounds, until the time is over.
+    Chaos(Lasts),
+    /// Echo servers beside each other: ours, fastwebsockets, tokio-tungstenite, Node's ws.
+    Echo(Lasts),
+    /// The inspector: its proxy beside a plain relay, and frames printed as JSON lines.
+    Inspect(Lasts),
+}
+
+#[derive(Debug, clap::Args)]
+struct Lasts {
+    /// How long, in seconds.
     #[arg(long, default_value_t = 10)]
     seconds: u64,
-    /// How many strokes the big board has.
-    #[arg(long, default_value_t = 100_000)]
-    strokes: u64,
-    /// How many idle connections.
-    #[arg(long, default_value_t = 5000)]
-    connections: usize,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Scenario {
-    /// Latency from socket to socket on a board of two.
-    Quiet,
-    /// Memory of idle connections.
-    Idle,
-    /// A hundred members, one of which never reads.
-    Stalled,
-    /// How soon ink is on disk, at 1,000 operations a second.
-    Durable,
-    /// A board of 100,000 strokes: opening it, its file, its memory.
-    Big,
-    /// Kills and cuts, in rounds, until the time is over.
-    Chaos,
-    /// Echo servers beside each other: ours, fastwebsockets, tokio-tungstenite, Node's ws.
-    Echo,
-    /// The inspector: its proxy beside a plain relay, and frames printed as JSON lines.
-    Inspect,
-}
-
-fn main() {
-    let flags = Flags::parse();
-    let lasts = Duration::from_secs(flags.seconds);
-    let all = [Scenario::Quiet, Scenario::Idle, Scenario::Stalled, Scenario::Durable, Scenario::Big];
-    let scenarios = if flags.scenarios.is_empty() { &all[..] } else { &flags.scenarios };
-    for scenario in scenarios {
-        match scenario {
-            Scenario::Echo => print_echo(lasts),
-            Scenario::Inspect => println!("inspect: {}", inspected::costs(lasts)),
-            Scenario::Chaos => print_chaos(lasts),
-            Scenario::Durable => println!("durable: {}", stored::durable(lasts)),
-            Scenario::Big => println!("big: {}", stored::big(flags.strokes)),
-            _ => print_load(*scenario, &flags, lasts),
-        }
+impl Lasts {
+    fn duration(&self) -> Duration {
+        Duration::from_secs(self.seconds)
     }
+}
+
+fn main() -> std::io::Result<()> {
+    match Flags::parse().what {
+        What::Fanout { scenarios, rounds, connections, alone, save } => {
+            let scenarios = if scenarios.is_empty() { Scenario::value_variants().to_vec() } else { scenarios };
+            let peers = if alone { vec![Peer::Inkwire] } else { Peer::ALL.to_vec() };
+            let report = fanout::measure(&Order { scenarios, peers, rounds: rounds.max(1), connections });
+            println!("{}", report.to_markdown());
+            save.map_or(Ok(()), |folder| report.write(&folder))?;
+        }
+        What::Durable(lasts) => println!("durable: {}", stored::durable(lasts.duration())),
+        What::Big { strokes } => println!("big: {}", stored::big(strokes)),
+        What::Chaos(lasts) => print_chaos(lasts.duration()),
+        What::Echo(lasts) => print_echo(lasts.duration()),
+        What::Inspect(lasts) => println!("inspect: {}", inspected::costs(lasts.duration())),
+    }
+    Ok(())
 }
 
 /// Rounds of a hundred kills and two hundred cuts, each on a board of its own.
@@ -81,15 +103,6 @@ fn print_chaos(lasts: Duration) {
         if start.elapsed() >= lasts {
             return;
         }
-    }
-}
-
-fn print_load(scenario: Scenario, flags: &Flags, lasts: Duration) {
-    let server = Server::start(&["--max-connections", "20000", "--max-per-address", "20000", "--log", "warn"]);
-    match scenario {
-        Scenario::Quiet => println!("quiet: {}", load::quiet(&server, lasts)),
-        Scenario::Idle => println!("idle: {}", load::idle(&server, flags.connections)),
-        _ => println!("stalled: {}", load::stalled(&server, 100, 10, lasts)),
     }
 }
 

@@ -55,6 +55,15 @@ pub fn xtask() -> PathBuf {
     binary().with_file_name("xtask")
 }
 
+/// The command that starts a server with flags, on a free port and without a disk unless they say otherwise.
+pub fn serve(flags: &[&str]) -> Command {
+    let listen = if flags.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
+    let data = if flags.contains(&"--data") { &[][..] } else { &["--data", ":memory:"] };
+    let mut command = Command::new(binary());
+    command.arg("serve").args(listen).args(data).args(flags);
+    command
+}
+
 impl Server {
     /// Starts a server with flags, on a free port unless they say otherwise.
     ///
@@ -62,11 +71,7 @@ impl Server {
     /// Where it does not say that it is listening.
     #[track_caller]
     pub fn start(flags: &[&str]) -> Self {
-        let listen = if flags.contains(&"--listen") { &[][..] } else { &["--listen", "127.0.0.1:0"] };
-        let data = if flags.contains(&"--data") { &[][..] } else { &["--data", ":memory:"] };
-        let mut command = Command::new(binary());
-        command.arg("serve").args(listen).args(data).args(flags);
-        Self::spawn(&mut command)
+        Self::spawn(&mut serve(flags))
     }
 
     /// Starts a server from a command of one's own.

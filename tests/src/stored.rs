@@ -13,7 +13,6 @@ use inkwire_protocol::{Begin, ClientId, Colour, Operation, Tool, binary};
 
 use crate::client::Client;
 use crate::dice::Dice;
-use crate::load::Latency;
 use crate::pen::{chunks, recorded};
 use crate::raw::{Raw, client_frame};
 use crate::server::Server;
@@ -21,6 +20,42 @@ use crate::server::Server;
 /// People who draw, and how often each does something: a thousand operations a second.
 const PEOPLE: u64 = 10;
 const EVERY: Duration = Duration::from_millis(10);
+
+/// Half and 99 of a hundred of some latencies.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Latency {
+    /// Half of all are no longer.
+    pub p50: Duration,
+    /// 99 of 100 are no longer.
+    pub p99: Duration,
+    /// The longest.
+    pub max: Duration,
+    /// How many there were.
+    pub count: usize,
+}
+
+impl Latency {
+    pub(crate) fn of(mut all: Vec<Duration>) -> Self {
+        all.sort();
+        let at = |share: f64| all.get(((all.len() as f64 * share) as usize).min(all.len().saturating_sub(1)));
+        let or_zero = |one: Option<&Duration>| one.copied().unwrap_or_default();
+        Self { p50: or_zero(at(0.5)), p99: or_zero(at(0.99)), max: or_zero(all.last()), count: all.len() }
+    }
+}
+
+impl fmt::Display for Latency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |duration: Duration| duration.as_secs_f64() * 1000.0;
+        write!(
+            f,
+            "p50 {:.2} ms, p99 {:.2} ms, longest {:.2} ms of {}",
+            ms(self.p50),
+            ms(self.p99),
+            ms(self.max),
+            self.count
+        )
+    }
+}
 
 /// How soon operations are durable.
 #[derive(Debug, Clone, Copy)]
@@ -288,7 +323,7 @@ pub fn unopened(boards: u64) -> u64 {
 fn open(server: &Server, snapshot: u64) -> (Duration, Duration) {
     let start = Instant::now();
     let mut raw = Raw::upgrade(&server.address, "/ws/big", "Sec-WebSocket-Protocol: inkwire.v1\r\n");
-    raw.send(&client_frame(0x82, &crate::load::hello(9)));
+    raw.send(&client_frame(0x82, &crate::fanout::hello(9)));
     // The welcome comes first, in a frame of its own: the snapshot begins behind it.
     raw.frame().expect("a welcome");
     let (mut read, mut opened) = (0, None);

@@ -8,7 +8,7 @@ use rustix::net::sockopt::{set_socket_linger, set_socket_recv_buffer_size};
 
 use crate::client::{Client, text};
 use crate::dice::Dice;
-use crate::load::hello;
+use crate::fanout::hello;
 use crate::patience::PATIENCE;
 use crate::pen::begin;
 use crate::raw::{Raw, client_frame, handshake};

@@ -1,7 +1,10 @@
 //! What ink costs: bytes on the wire, and memory where somebody does not read. Facts, not times.
 
+use std::time::Duration;
+
 use inkwire_protocol::{ClientMessage, Entry, Operation, ServerMessage, binary};
-use inkwire_tests::load;
+use inkwire_tests::fanout::{Crowd, Peer, Plan};
+use inkwire_tests::patience::PATIENCE;
 use inkwire_tests::pen::{chunks, recorded};
 use inkwire_tests::server::Server;
 use inkwire_tests::stored;
@@ -50,11 +53,17 @@ fn ink_costs_about_four_bytes_a_point_on_the_wire() {
 #[test]
 fn a_member_that_never_reads_costs_neither_memory_nor_the_others() {
     let server = Server::start(&[]);
-    let report = load::stalled(&server, 100, 10, std::time::Duration::from_secs(6));
-    println!("{report}");
-    assert_eq!(report.behind, 0, "every reader has the whole log");
-    assert!(report.operations > 1000, "they drew");
-    assert!(report.grown < report.board * 4 + 6 * 1024 * 1024, "{report}");
+    let mut crowd = Crowd::new(Peer::Inkwire);
+    crowd.join(&server.address, 0, 99);
+    crowd.join_deaf(&server.address, 0, 1);
+    let memory = server.memory();
+    crowd.run(&Plan { who: (0..10).collect(), rate: 60.0, lasts: Duration::from_secs(4) });
+    let heard = crowd.drain(PATIENCE);
+    let grown = server.memory().saturating_sub(memory);
+    println!("{} operations, {} bytes a member, memory grew by {grown}", heard.sent, heard.bytes / 99);
+    assert!(heard.sent > 1000, "they drew: {}", heard.sent);
+    assert!(heard.is_whole(), "every reader has the whole log: {heard:?}");
+    assert!(grown < heard.bytes / 99 * 4 + 6 * 1024 * 1024, "{grown}");
 }
 
 #[test]
@@ -77,7 +86,7 @@ fn ten_thousand_boards_on_disk_take_no_memory() {
 
 #[test]
 fn ink_is_durable_soon_and_many_operations_at_once() {
-    let durable = stored::durable(std::time::Duration::from_secs(3));
+    let durable = stored::durable(Duration::from_secs(3));
     println!("{durable}");
     assert!(durable.commits < durable.operations, "a commit is shared: {durable}");
 }

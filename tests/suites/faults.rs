@@ -220,7 +220,7 @@ fn connections_that_open_and_close_leave_neither_bytes_nor_descriptors() {
 #[test]
 fn ten_thousand_idle_connections_are_held_and_pinged_at_8_kib_each() {
     const COUNT: usize = 10_000;
-    inkwire_tests::load::allow_descriptors();
+    inkwire_tests::fanout::allow_descriptors();
     let server = Server::start(&[
         "--log",
         "warn",

@@ -1,10 +1,12 @@
 //! `cargo xtask bench`: load on a release build, on loopback, bounded in time.
 
 use crate::process::{cargo, check};
+use crate::setup::install_npm_packages;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Flags {
-    /// What is passed on to the load generator, such as `quiet --seconds 30`, or `page 10000` for the page in the real browser; everything of the load where nothing is said.
+    /// What is passed on to the load generator, such as `fanout room --rounds 3`, or `page 10000` for the page in the real browser;
+    /// `fanout` where nothing is said.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
     arguments: Vec<String>,
 }
@@ -23,11 +25,12 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
     ];
     check(&mut cargo(&build))?;
     check(&mut cargo(&["build", "--release", "--package", "inkwire", "--examples"]))?;
-    let measures = |what: &str| flags.arguments.iter().any(|argument| argument == what);
-    if measures("echo") {
+    let what = flags.arguments.first().map_or("fanout", String::as_str);
+    if matches!(what, "echo" | "fanout") {
         check(cargo(&["build", "--release"]).current_dir("tests/peers"))?;
+        install_npm_packages("tests/peers")?;
     }
-    if measures("inspect") {
+    if what == "inspect" {
         check(&mut cargo(&[
             "install",
             "--quiet",
@@ -40,12 +43,13 @@ pub(crate) fn run(flags: &Flags) -> anyhow::Result<()> {
         ]))?;
     }
     let target = std::env::var("CARGO_TARGET_DIR").unwrap_or("target".into());
-    if flags.arguments.first().is_some_and(|what| what == "page") {
+    if what == "page" {
         let binary = std::fs::canonicalize(&target)?.join("release/inkwire");
         let mut node = std::process::Command::new("node");
         node.arg("browser/bench.mjs").args(&flags.arguments[1..]).current_dir("tests").env("INKWIRE_BIN", binary);
         return check(&mut node);
     }
     let mut load = std::process::Command::new(format!("{target}/release/load"));
-    check(load.args(&flags.arguments).env("INKWIRE_BIN", format!("{target}/release/inkwire")))
+    let arguments = if flags.arguments.is_empty() { &["fanout".to_owned()][..] } else { &flags.arguments };
+    check(load.args(arguments).env("INKWIRE_BIN", format!("{target}/release/inkwire")))
 }

@@ -62,7 +62,7 @@ pub(crate) fn run() -> anyhow::Result<()> {
         install(&missing.iter().map(|need| need.package).collect::<Vec<_>>())?;
     }
     install_components()?;
-    install_npm_packages()?;
+    install_npm_packages("tests")?;
     autobahn::install()?;
     install_python_tools()?;
     install_cargo_deb()?;
@@ -164,14 +164,15 @@ fn install_cargo_deb() -> anyhow::Result<()> {
     check(&mut cargo(&["install", "cargo-deb", "--version", VERSION, "--locked", "--quiet", "--root", place]))
 }
 
-/// `npm ci` where the installed packages are not those of the lock file.
-fn install_npm_packages() -> anyhow::Result<()> {
-    let modified = |path: &str| std::fs::metadata(path).and_then(|metadata| metadata.modified()).ok();
-    let locked = modified("tests/package-lock.json");
-    let installed = modified("tests/node_modules/.package-lock.json");
-    if installed.is_some() && installed >= locked {
+/// `npm ci` in a folder where the installed packages are not those of its lock file. No package runs a script: none needs to.
+pub(crate) fn install_npm_packages(folder: &str) -> anyhow::Result<()> {
+    let modified =
+        |path: &str| std::fs::metadata(format!("{folder}/{path}")).and_then(|metadata| metadata.modified()).ok();
+    let installed = modified("node_modules/.package-lock.json");
+    if installed.is_some() && installed >= modified("package-lock.json") {
         return Ok(());
     }
-    println!("setup: npm ci in tests/ (Playwright, without a browser of its own)");
-    check(Command::new("npm").args(["ci", "--no-audit", "--no-fund", "--loglevel=error"]).current_dir("tests"))
+    println!("npm ci in {folder}/");
+    let arguments = ["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"];
+    check(Command::new("npm").args(arguments).current_dir(folder))
 }

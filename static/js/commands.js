@@ -11,6 +11,7 @@ const PAN = 64;
  * @property {string[]} [keys] as "Mod+Shift+z": Mod is Ctrl, or the command key; letters are small
  * @property {string} section `edit`, `arrange`, `view` or `file`
  * @property {(event?: any) => void} run
+ * @property {boolean} [edits] whether it is about the board as it is now
  * @property {boolean} [isHosts] whether only a host can do anything with it
  * @property {boolean} [needsSelection] whether it does nothing where nothing is selected
  */
@@ -22,19 +23,19 @@ export function commandsOf(app) {
     name: "nudge", section: "arrange", keys: [key, `Shift+${key}`],
     run: (event) => app.nudge(dx, dy, event?.shiftKey ? NUDGE_FAR : NUDGE, PAN),
   });
-  const edit = (name, keys, run) => ({ name, section: "edit", keys, run, needsSelection: true });
-  const arrange = (name, keys, run) => ({ name, section: "arrange", keys, run, needsSelection: true });
+  const edit = (name, keys, run) => ({ name, section: "edit", keys, run, needsSelection: true, edits: true });
+  const arrange = (name, keys, run) => ({ name, section: "arrange", keys, run, needsSelection: true, edits: true });
   return [
-    { name: "undo", section: "edit", keys: ["Mod+z"], run: () => app.undoAsked() },
-    { name: "redo", section: "edit", keys: ["Mod+Shift+z", "Mod+y"], run: () => app.redoAsked() },
-    { name: "selectAll", section: "edit", keys: ["Mod+a"], run: () => app.selectAll() },
+    { name: "undo", section: "edit", keys: ["Mod+z"], edits: true, run: () => app.undoAsked() },
+    { name: "redo", section: "edit", keys: ["Mod+Shift+z", "Mod+y"], edits: true, run: () => app.redoAsked() },
+    { name: "selectAll", section: "edit", keys: ["Mod+a"], edits: true, run: () => app.selectAll() },
     edit("duplicate", ["Mod+d"], () => editing.duplicate()),
     edit("delete", ["Delete", "Backspace"], () => editing.delete()),
     edit("deselect", ["Escape"], () => selection.clear()),
     edit("group", ["Mod+g"], () => editing.group()),
     edit("ungroup", ["Mod+Shift+g"], () => editing.ungroup()),
     edit("lock", ["Mod+l"], () => editing.lock()),
-    { name: "unlockAll", section: "edit", keys: ["Mod+Shift+l"], run: () => app.unlockAll() },
+    { name: "unlockAll", section: "edit", keys: ["Mod+Shift+l"], edits: true, run: () => app.unlockAll() },
     arrange("front", ["Mod+Shift+]", "Mod+Shift+}"], () => editing.reorder("front")),
     arrange("forward", ["Mod+]"], () => editing.reorder("forward")),
     arrange("backward", ["Mod+["], () => editing.reorder("backward")),
@@ -61,7 +62,7 @@ export function commandsOf(app) {
     { name: "hosting", section: "file", keys: ["Shift+l", "Shift+L"], run: () => app.hosting.open(), isHosts: true },
     { name: "help", section: "view", keys: ["?", "Shift+?", "F1"], run: () => sheets.open("help") },
     { name: "export", section: "file", keys: ["Mod+e"], run: () => sheets.open("export") },
-    { name: "import", section: "file", keys: ["Mod+o"], run: () => app.pickFiles() },
+    { name: "import", section: "file", keys: ["Mod+o"], edits: true, run: () => app.pickFiles() },
     { name: "copyPicture", section: "file", keys: ["Mod+Shift+c"], run: () => exchange.copyPicture(selection.isEmpty ? "board" : "selection") },
     { name: "copyPlace", section: "file", keys: ["Mod+Shift+k"], run: () => app.copyPlace() },
     { name: "print", section: "file", keys: ["Mod+p"], run: () => exchange.print() },

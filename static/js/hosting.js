@@ -75,7 +75,8 @@ export class Hosting {
     for (const role of ROLES) {
       const made = String(this.rules.links.find((link) => link.role === role)?.made);
       if (this.justMade === role) keepLink(boardName, `${role}Made`, made);
-      else if (linksOf(boardName)[`${role}Made`] !== made) keepLink(boardName, role, undefined);
+      // The one by which this browser is host holds.
+      else if (role !== "host" && linksOf(boardName)[`${role}Made`] !== made) keepLink(boardName, role, undefined);
     }
     this.justMade = undefined;
   }

@@ -21,6 +21,10 @@ export class KeyboardDelegate {
   keyPressed(event) {
     return false;
   }
+  /** The past, in which nothing is edited. @returns {{ isOpen: boolean }} */
+  get replay() {
+    return { isOpen: false };
+  }
   /** What is selected on the page. @returns {{ isEmpty: boolean }} */
   get selection() {
     return { isEmpty: true };
@@ -80,6 +84,8 @@ export class Keyboard {
   }
 
   #runs(command, event) {
+    // In the past nothing is edited; Escape leaves it.
+    if (this.delegate.replay.isOpen && command.edits) return this.delegate.keyPressed(event);
     if (command.needsSelection && this.delegate.selection.isEmpty) return false;
     command.run(event);
     return true;

@@ -11,7 +11,7 @@ import { Door, KEPT_OUT } from "./door.js";
 import { Editing } from "./editing.js";
 import { Exchange } from "./exchange.js";
 import { moved } from "./geometry.js";
-import { Hosting } from "./hosting.js";
+import { Hosting, button } from "./hosting.js";
 import { icon } from "./icons.js";
 import {
   COLOURS, COLOUR_NAMES, comeBack, keepClient, keepLink, keepPerson, linksOf, person, shortened, takeClient, takeOthers, visitor,
@@ -119,7 +119,8 @@ class Application {
     this.stage.painted = () => this.#painted();
     rememberBoard(this.boardName);
     this.pictures.start();
-    this.connection.start();
+    if (this.hasBrokenLink) this.#isKeptOut("forbidden", 0);
+    else this.connection.start();
     this.#bringWhatIsLeft();
     this.elementsChanged(undefined);
     this.toolbar.showZoom(this.viewport.zoom);
@@ -159,10 +160,11 @@ class Application {
     on("copy", copy);
     on("cut", (event) => {
       copy(event);
-      this.editing.delete();
+      if (!this.replay.isOpen) this.editing.delete();
     });
     on("paste", (event) => {
       event.preventDefault();
+      if (this.replay.isOpen) return;
       this.exchange.paste(event.clipboardData, this.#pastePlace());
     });
   }
@@ -171,6 +173,7 @@ class Application {
     addEventListener("dragover", (event) => event.preventDefault());
     addEventListener("drop", (event) => {
       event.preventDefault();
+      if (this.replay.isOpen) return;
       const files = Array.from(event.dataTransfer.files);
       if (files.length > 0) this.exchange.take(files, this.viewport.toBoard([event.clientX, event.clientY]));
     });
@@ -232,16 +235,20 @@ class Application {
    */
   #takeToken() {
     const token = tokenOf(location.hash);
-    if (!token) return linksOf(this.boardName).own;
+    this.hasBrokenLink = !token && location.hash.startsWith("#t=");
+    const { own, host } = linksOf(this.boardName);
+    if (!token) return own;
     history.replaceState(history.state, "", location.href.replace(/#.*/, ""));
-    keepLink(this.boardName, "own", token);
+    // A host who looks at what others see comes back as the host.
+    if (!host) keepLink(this.boardName, "own", token);
     return token;
   }
 
   #linkChanged() {
-    if (!tokenOf(location.hash)) return void this.#goToLink();
-    this.comeBy(this.#takeToken());
-    this.knock("");
+    if (!location.hash.startsWith("#t=")) return void this.#goToLink();
+    this.comesBy = this.#takeToken();
+    this.session.credentials.token = this.comesBy;
+    this.#goIn();
   }
 
   /** From now on this browser comes to the board by another link, or without one. @param {string | undefined} token */
@@ -252,7 +259,13 @@ class Application {
   }
 
   get hasLink() {
-    return this.comesBy !== undefined;
+    return this.comesBy !== undefined || this.hasBrokenLink;
+  }
+
+  /** Half a link is not taken for none: it would let in as somebody else, or not at all. */
+  #goIn() {
+    if (this.hasBrokenLink) this.#isKeptOut("forbidden", 0);
+    else this.knock("");
   }
 
   /** Tries to come in, with a password where there is one. */
@@ -288,6 +301,7 @@ class Application {
     const { role, draws, hosted } = this.session.access;
     document.body.dataset.role = hosted ? role : "";
     document.body.dataset.draws = String(draws);
+    if (hosted && role === "host") keepLink(this.boardName, "host", this.comesBy);
     this.#showStanding();
     this.door.close();
     if (draws && this.session.lost.length > 0) this.inkWasLost(this.session.lost.length);
@@ -333,11 +347,16 @@ class Application {
     if (elements.length !== 1) return;
     // It is asked for anew while it may still grow.
     const isNew = elements[0].seq > (this.chronicleOf ?? -1);
-    if (isNew && this.session.joined) {
+    if (isNew && this.session.joined && this.session.storage !== "memory") {
       this.chronicleOf = this.session.log.seq;
       this.connection.send([{ type: "chronicle" }]);
     }
-    at("#origin").textContent = this.replay.originOf(elements[0]);
+    const { author } = elements[0];
+    const { role, hosted } = this.session.access;
+    const words = this.replay.originOf(elements[0]);
+    // Who has gone, or was sent away, has left ink behind.
+    const clears = hosted && role === "host" && author !== this.session.self;
+    at("#origin").replaceChildren(words, ...(clears ? [button("clearAuthor", words, () => this.clearAuthor(author))] : []));
   }
 
   slowedDown(ms) {
@@ -391,7 +410,7 @@ class Application {
   goToElement(element) {
     this.#moveTo(Viewport.around(this.boundsOf(element), this.stage.size, 120));
     this.toolbar.chooseTool(select);
-    this.selection.set(new Set([element.key]));
+    this.selection.set(new Set(element.properties.locked ? [] : [element.key]));
   }
 
   zoomAsked(factor) {
@@ -501,7 +520,7 @@ class Application {
   }
 
   #painted() {
-    this.minimapTimer ??= setTimeout(() => {
+    if (!this.stage.isZooming) this.minimapTimer ??= setTimeout(() => {
       this.minimapTimer = undefined;
       this.minimap.draw();
     }, 60);
@@ -656,6 +675,7 @@ class Application {
   }
 
   fingersTapped(count) {
+    if (this.replay.isOpen) return;
     if (count === 2) this.undoAsked();
     else if (count === 3) this.redoAsked();
   }
@@ -672,7 +692,10 @@ class Application {
   }
 
   keyPressed(event) {
-    if (this.replay.isOpen && event.key === "Escape") this.replay.close();
+    if (this.replay.isOpen && event.key === "Escape") {
+      this.replay.close();
+      return true;
+    }
     return this.toolbar.keyPressed(event);
   }
 
@@ -780,8 +803,10 @@ class Application {
     }
   }
 
-  peopleChanged() {
-    this.people.update();
+  /** @param {boolean} isOnlyMovement whether nobody came, went, or is called or does anything else than before */
+  peopleChanged(isOnlyMovement) {
+    if (isOnlyMovement) this.people.placeCursors();
+    else this.people.update();
     if (this.followed !== undefined) this.#showFollowed();
   }
 
@@ -837,6 +862,8 @@ class Application {
   }
 
   #isKeptOut(reason, retryMs) {
+    // A host link that was made anew elsewhere is one no more.
+    if (this.comesBy && this.comesBy === linksOf(this.boardName).host) keepLink(this.boardName, "host", undefined);
     this.#stop(reason);
     this.door.show(reason, retryMs);
   }

@@ -38,6 +38,7 @@ export class Replay {
   /** Fetches the past, and shows the board as it is in it. */
   open() {
     if (this.isOpen) return;
+    if (!this.application.session.joined) return this.application.say("pastNeedsServer");
     this.isOpen = true;
     this.past = new Past();
     document.body.dataset.replays = "true";
@@ -80,7 +81,8 @@ export class Replay {
     if (message.type === "chronicle") this.#chronicled(message);
     if (message.type === "past" && this.isOpen) this.#pastCame(message);
     if (message.type === "branched") this.#branched(message.name);
-    if (message.type === "notDone") this.close();
+    // Only what this bar has asked for closes it.
+    if (message.type === "notDone" && this.isOpen && !this.board) this.close();
   }
 
   #chronicled({ moments, names }) {

@@ -44,6 +44,40 @@ test("who makes a board is its host, and the secret is nowhere to be seen", asyn
   await becomes(host, { role: "host" });
 });
 
+test("a host who opens the link of another role is the host again next time", async () => {
+  const { host } = await hosts();
+  await host.page.goto(await linkOf(host, "viewer"));
+  await host.isLive();
+  await becomes(host, { role: "viewer" });
+  await host.page.reload();
+  await host.isLive();
+  await becomes(host, { role: "host" });
+});
+
+test("half a link lets nobody in as somebody else, and the page says so", async () => {
+  const { board } = await hosts();
+  const bob = await the.browser.person(`${board}#t=1234`, { letIn: false });
+  await seen(bob, "#door");
+  assert.match(await bob.page.locator("#door-title").innerText(), /link/i);
+  await bob.page.locator("#door-without").click();
+  await bob.isLive();
+  await becomes(bob, { role: "editor" });
+});
+
+test("a host deletes what somebody drew who has gone", async () => {
+  const { host, board } = await hosts();
+  const bob = await the.browser.person(board, { name: "Bob" });
+  await bob.isLive();
+  await bob.draws(wave(300, 300));
+  await host.sees("what Bob drew", ({ elements }) => elements.length === 1 && !elements[0].live);
+  await bob.page.close();
+  await host.page.waitForFunction(() => globalThis.inkwire.session.people.size === 1);
+  await host.presses("v");
+  await host.presses("Control+a");
+  await host.page.locator("#origin button").click();
+  await host.page.waitForFunction(() => [...globalThis.inkwire.session.board.visible()].length === 0);
+});
+
 test("a viewer sees what is drawn, cannot draw, and says what is the matter; with a lent pen it draws", async () => {
   const { host } = await hosts();
   await host.draws(wave(200, 200));

@@ -64,7 +64,9 @@ test("the past can be gone through to any moment, and comes to the hash of now",
   await bob.isSaved();
   assert.equal(await replay(ada, () => [...globalThis.inkwire.replay.shown.visible()].length), 0);
   await ada.draws(wave(300, 300));
+  for (const keys of ["Control+a", "Delete", "Control+z"]) await ada.presses(keys);
   await ada.presses("Escape");
+  await ada.page.locator("#replay").waitFor({ state: "hidden" });
   await ada.sees("what Bob drew, and nothing that was drawn on the past", ({ elements }) => elements.length === 3);
   await agree(ada, bob);
 });

@@ -125,6 +125,29 @@ fn a_link_expires() {
 }
 
 #[test]
+fn a_link_that_expires_ends_the_visits_of_those_who_came_in_by_it() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let link = host.makes_link(Role::Editor, 2);
+    let mut guest = Client::join_by(&server.address, "x", "Gina", link);
+    assert_eq!((guest.wait_for_close(), guest.farewell), (4003, Some(Reason::Expired)));
+    host.does(text("the host draws on")).expect("her link does not expire");
+}
+
+#[test]
+fn who_came_without_a_link_is_what_such_people_are_from_now_on() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let link = host.makes_link(Role::Editor, 0);
+    let mut invited = Client::join_by(&server.address, "x", "Ida", link);
+    let mut walked_in = Client::join(&server.address, "x", "Wim");
+    host.orders(Action::WithoutLink { role: Some(Role::Viewer) });
+    is_told(&mut walked_in, (Role::Viewer, false));
+    assert_eq!(walked_in.does(text("no more")), Err(RejectReason::ReadOnly));
+    host.orders(Action::WithoutLink { role: None });
+    assert_eq!((walked_in.wait_for_close(), walked_in.farewell), (4003, Some(Reason::Forbidden)));
+    invited.does(text("she has a link")).expect("an editor draws");
+}
+
+#[test]
 fn who_makes_the_host_link_anew_stays_and_who_came_by_the_old_one_goes() {
     let (_directory, server, mut host) = hosted(&[]);
     let mut other = Client::join_by(&server.address, "x", "Otto", HOST);
@@ -209,8 +232,12 @@ fn a_removed_person_comes_back_and_a_banned_browser_does_not_under_whatever_clie
     host.orders(Action::Remove { author: mallory.author });
     assert_eq!((mallory.wait_for_close(), mallory.farewell), (4003, Some(Reason::Removed)));
     mallory.connect(&server.address);
+    let mut other_tab = Client::away(&server.address, "x", "Mallory's other tab");
+    other_tab.visitor = mallory.visitor;
+    other_tab.connect(&server.address);
     host.orders(Action::Ban { author: mallory.author, address: false });
     assert_eq!((mallory.wait_for_close(), mallory.farewell), (4003, Some(Reason::Banned)));
+    assert_eq!((other_tab.wait_for_close(), other_tab.farewell), (4003, Some(Reason::Banned)));
     assert_eq!(mallory.is_kept_out(), (Reason::Banned, 4003));
     mallory.id = ClientId([9; 16]);
     assert_eq!(mallory.is_kept_out(), (Reason::Banned, 4003), "another tab of the same browser");
@@ -247,6 +274,9 @@ fn a_host_takes_back_all_that_one_person_drew_and_takes_that_back_too() {
     host.does(Operation::Undo { gesture }).expect("it is a gesture like any other");
     mallory.wait_for_seq(5);
     assert_eq!((seen(&host), seen(&mallory)), (3, 3));
+    let told = host.orders(Action::Audit);
+    let [ServerMessage::Audit { records }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((&*records[0].what, &*records[0].whom), ("clearAuthor", "Mallory"));
 }
 
 #[test]

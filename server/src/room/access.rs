@@ -44,7 +44,7 @@ impl Someone {
         Self { client: Digest::of(&client.0), visitor: visitor.map(|visitor| Digest::of(&visitor.0)) }
     }
 
-    fn is(&self, other: &Self) -> bool {
+    pub(super) fn is(&self, other: &Self) -> bool {
         self.client == other.client || (self.visitor.is_some() && self.visitor == other.visitor)
     }
 }
@@ -254,6 +254,12 @@ impl Access {
     /// Until when somebody has the pen, in milliseconds since 1970.
     pub(super) fn lent_until(&self, someone: &Someone) -> Option<u64> {
         self.lent.iter().find(|(who, _)| who.is(someone)).map(|(_, until)| *until)
+    }
+
+    /// When the link that somebody has shown holds no more, in milliseconds since 1970.
+    pub(super) fn link_expires(&self, caller: &Caller) -> Option<u64> {
+        let link = self.links.iter().find(|link| Some(link.hash) == caller.token)?;
+        (link.expires != 0).then_some(link.expires)
     }
 
     /// What the others see of somebody.

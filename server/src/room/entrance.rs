@@ -48,6 +48,14 @@ impl Entrance {
         bucket.spend(1.0, now);
     }
 
+    /// What was counted as a try was right.
+    pub(super) fn was_right(&self, address: Option<IpAddr>, now: Instant) {
+        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = tries.get_mut(&address) {
+            bucket.spend(-1.0, now);
+        }
+    }
+
     /// The hash of a password, with a salt of its own (argon2id with the crate's parameters, OWASP's). Slow.
     pub(super) fn hash(&self, password: &str) -> String {
         self.in_turn(|| {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use inkwire_board::StateHash;
 use inkwire_protocol::{
-    Action, ClientId, ClientMessage, Colour, Epoch, ImageState, Operation, Reason, SUBPROTOCOL_BINARY,
+    Action, AuditRecord, ClientId, ClientMessage, Colour, Epoch, ImageState, Operation, Reason, SUBPROTOCOL_BINARY,
     SUBPROTOCOL_JSON, ServerMessage, Token, binary, json,
 };
 
@@ -311,9 +311,9 @@ impl Member {
     fn password_checked(&mut self, hash: &str, fits: bool) {
         let Some(hello) = self.joining.take() else { return };
         if fits {
+            self.rooms.entrance().was_right(self.address, Instant::now());
             self.join(hello, Some(hash));
         } else {
-            self.rooms.entrance().tried(self.address, Instant::now());
             self.refused = Some((Reason::PasswordNeeded, Duration::ZERO));
         }
         // Whether it goes was asked before this was known.
@@ -348,6 +348,9 @@ impl Member {
         let work = self.room.submit(self.id, &mut self.backlog, cost);
         let answers = work.rejects.into_iter().map(|(cseq, reason)| ServerMessage::Reject { cseq, reason });
         self.answers.extend(answers);
+        if !work.audit.is_empty() {
+            self.keep_access(work.audit);
+        }
         let pause = self.allowance.spend(work.elements, cost).max(work.pause);
         self.rest_for(pause);
         if work.is_low || self.allowance.is_low() {
@@ -360,7 +363,8 @@ impl Member {
 
     /// Nothing is read from this member for a while: TCP tells it to wait, and whatever it has sent is done later.
     fn rest_for(&mut self, pause: Option<Duration>) {
-        self.rests_until = pause.map(|pause| Instant::now() + pause);
+        // Never shorter than it was told before.
+        self.rests_until = self.rests_until.max(pause.map(|pause| Instant::now() + pause));
     }
 
     /// Says that this member draws more than it may for long, now and then.
@@ -386,7 +390,7 @@ impl Member {
                 self.answers.extend(joined.access);
                 self.seat = Some((joined.author, joined.position));
                 if joined.begins {
-                    self.keep_access();
+                    self.keep_access(Vec::new());
                 }
             }
             Err(Refusal::Password(hash)) => self.check_password(hello, hash),
@@ -415,6 +419,8 @@ impl Member {
             self.refused = Some((Reason::TooManyTries, wait));
             return;
         }
+        // Before it is known whether it is wrong: many at once are many tries.
+        self.rooms.entrance().tried(self.address, Instant::now());
         self.joining = Some(hello);
         let rooms = self.rooms.clone();
         self.later.begin(move || {
@@ -423,11 +429,12 @@ impl Member {
         });
     }
 
-    /// Keeps that this member has begun to host the board; where that fails, it hosts it as long as the room is open.
-    fn keep_access(&self) {
+    /// Keeps what this member has changed of who may do what, and what it has ordered; where that fails, it holds as long as the
+    /// room is open.
+    fn keep_access(&self, orders: Vec<AuditRecord>) {
         let room = self.room.clone();
         self.later.begin(move || {
-            let kept = room.keep_access(Vec::new());
+            let kept = room.keep_access(orders);
             Told::Answers(kept.err().map(|error| not_done(&error)).into_iter().collect())
         });
     }
@@ -511,9 +518,9 @@ impl Session for Member {
             self.see_to_flush();
         }
         if let Some((_, position)) = &mut self.seat
-            && position.lent_until().is_some_and(|until| until <= Instant::now())
+            && position.changes_at().is_some_and(|until| until <= Instant::now())
         {
-            self.room.pen_is_back(position);
+            self.room.changes(position);
             self.see_to_flush();
         }
         let kept = self.images.take_answers().into_iter();
@@ -539,7 +546,7 @@ impl Session for Member {
             None => Some(self.since + HELLO_PATIENCE),
             Some((_, position)) => {
                 let rested = self.rests_until.filter(|until| !self.backlog.is_empty() || *until > Instant::now());
-                rested.into_iter().chain(position.lent_until()).min()
+                rested.into_iter().chain(position.changes_at()).min()
             }
         }
     }
@@ -602,10 +609,10 @@ fn obey(rooms: &Rooms, room: &Room, member: u64, action: &Action) -> Result<Vec<
     if *action == Action::Audit {
         return Ok(vec![ServerMessage::Audit { records: rooms.storage().audit(room.name())? }]);
     }
-    if !access::is_question(action) {
-        room.keep_access(vec![record])?;
-    }
-    Ok(done.answer.into_iter().chain([room.rules()]).collect())
+    // It holds as long as the room is open also where the disk takes nothing now; a secret that was made must be told.
+    let kept = if access::is_question(action) { Ok(()) } else { room.keep_access(vec![record]) };
+    let not_kept = kept.err().map(|error| not_done(&error));
+    Ok(done.answer.into_iter().chain(not_kept).chain([room.rules()]).collect())
 }
 
 /// A secret that nobody has.

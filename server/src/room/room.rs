@@ -130,14 +130,14 @@ pub(super) struct Position {
     storage_state: Option<StorageState>,
     member: u64,
     access: u64,
-    /// When the pen that was lent to this member is given back.
-    lent_until: Option<Instant>,
+    /// When this member may do something else by itself: a pen is given back, a link expires.
+    changes_at: Option<Instant>,
 }
 
 impl Position {
-    /// When the pen that was lent to this member is given back.
-    pub(super) fn lent_until(&self) -> Option<Instant> {
-        self.lent_until
+    /// When this member may do something else by itself: a pen is given back, a link expires.
+    pub(super) fn changes_at(&self) -> Option<Instant> {
+        self.changes_at
     }
 }
 
@@ -200,6 +200,8 @@ pub(super) struct Work {
     pub(super) pause: Option<Duration>,
     /// Whether that will soon be so.
     pub(super) is_low: bool,
+    /// What the audit list is to say of it.
+    pub(super) audit: Vec<AuditRecord>,
 }
 
 /// When the room must be flushed.
@@ -362,8 +364,8 @@ impl Room {
             mark: state.mark,
         };
         self.metrics.members.inc();
-        let (mark, lent_until) = (state.mark, None);
-        let mut position = Position { log, presence: 0, mark, storage_state: None, member, access: 0, lent_until };
+        let (mark, changes_at) = (state.mark, None);
+        let mut position = Position { log, presence: 0, mark, storage_state: None, member, access: 0, changes_at };
         // Before the log, so that nothing is sent that would not be taken.
         let access = state.access_of(&mut position);
         Ok(Joined { author, welcome, access, position, begins })
@@ -449,9 +451,9 @@ impl Room {
         self.lock().access.rules()
     }
 
-    /// The time has come at which a pen that was lent is given back.
-    pub(super) fn pen_is_back(&self, position: &mut Position) {
-        position.lent_until = None;
+    /// The time has come at which a member may do something else by itself.
+    pub(super) fn changes(&self, position: &mut Position) {
+        position.changes_at = None;
         self.lock().stand_anew();
     }
 
@@ -515,6 +517,10 @@ impl Room {
             && let Some((cseq, operation)) = operations.pop_front()
         {
             let is_new = cseq > state.board.cseq(author);
+            let clears = match operation {
+                Operation::ClearAuthor { author: whose, .. } if whose != 0 && whose != author => Some(whose),
+                _ => None,
+            };
             if let Some(reason) = state.access.rejects_operation(rejection, role, author, &operation)
                 && is_new
             {
@@ -533,6 +539,7 @@ impl Room {
                         state.gathered_first = state.board.seq();
                         state.gathered_since = Instant::now();
                     }
+                    work.audit.extend(clears.map(|whose| state.cleared(author, whose)));
                     binary::put_entry(&mut state.gathered, &entry);
                     self.metrics.operations.inc();
                 }
@@ -776,18 +783,29 @@ impl State {
             Action::LowerHand { .. } => return self.presence.hand(author, false),
             _ => return,
         };
-        let is_there = |seat: &Seat| by_address && seat.role != Role::Host && seat.caller.address == target.address;
+        // Also in another tab, which is another client; but no host goes along.
+        let is_same = |seat: &Seat| {
+            let caller = &seat.caller;
+            caller.someone.is(&target.someone) || (by_address && caller.address == target.address)
+        };
         for seat in self.members.values_mut() {
-            if seat.author == author || is_there(seat) {
+            if seat.author == author || (seat.role != Role::Host && is_same(seat)) {
                 seat.dismissed = seat.dismissed.or(Some(reason));
             }
         }
     }
 
-    /// Everybody may do something else now, perhaps.
+    /// Everybody may do something else now, perhaps: what lets newcomers in, and as what, holds for those who are here, but for
+    /// the password.
     fn stand_anew(&mut self) {
         self.access_version += 1;
         let now = storage::now();
+        for seat in self.members.values_mut().filter(|seat| seat.is_taken()) {
+            match self.access.admit(&seat.caller, now) {
+                Verdict::Welcome(role) | Verdict::WithPassword(role, _) => seat.role = role,
+                Verdict::Refused(reason) => seat.dismissed = Some(reason),
+            }
+        }
         for seat in self.members.values().filter(|seat| !seat.replaced) {
             self.presence.standing(seat.author, self.access.standing(seat.role, &seat.caller.someone, now));
             seat.wakeup.wake();
@@ -797,6 +815,12 @@ impl State {
     fn standing_of(&self, member: u64) -> Option<Standing> {
         let seat = self.members.get(&member)?;
         Some(self.access.standing(seat.role, &seat.caller.someone, storage::now()))
+    }
+
+    /// Somebody has deleted all that somebody else drew, who may have gone long ago.
+    fn cleared(&self, by: u32, whose: u32) -> AuditRecord {
+        let name = |author| self.presence.name(author).map_or_else(|| format!("#{author}"), ToOwned::to_owned);
+        AuditRecord { at: storage::now(), who: name(by), what: "clearAuthor".into(), whom: name(whose) }
     }
 
     fn is_muted(&self, member: u64) -> bool {
@@ -827,8 +851,9 @@ impl State {
         position.access = self.access_version;
         let seat = self.members.get(&position.member)?;
         let now = storage::now();
-        let until = self.access.lent_until(&seat.caller.someone).filter(|until| *until > now);
-        position.lent_until = until.map(|until| Instant::now() + Duration::from_millis(until - now));
+        let lent = self.access.lent_until(&seat.caller.someone);
+        let until = lent.into_iter().chain(self.access.link_expires(&seat.caller)).filter(|until| *until > now).min();
+        position.changes_at = until.map(|until| Instant::now() + Duration::from_millis(until - now));
         Some(self.access.message(self.access.standing(seat.role, &seat.caller.someone, now)))
     }
 

@@ -90,7 +90,7 @@ export default {
   auditLine: "{date}: {who} – {what} {whom}", auditEmpty: "لم يؤمر بشيء بعد.", copyLink: "نسخ", makeLink: "إنشاء رابط", makeAnew: "إنشاء من جديد",
   revoke: "إلغاء", linkMade: "أُنشئ {date}", linkExpires: "حتى {date}", linkExpired: "انتهى {date}",
   linkOfRoleCopied: "نُسخ الرابط: من يفتحه يدخل بصفة {role}.", notDone: "لم ينفَّذ: {reason}.",
-  "order.remove": "أخرج", "order.ban": "حظر", "order.banAddress": "حظر مع العنوان", "order.unban": "سمح بعودة", "order.mute": "أسكت",
+  "order.clearAuthor": "حذف كل ما رسمه", "order.remove": "أخرج", "order.ban": "حظر", "order.banAddress": "حظر مع العنوان", "order.unban": "سمح بعودة", "order.mute": "أسكت",
   "order.unmute": "سمح بالرسم", "order.lend": "أعار القلم (ثوانٍ)", "order.lock": "يرسم المضيفون فقط", "order.unlock": "يرسم الجميع",
   "order.makeLink": "أنشأ رابط", "order.revokeLink": "ألغى رابط", "order.withoutLink": "بلا رابط يكون المرء", "order.password": "غيّر كلمة المرور",
   "order.lowerHand": "أنزل اليد",
@@ -140,7 +140,7 @@ export default {
     zero: "لم تصل عمليات بعد…", one: "وصلت عملية واحدة…", two: "وصلت عمليتان…", few: "وصلت {count} عمليات…", many: "وصلت {count} عملية…",
     other: "وصلت {count} عملية…",
   },
-  pastNotKept: "ماضي هذه اللوحة غير محفوظ هنا.", momentOf: "العملية {count} من {all}", momentOn: "{date}، العملية {count} من {all}",
+  pastNeedsServer: "الماضي يأتي من الخادم، ولا يمكن الوصول إليه الآن.", pastNotKept: "ماضي هذه اللوحة غير محفوظ هنا.", momentOf: "العملية {count} من {all}", momentOn: "{date}، العملية {count} من {all}",
   branched: "صُنعت لوحة جديدة من هذه اللحظة: {link}", drawnBy: "رسمه {name}", drawnByOn: "رسمه {name}، {date}",
   // The offer of lost ink
   lostInk: {

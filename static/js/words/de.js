@@ -78,7 +78,7 @@ export default {
   makeLink: "Link erstellen", makeAnew: "Neu erstellen", revoke: "Widerrufen", linkMade: "erstellt {date}", linkExpires: "bis {date}",
   linkExpired: "abgelaufen {date}", linkOfRoleCopied: "Link kopiert. Wer ihn öffnet, kommt herein als: {role}.",
   notDone: "Nicht ausgeführt: {reason}.",
-  "order.remove": "entfernt", "order.ban": "ausgesperrt", "order.banAddress": "mit Adresse ausgesperrt", "order.unban": "wieder eingelassen",
+  "order.clearAuthor": "alles gelöscht von", "order.remove": "entfernt", "order.ban": "ausgesperrt", "order.banAddress": "mit Adresse ausgesperrt", "order.unban": "wieder eingelassen",
   "order.mute": "stumm geschaltet", "order.unmute": "wieder zeichnen lassen", "order.lend": "Stift geliehen (Sekunden)",
   "order.lock": "nur Gastgeber zeichnen", "order.unlock": "alle zeichnen", "order.makeLink": "Link erstellt",
   "order.revokeLink": "Link widerrufen", "order.withoutLink": "ohne Link ist man", "order.password": "Passwort geändert",
@@ -119,7 +119,7 @@ export default {
   replay: "Durch die Vergangenheit gehen…", moment: "Zeitpunkt", play: "Abspielen", pause: "Anhalten", speed: "Tempo", whose: "Von wem",
   everybody: "Von allen", timelapse: "Zeitraffer", branch: "Neue Tafel von hier", toNow: "Zurück zu jetzt",
   pastComes: { one: "Eine Änderung geladen…", other: "{count} Änderungen geladen…" },
-  pastNotKept: "Die Vergangenheit dieser Tafel ist hier nicht aufbewahrt.", momentOf: "Änderung {count} von {all}",
+  pastNeedsServer: "Die Vergangenheit kommt vom Server, und der ist gerade nicht zu erreichen.", pastNotKept: "Die Vergangenheit dieser Tafel ist hier nicht aufbewahrt.", momentOf: "Änderung {count} von {all}",
   momentOn: "{date}, Änderung {count} von {all}", branched: "Aus diesem Zeitpunkt wurde eine neue Tafel: {link}",
   drawnBy: "Gezeichnet von {name}", drawnByOn: "Gezeichnet von {name}, {date}",
   // The offer of lost ink

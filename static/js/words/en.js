@@ -63,7 +63,7 @@ export default {
   auditLine: "{date}: {who} – {what} {whom}", auditEmpty: "Nothing was ordered yet.", copyLink: "Copy", makeLink: "Make link",
   makeAnew: "Make anew", revoke: "Revoke", linkMade: "made {date}", linkExpires: "until {date}", linkExpired: "expired {date}",
   linkOfRoleCopied: "Link copied: whoever opens it comes in as {role}.", notDone: "Not done: {reason}.",
-  "order.remove": "removed", "order.ban": "banned", "order.banAddress": "banned with address", "order.unban": "let in again",
+  "order.clearAuthor": "deleted all of", "order.remove": "removed", "order.ban": "banned", "order.banAddress": "banned with address", "order.unban": "let in again",
   "order.mute": "muted", "order.unmute": "let speak", "order.lend": "lent the pen (seconds)", "order.lock": "only hosts draw",
   "order.unlock": "everybody draws", "order.makeLink": "made the link", "order.revokeLink": "revoked the link",
   "order.withoutLink": "without a link one is", "order.password": "changed the password", "order.lowerHand": "took the hand down",
@@ -102,7 +102,7 @@ export default {
   replay: "Go through the past…", moment: "Moment", play: "Play", pause: "Pause", speed: "Speed", whose: "Whose ink", everybody: "Everybody’s",
   timelapse: "Time-lapse", branch: "New board from here", toNow: "Back to now",
   pastComes: { one: "One operation has come…", other: "{count} operations have come…" },
-  pastNotKept: "This board’s past is not kept here.", momentOf: "Operation {count} of {all}", momentOn: "{date}, operation {count} of {all}",
+  pastNeedsServer: "The past comes from the server, which cannot be reached now.", pastNotKept: "This board’s past is not kept here.", momentOf: "Operation {count} of {all}", momentOn: "{date}, operation {count} of {all}",
   branched: "A new board was made of this moment: {link}", drawnBy: "Drawn by {name}", drawnByOn: "Drawn by {name}, {date}",
   // The offer of lost ink
   lostInk: {

@@ -87,7 +87,7 @@ export default {
   auditLine: "{date} : {who} – {what} {whom}", auditEmpty: "Rien n’a encore été ordonné.", copyLink: "Copier", makeLink: "Créer un lien",
   makeAnew: "Refaire", revoke: "Révoquer", linkMade: "créé le {date}", linkExpires: "jusqu’au {date}", linkExpired: "expiré le {date}",
   linkOfRoleCopied: "Lien copié. Qui l’ouvre entre comme : {role}.", notDone: "Non exécuté : {reason}.",
-  "order.remove": "a renvoyé", "order.ban": "a exclu", "order.banAddress": "a exclu avec l’adresse", "order.unban": "a laissé revenir",
+  "order.clearAuthor": "a supprimé tout de", "order.remove": "a renvoyé", "order.ban": "a exclu", "order.banAddress": "a exclu avec l’adresse", "order.unban": "a laissé revenir",
   "order.mute": "a rendu muet", "order.unmute": "a laissé dessiner", "order.lend": "a prêté le stylo (secondes)",
   "order.lock": "seuls les hôtes dessinent", "order.unlock": "tout le monde dessine", "order.makeLink": "a créé le lien",
   "order.revokeLink": "a révoqué le lien", "order.withoutLink": "sans lien on est", "order.password": "a changé le mot de passe",
@@ -134,7 +134,7 @@ export default {
   replay: "Parcourir le passé…", moment: "Moment", play: "Lire", pause: "Pause", speed: "Vitesse", whose: "Dessins de", everybody: "Tout le monde",
   timelapse: "Accéléré", branch: "Nouveau tableau d’ici", toNow: "Retour au présent",
   pastComes: { one: "Une opération reçue…", many: "{count} opérations reçues…", other: "{count} opérations reçues…" },
-  pastNotKept: "Le passé de ce tableau n’est pas conservé ici.", momentOf: "Opération {count} sur {all}",
+  pastNeedsServer: "Le passé vient du serveur, qui n’est pas joignable pour le moment.", pastNotKept: "Le passé de ce tableau n’est pas conservé ici.", momentOf: "Opération {count} sur {all}",
   momentOn: "{date}, opération {count} sur {all}", branched: "Un nouveau tableau est né de ce moment : {link}",
   drawnBy: "Dessiné par {name}", drawnByOn: "Dessiné par {name}, {date}",
   // The offer of lost ink

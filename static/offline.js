@@ -26,7 +26,8 @@ async function keepAll(urls) {
   await Promise.all(urls.map(keep));
 }
 
-async function answered(request, key) {
+async function answered(event, key) {
+  const { request } = event;
   const cache = await caches.open(CACHE);
   // What has the name of its bytes is never another one.
   const isForGood = key.startsWith(`${scope}images/`);
@@ -34,7 +35,8 @@ async function answered(request, key) {
   if (kept) return kept;
   try {
     const fresh = await fetch(request);
-    if (fresh.ok) await cache.put(key, fresh.clone());
+    // A device that is full has the page all the same, and does not wait for its own disk.
+    if (fresh.ok) event.waitUntil(cache.put(key, fresh.clone()).catch(() => {}));
     return fresh;
   } catch (error) {
     const old = await cache.match(key);
@@ -56,5 +58,5 @@ self.addEventListener("message", (event) => {
 });
 self.addEventListener("fetch", (event) => {
   const key = event.request.method === "GET" ? keyOf(event.request.url) : undefined;
-  if (key !== undefined) event.respondWith(answered(event.request, key));
+  if (key !== undefined) event.respondWith(answered(event, key));
 });

@@ -140,7 +140,7 @@ export class Exchange {
     if (files.length > 0) return this.take(files, place);
     const text = clipboard.getData("text/plain");
     if (text === "") return undefined;
-    if (text.trimStart().startsWith("<svg")) return this.#takeSvg(new Blob([text], { type: KINDS.svg }), place);
+    if (/^\s*<(svg|\?xml)/.test(text)) return this.take([new File([text], "pasted.svg", { type: KINDS.svg })], place);
     try {
       return this.#drawCopies(read(text), place);
     } catch (error) {

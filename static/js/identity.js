@@ -99,7 +99,7 @@ export function keepPerson({ name, colour }) {
 /** A name that fits the protocol: as many of its characters as go into `limit` bytes. */
 export function shortened(name, limit) {
   const bytes = (text) => new TextEncoder().encode(text).length;
-  let letters = Array.from(name);
+  let letters = Array.from(name).slice(0, limit);
   while (bytes(letters.join("")) > limit) letters = letters.slice(0, -1);
   return letters.join("");
 }

@@ -68,13 +68,15 @@ export function curveDiscs(ink, width, at) {
   const [start, end] = [middle(before, control), middle(control, after)];
   const discs = at === 1 ? [before, start] : [];
   // A quadratic curve is nowhere further from its pieces than this bend, over the square of their number.
-  const bend = Math.hypot(start[0] - 2 * control[0] + end[0], start[1] - 2 * control[1] + end[1]) / 4;
+  const bend = length(start[0] - 2 * control[0] + end[0], start[1] - 2 * control[1] + end[1]) / 4;
   const pieces = Math.min(MOST_PIECES, Math.max(1, Math.ceil(Math.sqrt(bend / FLATNESS))));
-  for (let piece = 1; piece <= pieces; piece++) {
+  for (let piece = 1; piece < pieces; piece++) {
     const t = piece / pieces;
     const [a, b, c] = [(1 - t) ** 2, 2 * t * (1 - t), t ** 2];
-    discs.push([0, 1, 2].map((axis) => a * start[axis] + b * control[axis] + c * end[axis]));
+    const on = (axis) => a * start[axis] + b * control[axis] + c * end[axis];
+    discs.push([on(0), on(1), on(2)]);
   }
+  discs.push(end);
   return discs;
 }
 
@@ -95,13 +97,14 @@ export function endDiscs(ink, width) {
  */
 export function addOutline(path, chain, from, to) {
   let piece = [];
+  let next = from < to ? direction(chain[from], chain[from + 1]) : undefined;
   for (let at = from; at < to; at++) {
-    const step = direction(chain[at], chain[at + 1]);
+    const step = next;
+    next = at + 2 < chain.length ? direction(chain[at + 1], chain[at + 2]) : undefined;
     if (!step) continue;
     if (piece.length === 0) {
       piece.push(sides(chain[at], at > from ? step : (around(chain, at) ?? step)));
     }
-    const next = at + 1 < to || at + 2 < chain.length ? direction(chain[at + 1], chain[at + 2] ?? chain[at + 1]) : null;
     const isSharp = next && step[0] * next[0] + step[1] * next[1] < SHARP;
     const end = sides(chain[at + 1], isSharp ? step : (around(chain, at + 1) ?? step));
     if (runsBackwards(piece.at(-1), end, step)) {
@@ -136,10 +139,14 @@ export function addDisc(path, disc) {
   path.closePath();
 }
 
+/** Not `Math.hypot`: that is slower, and leaves its last digit open, where this one is the same in every language (IEEE 754). */
+const length = (x, y) => Math.sqrt(x * x + y * y);
+
 /** The unit vector from one disc to another; nothing where they lie on each other. */
 function direction([ax, ay], [bx, by]) {
-  const length = Math.hypot(bx - ax, by - ay);
-  return length > 1e-9 ? [(bx - ax) / length, (by - ay) / length] : undefined;
+  const [dx, dy] = [bx - ax, by - ay];
+  const far = length(dx, dy);
+  return far > 1e-9 ? [dx / far, dy / far] : undefined;
 }
 
 /** The direction of the chain at a disc: from the one before to the one behind. */
@@ -160,9 +167,9 @@ function runsBackwards([left, right], [nextLeft, nextRight], [dx, dy]) {
 
 function addPiece(path, piece) {
   if (piece.length < 2) return;
-  path.moveTo(...piece[0][0]);
-  for (let at = 1; at < piece.length; at++) path.lineTo(...piece[at][0]);
-  for (let at = piece.length - 1; at >= 0; at--) path.lineTo(...piece[at][1]);
+  path.moveTo(piece[0][0][0], piece[0][0][1]);
+  for (let at = 1; at < piece.length; at++) path.lineTo(piece[at][0][0], piece[at][0][1]);
+  for (let at = piece.length - 1; at >= 0; at--) path.lineTo(piece[at][1][0], piece[at][1][1]);
   path.closePath();
 }
 

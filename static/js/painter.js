@@ -128,7 +128,11 @@ export class Painter {
     const known = this.drawings.get(key);
     if (known?.finished && known.count === element.ink.x.length && known.fits(element)) return known.finished;
     const ink = inkOf(element);
-    return this.#grown(element, ink).whole(ink, pressed);
+    const drawing = this.#grown(element, ink);
+    const path = drawing.whole(ink, pressed);
+    // It grows no more; ten thousand chains of discs are much to remember for nothing.
+    if (element.live === undefined) drawing.chain = [];
+    return path;
   }
 
   #grown(element, ink) {

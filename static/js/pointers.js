@@ -84,7 +84,7 @@ export class Pointers {
     on("pointermove", (event) => this.#moved(event));
     on("pointerup", (event) => this.#lifted(event));
     // A device that takes the pointer away does not take the ink: what was drawn stays.
-    on("pointercancel", (event) => this.#lifted(event));
+    on("pointercancel", (event) => this.#cancelled(event));
     on("pointerleave", (event) => event.pointerType === "touch" || this.delegate.pointersLeft());
     on("wheel", (event) => this.#turned(event), { passive: false });
     on("contextmenu", (event) => event.preventDefault());
@@ -222,6 +222,14 @@ export class Pointers {
   #samples(event) {
     const coalesced = event.getCoalescedEvents?.() ?? [];
     return (coalesced.length > 0 ? coalesced : [event]).map((one) => this.#sample(one));
+  }
+
+  /** What a finger was not given time to begin was a palm. */
+  #cancelled(event) {
+    const pointer = this.down.get(event.pointerId);
+    clearTimeout(pointer?.held?.timer);
+    if (pointer) pointer.held = undefined;
+    this.#lifted(event);
   }
 
   #lifted(event) {

@@ -97,7 +97,10 @@ export class Selection {
   groupOf({ key, properties: { group } }) {
     if (!group) return new Set([key]);
     const keys = new Set();
-    for (const element of this.session.board.visible()) if (element.properties.group === group) keys.add(element.key);
+    for (const element of this.session.board.visible()) {
+      const { properties } = element;
+      if (properties.group === group && !properties.locked) keys.add(element.key);
+    }
     return keys;
   }
 

@@ -10,6 +10,10 @@ import { Element, Rejected, keyOf } from "./board/element.js";
 import { Gesture } from "./board/gesture.js";
 import { OPERATIONS } from "./protocol/limits.js";
 
+/** Messages that change neither the log nor what is pending on top of it. */
+const BESIDE_THE_LOG = new Set(["presence", "mark", "pong", "slowDown", "storage", "access", "image"]);
+/** Changes of presence that happen many times a second. */
+const MOVEMENTS = new Set(["cursor", "laser", "view"]);
 const NO_EPOCH = "0".repeat(16);
 /** Operations of the log between two comparisons of state hashes with the server. */
 const CHECK_EVERY = 256;
@@ -20,8 +24,8 @@ const MESSAGE_WEIGHT = 32 * 1024;
 export class SessionDelegate {
   /** Elements look different now. @param {Set<string>} keys */
   elementsChanged(keys) {}
-  /** Somebody came, went, or moved the pointer. */
-  peopleChanged() {}
+  /** Somebody came, went, or moved the pointer. @param {boolean} _isOnlyMovement whether it was only that */
+  peopleChanged(_isOnlyMovement) {}
   /** The number of operations that the server does not have, or may be undone, has changed. */
   progressChanged() {}
   /** An operation must be kept until it is let go. @param {number} cseq @param {object} operation */
@@ -115,7 +119,7 @@ export class Session {
   left() {
     this.joined = false;
     for (const author of this.people.keys()) if (author !== this.author) this.people.delete(author);
-    this.delegate.peopleChanged();
+    this.delegate.peopleChanged(false);
   }
 
   /** The first messages of a connection. */
@@ -233,7 +237,7 @@ export class Session {
     try {
       for (const message of messages) this.#handlers[message.type]?.(message);
       this.#settle();
-      this.#rebase();
+      if (!messages.every(({ type }) => BESIDE_THE_LOG.has(type))) this.#rebase();
       this.#tell();
     } catch (error) {
       this.#wantsSnapshot = true;
@@ -428,7 +432,7 @@ export class Session {
       else this.people.get(author).at = at;
       if (type === "laser") this.delegate.laserShone(author, at);
     }
-    this.delegate.peopleChanged();
+    this.delegate.peopleChanged(!all && changes.every(({ type }) => MOVEMENTS.has(type)));
   }
 
   #tell() {

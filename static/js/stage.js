@@ -58,6 +58,8 @@ export class Stage {
     this.painted = () => {};
     this.changed = new Set();
     this.everything = true;
+    /** Whether all of it is another board, and not painted yet. */
+    this.isNew = true;
     /** Whether all that the screen shows is painted. */
     this.isComplete = false;
     this.#content = undefined;
@@ -207,13 +209,15 @@ export class Stage {
     this.isMoved ||= this.isZooming === true;
     this.isZooming = false;
     this.tiles.setScale(view.scale);
-    const isMoving = now - this.movedAt < REST || this.liveKeys.size > 0;
+    // Nobody moves what is not there yet: the first picture is painted as fast as it can be.
+    const isMoving = !this.isNew && (now - this.movedAt < REST || this.liveKeys.size > 0);
     const { isDone, left } = this.tiles.work(view, width, height, isMoving ? this.pace : FULL_PACE);
     if (this.isStale || !isDone) this.tiles.compose(this.base, view, width, height, this.isMoved);
     this.isMoved = false;
     this.hasWorked = left < this.pace;
     this.isStale = !isDone;
     this.isComplete = isDone;
+    this.isNew &&= !isDone;
     if (!isDone) this.schedule();
     else this.#workAhead(view, width, height, isMoving ? Math.min(left, this.pace) : this.pace);
     return isDone;
@@ -259,7 +263,7 @@ export class Stage {
       if (element.live !== undefined) this.liveKeys.add(element.key);
       else this.#keep(element, this.painter.bounds(element));
     }
-    this.isStale = this.liveChanged = true;
+    this.isStale = this.liveChanged = this.isNew = true;
   }
 
   #keep(element, box) {

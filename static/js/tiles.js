@@ -116,7 +116,8 @@ export class Tiles {
   /** Looks at another scale from now on. */
   setScale(scale) {
     if (scale === this.level.scale) return;
-    if (this.level.sheets.size > 0) this.before = this.level;
+    // Where nothing is painted yet, the one before that has more to show.
+    if (this.level.sheets.size > 0) this.before ??= this.level;
     this.level = new Level(scale);
   }
 
@@ -256,7 +257,7 @@ export class Tiles {
     const isWhole = isMoved || hasHoles || this.hadHoles;
     this.hadHoles = hasHoles;
     if (isWhole) context.clearRect(0, 0, width, height);
-    if (hasHoles) this.#standIn(context, view, isExact ? this.before : this.level);
+    if (hasHoles) this.#standIn(context, view, isExact ? this.before : (this.before ?? this.level));
     for (const sheet of seen) {
       const { canvas, view: { x, y } } = sheet;
       if (!canvas || (sheet.isShown && !isWhole)) continue;
@@ -268,18 +269,20 @@ export class Tiles {
 
   /** What there is of another scale, and under it the overview: not sharp, but at the right place. */
   #standIn(context, view, level) {
-    if (this.overview?.canvas && this.overview.shows) {
+    const sheets = Array.from(level?.sheets.values() ?? []).filter(({ canvas }) => canvas);
+    const { width, height } = context.canvas;
+    const covered = sheets.map((sheet) => areaOn(context.canvas, sheet.canvas, sheet.view, view)).reduce((sum, area) => sum + area, 0);
+    // Tiles of one level do not overlap: where they cover the screen, nothing shows from below.
+    const coversAll = covered >= width * height;
+    if (!coversAll && this.overview?.canvas && this.overview.shows) {
       stretch(context, this.overview.canvas, this.overview.shows, view);
     }
-    if (!level) return;
-    for (const { canvas, view: own } of level.sheets.values()) {
-      if (canvas) stretch(context, canvas, own, view, true);
-    }
+    for (const { canvas, view: own } of sheets) stretch(context, canvas, own, view, !coversAll);
   }
 }
 
-/** Draws a canvas that shows the board at one view where it belongs in another one. */
-function stretch(context, canvas, from, to, replaces = false) {
+/** Where a canvas that shows the board at one view belongs in another one: `[x, y, width, height]`. */
+function placeOf(canvas, from, to) {
   const factor = to.scale / from.scale;
   const side = (start, length, offset) => {
     const begin = Math.round(start * factor - offset);
@@ -287,6 +290,20 @@ function stretch(context, canvas, from, to, replaces = false) {
   };
   const [x, width] = side(from.x, canvas.width, to.x);
   const [y, height] = side(from.y, canvas.height, to.y);
+  return [x, y, width, height];
+}
+
+/** How many pixels of a screen that covers. */
+function areaOn(screen, canvas, from, to) {
+  const [x, y, width, height] = placeOf(canvas, from, to);
+  const across = Math.min(screen.width, x + width) - Math.max(0, x);
+  const down = Math.min(screen.height, y + height) - Math.max(0, y);
+  return Math.max(0, across) * Math.max(0, down);
+}
+
+/** Draws a canvas that shows the board at one view where it belongs in another one. */
+function stretch(context, canvas, from, to, replaces = false) {
+  const [x, y, width, height] = placeOf(canvas, from, to);
   if (x >= context.canvas.width || y >= context.canvas.height || x + width <= 0 || y + height <= 0) return;
   if (replaces) context.clearRect(x, y, width, height);
   context.drawImage(canvas, x, y, width, height);

@@ -125,7 +125,11 @@ export class Toolbar {
     const button = document.createElement("button");
     button.type = "button";
     label(button, words);
-    button.addEventListener("click", act);
+    button.addEventListener("click", (event) => {
+      act();
+      // Whoever clicked goes on on the board, where space moves it; whoever pressed a key stays here.
+      if (event.detail > 0) button.blur();
+    });
     this.buttons.set(name, button);
     return button;
   }

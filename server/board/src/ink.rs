@@ -98,7 +98,7 @@ fn curve_discs(chain: &mut Vec<Disc>, points: &[InkPoint], width: f64, at: usize
         chain.extend([before, start]);
     }
     // A quadratic curve is nowhere further from its pieces than this bend, over the square of their number.
-    let bend = (start[0] - 2.0 * control[0] + end[0]).hypot(start[1] - 2.0 * control[1] + end[1]) / 4.0;
+    let bend = length(start[0] - 2.0 * control[0] + end[0], start[1] - 2.0 * control[1] + end[1]) / 4.0;
     let pieces = (bend / FLATNESS).sqrt().ceil().clamp(1.0, MOST_PIECES);
     for piece in 1..=pieces as u32 {
         let t = f64::from(piece) / pieces;
@@ -139,10 +139,15 @@ fn outline(path: &mut impl Path, chain: &[Disc], from: usize, to: usize) {
     add_piece(path, &piece);
 }
 
+/// Not `hypot`, whose last digit is left open: this one is the same in every language (IEEE 754).
+fn length(x: f64, y: f64) -> f64 {
+    (x * x + y * y).sqrt()
+}
+
 /// The unit vector from one disc to another; nothing where they lie on each other.
 fn direction(a: Disc, b: Disc) -> Option<Point> {
-    let length = (b[0] - a[0]).hypot(b[1] - a[1]);
-    (length > 1e-9).then(|| [(b[0] - a[0]) / length, (b[1] - a[1]) / length])
+    let far = length(b[0] - a[0], b[1] - a[1]);
+    (far > 1e-9).then(|| [(b[0] - a[0]) / far, (b[1] - a[1]) / far])
 }
 
 /// The direction of the chain at a disc: from the one before to the one behind.

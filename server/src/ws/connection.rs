@@ -8,13 +8,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use async_tungstenite::WebSocketStream;
-use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use async_tungstenite::tungstenite::{self, Error, error::ProtocolError};
 use bytes::Bytes;
 use smol::Timer;
-use smol::io::{AsyncRead, AsyncWrite};
-use smol::stream::Stream;
+use smol::io::AsyncWrite;
 
 use super::frame::close_frame;
 use super::registry::Entry;
@@ -60,11 +58,12 @@ pub async fn serve<S: Session>(
         .max_message_size(Some(settings.max_message))
         .max_frame_size(Some(settings.max_message));
     let wire = Wire::new(socket, rest);
-    let stream = WebSocketStream::from_raw_socket(wire, Role::Server, Some(config)).await;
+    let frames = WebSocketContext::new(Role::Server, Some(config));
     let session = open(entry.wakeup.clone(), entry.id);
     let now = Instant::now();
     let mut connection = Connection {
-        stream,
+        frames,
+        wire,
         session,
         settings,
         entry,
@@ -114,7 +113,9 @@ enum Reading {
 }
 
 struct Connection<'a, S> {
-    stream: WebSocketStream<Wire>,
+    /// Reads frames; it knows no socket.
+    frames: WebSocketContext,
+    wire: Wire,
     session: S,
     settings: &'a Settings,
     entry: Entry<'a>,
@@ -163,7 +164,7 @@ impl<S: Session> Connection<'_, S> {
         if !std::mem::replace(&mut self.is_opened, true) {
             self.session.on_open();
         }
-        self.stream.get_mut().begin_turn(cx.waker());
+        self.wire.begin_turn(cx.waker());
         let before = self.counts();
         let alive = self.poll_phase(cx);
         self.count(before);
@@ -203,7 +204,7 @@ impl<S: Session> Connection<'_, S> {
         if self.is_deaf {
             return false;
         }
-        let wire = self.stream.get_mut();
+        let wire = &mut self.wire;
         let may_pong = wire.refused && !wire.outgoing.is_full();
         wire.refused &= !may_pong;
         may_pong || (reading == Reading::Saturated && !self.session.is_saturated())
@@ -220,12 +221,12 @@ impl<S: Session> Connection<'_, S> {
                 // The peer asks more than it takes: TCP tells it to wait.
                 break Reading::Saturated;
             }
-            if handed_over && self.stream.get_mut().poll_more(cx).is_pending() {
+            if self.wire.poll_more(cx).is_pending() {
                 break Reading::Blocked;
             }
-            match Pin::new(&mut self.stream).poll_next(cx) {
-                Poll::Pending => break Reading::Blocked,
-                Poll::Ready(next) => {
+            match self.frames.read(&mut self.wire) {
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => break Reading::Blocked,
+                next => {
                     handed_over = true;
                     if !self.take(next) {
                         break Reading::Over;
@@ -240,15 +241,16 @@ impl<S: Session> Connection<'_, S> {
     }
 
     /// Deals with one result of reading; `false` where the phase has changed.
-    fn take(&mut self, next: Option<Result<tungstenite::Message, Error>>) -> bool {
+    fn take(&mut self, next: Result<tungstenite::Message, Error>) -> bool {
         let message = match next {
-            Some(Ok(message)) => message,
-            Some(Err(error)) => {
-                self.fail(&error);
+            Ok(message) => message,
+            // Both have said all that they have to say.
+            Err(Error::ConnectionClosed | Error::AlreadyClosed) => {
+                self.end_without_close();
                 return false;
             }
-            None => {
-                self.end_without_close();
+            Err(error) => {
+                self.fail(&error);
                 return false;
             }
         };
@@ -261,7 +263,7 @@ impl<S: Session> Connection<'_, S> {
             }
             tungstenite::Message::Close(frame) => {
                 // The answer to it, which tungstenite writes when it is asked to read again, is the last frame.
-                self.stream.get_mut().takes_all = true;
+                self.wire.takes_all = true;
                 self.give_the_rest();
                 let frame = frame.as_ref();
                 let code = frame.map_or(1005, |frame| u16::from(frame.code));
@@ -293,7 +295,7 @@ impl<S: Session> Connection<'_, S> {
 
     /// What the session still has to say goes out now that the peer has ended, unless our close frame is out.
     fn give_the_rest(&mut self) {
-        let wire = self.stream.get_mut();
+        let wire = &mut self.wire;
         if wire.closed {
             return;
         }
@@ -337,7 +339,7 @@ impl<S: Session> Connection<'_, S> {
     fn say_close(&mut self, close: Close) {
         let mut reason = close.reason.clone();
         reason.truncate(reason.floor_char_boundary(REASON));
-        let wire = self.stream.get_mut();
+        let wire = &mut self.wire;
         wire.outgoing.push(close_frame(close.code, &reason));
         // RFC 6455 section 5.5.1: nothing goes out behind a close frame.
         wire.closed = true;
@@ -379,10 +381,10 @@ impl<S: Session> Connection<'_, S> {
 
     /// Writes, and pulls more, until the socket takes no more or nothing is left.
     fn poll_write(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
-        let before = self.stream.get_ref().outgoing.written;
+        let before = self.wire.outgoing.written;
         let was_blocked = std::mem::take(&mut self.is_blocked);
         for _ in 0..PULLS_PER_TURN {
-            let wire = self.stream.get_mut();
+            let wire = &mut self.wire;
             let drained = wire.poll_drain(cx);
             if drained.is_ready() || wire.outgoing.written > before {
                 self.last_written = self.now;
@@ -418,7 +420,7 @@ impl<S: Session> Connection<'_, S> {
     /// Lets everything go out, shuts our side down, and reads until the peer has done the same.
     fn poll_linger(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Phase::Lingering { until, mut left } = self.phase else { return Poll::Ready(()) };
-        let wire = self.stream.get_mut();
+        let wire = &mut self.wire;
         let before = wire.outgoing.written;
         let drained = wire.poll_drain(cx);
         if drained.is_ready() || wire.outgoing.written > before {
@@ -430,7 +432,7 @@ impl<S: Session> Connection<'_, S> {
         let until = until.or_else(|| Some(Instant::now() + LINGER));
         let mut scrap = [0; 4096];
         loop {
-            match Pin::new(&mut *wire).poll_read(cx, &mut scrap) {
+            match wire.poll_read(&mut scrap) {
                 Poll::Pending => break,
                 Poll::Ready(Ok(read)) if read > 0 && left > read => left -= read,
                 Poll::Ready(_) => return Poll::Ready(()),
@@ -500,17 +502,17 @@ impl<S: Session> Connection<'_, S> {
     /// Whether the peer has taken nothing of what is on its way to it for too long: it would hold that for ever, and
     /// what it shares of old snapshots. Looked at in every turn, and within one more ping interval where there is none.
     fn takes_nothing(&self) -> bool {
-        !self.stream.get_ref().outgoing.is_empty() && self.now > self.last_written + self.settings.write_timeout
+        !self.wire.outgoing.is_empty() && self.now > self.last_written + self.settings.write_timeout
     }
 
     fn ping(&mut self, cx: &mut Context<'_>) {
         self.pinged = true;
-        self.stream.get_mut().outgoing.push(PING);
+        self.wire.outgoing.push(PING);
         let _ = self.poll_write(cx);
     }
 
     fn counts(&self) -> (u64, u64, u64) {
-        let wire = self.stream.get_ref();
+        let wire = &self.wire;
         (wire.received, wire.outgoing.written, wire.outgoing.writes)
     }
 

@@ -1,11 +1,11 @@
 //! What tungstenite takes for a socket: reads are rationed, writes go to the connection's outgoing frames.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use smol::io::{AsyncRead, AsyncWrite};
+use smol::io::AsyncRead;
 
 use super::lengths::Lengths;
 use super::outgoing::Outgoing;
@@ -40,8 +40,11 @@ pub(super) struct Wire {
     ration: u32,
     /// The connection's task. tungstenite has wakers of its own between it and us, which are not needed: there is no other.
     waker: Waker,
-    /// The last read gave one whole message and nothing else: once tungstenite has handed it over, it has nothing left.
-    gave_one_message: bool,
+    /// The last read found nothing, or gave one whole message and nothing else: once tungstenite has handed that over, it has
+    /// nothing left.
+    has_nothing: bool,
+    /// A frame that was not taken is still to be written.
+    owes: bool,
 }
 
 impl Wire {
@@ -59,7 +62,8 @@ impl Wire {
             refused: false,
             ration: 0,
             waker: Waker::noop().clone(),
-            gave_one_message: false,
+            has_nothing: false,
+            owes: false,
         }
     }
 
@@ -69,11 +73,38 @@ impl Wire {
         self.waker.clone_from(waker);
     }
 
-    /// Waits for the socket, where tungstenite holds nothing that it was given: asking it would only find that out. Ready
-    /// where it must be asked.
+    /// Waits for the socket, where tungstenite holds nothing that it was given and has nothing to say: asking it would only
+    /// find that out. Ready where it must be asked.
     pub(super) fn poll_more(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        // What came behind the handshake is no news to the socket.
-        if self.gave_one_message && self.rest.is_empty() { self.socket.poll_readable(cx) } else { Poll::Ready(()) }
+        // What came behind the handshake is no news to the socket, nor is that a message ends here.
+        let must_be_asked = !self.has_nothing || self.owes || self.is_breaking || !self.rest.is_empty();
+        if must_be_asked { Poll::Ready(()) } else { self.socket.poll_readable(cx) }
+    }
+
+    /// Reads what has come, within the ration.
+    pub(super) fn poll_read(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.ration == 0 {
+            self.waker.wake_by_ref();
+            return Poll::Pending;
+        }
+        if self.is_breaking {
+            return Poll::Ready(Err(self.break_off()));
+        }
+        // Whoever asks has nothing left of what it was given.
+        self.has_nothing = true;
+        let read = ready!(self.poll_bytes(buffer))?;
+        self.ration -= 1;
+        self.received += read as u64;
+        if self.is_broken {
+            return Poll::Ready(Ok(read));
+        }
+        let (is_between, frames) = (self.lengths.is_between_frames(), self.lengths.frames);
+        // What stands before the broken length still counts; it is read first, and the next read fails.
+        let good = self.lengths.admit(&buffer[..read]);
+        self.is_breaking = good < read;
+        let is_one_frame = is_between && self.lengths.is_between_frames() && self.lengths.frames == frames + 1;
+        self.has_nothing = is_one_frame && matches!(buffer[0], WHOLE_TEXT | WHOLE_BINARY);
+        Poll::Ready(if good == 0 && read > 0 { Err(self.break_off()) } else { Ok(good) })
     }
 
     /// The next byte breaks the rule of [`Lengths`], and tungstenite is told.
@@ -101,51 +132,34 @@ impl Wire {
     }
 }
 
-impl AsyncRead for Wire {
-    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.ration == 0 {
-            self.waker.wake_by_ref();
-            return Poll::Pending;
+/// Whatever is not there yet is [`io::ErrorKind::WouldBlock`]: the connection's task is woken when it is.
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.poll_read(buffer) {
+            Poll::Ready(result) => result,
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }
-        if self.is_breaking {
-            return Poll::Ready(Err(self.break_off()));
-        }
-        let read = ready!(self.poll_bytes(buffer))?;
-        self.ration -= 1;
-        self.received += read as u64;
-        if self.is_broken {
-            return Poll::Ready(Ok(read));
-        }
-        let (is_between, frames) = (self.lengths.is_between_frames(), self.lengths.frames);
-        // What stands before the broken length still counts; it is read first, and the next read fails.
-        let good = self.lengths.admit(&buffer[..read]);
-        self.is_breaking = good < read;
-        let is_one_frame = is_between && self.lengths.is_between_frames() && self.lengths.frames == frames + 1;
-        self.gave_one_message = is_one_frame && !self.is_breaking && matches!(buffer[0], WHOLE_TEXT | WHOLE_BINARY);
-        Poll::Ready(if good == 0 && read > 0 { Err(self.break_off()) } else { Ok(good) })
     }
 }
 
-impl AsyncWrite for Wire {
+impl Write for Wire {
     /// Takes whole frames of tungstenite: pongs and closes. A peer that pings and never reads is left without pongs;
     /// tungstenite keeps a few and then only the latest. Whoever drains `outgoing` asks again, see `refused`.
-    fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.closed {
-            return Poll::Ready(Ok(bytes.len()));
+            return Ok(bytes.len());
         }
         if self.outgoing.is_full() && !self.takes_all {
             self.refused = true;
-            return Poll::Pending;
+            self.owes = true;
+            return Err(io::ErrorKind::WouldBlock.into());
         }
+        self.owes = false;
         self.outgoing.push(Bytes::copy_from_slice(bytes));
-        Poll::Ready(Ok(bytes.len()))
+        Ok(bytes.len())
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -181,11 +182,11 @@ impl Site {
                     Full::Address => (StatusCode::TooManyRequests, "too many connections from this address"),
                     Full::InAll => (StatusCode::ServiceUnavailable, "too many connections; try again in a moment"),
                 };
-                return send_last(&mut socket, Reply::text(status, words).header("retry-after", "5"), Method::Get)
-                    .await;
+                let reply = Reply::text(status, words).header("retry-after", "5");
+                return Box::pin(send_last(&mut socket, reply, Method::Get)).await;
             }
         };
-        // The rest of the way is boxed so that an idle member's task does not hold room for reading a request.
+        // Each part of the way is boxed, so that the task of an idle member has room for that and for nothing else.
         let upgraded = Box::pin(self.speak_http(&mut socket, owed)).await;
         if let Some((answer, rest, entry)) = upgraded {
             self.speak_websocket(socket, answer, rest, entry).await;
@@ -347,20 +348,27 @@ impl Site {
         page.header("content-security-policy", &policy)
     }
 
-    async fn speak_websocket(&self, socket: Socket, answer: Answer, rest: Vec<u8>, entry: Entry<'_>) {
+    fn speak_websocket<'a>(
+        &'a self,
+        socket: Socket,
+        answer: Answer,
+        rest: Vec<u8>,
+        entry: Entry<'a>,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         let metrics = &*self.metrics;
         match answer {
             Answer::Member(upgrade, room, address) => {
                 let (rooms, encoding) = (self.rooms.clone(), Encoding::of(upgrade.protocol));
-                let open = |wakeup, _| Member::new(rooms, room, encoding, address, wakeup);
-                ws::serve(socket, rest, &self.settings, entry, metrics, open).await;
+                let open = move |wakeup, _| Member::new(rooms, room, encoding, address, wakeup);
+                Box::pin(ws::serve(socket, rest, &self.settings, entry, metrics, open))
             }
             Answer::Echo(upgrade, text) => {
                 let peer = socket.peer();
-                let open = |wakeup, id| self.echo.session(id, wakeup, (peer, upgrade.protocol, text), &self.settings);
-                ws::serve(socket, rest, &self.settings, entry, metrics, open).await;
+                let open =
+                    move |wakeup, id| self.echo.session(id, wakeup, (peer, upgrade.protocol, text), &self.settings);
+                Box::pin(ws::serve(socket, rest, &self.settings, entry, metrics, open))
             }
-            Answer::Reply(_) | Answer::Join(..) | Answer::Image(_) => {}
+            Answer::Reply(_) | Answer::Join(..) | Answer::Image(_) => Box::pin(std::future::ready(())),
         }
     }
 }

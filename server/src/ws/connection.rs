@@ -22,8 +22,9 @@ use crate::metrics::Metrics;
 use crate::socket::Socket;
 use crate::wakeup::Wakeup;
 
-/// tungstenite's read buffer, allocated for every connection; its default is 128 KiB.
-const READ_BUFFER: usize = 1024;
+/// What tungstenite is given at once, and keeps room for in every connection: a message of somebody who draws. Its default
+/// is 128 KiB. What is read of the socket at once is another matter, see `wire`.
+const READ_BUFFER: usize = 256;
 /// Pongs that tungstenite keeps for a peer that does not read, in bytes; beyond them it keeps the latest.
 const PONGS: usize = 512;
 /// Times that a session is asked for more in one turn: a fast reader of much leaves the worker to others in between.

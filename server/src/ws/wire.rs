@@ -1,5 +1,6 @@
 //! What tungstenite takes for a socket: reads are rationed, writes go to the connection's outgoing frames.
 
+use std::cell::RefCell;
 use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker, ready};
@@ -13,7 +14,14 @@ use crate::socket::Socket;
 
 /// Reads of one turn. Without a ration, eight peers that flood empty frames were measured to hold up all others of
 /// their worker for seconds, because such frames never leave tungstenite's loop.
-const READS_PER_TURN: u32 = 16;
+const READS_PER_TURN: u32 = 2;
+/// Bytes of one read. They lie in memory of the worker: what a connection keeps is only what it has not looked at in its turn.
+const READ: usize = 16 * 1024;
+
+thread_local! {
+    /// Where each worker reads to.
+    static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
+}
 
 /// First bytes of a message in one frame (RFC 6455 section 5.2).
 const WHOLE_TEXT: u8 = 0x81;
@@ -28,8 +36,8 @@ pub(super) struct Wire {
     pub(super) takes_all: bool,
     /// Our close frame is out: what comes behind it is thrown away.
     pub(super) closed: bool,
-    /// What came behind the handshake and was not read yet.
-    rest: Vec<u8>,
+    /// What came behind the handshake, or with what was read, and was not looked at yet.
+    rest: Bytes,
     lengths: Lengths,
     /// The next byte breaks the rule of [`Lengths`].
     is_breaking: bool,
@@ -51,7 +59,7 @@ impl Wire {
     pub(super) fn new(socket: Socket, rest: Vec<u8>) -> Self {
         Self {
             socket,
-            rest,
+            rest: rest.into(),
             lengths: Lengths::default(),
             is_breaking: false,
             is_broken: false,
@@ -83,7 +91,7 @@ impl Wire {
 
     /// Reads what has come, within the ration.
     pub(super) fn poll_read(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        if self.ration == 0 {
+        if self.ration == 0 && self.rest.is_empty() {
             self.waker.wake_by_ref();
             return Poll::Pending;
         }
@@ -93,8 +101,6 @@ impl Wire {
         // Whoever asks has nothing left of what it was given.
         self.has_nothing = true;
         let read = ready!(self.poll_bytes(buffer))?;
-        self.ration -= 1;
-        self.received += read as u64;
         if self.is_broken {
             return Poll::Ready(Ok(read));
         }
@@ -114,15 +120,26 @@ impl Wire {
         io::ErrorKind::InvalidData.into()
     }
 
+    /// Gives what is there already, or reads all that has come; what of that does not fit is there then.
     fn poll_bytes(&mut self, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
         if self.rest.is_empty() {
-            return Pin::new(&mut self.socket).poll_read(&mut Context::from_waker(&self.waker), buffer);
+            return SCRATCH.with_borrow_mut(|scratch| {
+                let cx = &mut Context::from_waker(&self.waker);
+                let read = ready!(Pin::new(&mut self.socket).poll_read(cx, scratch))?;
+                self.ration -= 1;
+                self.received += read as u64;
+                let length = read.min(buffer.len());
+                buffer[..length].copy_from_slice(&scratch[..length]);
+                if length < read {
+                    self.rest = Bytes::copy_from_slice(&scratch[length..read]);
+                }
+                Poll::Ready(Ok(length))
+            });
         }
         let length = self.rest.len().min(buffer.len());
-        buffer[..length].copy_from_slice(&self.rest[..length]);
-        self.rest.drain(..length);
+        buffer[..length].copy_from_slice(&self.rest.split_to(length));
         if self.rest.is_empty() {
-            self.rest = Vec::new();
+            self.rest = Bytes::new();
         }
         Poll::Ready(Ok(length))
     }

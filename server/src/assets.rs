@@ -42,9 +42,7 @@ impl Asset {
         let bytes = packed.entry(self.etag.clone()).or_insert_with(|| gzip(&self.without_comments())).clone();
         PackedAsset { bytes, media_type: self.media_type, etag: self.etag.replacen('"', "\"gzip-", 1) }
     }
-}
 
-impl Asset {
     /// Its bytes with empty lines in place of those that are comment and nothing else, so that a line keeps its number.
     fn without_comments(&self) -> Cow<'_, [u8]> {
         let has_comments = self.media_type.starts_with("text/javascript") || self.media_type.starts_with("text/css");

@@ -46,7 +46,7 @@ pub(super) struct Wire {
     /// A frame of tungstenite was not taken because `outgoing` was full: it must be asked again.
     pub(super) refused: bool,
     ration: u32,
-    /// The connection's task. tungstenite has wakers of its own between it and us, which are not needed: there is no other.
+    /// The connection's task: tungstenite is given no waker, so that this one is kept here for its reads.
     waker: Waker,
     /// The last read found nothing, or gave one whole message and nothing else: once tungstenite has handed that over, it has
     /// nothing left.

@@ -24,6 +24,7 @@ pub mod serve;
 pub mod site;
 pub mod socket;
 pub mod storage;
+mod timers;
 pub mod wakeup;
 pub mod watch;
 pub mod worker;

@@ -1,13 +1,16 @@
 //! One worker's epoll: the sockets that it watches, what the kernel has said of each, and how it sleeps and is woken.
 
 use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mio::event::{Event, Source};
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Registry, Token};
+use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 use slab::Slab;
 
 use crate::wakeup::Wakeup;
@@ -16,6 +19,8 @@ use crate::wakeup::Wakeup;
 const EVENTS: usize = 1024;
 /// The token of the reactor's own bell; a slab never gets that far.
 const BELL: Token = Token(usize::MAX);
+/// The token of the clock that ends a sleep.
+const CLOCK: Token = Token(usize::MAX - 1);
 
 /// The worker runs tasks, and looks for more before it sleeps.
 const AWAKE: u8 = 0;
@@ -38,6 +43,7 @@ pub(crate) struct Reactor {
 #[derive(Debug)]
 pub(crate) struct Sleep {
     poll: mio::Poll,
+    clock: Clock,
     events: Events,
     /// Whom the events are for, gathered under the lock and woken outside of it.
     woken: Vec<(Arc<Readiness>, u8)>,
@@ -56,7 +62,8 @@ impl Reactor {
             state: AtomicU8::new(AWAKE),
             watched: Mutex::default(),
         };
-        Ok((Arc::new(reactor), Sleep { poll, events: Events::with_capacity(EVENTS), woken: Vec::new() }))
+        let (clock, events) = (Clock::watched_by(&reactor.registry)?, Events::with_capacity(EVENTS));
+        Ok((Arc::new(reactor), Sleep { poll, clock, events, woken: Vec::new() }))
     }
 
     /// Watches a socket until the registration is given back.
@@ -83,8 +90,9 @@ impl Reactor {
         self.state.store(AWAKE, Ordering::SeqCst);
     }
 
-    /// Sleeps until something has come or the bell is rung, and wakes who waits for what has come.
-    pub(crate) fn sleep(&self, sleep: &mut Sleep) {
+    /// Sleeps until something has come, the bell is rung or a moment is there, and wakes who waits for what has come.
+    pub(crate) fn sleep(&self, sleep: &mut Sleep, until: Option<Instant>) {
+        sleep.clock.rings_by(until);
         let is_rung = self.state.compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst).is_err();
         let patience = is_rung.then_some(Duration::ZERO);
         // Interrupted by a signal, most likely; whatever it is, the tasks are gone through again.
@@ -108,6 +116,40 @@ impl Reactor {
 
     fn lock(&self) -> MutexGuard<'_, Slab<Arc<Readiness>>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What ends a sleep at a moment: a timer of the kernel, because epoll's own patience counts in milliseconds.
+#[derive(Debug)]
+struct Clock {
+    timer: OwnedFd,
+    rings_at: Option<Instant>,
+}
+
+impl Clock {
+    fn watched_by(registry: &Registry) -> io::Result<Self> {
+        let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
+        let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
+        registry.register(&mut SourceFd(&timer.as_raw_fd()), CLOCK, Interest::READABLE)?;
+        Ok(Self { timer, rings_at: None })
+    }
+
+    /// Rings at this moment at the latest. What it was set to earlier than that is let come: it costs a look, as setting it
+    /// does.
+    fn rings_by(&mut self, until: Option<Instant>) {
+        let Some(until) = until else { return };
+        let now = Instant::now();
+        if self.rings_at.is_some_and(|at| now < at && at <= until) {
+            return;
+        }
+        // Nothing at all would disarm it.
+        let wait = until.saturating_duration_since(now).max(Duration::from_nanos(1));
+        let it_value = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() };
+        let never_again = Timespec { tv_sec: 0, tv_nsec: 0 };
+        let once = Itimerspec { it_interval: never_again, it_value };
+        // Setting it also takes back that it has rung: nobody has to read it.
+        rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once).expect("Bug: the timer is one");
+        self.rings_at = Some(until);
     }
 }
 
@@ -165,8 +207,8 @@ fn said(event: &Event) -> u8 {
 #[derive(Debug, Default)]
 pub(crate) struct Readiness {
     said: AtomicU8,
-    reader: Wakeup,
-    writer: Wakeup,
+    /// Of the task whose socket it is: it looks at both directions when it is woken.
+    task: Wakeup,
 }
 
 /// What a call that is to be tried was told; it says how the call went.
@@ -180,7 +222,7 @@ impl Readiness {
         let take = || self.said.fetch_and(!way.all(), Ordering::AcqRel) & way.all();
         let mut told = take();
         if told == 0 {
-            self.waiting(way).arm(cx.waker());
+            self.task.arm(cx.waker());
             told = take();
         }
         if told == 0 { Poll::Pending } else { Poll::Ready(Told(told)) }
@@ -190,7 +232,7 @@ impl Readiness {
     pub(crate) fn poll_readable(&self, cx: &mut Context<'_>) -> Poll<()> {
         let is_said = || self.said.load(Ordering::Acquire) & Way::In.all() != 0;
         if !is_said() {
-            self.reader.arm(cx.waker());
+            self.task.arm(cx.waker());
         }
         if is_said() { Poll::Ready(()) } else { Poll::Pending }
     }
@@ -204,17 +246,6 @@ impl Readiness {
 
     fn learn(&self, said: u8) {
         self.said.fetch_or(said, Ordering::AcqRel);
-        for way in [Way::In, Way::Out] {
-            if said & way.all() != 0 {
-                self.waiting(way).wake();
-            }
-        }
-    }
-
-    fn waiting(&self, way: Way) -> &Wakeup {
-        match way {
-            Way::In => &self.reader,
-            Way::Out => &self.writer,
-        }
+        self.task.wake();
     }
 }

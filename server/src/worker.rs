@@ -16,6 +16,7 @@ use smol::future::FutureExt;
 use crate::listen::Listener;
 use crate::reactor::{Reactor, Sleep};
 use crate::socket::{Socket, Stream};
+use crate::timers;
 
 /// All workers of a server. They live as long as the process.
 #[derive(Debug)]
@@ -127,7 +128,7 @@ impl Worker {
         runnable.schedule();
     }
 
-    /// Gives every ready task its turn, looks at the sockets, and so on. A task that is made ready meanwhile waits for the
+    /// Gives every ready task its turn, looks at the clock and at the sockets, and so on. A task that is made ready meanwhile waits for the
     /// next round, so none keeps the others from their turn.
     fn run(&self, mut sleep: Sleep) {
         let mut round = VecDeque::new();
@@ -137,7 +138,8 @@ impl Worker {
             for task in round.drain(..) {
                 task.run();
             }
-            self.reactor.sleep(&mut sleep);
+            let next = timers::ring();
+            self.reactor.sleep(&mut sleep, next);
         }
     }
 

@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use inkwire_protocol::{Action, ImageHash, Reason, ServerMessage, StorageState};
-use smol::Timer;
 use smol::lock::OnceCell;
 
 use super::entrance::Entrance;
@@ -19,6 +18,7 @@ use super::room::{Due, Room};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::storage::{Image, News, Storage, StorageError};
+use crate::timers;
 use crate::worker::Workers;
 
 /// The rooms that are open.
@@ -278,7 +278,7 @@ impl Rooms {
         let flush = async move {
             let mut next = Due::At(due);
             while let Due::At(due) = next {
-                Timer::at(due).await;
+                timers::until(due).await;
                 next = room.flush_scheduled();
             }
         };
@@ -292,9 +292,9 @@ impl Rooms {
         }
         let (rooms, name) = (self.clone(), room.name().clone());
         let close = async move {
-            Timer::after(rooms.linger).await;
+            timers::until(Instant::now() + rooms.linger).await;
             while !rooms.close_if_idle(&name) {
-                Timer::after(rooms.linger).await;
+                timers::until(Instant::now() + rooms.linger).await;
             }
         };
         self.workers.spawn(close);

@@ -1,6 +1,5 @@
 //! One connection from handshake to end: a single task that reads, lets the session act, and writes what it pulls.
 
-use std::future::Future;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -11,7 +10,6 @@ use std::time::{Duration, Instant};
 use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig, WebSocketContext};
 use async_tungstenite::tungstenite::{self, Error, error::ProtocolError};
 use bytes::Bytes;
-use smol::Timer;
 use smol::io::AsyncWrite;
 
 use super::frame::close_frame;
@@ -20,6 +18,7 @@ use super::wire::Wire;
 use super::{Close, Message, Session, Settings};
 use crate::metrics::Metrics;
 use crate::socket::Socket;
+use crate::timers::Alarm;
 use crate::wakeup::Wakeup;
 
 /// What tungstenite is given at once, and keeps room for in every connection: a message of somebody who draws. Its default
@@ -79,8 +78,7 @@ pub async fn serve<S: Session>(
         last_written: now,
         is_blocked: false,
         pinged: false,
-        timer: Timer::never(),
-        rings_at: None,
+        alarm: Alarm::default(),
     };
     // `Connection` is polled in place, so its size is the task's size and nothing is allocated for it again.
     std::future::poll_fn(|cx| connection.poll_guarded(cx)).await;
@@ -137,9 +135,7 @@ struct Connection<'a, S> {
     /// The socket took no more when it was last written to.
     is_blocked: bool,
     pinged: bool,
-    timer: Timer,
-    /// What the timer is armed for.
-    rings_at: Option<Instant>,
+    alarm: Alarm,
 }
 
 impl<S: Session> Connection<'_, S> {
@@ -467,16 +463,11 @@ impl<S: Session> Connection<'_, S> {
             }
             let next = session.map_or(next, |at| at.min(next));
             if next > self.now {
-                // Arming costs a lock on the reactor, and asking costs a clock reading. A timer that rings by then is let
-                // come; it only comes round here again.
-                if self.rings_at.is_some_and(|at| self.now < at && at <= next) {
-                    return Poll::Pending;
+                // An alarm that rings by then is let come; it only comes round here again.
+                if !self.alarm.at().is_some_and(|at| self.now < at && at <= next) {
+                    self.alarm.set(next, cx.waker());
                 }
-                self.rings_at = Some(next);
-                self.timer.set_at(next);
-                ready!(Pin::new(&mut self.timer).poll(cx));
-                self.now = Instant::now();
-                continue;
+                return Poll::Pending;
             }
             match self.phase {
                 Phase::Open if !self.pinged => self.ping(cx),

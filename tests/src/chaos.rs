@@ -84,7 +84,7 @@ impl Drawer {
             (true, 0) => Operation::End { slot: 0 },
             (true, 1..=4) => {
                 let steps = (0..1 + self.dice.below(6)).map(|_| [self.dice.below(40) as i32, 3]).collect();
-                Operation::Points(Points { slot: 0, steps, pressures: Vec::new() })
+                Operation::Points(Points { slot: 0, steps, pressures: Default::default() })
             }
             (false, 0..=2) => Operation::Begin(Begin {
                 slot: 0,

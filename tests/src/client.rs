@@ -280,7 +280,7 @@ impl Client {
 
     fn resend(&mut self) {
         for (cseq, operation) in self.pending.clone() {
-            self.say(&[ClientMessage::Operations { first_cseq: cseq, operations: vec![operation] }]);
+            self.say(&[ClientMessage::Operations { first_cseq: cseq, operations: [operation].into() }]);
         }
     }
 
@@ -312,7 +312,7 @@ impl Client {
         self.cseq += 1;
         let cseq = self.cseq;
         self.pending.push((cseq, operation.clone()));
-        self.say(&[ClientMessage::Operations { first_cseq: cseq, operations: vec![operation] }]);
+        self.say(&[ClientMessage::Operations { first_cseq: cseq, operations: [operation].into() }]);
         cseq
     }
 

@@ -161,7 +161,7 @@ fn stroke(dice: &mut Dice, chunks: u64) -> Vec<Operation> {
     let mut operations = vec![begin()];
     operations.extend((0..chunks).map(|_| {
         let steps = (0..8).map(|_| step()).collect();
-        Operation::Points(Points { slot: 0, steps, pressures: vec![] })
+        Operation::Points(Points { slot: 0, steps, pressures: Default::default() })
     }));
     operations.push(Operation::End { slot: 0 });
     operations

@@ -31,7 +31,7 @@ fn begin(slot: u8) -> Operation {
 }
 
 fn points(slot: u8, count: usize) -> Operation {
-    Operation::Points(Points { slot, steps: vec![[1, 1]; count], pressures: Vec::new() })
+    Operation::Points(Points { slot, steps: vec![[1, 1]; count].into(), pressures: Default::default() })
 }
 
 #[track_caller]
@@ -412,7 +412,7 @@ fn two_hundred_viewers_see_what_one_host_draws() {
         viewer.wait_for_seq(seq);
         assert_eq!(viewer.replica.board().hash(), hash);
     }
-    viewers[7].say(&[ClientMessage::Operations { first_cseq: 1, operations: vec![text("not for a viewer")] }]);
+    viewers[7].say(&[ClientMessage::Operations { first_cseq: 1, operations: [text("not for a viewer")].into() }]);
     viewers[7].wait("a refusal", |viewer| viewer.rejects == [(1, RejectReason::ReadOnly)]);
 }
 

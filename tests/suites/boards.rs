@@ -66,7 +66,7 @@ impl House {
             ada.submit(Operation::Begin(Begin { pressure, ..begin.clone() }));
             let steps: Vec<[i32; 2]> = (0..60).map(|at| [20, at % 9 - 4]).collect();
             let pressures = if pressure.is_some() { vec![2; 60] } else { Vec::new() };
-            ada.submit(Operation::Points(Points { slot: 0, steps, pressures }));
+            ada.submit(Operation::Points(Points { slot: 0, steps: steps.into(), pressures: pressures.into() }));
             ada.submit(Operation::End { slot: 0 });
         }
         let last = ada.submit(Operation::Undo { gesture: 1 });

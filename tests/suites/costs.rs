@@ -26,7 +26,7 @@ fn ink_costs_about_four_bytes_a_point_on_the_wire() {
             .enumerate()
             .map(|(at, operation)| {
                 let message =
-                    ClientMessage::Operations { first_cseq: 200 + at as u64, operations: vec![operation.clone()] };
+                    ClientMessage::Operations { first_cseq: 200 + at as u64, operations: [operation.clone()].into() };
                 framed(binary::encode_client(&[message]).len(), 4)
             })
             .sum();

@@ -31,7 +31,7 @@ fn a_board_is_there_after_a_restart_and_a_resend_is_dropped() {
         ada.connect(&second.address);
         ada.say(&[ClientMessage::Operations {
             first_cseq: 7,
-            operations: vec![text("sent again"), text("and again")],
+            operations: vec![text("sent again"), text("and again")].into(),
         }]);
         ada.round_trip();
         let mut bob = Client::join(&second.address, "x", "bob");

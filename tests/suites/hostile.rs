@@ -345,7 +345,7 @@ fn a_member_that_asks_and_never_reads_is_made_to_wait() {
     let mut raw = Raw::upgrade(&server.address, "/ws/x", BINARY);
     raw.send(&client_frame(0x82, &hello()));
     raw.stream.set_write_timeout(Some(std::time::Duration::from_millis(500))).unwrap();
-    let reject = ClientMessage::Operations { first_cseq: 1, operations: vec![Operation::End { slot: 0 }; 1000] };
+    let reject = ClientMessage::Operations { first_cseq: 1, operations: vec![Operation::End { slot: 0 }; 1000].into() };
     let frame = client_frame(0x82, &binary::encode_client(&[reject]));
     use std::io::Write;
     let taken = (0..20_000).take_while(|_| raw.stream.write_all(&frame).is_ok()).count();

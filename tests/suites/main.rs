@@ -1,8 +1,10 @@
 //! The tests that need the whole house, in one binary.
 
-/// The operator's commands for boards.
+/// Who may do what on a board, and hosts.
 mod access;
+/// The operator's API.
 mod admin;
+/// The operator's commands for boards.
 mod boards;
 /// The page in a real browser, and its units in Node. It takes longest, so its name lets it begin early (tests go by name).
 mod browser;
@@ -22,8 +24,9 @@ mod disk;
 mod durable;
 /// Faults of the programs that this one follows.
 mod faults;
-/// Malformed HTTP, frames and packets, and everybody else undisturbed.
+/// `inkwire draw` and `inkwire watch`.
 mod guest;
+/// Malformed HTTP, frames and packets, and everybody else undisturbed.
 mod hostile;
 /// `cargo xtask leakcheck`.
 mod leakcheck;

@@ -185,7 +185,11 @@ fn a_stroke_of_many_points_arrives_whole() {
     let mut bob = Client::join(&server.address, "x", "bob");
     ada.submit(begin());
     for _ in 0..limits::STROKE_POINTS / limits::POINTS {
-        ada.submit(Operation::Points(Points { slot: 0, steps: vec![[3, -2]; limits::POINTS], pressures: vec![] }));
+        ada.submit(Operation::Points(Points {
+            slot: 0,
+            steps: vec![[3, -2]; limits::POINTS].into(),
+            pressures: Default::default(),
+        }));
     }
     ada.does(Operation::End { slot: 0 }).unwrap();
     bob.wait_for_seq(ada.replica.board().seq());

@@ -11,7 +11,7 @@ fn begin(slot: u8) -> Operation {
 }
 
 fn points(slot: u8, count: usize) -> Operation {
-    Operation::Points(Points { slot, steps: vec![[8, 8]; count], pressures: vec![] })
+    Operation::Points(Points { slot, steps: vec![[8, 8]; count].into(), pressures: Default::default() })
 }
 
 fn text(words: &str) -> Operation {
@@ -106,10 +106,10 @@ fn a_stroke_is_full_at_its_limit_and_not_before() {
 fn points_may_not_leave_the_coordinates_nor_mix_pressure() {
     let mut room = Room::default();
     room.does(1, begin(0));
-    let far = |dx| Operation::Points(Points { slot: 0, steps: vec![[dx, 0]], pressures: vec![] });
+    let far = |dx| Operation::Points(Points { slot: 0, steps: vec![[dx, 0]].into(), pressures: Default::default() });
     room.does(1, far(limits::COORDINATE));
     room.refuses(1, far(1), RejectReason::OutOfRange);
-    let pressed = Operation::Points(Points { slot: 0, steps: vec![[-1, 0]], pressures: vec![1] });
+    let pressed = Operation::Points(Points { slot: 0, steps: vec![[-1, 0]].into(), pressures: vec![1].into() });
     room.refuses(1, pressed, RejectReason::PressureMismatch);
 }
 

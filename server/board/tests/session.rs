@@ -35,8 +35,8 @@ pub fn operation(dice: &mut Dice, people: u64, cseq: u64) -> Operation {
         }),
         3..=5 => {
             let steps = (0..1 + dice.below(6)).map(|_| [some(dice) / 50, some(dice) / 50]).collect::<Vec<_>>();
-            let pressures = steps.iter().map(|_| dice.below(7) as i16 - 3).collect();
-            Operation::Points(Points { slot, steps, pressures })
+            let pressures: Vec<i16> = steps.iter().map(|_| dice.below(7) as i16 - 3).collect();
+            Operation::Points(Points { slot, steps: steps.into(), pressures: pressures.into() })
         }
         6 | 7 => Operation::End { slot },
         8 => Operation::Cancel { slot },

@@ -194,7 +194,7 @@ fn steps(count: usize) -> Vec<[i32; 2]> {
 
 fn points(slot: u8, count: usize, pressed: bool) -> Points {
     let pressures = if pressed { (0..count as i16).map(|index| index % 4 - 1).collect() } else { Vec::new() };
-    Points { slot, steps: steps(count), pressures }
+    Points { slot, steps: steps(count).into(), pressures: pressures.into() }
 }
 
 fn shape(kind: ShapeKind) -> Shape {
@@ -243,8 +243,8 @@ fn operations() -> Vec<Operation> {
         Operation::Points(points(0, limits::POINTS, true)),
         Operation::Points(Points {
             slot: 0,
-            steps: vec![[2 * limit, -2 * limit], [-2 * limit, 2 * limit], [8, -8], [0, 0]],
-            pressures: vec![255, -255, 8, -8],
+            steps: vec![[2 * limit, -2 * limit], [-2 * limit, 2 * limit], [8, -8], [0, 0]].into(),
+            pressures: vec![255, -255, 8, -8].into(),
         }),
         Operation::End { slot: 0 },
         Operation::Cancel { slot: 1 },
@@ -315,12 +315,17 @@ fn client() -> Vec<ClientMessage> {
         ClientMessage::Ping { nonce: 0 },
         ClientMessage::Check { seq: 300, hash: [8, 7, 6, 5, 4, 3, 2, 1] },
         ClientMessage::Unknown { tag: 99, body: vec![0xff] },
-        ClientMessage::Operations { first_cseq: 1, operations: vec![Operation::End { slot: 0 }; limits::OPERATIONS] },
-        ClientMessage::Operations { first_cseq: limits::CSEQ, operations: vec![Operation::End { slot: 0 }] },
+        ClientMessage::Operations {
+            first_cseq: 1,
+            operations: vec![Operation::End { slot: 0 }; limits::OPERATIONS].into(),
+        },
+        ClientMessage::Operations { first_cseq: limits::CSEQ, operations: vec![Operation::End { slot: 0 }].into() },
     ];
     all.extend(Reaction::ALL.iter().map(|reaction| ClientMessage::React { reaction: *reaction }));
     all.extend(actions().into_iter().map(|action| ClientMessage::Moderate { action }));
-    all.extend(operations().into_iter().map(|one| ClientMessage::Operations { first_cseq: 5, operations: vec![one] }));
+    all.extend(
+        operations().into_iter().map(|one| ClientMessage::Operations { first_cseq: 5, operations: [one].into() }),
+    );
     all
 }
 
@@ -463,7 +468,7 @@ fn put_length(out: &mut Vec<u8>, mut length: usize) {
 }
 
 fn encoded(operation: Operation) -> Vec<u8> {
-    binary::encode_client(&[ClientMessage::Operations { first_cseq: 1, operations: vec![operation] }])
+    binary::encode_client(&[ClientMessage::Operations { first_cseq: 1, operations: [operation].into() }])
 }
 
 fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
@@ -500,7 +505,7 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
             "client",
             binary::encode_client(&[ClientMessage::Operations {
                 first_cseq: 0,
-                operations: vec![Operation::End { slot: 0 }],
+                operations: vec![Operation::End { slot: 0 }].into(),
             }]),
             NumberTooSmall,
         ),
@@ -509,7 +514,7 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
             "client",
             binary::encode_client(&[ClientMessage::Operations {
                 first_cseq: limits::CSEQ,
-                operations: vec![Operation::End { slot: 0 }; 2],
+                operations: vec![Operation::End { slot: 0 }; 2].into(),
             }]),
             NumberTooLarge,
         ),
@@ -538,7 +543,7 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
             "client",
             binary::encode_client(&[ClientMessage::Operations {
                 first_cseq: 1,
-                operations: vec![Operation::End { slot: 0 }; limits::OPERATIONS + 1],
+                operations: vec![Operation::End { slot: 0 }; limits::OPERATIONS + 1].into(),
             }]),
             TooMany,
         ),
@@ -594,7 +599,11 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
         (
             "a step above the limit",
             "client",
-            encoded(Operation::Points(Points { slot: 0, steps: vec![[i32::MAX, 0]], pressures: vec![] })),
+            encoded(Operation::Points(Points {
+                slot: 0,
+                steps: vec![[i32::MAX, 0]].into(),
+                pressures: Default::default(),
+            })),
             CoordinateOutOfRange,
         ),
         ("no points", "client", with_operation(2, &[0]), Empty),
@@ -605,7 +614,7 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
         (
             "a step of pressure of 256",
             "client",
-            encoded(Operation::Points(Points { slot: 0, steps: vec![[0, 0]], pressures: vec![256] })),
+            encoded(Operation::Points(Points { slot: 0, steps: vec![[0, 0]].into(), pressures: vec![256].into() })),
             PressureOutOfRange,
         ),
         (

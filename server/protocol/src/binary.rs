@@ -4,6 +4,10 @@
 
 mod access;
 
+use std::ops::Deref;
+
+use smallvec::SmallVec;
+
 use crate::bytes::{Reader, put_body, put_number, put_pair, put_signed, put_text};
 use crate::ink::{self, PointsHead};
 use crate::limits;
@@ -15,6 +19,9 @@ use crate::{
 };
 
 type Result<T> = std::result::Result<T, DecodeError>;
+
+/// What a client sends at once, mostly one message.
+pub type ClientPacket = SmallVec<[ClientMessage; 1]>;
 
 /// Tags of messages and operations, of the values of properties and changes.
 mod tag {
@@ -82,7 +89,7 @@ pub(crate) const OPERATIONS: u8 = tag::OPERATIONS;
 ///
 /// # Errors
 /// The rule that the packet breaks. Never panics, and allocates no more than a small multiple of the packet's length.
-pub fn decode_client(packet: &[u8]) -> Result<Vec<ClientMessage>> {
+pub fn decode_client(packet: &[u8]) -> Result<ClientPacket> {
     decode(packet, limits::CLIENT_MESSAGES, client_message)
 }
 
@@ -542,8 +549,12 @@ fn put_change(out: &mut Vec<u8>, change: &Change) {
     }
 }
 
-fn decode<M>(packet: &[u8], most: usize, message: fn(u8, &mut Reader<'_>) -> Result<M>) -> Result<Vec<M>> {
-    let messages = until_empty(&mut Reader::new(packet), most, |reader| tagged(reader, message))?;
+fn decode<M, All: FromIterator<M> + Deref<Target = [M]>>(
+    packet: &[u8],
+    most: usize,
+    message: fn(u8, &mut Reader<'_>) -> Result<M>,
+) -> Result<All> {
+    let messages: All = until_empty(&mut Reader::new(packet), most, |reader| tagged(reader, message))?;
     if messages.is_empty() { Err(DecodeError::EmptyPacket) } else { Ok(messages) }
 }
 
@@ -556,22 +567,23 @@ fn tagged<T>(reader: &mut Reader<'_>, read: fn(u8, &mut Reader<'_>) -> Result<T>
     Ok(value)
 }
 
-fn until_empty<T>(
+fn until_empty<T, All: FromIterator<T>>(
     reader: &mut Reader<'_>,
     limit: usize,
     read: impl Fn(&mut Reader<'_>) -> Result<T>,
-) -> Result<Vec<T>> {
-    let mut all = Vec::new();
-    while !reader.is_empty() {
-        if all.len() == limit {
-            return Err(DecodeError::TooMany);
-        }
-        all.push(read(reader)?);
-    }
-    Ok(all)
+) -> Result<All> {
+    let mut left = limit;
+    let next = || {
+        let is_more = !reader.is_empty();
+        is_more.then(|| {
+            left = left.checked_sub(1).ok_or(DecodeError::TooMany)?;
+            read(reader)
+        })
+    };
+    std::iter::from_fn(next).collect()
 }
 
-fn at_least_one<T>(all: Vec<T>) -> Result<Vec<T>> {
+fn at_least_one<T, All: Deref<Target = [T]>>(all: All) -> Result<All> {
     if all.is_empty() { Err(DecodeError::Empty) } else { Ok(all) }
 }
 
@@ -590,7 +602,8 @@ fn client_message(tag: u8, body: &mut Reader<'_>) -> Result<ClientMessage> {
             if first_cseq == 0 {
                 return Err(DecodeError::NumberTooSmall);
             }
-            let operations = at_least_one(until_empty(body, limits::OPERATIONS, |body| tagged(body, operation))?)?;
+            let operations: SmallVec<_> =
+                at_least_one(until_empty(body, limits::OPERATIONS, |body| tagged(body, operation))?)?;
             if first_cseq + operations.len() as u64 - 1 > limits::CSEQ {
                 return Err(DecodeError::NumberTooLarge);
             }
@@ -793,17 +806,17 @@ fn begin(body: &mut Reader<'_>) -> Result<Begin> {
 
 fn points(body: &mut Reader<'_>) -> Result<Points> {
     let PointsHead { count, pressed, slot } = PointsHead::read(body, 1, limits::POINTS)?;
-    let mut steps = Vec::with_capacity(count);
+    let mut steps = SmallVec::with_capacity(count);
     let mut before = [0; 2];
     for at in 0..count {
         before = ink::next_step(body, before, at == 0)?;
         steps.push(before);
     }
-    Ok(Points { slot, steps, pressures: if pressed { pressures(body, count)? } else { Vec::new() } })
+    Ok(Points { slot, steps, pressures: if pressed { pressures(body, count)? } else { SmallVec::new() } })
 }
 
-fn pressures(body: &mut Reader<'_>, count: usize) -> Result<Vec<i16>> {
-    let mut pressures = Vec::with_capacity(count);
+fn pressures(body: &mut Reader<'_>, count: usize) -> Result<SmallVec<[i16; 4]>> {
+    let mut pressures = SmallVec::with_capacity(count);
     for _ in 0..count / 2 {
         pressures.extend(ink::next_pressures(body)?);
     }

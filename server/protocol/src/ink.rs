@@ -223,12 +223,12 @@ mod tests {
     fn points_that_came_in_pieces_are_those_that_came_at_once() {
         let steps = vec![[5, 5], [-900, 7], [0, 0], [i32::MAX / 2, -3], [1, 1]];
         let pressures = vec![200, -200, 3, -3, 0];
-        let whole = Points { slot: 0, steps, pressures };
+        let whole = Points { slot: 0, steps: steps.into(), pressures: pressures.into() };
         for cut in 0..=whole.steps.len() {
             let mut ink = Ink::default();
             for range in [0..cut, cut..whole.steps.len()] {
                 let (steps, pressures) = (whole.steps[range.clone()].to_vec(), whole.pressures[range].to_vec());
-                ink.extend(&Points { slot: 0, steps, pressures });
+                ink.extend(&Points { slot: 0, steps: steps.into(), pressures: pressures.into() });
             }
             assert_eq!(ink, Ink::try_from(whole.clone()).unwrap());
             assert_eq!(Points::from(ink), whole);

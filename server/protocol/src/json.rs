@@ -1,9 +1,12 @@
 //! The JSON mirror: a packet is a JSON array of message objects (or one object), and says exactly what its binary
 //! form says.
 
+use std::ops::Deref;
+
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::{ClientMessage, DecodeError, ServerMessage, binary};
+use crate::binary::{self, ClientPacket};
+use crate::{DecodeError, ServerMessage};
 
 /// Writes a packet of messages of either side as JSON.
 pub fn encode<M: Serialize>(messages: &[M]) -> String {
@@ -15,7 +18,7 @@ pub fn encode<M: Serialize>(messages: &[M]) -> String {
 /// # Errors
 /// The rule that the packet breaks. Every rule of the binary form holds here too, because the messages are put
 /// through it.
-pub fn decode_client(text: &str) -> Result<Vec<ClientMessage>, DecodeError> {
+pub fn decode_client(text: &str) -> Result<ClientPacket, DecodeError> {
     decode(text, binary::encode_client, binary::decode_client)
 }
 
@@ -27,18 +30,18 @@ pub fn decode_server(text: &str) -> Result<Vec<ServerMessage>, DecodeError> {
     decode(text, binary::encode_server, binary::decode_server)
 }
 
-fn decode<M: DeserializeOwned + PartialEq>(
+fn decode<M: DeserializeOwned + PartialEq, All: Deref<Target = [M]>>(
     text: &str,
     to_binary: impl Fn(&[M]) -> Vec<u8>,
-    from_binary: impl Fn(&[u8]) -> Result<Vec<M>, DecodeError>,
-) -> Result<Vec<M>, DecodeError> {
+    from_binary: impl Fn(&[u8]) -> Result<All, DecodeError>,
+) -> Result<All, DecodeError> {
     let messages: Vec<M> = if text.trim_ascii_start().starts_with('{') {
         vec![serde_json::from_str(text).map_err(|_| DecodeError::MalformedJson)?]
     } else {
         serde_json::from_str(text).map_err(|_| DecodeError::MalformedJson)?
     };
     let same = from_binary(&to_binary(&messages))?;
-    if same == messages { Ok(messages) } else { Err(DecodeError::NotRepresentable) }
+    if *same == *messages { Ok(same) } else { Err(DecodeError::NotRepresentable) }
 }
 
 fn to_hex(bytes: &[u8]) -> String {
@@ -86,10 +89,11 @@ pub(crate) mod hex_array {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ClientMessage;
 
     #[test]
     fn a_person_may_type_a_single_message() {
-        assert_eq!(decode_client(r#"{"type":"ping","nonce":7}"#), Ok(vec![ClientMessage::Ping { nonce: 7 }]));
+        assert_eq!(decode_client(r#"{"type":"ping","nonce":7}"#), Ok([ClientMessage::Ping { nonce: 7 }].into()));
     }
 
     #[test]

@@ -6,10 +6,10 @@
 //! ```
 //! use inkwire_protocol::{ClientMessage, binary, json};
 //!
-//! let ping = vec![ClientMessage::Ping { nonce: 7 }];
+//! let ping = [ClientMessage::Ping { nonce: 7 }];
 //! let bytes = binary::encode_client(&ping);
 //! assert_eq!(bytes, [5, 1, 7]);
-//! assert_eq!(binary::decode_client(&bytes).unwrap(), ping);
+//! assert_eq!(binary::decode_client(&bytes).unwrap()[..], ping);
 //! assert_eq!(json::encode(&ping), r#"[{"type":"ping","nonce":7}]"#);
 //! ```
 

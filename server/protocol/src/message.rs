@@ -1,6 +1,7 @@
 //! Messages: what a client and the server say to each other, as data.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::access::{Action, AuditRecord, AuthorName, BanRecord, LinkRecord, Moment, Reaction, Role, Token};
 use crate::operation::{Colour, Content, ImageHash, Operation, Property};
@@ -47,7 +48,7 @@ pub enum ClientMessage {
         /// The client sequence number of the first; from 1, rising through the life of the client id.
         first_cseq: u64,
         /// What to do, in order.
-        operations: Vec<Operation>,
+        operations: SmallVec<[Operation; 1]>,
     },
     /// Where the pointer is; the latest counts, and it is never in the log.
     Presence {

@@ -1,6 +1,7 @@
 //! Operations: what a person can do to a board, as data.
 
 use serde::{Deserialize, Serialize};
+use smallvec::SmallVec;
 
 use crate::Ink;
 
@@ -100,17 +101,17 @@ pub struct Begin {
     pub pressure: Option<u8>,
 }
 
-/// More points of a live stroke, as steps from point to point.
+/// More points of a live stroke, as steps from point to point. What a pen draws in a frame takes no memory of its own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Points {
     /// The live stroke.
     pub slot: u8,
     /// The way from each point to the next, in the stroke's units; the first from the last point there is.
-    pub steps: Vec<[i32; 2]>,
+    pub steps: SmallVec<[[i32; 2]; 4]>,
     /// The change of pressure from each point to the next; as many as steps, or none.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub pressures: Vec<i16>,
+    #[serde(default, skip_serializing_if = "SmallVec::is_empty")]
+    pub pressures: SmallVec<[i16; 4]>,
 }
 
 /// A line, arrow, rectangle or ellipse between two corners.

@@ -1,5 +1,6 @@
 //! Properties of the codec over random values and random bytes.
 
+use inkwire_protocol::binary::ClientPacket;
 use inkwire_protocol::*;
 use proptest::prelude::*;
 
@@ -29,7 +30,8 @@ fn points() -> impl Strategy<Value = Operation> {
     let point = (step, -255..=255i16);
     (0..limits::LIVE_SLOTS, prop::collection::vec(point, 1..40), any::<bool>()).prop_map(|(slot, points, pressed)| {
         let (steps, pressures): (Vec<_>, Vec<_>) = points.into_iter().unzip();
-        Operation::Points(Points { slot, steps, pressures: if pressed { pressures } else { Vec::new() } })
+        let pressures = if pressed { pressures } else { Vec::new() };
+        Operation::Points(Points { slot, steps: steps.into(), pressures: pressures.into() })
     })
 }
 
@@ -44,11 +46,11 @@ fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![begin(), points(), text, delete, number().prop_map(|gesture| Operation::Undo { gesture }), unknown]
 }
 
-fn client_packet() -> impl Strategy<Value = Vec<ClientMessage>> {
+fn client_packet() -> impl Strategy<Value = ClientPacket> {
     let operations = (1..limits::CSEQ - 9, prop::collection::vec(operation(), 1..9))
-        .prop_map(|(first_cseq, operations)| ClientMessage::Operations { first_cseq, operations });
+        .prop_map(|(first_cseq, operations)| ClientMessage::Operations { first_cseq, operations: operations.into() });
     let presence = any::<bool>().prop_map(|here| ClientMessage::Presence { cursor: here.then_some([5, -5]) });
-    prop::collection::vec(prop_oneof![operations, presence], 1..4)
+    prop::collection::vec(prop_oneof![operations, presence], 1..4).prop_map(Into::into)
 }
 
 proptest! {

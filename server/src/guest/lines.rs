@@ -66,7 +66,7 @@ fn operation(text: &str, line: usize) -> Result<Operation, LineError> {
     }
     let operation: Operation = serde_json::from_value(value).map_err(json)?;
     // Through the binary form, whose rules are the protocol's.
-    let message = ClientMessage::Operations { first_cseq: 1, operations: vec![operation.clone()] };
+    let message = ClientMessage::Operations { first_cseq: 1, operations: [operation.clone()].into() };
     binary::decode_client(&binary::encode_client(&[message])).map_err(|error| LineError::Rule { line, error })?;
     Ok(operation)
 }

@@ -175,8 +175,9 @@ pub(super) fn operations(line: &Line, part: usize, mut gesture_back: u64) -> Vec
         all.push(Operation::Begin(Begin { slot: 0, gesture_back, tool, colour, width, scale, x, y, pressure: None }));
         let steps: Vec<[i32; 2]> =
             places.windows(2).map(|pair| [pair[1][0] - pair[0][0], pair[1][1] - pair[0][1]]).collect();
-        let points =
-            |steps: &[[i32; 2]]| Operation::Points(Points { slot: 0, steps: steps.to_vec(), pressures: Vec::new() });
+        let points = |steps: &[[i32; 2]]| {
+            Operation::Points(Points { slot: 0, steps: steps.into(), pressures: Default::default() })
+        };
         all.extend(steps.chunks(part.clamp(1, limits::POINTS)).map(points));
         all.push(Operation::End { slot: 0 });
         gesture_back += all.len() as u64;

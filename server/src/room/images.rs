@@ -1,12 +1,11 @@
-//! Pictures on their way in: their parts are gathered, checked and handed to the storage, which answers later.
+//! Pictures on their way in: their parts are gathered, and checked and handed to the storage elsewhere.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use inkwire_protocol::{ImageHash, ImageState, limits};
 
 use crate::storage::{Image, Storage};
-use crate::wakeup::Wakeup;
 
 /// Bytes of pictures that may be on their way in at once, of all members together.
 const ARRIVING: usize = 16 * limits::IMAGE_BYTES;
@@ -46,64 +45,50 @@ pub(super) struct Part {
 }
 
 /// One member's pictures: one at a time is on its way in.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Images {
-    arrivals: Arc<Arrivals>,
-    arriving: Option<(ImageHash, Vec<u8>, Room)>,
-    answers: Arc<Answers>,
+    arriving: Option<Box<Arriving>>,
 }
 
-/// What became of pictures, for a member that is woken to say so.
+/// What has come of a picture.
 #[derive(Debug)]
-struct Answers {
-    ready: Mutex<Vec<(ImageHash, ImageState)>>,
-    wakeup: Arc<Wakeup>,
-}
-
-impl Answers {
-    fn give(&self, image: ImageHash, state: ImageState) {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner).push((image, state));
-        self.wakeup.wake();
-    }
+struct Arriving {
+    image: ImageHash,
+    bytes: Vec<u8>,
+    room: Room,
 }
 
 impl Images {
-    pub(super) fn new(arrivals: Arc<Arrivals>, wakeup: Arc<Wakeup>) -> Self {
-        Self { arrivals, arriving: None, answers: Arc::new(Answers { ready: Mutex::default(), wakeup }) }
-    }
-
-    /// What is to be told by now.
-    pub(super) fn take_answers(&self) -> Vec<(ImageHash, ImageState)> {
-        std::mem::take(&mut *self.answers.ready.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
     /// Takes a part. Where it was the last one, the work that is left is given back, which blocks and belongs on another
-    /// thread.
+    /// thread; it says what became of the picture.
     ///
     /// # Errors
     /// What is told at once.
     pub(super) fn take(
         &mut self,
         part: Part,
+        arrivals: &Arc<Arrivals>,
         storage: &Arc<dyn Storage>,
-    ) -> Result<Option<impl FnOnce() + Send + use<>>, ImageState> {
+    ) -> Result<Option<impl FnOnce() -> ImageState + Send + use<>>, ImageState> {
         if part.offset == 0 {
-            let room = self.arrivals.take(part.length).ok_or(ImageState::Busy)?;
-            self.arriving = Some((part.image, Vec::with_capacity(part.bytes.len()), room));
+            let room = arrivals.take(part.length).ok_or(ImageState::Busy)?;
+            let bytes = Vec::with_capacity(part.bytes.len());
+            self.arriving = Some(Box::new(Arriving { image: part.image, bytes, room }));
         }
-        let Some((image, mut bytes, room)) = self.arriving.take() else { return Err(ImageState::Damaged) };
-        if image != part.image || bytes.len() != part.offset || part.length != room.bytes {
+        let Some(mut arriving) = self.arriving.take() else { return Err(ImageState::Damaged) };
+        let Arriving { image, bytes, room } = &mut *arriving;
+        if *image != part.image || bytes.len() != part.offset || part.length != room.bytes {
             return Err(ImageState::Damaged);
         }
         bytes.extend(part.bytes);
         if bytes.len() < part.length {
-            self.arriving = Some((image, bytes, room));
+            self.arriving = Some(arriving);
             return Ok(None);
         }
-        let (storage, answers) = (storage.clone(), self.answers.clone());
+        let storage = storage.clone();
         Ok(Some(move || {
-            answers.give(image, keep(&*storage, image, bytes));
-            drop(room);
+            let Arriving { image, bytes, room: _taken_until_it_is_kept } = *arriving;
+            keep(&*storage, image, bytes)
         }))
     }
 }
@@ -131,10 +116,6 @@ mod tests {
     use crate::storage::{Memory, image_tests};
     use sha2::{Digest, Sha256};
 
-    fn images(arrivals: &Arc<Arrivals>) -> Images {
-        Images::new(arrivals.clone(), Arc::default())
-    }
-
     fn part(bytes: &[u8], from: usize, to: usize) -> Part {
         let image = ImageHash(Sha256::digest(bytes).into());
         Part { image, length: bytes.len(), offset: from, bytes: bytes[from..to].to_vec() }
@@ -144,14 +125,14 @@ mod tests {
     fn a_picture_in_parts_is_kept_and_a_part_out_of_order_ends_it() {
         let storage: Arc<dyn Storage> = Arc::new(Memory::new(1 << 20));
         let (arrivals, bytes) = (Arc::default(), image_tests::png(9, 9));
-        let mut images = images(&arrivals);
-        assert!(images.take(part(&bytes, 0, 9), &storage).is_ok_and(|work| work.is_none()));
-        images.take(part(&bytes, 9, bytes.len()), &storage).unwrap().expect("it was the last part")();
-        assert_eq!(images.take_answers(), [(part(&bytes, 0, 1).image, ImageState::Kept)]);
+        let mut images = Images::default();
+        let mut take = |from, to| images.take(part(&bytes, from, to), &arrivals, &storage);
+        assert!(take(0, 9).is_ok_and(|work| work.is_none()));
+        assert_eq!(take(9, bytes.len()).unwrap().expect("it was the last part")(), ImageState::Kept);
         assert_eq!(arrivals.0.load(Ordering::Relaxed), 0);
-        assert!(images.take(part(&bytes, 0, 9), &storage).is_ok());
-        assert_eq!(images.take(part(&bytes, 12, 20), &storage).err(), Some(ImageState::Damaged));
-        assert_eq!(images.take(part(&bytes, 9, 12), &storage).err(), Some(ImageState::Damaged));
+        assert!(take(0, 9).is_ok());
+        assert_eq!(take(12, 20).err(), Some(ImageState::Damaged));
+        assert_eq!(take(9, 12).err(), Some(ImageState::Damaged));
         assert_eq!(arrivals.0.load(Ordering::Relaxed), 0, "what ended takes no room");
     }
 
@@ -160,10 +141,11 @@ mod tests {
         let storage: Arc<dyn Storage> = Arc::new(Memory::new(1 << 20));
         let arrivals = Arc::default();
         let bytes = vec![7; limits::IMAGE_BYTES];
-        let mut all: Vec<Images> = (0..17).map(|_| images(&arrivals)).collect();
-        let begun = all.iter_mut().filter_map(|images| images.take(part(&bytes, 0, 1), &storage).ok()).count();
+        let mut all: [Images; 17] = Default::default();
+        let begun = |images: &mut Images| images.take(part(&bytes, 0, 1), &arrivals, &storage).is_ok();
+        let begun = all.iter_mut().filter_map(|images| begun(images).then_some(())).count();
         assert_eq!(begun, 16);
-        all.clear();
+        drop(all);
         assert_eq!(arrivals.0.load(Ordering::Relaxed), 0);
     }
 

@@ -33,11 +33,18 @@ impl Later {
     pub(super) fn begin(self: &Arc<Self>, work: impl FnOnce() -> Told + Send + 'static) {
         self.under_way.fetch_add(1, Ordering::Relaxed);
         let under_way = UnderWay(self.clone());
-        let work = move || {
-            let told = work();
-            under_way.0.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
-        };
-        smol::unblock(work).detach();
+        smol::unblock(move || under_way.0.tell(work())).detach();
+    }
+
+    /// Does something elsewhere, while more is read from the member.
+    pub(super) fn begin_beside(self: &Arc<Self>, work: impl FnOnce() -> Told + Send + 'static) {
+        let later = self.clone();
+        smol::unblock(move || later.tell(work())).detach();
+    }
+
+    fn tell(&self, told: Told) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+        self.wakeup.wake();
     }
 
     /// Whether something is being done.

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use inkwire_board::StateHash;
 use inkwire_protocol::{
     Action, AuditRecord, ClientId, ClientMessage, Colour, Epoch, ImageState, Operation, Reason, SUBPROTOCOL_BINARY,
-    SUBPROTOCOL_JSON, ServerMessage, Token, binary, json,
+    SUBPROTOCOL_JSON, ServerMessage, Token,
+    binary::{self, ClientPacket},
+    json,
 };
 
 use super::access::{self, Caller, Digest, Ingredients, Someone};
@@ -90,13 +92,11 @@ pub struct Member {
     /// Operations that are still to be done, because those before them were much work.
     backlog: VecDeque<(u64, Operation)>,
     images: Images,
-    later: Arc<Later>,
+    /// From the first work elsewhere on; most who only look have none.
+    later: Option<Arc<Later>>,
     address: Option<IpAddr>,
-    credentials: Credentials,
-    /// Who waits to join until the password is checked.
-    joining: Option<Hello>,
-    /// What came behind that hello.
-    held: Vec<ClientMessage>,
+    /// Until it is seated.
+    entering: Option<Box<Entering>>,
     allowance: Allowance,
     /// What has come and is not accounted for yet.
     cost: Cost,
@@ -104,10 +104,31 @@ pub struct Member {
     signalled: Option<Instant>,
     /// Until when this member rests; a timer wakes it then.
     rests_until: Option<Instant>,
+    said_goodbye: bool,
+}
+
+/// Somebody who is not seated yet.
+#[derive(Debug)]
+struct Entering {
+    since: Instant,
+    credentials: Credentials,
+    /// Who waits to join until the password is checked.
+    joining: Option<Hello>,
+    /// What came behind that hello.
+    held: Vec<ClientMessage>,
     /// Why this member is not let in.
     refused: Option<(Reason, Duration)>,
-    said_goodbye: bool,
-    since: Instant,
+}
+
+impl Entering {
+    fn new(since: Instant) -> Self {
+        Self { since, credentials: Credentials::default(), joining: None, held: Vec::new(), refused: None }
+    }
+
+    /// When it has said no hello for too long: it takes a place and does nothing with it.
+    fn is_late_at(&self) -> Instant {
+        self.since + HELLO_PATIENCE
+    }
 }
 
 /// What a member has to show.
@@ -159,39 +180,41 @@ impl Member {
         wakeup: Arc<Wakeup>,
     ) -> Self {
         let id = rooms.member_id();
-        let images = Images::new(rooms.arrivals.clone(), wakeup.clone());
-        let allowance = Allowance::new(rooms.limits(), Instant::now());
+        let now = Instant::now();
+        let allowance = Allowance::new(rooms.limits(), now);
         Self {
             id,
             room,
             rooms,
             encoding,
-            images,
-            later: Later::new(wakeup.clone()),
+            images: Images::default(),
+            later: None,
             wakeup,
             seat: None,
             answers: Vec::new(),
             backlog: VecDeque::new(),
             address,
-            credentials: Credentials::default(),
-            joining: None,
-            held: Vec::new(),
+            entering: Some(Box::new(Entering::new(now))),
             allowance,
             cost: Cost::default(),
             signalled: None,
             rests_until: None,
-            refused: None,
             said_goodbye: false,
-            since: Instant::now(),
         }
     }
 
-    /// Whether it has said no hello for too long: it takes a place and does nothing with it.
-    fn is_late(&self) -> bool {
-        Instant::now() >= self.since + HELLO_PATIENCE
+    /// Not let in, for this reason.
+    fn stays_out(&mut self, reason: Reason, wait: Duration) {
+        if let Some(entering) = &mut self.entering {
+            entering.refused = Some((reason, wait));
+        }
     }
 
-    fn decode(&self, message: Message<'_>) -> Result<Vec<ClientMessage>, Close> {
+    fn later(&mut self) -> &Arc<Later> {
+        self.later.get_or_insert_with(|| Later::new(self.wakeup.clone()))
+    }
+
+    fn decode(&self, message: Message<'_>) -> Result<ClientPacket, Close> {
         let packet = match (self.encoding, message) {
             (Encoding::Binary, Message::Binary(bytes)) => binary::decode_client(bytes),
             (Encoding::Json, Message::Text(text)) => json::decode_client(text),
@@ -202,8 +225,8 @@ impl Member {
     }
 
     fn receive(&mut self, message: ClientMessage) -> Result<(), Close> {
-        if self.joining.is_some() {
-            self.held.push(message);
+        if let Some(entering) = self.entering.as_mut().filter(|entering| entering.joining.is_some()) {
+            entering.held.push(message);
             return Ok(());
         }
         let Some((author, position)) = &mut self.seat else { return self.receive_first(message) };
@@ -248,35 +271,37 @@ impl Member {
                 self.join(Hello { client_id, epoch, seq, hash, name, colour }, None);
             }
             ClientMessage::Credentials { token, visitor, password } => {
-                self.credentials = Credentials { token, visitor, password };
+                if let Some(entering) = &mut self.entering {
+                    entering.credentials = Credentials { token, visitor, password };
+                }
             }
-            _ if self.refused.is_some() => {}
+            _ if self.entering.as_ref().is_some_and(|entering| entering.refused.is_some()) => {}
             _ => return Err(self.refuse("the first message must be hello")),
         }
         Ok(())
     }
 
     /// Has a host's order carried out, and kept, before it is answered.
-    fn moderate(&self, action: Action) {
+    fn moderate(&mut self, action: Action) {
         let (rooms, room, member) = (self.rooms.clone(), self.room.clone(), self.id);
-        self.later.begin(move || {
+        self.later().begin(move || {
             let done = obey(&rooms, &room, member, &action);
             Told::Answers(done.unwrap_or_else(|error| vec![not_done(&error)]))
         });
     }
 
     fn ask_storage(
-        &self,
+        &mut self,
         ask: impl FnOnce(&dyn storage::Storage, &BoardName) -> Result<ServerMessage, StorageError> + Send + 'static,
     ) {
         let (storage, name) = (self.rooms.storage().clone(), self.room.name().clone());
-        self.later.begin(move || {
+        self.later().begin(move || {
             let answer = ask(&*storage, &name);
             Told::Answers(vec![answer.unwrap_or_else(|error| not_done(&error))])
         });
     }
 
-    fn branch(&self, seq: u64) {
+    fn branch(&mut self, seq: u64) {
         let most = self.rooms.limits().boards;
         self.ask_storage(move |storage, name| {
             if storage.count()? >= most {
@@ -290,7 +315,8 @@ impl Member {
 
     /// Takes what work elsewhere has come to.
     fn take_told(&mut self) {
-        for told in self.later.take() {
+        let told = self.later.as_ref().map(|later| later.take());
+        for told in told.into_iter().flatten() {
             match told {
                 Told::Answers(answers) => {
                     let entries = answers.iter().map(|answer| match answer {
@@ -309,16 +335,18 @@ impl Member {
     }
 
     fn password_checked(&mut self, hash: &str, fits: bool) {
-        let Some(hello) = self.joining.take() else { return };
+        let Some(entering) = &mut self.entering else { return };
+        let Some(hello) = entering.joining.take() else { return };
+        let held = std::mem::take(&mut entering.held);
         if fits {
             self.rooms.entrance().was_right(self.address, Instant::now());
             self.join(hello, Some(hash));
         } else {
-            self.refused = Some((Reason::PasswordNeeded, Duration::ZERO));
+            self.stays_out(Reason::PasswordNeeded, Duration::ZERO);
         }
         // Whether it goes was asked before this was known.
         self.wakeup.wake();
-        for message in std::mem::take(&mut self.held) {
+        for message in held {
             if self.receive(message).is_err() {
                 break;
             }
@@ -331,8 +359,10 @@ impl Member {
             self.answers.push(ServerMessage::Image { image, state: ImageState::Busy });
             return;
         }
-        match self.images.take(part, self.rooms.storage()) {
-            Ok(Some(work)) => smol::unblock(work).detach(),
+        match self.images.take(part, &self.rooms.arrivals, self.rooms.storage()) {
+            Ok(Some(work)) => {
+                self.later().begin_beside(move || Told::Answers(vec![ServerMessage::Image { image, state: work() }]));
+            }
             Ok(None) => {}
             Err(state) => self.answers.push(ServerMessage::Image { image, state }),
         }
@@ -380,8 +410,9 @@ impl Member {
 
     /// Joins, or has the password checked first, or is not let in.
     fn join(&mut self, hello: Hello, knows: Option<&str>) {
-        let Credentials { token, visitor, .. } = &self.credentials;
-        let someone = Someone::new(hello.client_id, *visitor);
+        let Some(entering) = &self.entering else { return };
+        let Credentials { token, visitor, .. } = &entering.credentials;
+        let (is_with_link, someone) = (token.is_some(), Someone::new(hello.client_id, *visitor));
         let caller = Caller { someone, token: token.map(|token| Digest::of(&token.0)), address: self.address };
         match self.room.join(self.id, &hello, caller, knows, self.wakeup.clone()) {
             Ok(joined) => {
@@ -389,6 +420,7 @@ impl Member {
                 self.answers.push(joined.welcome);
                 self.answers.extend(joined.access);
                 self.seat = Some((joined.author, joined.position));
+                self.entering = None;
                 if joined.begins {
                     self.keep_access(Vec::new());
                 }
@@ -397,33 +429,32 @@ impl Member {
             Err(Refusal::Reason(reason)) => {
                 let now = Instant::now();
                 let wait = self.rooms.entrance().wait(self.address, now);
-                let is_try = reason == Reason::Forbidden && token.is_some();
+                let is_try = reason == Reason::Forbidden && is_with_link;
                 if is_try {
                     self.rooms.entrance().tried(self.address, now);
                 }
-                self.refused = Some(match wait.filter(|_| is_try) {
-                    Some(wait) => (Reason::TooManyTries, wait),
-                    None => (reason, Duration::ZERO),
-                });
+                match wait.filter(|_| is_try) {
+                    Some(wait) => self.stays_out(Reason::TooManyTries, wait),
+                    None => self.stays_out(reason, Duration::ZERO),
+                }
             }
         }
     }
 
     fn check_password(&mut self, hello: Hello, hash: String) {
-        let password = std::mem::take(&mut self.credentials.password);
+        let Some(entering) = &mut self.entering else { return };
+        let password = std::mem::take(&mut entering.credentials.password);
         if password.is_empty() {
-            self.refused = Some((Reason::PasswordNeeded, Duration::ZERO));
-            return;
+            return self.stays_out(Reason::PasswordNeeded, Duration::ZERO);
         }
         if let Some(wait) = self.rooms.entrance().wait(self.address, Instant::now()) {
-            self.refused = Some((Reason::TooManyTries, wait));
-            return;
+            return self.stays_out(Reason::TooManyTries, wait);
         }
+        entering.joining = Some(hello);
         // Before it is known whether it is wrong: many at once are many tries.
         self.rooms.entrance().tried(self.address, Instant::now());
-        self.joining = Some(hello);
         let rooms = self.rooms.clone();
-        self.later.begin(move || {
+        self.later().begin(move || {
             let fits = rooms.entrance().fits(&password, &hash);
             Told::Password(hash, fits)
         });
@@ -431,9 +462,9 @@ impl Member {
 
     /// Keeps what this member has changed of who may do what, and what it has ordered; where that fails, it holds as long as the
     /// room is open.
-    fn keep_access(&self, orders: Vec<AuditRecord>) {
+    fn keep_access(&mut self, orders: Vec<AuditRecord>) {
         let room = self.room.clone();
-        self.later.begin(move || {
+        self.later().begin(move || {
             let kept = room.keep_access(orders);
             Told::Answers(kept.err().map(|error| not_done(&error)).into_iter().collect())
         });
@@ -523,8 +554,6 @@ impl Session for Member {
             self.room.changes(position);
             self.see_to_flush();
         }
-        let kept = self.images.take_answers().into_iter();
-        self.answers.extend(kept.map(|(image, state)| ServerMessage::Image { image, state }));
         if let Some(answer) = self.answer() {
             out.push(answer);
         }
@@ -537,13 +566,16 @@ impl Session for Member {
 
     fn is_saturated(&self) -> bool {
         let is_resting = self.rests_until.is_some_and(|until| Instant::now() < until);
-        self.answers.len() >= ANSWERS || !self.backlog.is_empty() || is_resting || self.later.is_busy()
+        self.answers.len() >= ANSWERS
+            || !self.backlog.is_empty()
+            || is_resting
+            || self.later.as_ref().is_some_and(|later| later.is_busy())
     }
 
     fn next_turn(&self) -> Option<Instant> {
         match &self.seat {
             None if self.said_goodbye => None,
-            None => Some(self.since + HELLO_PATIENCE),
+            None => self.entering.as_ref().map(|entering| entering.is_late_at()),
             Some((_, position)) => {
                 let rested = self.rests_until.filter(|until| !self.backlog.is_empty() || *until > Instant::now());
                 rested.into_iter().chain(position.changes_at()).min()
@@ -555,11 +587,12 @@ impl Session for Member {
         if self.said_goodbye {
             return None;
         }
-        if let Some((reason, wait)) = self.refused.take() {
-            return Some(self.dismiss(reason, wait));
-        }
-        if self.seat.is_none() && self.joining.is_none() {
-            return self.is_late().then(|| {
+        if let Some(entering) = &mut self.entering {
+            if let Some((reason, wait)) = entering.refused.take() {
+                return Some(self.dismiss(reason, wait));
+            }
+            let is_late = entering.joining.is_none() && Instant::now() >= entering.is_late_at();
+            return is_late.then(|| {
                 self.bye(Reason::TimedOut, 0, "no hello came");
                 self.said_goodbye = true;
                 Close::new(Close::POLICY, "timedOut")

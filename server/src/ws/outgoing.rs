@@ -10,15 +10,16 @@ use smol::io::AsyncWrite;
 
 /// As many bytes are taken from a session at once where nobody says more; a message that is larger goes out whole.
 const CAPACITY: usize = 64 * 1024;
-/// An idle connection keeps places for so many frames, which spares a talkative one an allocation for each message.
-const KEPT: usize = 4;
 /// Frames of one system call.
 const SLICES: usize = 16;
 
 /// Frames on their way into a socket.
 #[derive(Debug)]
 pub struct Outgoing {
-    frames: VecDeque<Bytes>,
+    /// The only one, mostly: it needs no memory of its own.
+    first: Option<Bytes>,
+    /// Those behind it; none where there is no first.
+    others: VecDeque<Bytes>,
     bytes: usize,
     capacity: usize,
     pub(super) written: u64,
@@ -27,7 +28,7 @@ pub struct Outgoing {
 
 impl Default for Outgoing {
     fn default() -> Self {
-        Self { frames: VecDeque::new(), bytes: 0, capacity: CAPACITY, written: 0, writes: 0 }
+        Self { first: None, others: VecDeque::new(), bytes: 0, capacity: CAPACITY, written: 0, writes: 0 }
     }
 }
 
@@ -44,13 +45,16 @@ impl Outgoing {
 
     /// Whether everything is in the kernel's hands.
     pub fn is_empty(&self) -> bool {
-        self.frames.is_empty()
+        self.first.is_none()
     }
 
     /// Puts a frame behind those that are there.
     pub fn push(&mut self, frame: Bytes) {
         self.bytes += frame.len();
-        self.frames.push_back(frame);
+        match self.first {
+            None => self.first = Some(frame),
+            Some(_) => self.others.push_back(frame),
+        }
     }
 
     /// Writes until nothing is left or the socket takes no more.
@@ -59,7 +63,7 @@ impl Outgoing {
         cx: &mut Context<'_>,
         mut socket: Pin<&mut (impl AsyncWrite + ?Sized)>,
     ) -> Poll<io::Result<()>> {
-        while !self.frames.is_empty() {
+        while !self.is_empty() {
             let written = ready!(self.poll_write(cx, socket.as_mut()))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -68,9 +72,7 @@ impl Outgoing {
             self.written += written as u64;
             self.advance(written);
         }
-        if self.frames.capacity() > KEPT {
-            self.frames = VecDeque::new();
-        }
+        self.others = VecDeque::new();
         Poll::Ready(Ok(()))
     }
 
@@ -80,12 +82,12 @@ impl Outgoing {
         cx: &mut Context<'_>,
         socket: Pin<&mut (impl AsyncWrite + ?Sized)>,
     ) -> Poll<io::Result<usize>> {
-        if self.frames.len() == 1 {
-            return socket.poll_write(cx, &self.frames[0]);
+        if let (Some(only), true) = (&self.first, self.others.is_empty()) {
+            return socket.poll_write(cx, only);
         }
         let mut slices = [IoSlice::new(&[]); SLICES];
-        let count = self.frames.len().min(SLICES);
-        for (slice, frame) in slices.iter_mut().zip(&self.frames) {
+        let count = SLICES.min(1 + self.others.len());
+        for (slice, frame) in slices.iter_mut().zip(self.first.iter().chain(&self.others)) {
             *slice = IoSlice::new(frame);
         }
         socket.poll_write_vectored(cx, &slices[..count])
@@ -93,13 +95,13 @@ impl Outgoing {
 
     fn advance(&mut self, mut written: usize) {
         self.bytes -= written;
-        while let Some(frame) = self.frames.front_mut() {
+        while let Some(frame) = &mut self.first {
             if written < frame.len() {
                 let _ = frame.split_to(written);
                 return;
             }
             written -= frame.len();
-            self.frames.pop_front();
+            self.first = self.others.pop_front();
         }
     }
 }

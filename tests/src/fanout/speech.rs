@@ -41,7 +41,11 @@ fn ink(at: u64, per_stroke: u64) -> Operation {
         last if last == per_stroke - 1 => Operation::End { slot: 0 },
         at => {
             let back_and_forth = if at.is_multiple_of(2) { 23 } else { -23 };
-            Operation::Points(Points { slot: 0, steps: vec![[back_and_forth, 4]; POINTS], pressures: vec![] })
+            Operation::Points(Points {
+                slot: 0,
+                steps: [[back_and_forth, 4]; POINTS][..].into(),
+                pressures: Default::default(),
+            })
         }
     }
 }
@@ -147,7 +151,7 @@ impl Speech {
             }
             Self::Inkwire(boards) => {
                 let drawer = &mut boards.people[person];
-                let operations = vec![ink(drawer.cseq, boards.per_stroke)];
+                let operations = [ink(drawer.cseq, boards.per_stroke)].into();
                 drawer.cseq += 1;
                 boards.boards.entry(board).or_default().sent.entry(drawer.author).or_default().push_back(now);
                 let message = ClientMessage::Operations { first_cseq: drawer.cseq, operations };

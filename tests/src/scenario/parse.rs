@@ -151,7 +151,7 @@ fn begins(rest: &str, back: impl Fn(u64) -> u64 + 'static) -> Result<Verb, &'sta
 fn adds(rest: &str) -> Result<Verb, &'static str> {
     let mut words = rest.split(' ');
     let slot = number(words.next().unwrap_or_default())?;
-    let mut points = Points { slot, steps: Vec::new(), pressures: Vec::new() };
+    let mut points = Points { slot, steps: Default::default(), pressures: Default::default() };
     for word in words {
         let numbers = word.split(',').map(number::<i32>).collect::<Result<Vec<_>, _>>()?;
         match numbers[..] {

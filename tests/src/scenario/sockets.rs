@@ -77,7 +77,7 @@ impl World for Sockets {
 
     fn repeats(&mut self, name: &str, cseq: u64, operation: Operation) {
         let client = self.person(name);
-        client.say(&[ClientMessage::Operations { first_cseq: cseq, operations: vec![operation] }]);
+        client.say(&[ClientMessage::Operations { first_cseq: cseq, operations: [operation].into() }]);
         client.round_trip();
     }
 

@@ -1,0 +1,128 @@
+//! What a stroke allocates on its way from one socket to all others. A binary of its own, because the whole process is counted.
+
+use std::io::Read;
+use std::time::Duration;
+
+use clap::Parser;
+use inkwire::cli::Serve;
+use inkwire_protocol::{
+    Begin, ClientId, ClientMessage, Colour, Epoch, Operation, Points, SUBPROTOCOL_BINARY, ServerMessage, binary,
+};
+use inkwire_tests::patience::PATIENCE;
+use inkwire_tests::pen;
+use inkwire_tests::raw::{Raw, client_frame};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
+
+const MEMBERS: usize = 20;
+/// Writes of the one who draws, and the operations of each.
+const WRITES: usize = 100;
+const OPERATIONS: usize = 50;
+
+#[derive(Parser)]
+struct Flags {
+    #[command(flatten)]
+    serve: Serve,
+}
+
+/// The server in this process, as `inkwire serve --data :memory:` runs it.
+fn start() -> String {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = free.local_addr().expect("an address").to_string();
+    drop(free);
+    let flags = Flags::parse_from(["inkwire", "--listen", &address, "--data", ":memory:"]);
+    std::thread::spawn(|| inkwire::serve::run(flags.serve));
+    let deadline = std::time::Instant::now() + PATIENCE;
+    while std::net::TcpStream::connect(&address).is_err() {
+        assert!(std::time::Instant::now() < deadline, "the server does not listen");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    address
+}
+
+fn said(message: ClientMessage) -> Vec<u8> {
+    client_frame(0x82, &binary::encode_client(&[message]))
+}
+
+fn drawn(first_cseq: usize, operation: Operation) -> Vec<u8> {
+    said(ClientMessage::Operations { first_cseq: first_cseq as u64, operations: [operation].into() })
+}
+
+fn join(address: &str, number: usize) -> Raw {
+    let mut member = Raw::upgrade(address, "/ws/x", &format!("Sec-WebSocket-Protocol: {SUBPROTOCOL_BINARY}\r\n"));
+    let (client_id, name, colour) = (ClientId([number as u8; 16]), format!("member {number}"), Colour(0xff));
+    let hello = ClientMessage::Hello { client_id, epoch: Epoch::default(), seq: 0, hash: [0; 8], name, colour };
+    member.send(&said(hello));
+    member
+}
+
+/// Everything that has come, once nothing more comes for a while; memory is there for it.
+fn hear(member: &mut Raw, heard: &mut Vec<u8>) {
+    member.stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a time limit");
+    let mut buffer = [0; 4096];
+    while let Ok(read) = member.stream.read(&mut buffer) {
+        assert!(heard.len() + read <= heard.capacity(), "more has come than was thought of");
+        heard.extend_from_slice(&buffer[..read]);
+    }
+}
+
+/// The operations in frames of a server.
+fn operations_of(mut frames: &[u8]) -> usize {
+    let mut count = 0;
+    while let [_, length, rest @ ..] = frames {
+        let (length, rest) = match (*length, rest) {
+            (126, [high, low, rest @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), rest),
+            (length, rest) => (usize::from(length), rest),
+        };
+        let messages = binary::decode_server(&rest[..length]).expect("a packet");
+        let entries = messages.iter().map(|message| match message {
+            ServerMessage::Operations { entries, .. } => entries.len(),
+            _ => 0,
+        });
+        count += entries.sum::<usize>();
+        frames = &rest[length..];
+    }
+    count
+}
+
+#[test]
+fn a_stroke_costs_no_allocation_for_an_operation_and_none_for_a_member() {
+    let address = start();
+    let mut members: Vec<Raw> = (0..MEMBERS).map(|number| join(&address, number)).collect();
+    let mut heard: Vec<Vec<u8>> = members.iter().map(|_| Vec::with_capacity(1 << 20)).collect();
+    let step = |at| {
+        let steps = [[3, at % 7], [2, -3]].into_iter().collect();
+        Operation::Points(Points { slot: 0, steps, pressures: [1, -1].into_iter().collect() })
+    };
+    let writes: Vec<Vec<u8>> = (0..WRITES)
+        .map(|at| at * OPERATIONS..(at + 1) * OPERATIONS)
+        .map(|range| range.flat_map(|at| drawn(at + 2, step(at as i32))).collect())
+        .collect();
+    let (warm, counted) = writes.split_at(WRITES / 5);
+    let draw = |writes: &[Vec<u8>], pen: &mut Raw| {
+        for write in writes {
+            pen.send(write);
+            std::thread::sleep(Duration::from_millis(3));
+        }
+    };
+    let Operation::Begin(begin) = pen::begin() else { panic!("a stroke begins with its beginning") };
+    members[0].send(&drawn(1, Operation::Begin(Begin { pressure: Some(128), ..begin })));
+    draw(warm, &mut members[0]);
+    members.iter_mut().zip(&mut heard).for_each(|(member, heard)| hear(member, heard));
+    heard.iter_mut().for_each(Vec::clear);
+
+    let region = Region::new(ALLOCATOR);
+    draw(counted, &mut members[0]);
+    members.iter_mut().zip(&mut heard).for_each(|(member, heard)| hear(member, heard));
+    let change = region.change();
+
+    let operations = counted.len() * OPERATIONS;
+    let all = vec![operations; MEMBERS];
+    assert_eq!(heard.iter().map(|frames| operations_of(frames)).collect::<Vec<_>>(), all, "everybody has everything");
+    let allocations = change.allocations + change.reallocations;
+    println!("{allocations} allocations for {operations} operations to {MEMBERS} members: {change:?}");
+    // What is left is for each flush and each read of the socket, of which many operations go into one.
+    assert!(allocations * 4 < operations, "{allocations} for {operations}");
+}

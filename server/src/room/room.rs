@@ -29,6 +29,11 @@ const LONGEST_TICK: Duration = Duration::from_millis(16);
 /// The tick of a room for each of its members. A flush costs a write of about 4 µs for each, so this keeps flushing at
 /// a few hundredths of a core: a room of two sends at once, one of a hundred merges what comes within 16 ms.
 const TICK_PER_MEMBER: Duration = Duration::from_micros(160);
+/// What a flush to one member takes, with what the others' reading holds up: the last of a thousand is written to several
+/// milliseconds behind the first, and the tick is shorter by that, so that also the last one waits for one display frame.
+const FLUSH_PER_MEMBER: Duration = Duration::from_micros(8);
+/// No tick of a large room is shorter: it would spend its time on writing.
+const SHORTEST_LARGE_TICK: Duration = Duration::from_millis(8);
 /// Pointers are sent at most this often.
 const PRESENCE_TICK: Duration = Duration::from_millis(33);
 /// Most bytes of log that a newcomer gets behind a snapshot that others are being given, and that part of its size.
@@ -858,7 +863,9 @@ impl State {
     }
 
     fn tick(&self) -> Duration {
-        (TICK_PER_MEMBER * self.members.len() as u32).min(LONGEST_TICK)
+        let members = self.members.len() as u32;
+        let longest = LONGEST_TICK.saturating_sub(FLUSH_PER_MEMBER * members).max(SHORTEST_LARGE_TICK);
+        (TICK_PER_MEMBER * members).min(longest)
     }
 
     /// Whether somebody of this lineage has what the log does not: it was told what a server that was killed had not

@@ -824,10 +824,19 @@ class Application {
     const [undoable, redoable] = [history.undoable !== undefined, history.redoable !== undefined];
     this.toolbar.show({ undoable, redoable });
     this.#showStanding();
+    if (!this.outbox.keeps) this.#warnOnce();
     const { pending, received, storage } = this.session;
     const { state, failures } = this.connection;
     const ink = { unsent: pending.length, unsaved: pending.length + received.length, storage };
     this.status.show(state, { ...ink, failures, keeps: this.outbox.keeps });
+  }
+
+  #wasWarned = false;
+
+  /** Storage is full or forbidden: what is drawn is sent all the same. */
+  #warnOnce() {
+    if (!this.#wasWarned) this.say("keepsNothing");
+    this.#wasWarned = true;
   }
 
   operationKept(cseq, operation) {

@@ -15,6 +15,14 @@ const PAGE = 200;
 
 const isApple = /Mac|iPhone|iPad/.test(navigator.platform ?? "");
 
+/** Keys that are no commands: those of colours, what is held, and those of the cross. */
+const HELD = [
+  { name: "colourKeys", keys: ["1 – 8"] },
+  { name: "holdToMove", keys: ["Space"] },
+  { name: "moveCross", keys: ["← → ↑ ↓"] },
+  { name: "pressCross", keys: ["Enter"] },
+];
+
 export class Sheets {
   constructor(app) {
     this.app = app;
@@ -92,7 +100,7 @@ export class Sheets {
 
   #fillHelp() {
     const list = document.querySelector("#help-list");
-    const drawing = [["toolsSection", tools.map((tool) => ({ name: tool.name, keys: [tool.key] }))]];
+    const drawing = [["toolsSection", [...tools.map((tool) => ({ name: tool.name, keys: [tool.key] })), ...HELD]]];
     const others = SECTIONS.map((section) => [section, this.app.commands.filter((it) => it.section === section && it.keys?.length)]);
     list.replaceChildren(...[...drawing, ...others].map(([name, commands]) => helpSection(t(name), commands)));
   }

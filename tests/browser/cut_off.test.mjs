@@ -98,6 +98,7 @@ test("a browser that keeps nothing draws all the same, and says what that means 
   const bob = await the.browser.person(board("forbidden"));
   await ada.draws(wave(100, 200));
   await agree(ada, bob);
+  assert.match(await ada.page.textContent("#toast"), /keeps nothing/);
   await ada.presses("2");
   await goesOffline(ada);
   await ada.draws(wave(100, 300));
@@ -124,6 +125,7 @@ test("a browser whose storage is full loses nothing", async () => {
   await ada.draws(wave(100, 200));
   await ada.page.click("#more-style");
   await ada.page.click(".fill-light");
+  assert.match(await ada.page.textContent("#toast"), /keeps nothing/);
   await agree(ada, bob);
 });
 

@@ -453,3 +453,21 @@ fn an_operator_makes_a_host_link_with_and_without_a_server() {
     assert_eq!(old.is_kept_out(), (Reason::Forbidden, 4003));
     Client::join_by(&server.address, "x", "New", alone);
 }
+
+/// A new board has all that this one has, and its past: whoever asks for one after the other would fill the disk.
+#[test]
+fn of_one_board_only_so_many_new_ones_are_made_at_once() {
+    let (_directory, _server, mut ada) = hosted(&[]);
+    ada.does(text("hello")).expect("she draws");
+    ada.wait("the disk", |ada| ada.mark == 1);
+    ada.told.clear();
+    for _ in 0..9 {
+        ada.say(&[ClientMessage::Branch { seq: 1 }]);
+    }
+    ada.wait("nine answers", |ada| ada.told.len() == 9);
+    let made = ada.told.iter().filter(|told| matches!(told, ServerMessage::Branched { .. })).count();
+    assert!((5..=6).contains(&made), "{:?}", ada.told);
+    let others =
+        ada.told.iter().filter(|told| matches!(told, ServerMessage::NotDone { text } if text.contains("wait")));
+    assert_eq!(made + others.count(), 9);
+}

@@ -71,6 +71,9 @@ fn boards_are_listed_shown_exported_and_deleted_and_members_are_let_go() {
     let (status, png) = operated.asks_with(TOKEN, "GET", "/v1/boards/team/export?format=png");
     assert!(status == 200 && png.starts_with(b"\x89PNG"));
     operated.asks("DELETE", &format!("/v1/boards/team/members/{}", ada.author), 200);
+    let audit = operated.asks("GET", "/v1/boards/team/audit", 200);
+    let said = ["who", "what", "whom"].map(|part| audit["records"][0][part].as_str().unwrap_or_default().to_owned());
+    assert_eq!(said, ["operator", "remove", "Ada"]);
     assert_eq!(ada.wait_for_close(), 4003);
     ada.connect(&address);
     operated.asks("DELETE", "/v1/boards/team", 200);

@@ -17,6 +17,8 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 static ALLOCATOR: &StatsAlloc<std::alloc::System> = &INSTRUMENTED_SYSTEM;
 
 const MEMBERS: usize = 20;
+/// So long nothing more comes when everything has.
+const QUIET: Duration = Duration::from_millis(100);
 /// Writes of the one who draws, and the operations of each.
 const WRITES: usize = 100;
 const OPERATIONS: usize = 50;
@@ -37,7 +39,7 @@ fn start() -> String {
     let deadline = std::time::Instant::now() + PATIENCE;
     while std::net::TcpStream::connect(&address).is_err() {
         assert!(std::time::Instant::now() < deadline, "the server does not listen");
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::yield_now();
     }
     address
 }
@@ -59,8 +61,8 @@ fn join(address: &str, number: usize) -> Raw {
 }
 
 /// Everything that has come, once nothing more comes for a while; memory is there for it.
-fn hear(member: &mut Raw, heard: &mut Vec<u8>) {
-    member.stream.set_read_timeout(Some(Duration::from_millis(100))).expect("a time limit");
+fn hear(member: &mut Raw, heard: &mut Vec<u8>, patience: Duration) {
+    member.stream.set_read_timeout(Some(patience)).expect("a time limit");
     let mut buffer = [0; 4096];
     while let Ok(read) = member.stream.read(&mut buffer) {
         assert!(heard.len() + read <= heard.capacity(), "more has come than was thought of");
@@ -101,21 +103,21 @@ fn a_stroke_costs_no_allocation_for_an_operation_and_none_for_a_member() {
         .map(|range| range.flat_map(|at| drawn(at + 2, step(at as i32))).collect())
         .collect();
     let (warm, counted) = writes.split_at(WRITES / 5);
-    let draw = |writes: &[Vec<u8>], pen: &mut Raw| {
+    let draw = |writes: &[Vec<u8>], pen: &mut Raw, heard: &mut Vec<u8>| {
         for write in writes {
             pen.send(write);
-            std::thread::sleep(Duration::from_millis(3));
+            hear(pen, heard, Duration::from_millis(3));
         }
     };
     let Operation::Begin(begin) = pen::begin() else { panic!("a stroke begins with its beginning") };
     members[0].send(&drawn(1, Operation::Begin(Begin { pressure: Some(128), ..begin })));
-    draw(warm, &mut members[0]);
-    members.iter_mut().zip(&mut heard).for_each(|(member, heard)| hear(member, heard));
+    draw(warm, &mut members[0], &mut heard[0]);
+    members.iter_mut().zip(&mut heard).for_each(|(member, heard)| hear(member, heard, QUIET));
     heard.iter_mut().for_each(Vec::clear);
 
     let region = Region::new(ALLOCATOR);
-    draw(counted, &mut members[0]);
-    members.iter_mut().zip(&mut heard).for_each(|(member, heard)| hear(member, heard));
+    draw(counted, &mut members[0], &mut heard[0]);
+    members.iter_mut().zip(&mut heard).for_each(|(member, heard)| hear(member, heard, QUIET));
     let change = region.change();
 
     let operations = counted.len() * OPERATIONS;

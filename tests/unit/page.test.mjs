@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { aligned, reordered, snapped, spread } from "../../static/js/arrange.js";
 import { Board } from "../../static/js/board/board.js";
@@ -21,6 +22,22 @@ import { Viewport } from "../../static/js/viewport.js";
 const WORDS = Object.fromEntries(
   await Promise.all(["en", "de", "fr", "ar"].map(async (code) => [code, (await import(`../../static/js/words/${code}.js`)).default])),
 );
+
+/** The keys of words that the page's modules name as they are. */
+function* named() {
+  const folder = new URL("../../static/js/", import.meta.url);
+  for (const file of readdirSync(folder, { recursive: true })) {
+    if (!file.endsWith(".js") || file.startsWith("words")) continue;
+    const source = readFileSync(new URL(file, folder), "utf8");
+    for (const [, key] of source.matchAll(/\b(?:t|say)\("([\w.]+)"/g)) yield [key, file];
+  }
+}
+
+test("every word that a module names is there", () => {
+  const all = Array.from(named());
+  assert.ok(all.length > 50, `${all.length} are named`);
+  for (const [key, file] of all) assert.ok(key in WORDS.en, `${file} names ${key}`);
+});
 
 /** The names in braces of a text, or of all its forms together. */
 const values = (words) => {

@@ -202,7 +202,7 @@ impl Admin {
             }
             ["boards", name, "members", author] => {
                 only("DELETE")?;
-                self.disconnect(&board(name)?, author)
+                self.disconnect(&board(name)?, author).await
             }
             ["boards", name, "export"] => {
                 only("GET")?;
@@ -316,10 +316,11 @@ impl Admin {
         Ok(ok(&json!({ "members": members })))
     }
 
-    fn disconnect(&self, name: &BoardName, author: &str) -> Result<Reply, Refusal> {
+    async fn disconnect(&self, name: &BoardName, author: &str) -> Result<Reply, Refusal> {
         let author: u32 = author.parse().map_err(|_| Refusal::NoMember)?;
         let room = self.room_of(name).ok_or(Refusal::NoBoard)?;
-        if room.disconnect(author) { Ok(ok(&json!({ "disconnected": author }))) } else { Err(Refusal::NoMember) }
+        let found = smol::unblock(move || room.disconnect(author)).await?;
+        if found { Ok(ok(&json!({ "disconnected": author }))) } else { Err(Refusal::NoMember) }
     }
 
     async fn export(&self, name: BoardName, query: Query<'_>) -> Result<Reply, Refusal> {

@@ -302,6 +302,10 @@ impl Member {
     }
 
     fn branch(&mut self, seq: u64) {
+        if !self.room.may_branch() {
+            let text = "many new boards were made of this one just now: wait a minute".into();
+            return self.answers.push(ServerMessage::NotDone { text });
+        }
         let most = self.rooms.limits().boards;
         self.ask_storage(move |storage, name| {
             if storage.count()? >= most {

@@ -39,6 +39,9 @@ const PRESENCE_TICK: Duration = Duration::from_millis(33);
 /// Most bytes of log that a newcomer gets behind a snapshot that others are being given, and that part of its size.
 const TAIL: usize = 16 * 1024;
 const TAIL_PART: usize = 4;
+/// New boards that may be made of one at once, and how many in a second for long: each copies all of it, with its past.
+const BRANCHES: f64 = 5.0;
+const BRANCHES_PER_SECOND: f64 = 1.0 / 60.0;
 /// Elements that one call of [`Room::submit`] works on before it leaves the room to others: about a millisecond.
 const WORK: u64 = 2_000;
 
@@ -64,6 +67,7 @@ struct State {
     access_version: u64,
     points: Bucket,
     bytes: Bucket,
+    branches: Bucket,
     /// Names of authors that the storage does not know yet.
     names: Vec<AuthorName>,
     epoch: Epoch,
@@ -244,6 +248,7 @@ impl Room {
             access_version: 1,
             points: Bucket::of(limits.board_points, now),
             bytes: Bucket::of(limits.board_bytes, now),
+            branches: Bucket::holding(BRANCHES, BRANCHES_PER_SECOND, now),
             names: Vec::new(),
             epoch,
             gathered: Vec::new(),
@@ -439,16 +444,25 @@ impl Room {
         self.lock().board.seq()
     }
 
-    /// Ends somebody's connections, also those of a host; says whether there was one.
-    pub fn disconnect(&self, author: u32) -> bool {
+    /// Ends somebody's connections, also those of a host, and keeps that it was done; says whether there was one. Blocks.
+    ///
+    /// # Errors
+    /// Where the disk does not take that it was done.
+    pub fn disconnect(&self, author: u32) -> Result<bool, StorageError> {
         let mut state = self.lock();
+        let whom = state.presence.name(author).unwrap_or_default().to_owned();
         let mut found = false;
         for seat in state.members.values_mut().filter(|seat| seat.author == author && seat.is_taken()) {
             seat.dismissed = Some(Reason::Removed);
             seat.wakeup.wake();
             found = true;
         }
-        found
+        drop(state);
+        if found {
+            let record = AuditRecord { at: storage::now(), who: "operator".into(), what: "remove".into(), whom };
+            self.keep_access(vec![record])?;
+        }
+        Ok(found)
     }
 
     /// What hosts have set.
@@ -586,6 +600,15 @@ impl Room {
         if !state.is_muted(member) {
             state.presence.react(author, reaction);
         }
+    }
+
+    /// Whether another board may be made of this one now; then it counts.
+    pub(super) fn may_branch(&self) -> bool {
+        let (mut state, now) = (self.lock(), Instant::now());
+        state.branches.spend(0.0, now);
+        let may = state.branches.pause().is_none();
+        state.branches.spend(if may { 1.0 } else { 0.0 }, now);
+        may
     }
 
     /// Whether what a member draws is taken now.

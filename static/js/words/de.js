@@ -29,6 +29,8 @@ export default {
   help: "Tastaturhilfe", export: "Exportieren…", import: "Importieren…", copyPicture: "Als Bild kopieren",
   copyPlace: "Link zu dieser Stelle kopieren", print: "Drucken…", wider: "Dicker", thinner: "Dünner",
   toolsSection: "Werkzeuge", edit: "Bearbeiten", arrange: "Anordnen", view: "Ansicht", file: "Mitnehmen",
+  colourKeys: "Eine Farbe", holdToMove: "Halten und ziehen: die Tafel verschieben",
+  moveCross: "Auf der Tafel: das Kreuz bewegen", pressCross: "Auf der Tafel: den Stift aufsetzen, abheben",
   // The bar
   home: "Tafeln", share: "Teilen", menu: "Menü", peopleHere: "Wer hier ist",
   peopleNamed: "Wer hier ist: {names}. Deinen Namen ändern", nobodyYet: "noch niemand", selectionBar: "Auswahl",
@@ -43,6 +45,7 @@ export default {
   connecting: "Verbinden…", waiting: "Offline – zeichne weiter, Gezeichnetes bleibt erhalten",
   waitingToSend: "Offline – zeichne weiter, Gezeichnetes bleibt erhalten ({count} zu senden)",
   waitingUnkept: "Offline – lass diese Seite offen: Dieser Browser speichert nichts",
+  keepsNothing: "Dieser Browser behält nichts auf diesem Gerät: Was du zeichnest, ist sicher, sobald es gespeichert ist.",
   blocked: "Keine Verbindung: Etwas zwischen dieser Seite und dem Server blockiert WebSocket. Gezeichnetes bleibt hier erhalten",
   replaced: "Diese Tafel ist in einem anderen Tab offen", deleted: "Diese Tafel wurde gelöscht", live: "Live",
   saved: "Gespeichert",

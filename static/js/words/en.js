@@ -22,6 +22,8 @@ export default {
   help: "Keyboard help", export: "Export…", import: "Import…", copyPicture: "Copy as picture",
   copyPlace: "Copy a link to this place", print: "Print…", wider: "Wider", thinner: "Thinner",
   toolsSection: "Tools", edit: "Edit", arrange: "Arrange", view: "View", file: "Take along",
+  colourKeys: "A colour", holdToMove: "Hold and drag: move the board",
+  moveCross: "On the board: move the cross", pressCross: "On the board: put down the pen, lift it",
   // The bar
   home: "Boards", share: "Share", menu: "Menu", peopleHere: "People here",
   peopleNamed: "People here: {names}. Change your name", nobodyYet: "nobody yet", selectionBar: "What is selected",
@@ -36,6 +38,7 @@ export default {
   connecting: "Connecting…", waiting: "Offline – draw on, your ink is kept",
   waitingToSend: "Offline – draw on, your ink is kept ({count} to send)",
   waitingUnkept: "Offline – keep this page open: this browser keeps nothing",
+  keepsNothing: "This browser keeps nothing on this device: what you draw is safe once it is saved.",
   blocked: "No connection: something between this page and the server stops WebSocket. Your ink is kept here",
   replaced: "This board is open in another tab", deleted: "This board was deleted", live: "Live", saved: "Saved",
   failing: "Not saved: the server’s disk takes nothing. Keep this page open", saving: "Saving…",

@@ -28,6 +28,8 @@ export default {
   help: "Aide du clavier", export: "Exporter…", import: "Importer…", copyPicture: "Copier comme image",
   copyPlace: "Copier un lien vers cet endroit", print: "Imprimer…", wider: "Plus épais", thinner: "Plus fin",
   toolsSection: "Outils", edit: "Modifier", arrange: "Disposer", view: "Affichage", file: "Emporter",
+  colourKeys: "Une couleur", holdToMove: "Maintenir et glisser : déplacer le tableau",
+  moveCross: "Sur le tableau : déplacer la croix", pressCross: "Sur le tableau : poser le stylo, le lever",
   // The bar
   home: "Tableaux", share: "Partager", menu: "Menu", peopleHere: "Personnes présentes",
   peopleNamed: "Personnes présentes : {names}. Changer votre nom", nobodyYet: "personne pour l’instant",
@@ -48,6 +50,7 @@ export default {
   connecting: "Connexion…", waiting: "Hors ligne – continuez, vos dessins sont conservés",
   waitingToSend: "Hors ligne – continuez, vos dessins sont conservés ({count} à envoyer)",
   waitingUnkept: "Hors ligne – gardez cette page ouverte : ce navigateur ne conserve rien",
+  keepsNothing: "Ce navigateur ne garde rien sur cet appareil : ce que vous dessinez est en sécurité dès que c’est enregistré.",
   blocked: "Pas de connexion : quelque chose entre cette page et le serveur bloque WebSocket. Vos dessins sont conservés ici",
   replaced: "Ce tableau est ouvert dans un autre onglet", deleted: "Ce tableau a été supprimé", live: "En direct",
   saved: "Enregistré",

@@ -17,14 +17,12 @@ use crate::wakeup::Wakeup;
 
 /// Events that are taken from the kernel at once.
 const EVENTS: usize = 1024;
-/// The token of the reactor's own bell; a slab never gets that far.
-const BELL: Token = Token(usize::MAX);
-/// The token of the clock that ends a sleep.
-const CLOCK: Token = Token(usize::MAX - 1);
+/// The token of the reactor's own clock; a slab never gets that far.
+const CLOCK: Token = Token(usize::MAX);
 
 /// The worker runs tasks, and looks for more before it sleeps.
 const AWAKE: u8 = 0;
-/// The worker sleeps in the kernel: only the bell or a socket wakes it.
+/// The worker sleeps in the kernel: only the clock or a socket wakes it.
 const ASLEEP: u8 = 1;
 /// There is something to do; a worker that wants to sleep looks at it first.
 const RUNG: u8 = 2;
@@ -34,7 +32,7 @@ const RUNG: u8 = 2;
 #[derive(Debug)]
 pub(crate) struct Reactor {
     registry: Registry,
-    bell: mio::Waker,
+    clock: Clock,
     state: AtomicU8,
     watched: Mutex<Slab<Arc<Readiness>>>,
 }
@@ -43,7 +41,8 @@ pub(crate) struct Reactor {
 #[derive(Debug)]
 pub(crate) struct Sleep {
     poll: mio::Poll,
-    clock: Clock,
+    /// When the clock rings, where that is known.
+    rings_at: Option<Instant>,
     events: Events,
     /// Whom the events are for, gathered under the lock and woken outside of it.
     woken: Vec<(Arc<Readiness>, u8)>,
@@ -58,12 +57,12 @@ impl Reactor {
         let poll = mio::Poll::new()?;
         let reactor = Self {
             registry: poll.registry().try_clone()?,
-            bell: mio::Waker::new(poll.registry(), BELL)?,
+            clock: Clock::watched_by(poll.registry())?,
             state: AtomicU8::new(AWAKE),
             watched: Mutex::default(),
         };
-        let (clock, events) = (Clock::watched_by(&reactor.registry)?, Events::with_capacity(EVENTS));
-        Ok((Arc::new(reactor), Sleep { poll, clock, events, woken: Vec::new() }))
+        let events = Events::with_capacity(EVENTS);
+        Ok((Arc::new(reactor), Sleep { poll, rings_at: None, events, woken: Vec::new() }))
     }
 
     /// Watches a socket until the registration is given back.
@@ -90,9 +89,10 @@ impl Reactor {
         self.state.store(AWAKE, Ordering::SeqCst);
     }
 
-    /// Sleeps until something has come, the bell is rung or a moment is there, and wakes who waits for what has come.
+    /// Sleeps until something has come, somebody rings or a moment is there, and wakes who waits for what has come.
     pub(crate) fn sleep(&self, sleep: &mut Sleep, until: Option<Instant>) {
-        sleep.clock.rings_by(until);
+        // Before it sleeps: whoever rings from then on sets the clock behind this.
+        self.rings_by(until, &mut sleep.rings_at);
         let is_rung = self.state.compare_exchange(AWAKE, ASLEEP, Ordering::SeqCst, Ordering::SeqCst).is_err();
         let patience = is_rung.then_some(Duration::ZERO);
         // Interrupted by a signal, most likely; whatever it is, the tasks are gone through again.
@@ -102,6 +102,10 @@ impl Reactor {
             let watched = self.lock();
             let known = |event: &Event| Some((watched.get(event.token().0)?.clone(), said(event)));
             sleep.woken.extend(sleep.events.iter().filter_map(known));
+            // Whoever rang may have set it to another moment than was known here.
+            if sleep.events.iter().any(|event| event.token() == CLOCK) {
+                sleep.rings_at = None;
+            }
         }
         sleep.woken.drain(..).for_each(|(readiness, said)| readiness.learn(said));
     }
@@ -109,9 +113,20 @@ impl Reactor {
     /// There is something to do. A system call only where the worker sleeps.
     pub(crate) fn ring(&self) {
         if self.state.swap(RUNG, Ordering::SeqCst) == ASLEEP {
-            // An eventfd takes 2^64 rings; there is nothing to do about an error, and none to be had.
-            let _ = self.bell.wake();
+            self.clock.ring_in(Duration::ZERO);
         }
+    }
+
+    /// Has the clock ring at this moment at the latest. What it was set to earlier than that is let come: it costs a look, as
+    /// setting it does.
+    fn rings_by(&self, until: Option<Instant>, rings_at: &mut Option<Instant>) {
+        let Some(until) = until else { return };
+        let now = Instant::now();
+        if rings_at.is_some_and(|at| now < at && at <= until) {
+            return;
+        }
+        self.clock.ring_in(until.saturating_duration_since(now));
+        *rings_at = Some(until);
     }
 
     fn lock(&self) -> MutexGuard<'_, Slab<Arc<Readiness>>> {
@@ -119,37 +134,26 @@ impl Reactor {
     }
 }
 
-/// What ends a sleep at a moment: a timer of the kernel, because epoll's own patience counts in milliseconds.
+/// What ends a sleep, at a moment or at once: a timer of the kernel, because epoll's own patience counts in milliseconds.
 #[derive(Debug)]
-struct Clock {
-    timer: OwnedFd,
-    rings_at: Option<Instant>,
-}
+struct Clock(OwnedFd);
 
 impl Clock {
     fn watched_by(registry: &Registry) -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = rustix::time::timerfd_create(TimerfdClockId::Monotonic, flags)?;
         registry.register(&mut SourceFd(&timer.as_raw_fd()), CLOCK, Interest::READABLE)?;
-        Ok(Self { timer, rings_at: None })
+        Ok(Self(timer))
     }
 
-    /// Rings at this moment at the latest. What it was set to earlier than that is let come: it costs a look, as setting it
-    /// does.
-    fn rings_by(&mut self, until: Option<Instant>) {
-        let Some(until) = until else { return };
-        let now = Instant::now();
-        if self.rings_at.is_some_and(|at| now < at && at <= until) {
-            return;
-        }
+    fn ring_in(&self, wait: Duration) {
         // Nothing at all would disarm it.
-        let wait = until.saturating_duration_since(now).max(Duration::from_nanos(1));
+        let wait = wait.max(Duration::from_nanos(1));
         let it_value = Timespec { tv_sec: wait.as_secs() as i64, tv_nsec: wait.subsec_nanos().into() };
         let never_again = Timespec { tv_sec: 0, tv_nsec: 0 };
         let once = Itimerspec { it_interval: never_again, it_value };
         // Setting it also takes back that it has rung: nobody has to read it.
-        rustix::time::timerfd_settime(&self.timer, TimerfdTimerFlags::empty(), &once).expect("Bug: the timer is one");
-        self.rings_at = Some(until);
+        rustix::time::timerfd_settime(&self.0, TimerfdTimerFlags::empty(), &once).expect("Bug: the timer is one");
     }
 }
 

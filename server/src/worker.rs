@@ -26,7 +26,7 @@ pub struct Workers {
 }
 
 /// A thread with its tasks. A connection stays with its worker: whom its socket wakes is there already, and two workers
-/// never ring each other's bell for one message.
+/// never wake each other for one message.
 #[derive(Debug)]
 struct Worker {
     /// Tasks that are to take a turn.
@@ -153,6 +153,7 @@ mod tests {
     use std::io::{Read, Write};
     use std::net::{Shutdown, TcpListener, TcpStream};
     use std::sync::mpsc::channel;
+    use std::time::{Duration, Instant};
 
     use smol::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -188,6 +189,31 @@ mod tests {
             done.send(number).unwrap();
         });
         assert_eq!(is_done.recv(), Ok(20_000));
+    }
+
+    #[test]
+    fn an_alarm_comes_however_often_somebody_rings_until_then() {
+        let workers = workers(1);
+        let (done, is_done) = channel();
+        for wait in [30, 60, 90] {
+            let (done, at) = (done.clone(), Instant::now() + Duration::from_millis(wait));
+            workers.spawn(async move {
+                timers::until(at).await;
+                done.send(Instant::now() >= at).unwrap();
+            });
+        }
+        let mut came = Vec::new();
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while came.len() < 3 {
+            assert!(Instant::now() < deadline, "{} alarms of three came", came.len());
+            // The last of them comes while nobody rings.
+            if came.len() < 2 {
+                workers.spawn(async {});
+            }
+            came.extend(is_done.try_recv());
+            thread::yield_now();
+        }
+        assert_eq!(came, [true; 3]);
     }
 
     #[test]

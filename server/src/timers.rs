@@ -83,20 +83,11 @@ pub(crate) fn ring() -> Option<Instant> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::task::Wake;
+    use std::sync::atomic::Ordering;
     use std::time::Duration;
 
     use super::*;
-
-    #[derive(Default)]
-    struct Count(AtomicUsize);
-
-    impl Wake for Count {
-        fn wake(self: Arc<Self>) {
-            self.0.fetch_add(1, Ordering::Relaxed);
-        }
-    }
+    use crate::wakeup::tests::Count;
 
     #[test]
     fn whose_moment_has_come_is_woken_once_and_the_others_are_waited_for() {

@@ -100,9 +100,9 @@ export class Sheets {
 
   #fillHelp() {
     const list = document.querySelector("#help-list");
-    const drawing = [["toolsSection", [...tools.map((tool) => ({ name: tool.name, keys: [tool.key] })), ...HELD]]];
+    const drawing = ["toolsSection", [...tools.map((tool) => ({ name: tool.name, keys: [tool.key] })), ...HELD]];
     const others = SECTIONS.map((section) => [section, this.app.commands.filter((it) => it.section === section && it.keys?.length)]);
-    list.replaceChildren(...[...drawing, ...others].map(([name, commands]) => helpSection(t(name), commands)));
+    list.replaceChildren(...[drawing, ...others].map(([name, commands]) => helpSection(t(name), commands)));
   }
 
   #listObjects(count) {

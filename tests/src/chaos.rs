@@ -1,7 +1,6 @@
 //! Breaking the server on purpose: people who draw through kills and cuts, and keep the ledger of what they were promised.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::ScopedJoinHandle;
@@ -15,7 +14,7 @@ use crate::client::{Client, text};
 use crate::dice::Dice;
 use crate::patience::PATIENCE;
 use crate::proxy::Proxy;
-use crate::server::Server;
+use crate::server::{Server, free_port};
 
 const BOARD: &str = "chaos";
 /// Events of a person's history that are kept: enough to see what was promised and what was broken.
@@ -184,12 +183,6 @@ pub struct Survived {
     pub operations: u64,
 }
 
-/// A port that is free now, so that a server can come back to it.
-fn free_port() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("it has an address").to_string()
-}
-
 /// Starts a server on a directory again, however its last life ended.
 fn start(data: &str, address: &str) -> Server {
     Server::start(&["--data", data, "--listen", address, "--log", "error"])
@@ -202,7 +195,8 @@ fn start(data: &str, address: &str) -> Server {
 pub fn kills(data: &str, trial: Trial) -> Survived {
     let Trial { seed, faults: kills, people } = trial;
     println!("chaos: {kills} kills of {people} people, seed {seed} (INKWIRE_SEED={seed} does it again)");
-    let address = free_port();
+    // So that a server can come back to it.
+    let address = format!("127.0.0.1:{}", free_port());
     let mut dice = Dice(seed);
     let is_over = AtomicBool::new(false);
     let (server, drawers, killed) = std::thread::scope(|scope| {

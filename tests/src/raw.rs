@@ -61,6 +61,17 @@ pub fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
+/// Where the payload of the first frame of a server begins and ends, where it is all there.
+pub fn whole_frame(bytes: &[u8]) -> Option<(usize, usize)> {
+    let (start, length) = match *bytes.get(1)? {
+        126 => (4, u64::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?))),
+        127 => (10, u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?)),
+        length => (2, u64::from(length)),
+    };
+    let end = start + usize::try_from(length).ok()?;
+    (bytes.len() >= end).then_some((start, end))
+}
+
 impl Raw {
     /// Connects.
     ///

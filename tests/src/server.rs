@@ -1,6 +1,7 @@
 //! A real server as a process on a free port, stopped when it is dropped.
 
 use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::OnceLock;
@@ -19,6 +20,15 @@ pub struct Server {
     pub url: String,
     /// `HOST:PORT`.
     pub address: String,
+}
+
+/// A port that is free now: somebody has just let go of it.
+///
+/// # Panics
+/// Where none is.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("it has an address").port()
 }
 
 /// The server's binary: INKWIRE_BIN, or a debug build that is made once.

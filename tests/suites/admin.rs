@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use inkwire_tests::client::{Client, text};
-use inkwire_tests::server::{Server, binary};
+use inkwire_tests::server::{Server, binary, free_port};
 use inkwire_tests::tools::{are_there, root};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -148,9 +148,8 @@ fn schemathesis_finds_nothing_that_is_not_as_the_description_says() {
     if !are_there("admin", &[&schemathesis]) {
         return;
     }
-    // It speaks to no unix socket; a port is free when somebody has just let go of it.
-    let port =
-        std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
+    // It speaks to no unix socket.
+    let port = free_port();
     let operated = Operated::start(&format!("127.0.0.1:{port}"));
     Client::join(&operated.server.address, "team", "Ada").does(text("hello")).expect("she draws");
     let url = format!("http://127.0.0.1:{port}/v1");

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use clap::Parser;
 use inkwire::cli::Serve;
-use inkwire_protocol::{
-    Begin, ClientId, ClientMessage, Colour, Epoch, Operation, Points, SUBPROTOCOL_BINARY, ServerMessage, binary,
-};
-use inkwire_tests::patience::PATIENCE;
+use inkwire_protocol::{Begin, ClientMessage, Operation, Points, SUBPROTOCOL_BINARY, ServerMessage, binary};
+use inkwire_tests::fanout::hello;
+use inkwire_tests::patience::wait_until;
 use inkwire_tests::pen;
-use inkwire_tests::raw::{Raw, client_frame};
+use inkwire_tests::raw::{Raw, client_frame, whole_frame};
+use inkwire_tests::server::free_port;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -31,32 +31,21 @@ struct Flags {
 
 /// The server in this process, as `inkwire serve --data :memory:` runs it.
 fn start() -> String {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = free.local_addr().expect("an address").to_string();
-    drop(free);
+    let address = format!("127.0.0.1:{}", free_port());
     let flags = Flags::parse_from(["inkwire", "--listen", &address, "--data", ":memory:"]);
     std::thread::spawn(|| inkwire::serve::run(flags.serve));
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while std::net::TcpStream::connect(&address).is_err() {
-        assert!(std::time::Instant::now() < deadline, "the server does not listen");
-        std::thread::yield_now();
-    }
+    wait_until("the server listens", || std::net::TcpStream::connect(&address).is_ok());
     address
 }
 
-fn said(message: ClientMessage) -> Vec<u8> {
-    client_frame(0x82, &binary::encode_client(&[message]))
-}
-
 fn drawn(first_cseq: usize, operation: Operation) -> Vec<u8> {
-    said(ClientMessage::Operations { first_cseq: first_cseq as u64, operations: [operation].into() })
+    let message = ClientMessage::Operations { first_cseq: first_cseq as u64, operations: [operation].into() };
+    client_frame(0x82, &binary::encode_client(&[message]))
 }
 
 fn join(address: &str, number: usize) -> Raw {
     let mut member = Raw::upgrade(address, "/ws/x", &format!("Sec-WebSocket-Protocol: {SUBPROTOCOL_BINARY}\r\n"));
-    let (client_id, name, colour) = (ClientId([number as u8; 16]), format!("member {number}"), Colour(0xff));
-    let hello = ClientMessage::Hello { client_id, epoch: Epoch::default(), seq: 0, hash: [0; 8], name, colour };
-    member.send(&said(hello));
+    member.send(&client_frame(0x82, &hello(number)));
     member
 }
 
@@ -73,19 +62,16 @@ fn hear(member: &mut Raw, heard: &mut Vec<u8>, patience: Duration) {
 /// The operations in frames of a server.
 fn operations_of(mut frames: &[u8]) -> usize {
     let mut count = 0;
-    while let [_, length, rest @ ..] = frames {
-        let (length, rest) = match (*length, rest) {
-            (126, [high, low, rest @ ..]) => (usize::from(u16::from_be_bytes([*high, *low])), rest),
-            (length, rest) => (usize::from(length), rest),
-        };
-        let messages = binary::decode_server(&rest[..length]).expect("a packet");
+    while let Some((start, end)) = whole_frame(frames) {
+        let messages = binary::decode_server(&frames[start..end]).expect("a packet");
         let entries = messages.iter().map(|message| match message {
             ServerMessage::Operations { entries, .. } => entries.len(),
             _ => 0,
         });
         count += entries.sum::<usize>();
-        frames = &rest[length..];
+        frames = &frames[end..];
     }
+    assert!(frames.is_empty(), "half a frame came");
     count
 }
 

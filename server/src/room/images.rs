@@ -143,7 +143,7 @@ mod tests {
         let bytes = vec![7; limits::IMAGE_BYTES];
         let mut all: [Images; 17] = Default::default();
         let begun = |images: &mut Images| images.take(part(&bytes, 0, 1), &arrivals, &storage).is_ok();
-        let begun = all.iter_mut().filter_map(|images| begun(images).then_some(())).count();
+        let begun = all.iter_mut().map(begun).filter(|begun| *begun).count();
         assert_eq!(begun, 16);
         drop(all);
         assert_eq!(arrivals.0.load(Ordering::Relaxed), 0);

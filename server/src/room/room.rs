@@ -391,7 +391,7 @@ impl Room {
         let mut state = self.lock();
         let host = state.members.get(&member).filter(|seat| seat.is_taken() && seat.role == Role::Host);
         let host = host.filter(|_| state.access.is_hosted()).ok_or(OrderError::NotHost)?.author;
-        let who = state.presence.name(host).unwrap_or_default().to_owned();
+        let who = state.name(host);
         let (done, whom) = state.order(Some(member), action, with.clone())?;
         let record = AuditRecord { at: with.now, who, what: done.what.clone(), whom };
         Ok((done, record))
@@ -430,7 +430,7 @@ impl Room {
             .filter(|seat| seat.is_taken())
             .map(|seat| MemberRecord {
                 author: seat.author,
-                name: state.presence.name(seat.author).unwrap_or_default().to_owned(),
+                name: state.name(seat.author),
                 address: seat.caller.address,
                 standing: state.access.standing(seat.role, &seat.caller.someone, now),
             })
@@ -450,7 +450,7 @@ impl Room {
     /// Where the disk does not take that it was done.
     pub fn disconnect(&self, author: u32) -> Result<bool, StorageError> {
         let mut state = self.lock();
-        let whom = state.presence.name(author).unwrap_or_default().to_owned();
+        let whom = state.name(author);
         let mut found = false;
         for seat in state.members.values_mut().filter(|seat| seat.author == author && seat.is_taken()) {
             seat.dismissed = Some(Reason::Removed);
@@ -607,7 +607,9 @@ impl Room {
         let (mut state, now) = (self.lock(), Instant::now());
         state.branches.spend(0.0, now);
         let may = state.branches.pause().is_none();
-        state.branches.spend(if may { 1.0 } else { 0.0 }, now);
+        if may {
+            state.branches.spend(1.0, now);
+        }
         may
     }
 
@@ -798,7 +800,7 @@ impl State {
 
     fn target(&self, author: u32) -> Option<(u32, Target)> {
         let seat = self.members.values().find(|seat| seat.author == author && seat.is_taken())?;
-        let name = self.presence.name(author).unwrap_or_default().to_owned();
+        let name = self.name(author);
         let (someone, address) = (seat.caller.someone, seat.caller.address);
         Some((author, Target { someone, address, name, role: seat.role }))
     }
@@ -838,6 +840,11 @@ impl State {
             self.presence.standing(seat.author, self.access.standing(seat.role, &seat.caller.someone, now));
             seat.wakeup.wake();
         }
+    }
+
+    /// What somebody is called; nothing where that is not known.
+    fn name(&self, author: u32) -> String {
+        self.presence.name(author).unwrap_or_default().to_owned()
     }
 
     fn standing_of(&self, member: u64) -> Option<Standing> {

@@ -10,7 +10,7 @@ use rustix::net::sockopt::set_socket_recv_buffer_size;
 use super::heard::Heard;
 use super::peers::Peer;
 use super::speech::Speech;
-use crate::raw::client_frame;
+use crate::raw::{client_frame, whole_frame};
 
 /// What one read takes at most.
 const READ: usize = 256 * 1024;
@@ -302,15 +302,4 @@ impl Person {
         }
         self.unsent.drain(..written);
     }
-}
-
-/// Where the payload of the first frame begins and ends, where it is all there.
-fn whole_frame(bytes: &[u8]) -> Option<(usize, usize)> {
-    let (start, length) = match *bytes.get(1)? {
-        126 => (4, u64::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?))),
-        127 => (10, u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?)),
-        length => (2, u64::from(length)),
-    };
-    let end = start + usize::try_from(length).ok()?;
-    (bytes.len() >= end).then_some((start, end))
 }

@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use inkwire_tests::client::{Client, text};
 use inkwire_tests::patience::wait_until;
 use inkwire_tests::raw::Raw;
-use inkwire_tests::server::{Server, binary, get};
+use inkwire_tests::server::{Server, binary, free_port, get};
 use inkwire_tests::tools::{are_there, root};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use super::served::{Nginx, certify, free_port, install, nginx, nginx_is_there};
+use super::served::{Nginx, certify, install, nginx, nginx_is_there};
 use super::{VARIANTS, files, gen_deploy, server_arguments, written};
 
 #[test]

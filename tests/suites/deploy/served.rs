@@ -9,7 +9,7 @@ use std::time::Duration;
 use inkwire_tests::client::{Client, text};
 use inkwire_tests::patience::wait_until;
 use inkwire_tests::raw::{Raw, client_frame, handshake};
-use inkwire_tests::server::{Server, binary, get, inspector};
+use inkwire_tests::server::{Server, binary, free_port, get, inspector};
 use inkwire_tests::tools::are_there;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -24,10 +24,6 @@ pub(super) struct Nginx {
 
 pub(super) fn nginx_is_there() -> bool {
     are_there("deploy", &[Path::new("/usr/sbin/nginx")])
-}
-
-pub(super) fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// Puts the files where nginx finds them: its own folder in place of /etc/nginx, and certificates that are there.

@@ -29,6 +29,7 @@ import { linkOf, linkTo, tokenOf, viewportOf } from "./place.js";
 import { Pointers } from "./pointers.js";
 import { COORDINATE, NAME } from "./protocol/limits.js";
 import { Reactions } from "./reactions.js";
+import { Recall } from "./recall.js";
 import { Replay } from "./replay.js";
 import { isAt } from "./select.js";
 import { Selection, outlineSketch } from "./selection.js";
@@ -97,6 +98,7 @@ class Application {
     this.reactions = new Reactions(this);
     this.network = new Network(this);
     this.replay = new Replay(this);
+    this.recall = new Recall(this);
     this.status = new Status();
     this.pointers = new Pointers(canvases.live, this);
     this.keyboard = new Keyboard(canvases.live, this.stage, this);
@@ -147,7 +149,7 @@ class Application {
     addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
     addEventListener("beforeunload", (event) => this.#warn(event));
     addEventListener("hashchange", () => this.#linkChanged());
-    document.addEventListener("visibilitychange", () => document.hidden && this.#keepThumbnail());
+    document.addEventListener("visibilitychange", () => document.hidden && this.#keepSight());
     at("#files").addEventListener("change", ({ target }) => this.#takePicked(target));
     this.#listenToClipboard();
     this.#listenToDrops();
@@ -193,7 +195,13 @@ class Application {
     keepClient(this.boardName, this.session.identity, this.session.nextCseq);
     const { x, y, zoom } = this.viewport;
     keep("sessionStorage", CHOICES.view, { board: this.boardName, x, y, zoom });
+    this.#keepSight();
+  }
+
+  /** What is seen now, for the start page and for when there is no server. */
+  #keepSight() {
     this.#keepThumbnail();
+    this.recall.keep();
   }
 
   /** Where the browser keeps nothing, ink that the server does not have would go with the tab. */
@@ -613,7 +621,8 @@ class Application {
 
   shine(place) {
     this.lasers.shine(this.session.self, place);
-    this.isShining = true;
+    this.laserAt = cursorOf(place, COORDINATE);
+    this.#sendCursorSoon();
   }
 
   #colourOf(author) {
@@ -640,7 +649,6 @@ class Application {
   }
 
   #ended(gesture, how) {
-    this.isShining = false;
     gesture[how]();
   }
 
@@ -658,19 +666,24 @@ class Application {
   pointerMoved({ x, y }) {
     this.pointerAt = [x, y];
     this.cursor = cursorOf(this.viewport.toBoard([x, y]), COORDINATE);
-    this.cursorTimer ??= setTimeout(() => this.#sendCursor(), CURSOR_INTERVAL);
+    this.#sendCursorSoon();
   }
 
   pointersLeft() {
     this.pointerAt = this.cursor = undefined;
+    this.#sendCursorSoon();
+  }
+
+  #sendCursorSoon() {
     this.cursorTimer ??= setTimeout(() => this.#sendCursor(), CURSOR_INTERVAL);
   }
 
   #sendCursor() {
-    this.cursorTimer = undefined;
+    const { cursor, laserAt } = this;
+    this.cursorTimer = this.laserAt = undefined;
     if (!this.session.joined) return;
-    const { cursor } = this;
-    if (cursor && this.isShining) this.connection.send([{ type: "laser", at: cursor }]);
+    // Also of a laser that is out already: a flick is over before anything was sent of it.
+    if (laserAt) this.connection.send([{ type: "laser", at: laserAt }]);
     else this.connection.send([cursor ? { type: "presence", cursor } : { type: "presence" }]);
   }
 
@@ -874,6 +887,7 @@ class Application {
     // A host link that was made anew elsewhere is one no more.
     if (this.comesBy && this.comesBy === linksOf(this.boardName).host) keepLink(this.boardName, "host", undefined);
     this.#stop(reason);
+    this.recall.forget();
     this.door.show(reason, retryMs);
   }
 
@@ -917,6 +931,11 @@ class Application {
     if (!this.hasMoved && this.session.isCaughtUp) this.#showAll();
   }
 
+  /** The board is seen as it was kept on this device. */
+  recalled() {
+    if (!this.hasMoved) this.#showAll();
+  }
+
   /** Whoever opens a board sees all that is drawn, where the screen does not show it anyway. */
   #showAll() {
     this.hasMoved = true;
@@ -943,7 +962,11 @@ class Application {
   stateChanged(state) {
     if (state === "online") this.#cameOnline();
     else this.session.left();
-    if (state === "waiting") this.network.wasLost();
+    if (state === "waiting") {
+      this.network.wasLost();
+      this.recall.keep();
+      this.recall.show();
+    }
     this.progressChanged();
   }
 

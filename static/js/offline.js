@@ -20,10 +20,11 @@ export function keepForOffline(root, isOnline) {
       const { active } = await serviceWorker.ready;
       serviceWorker.addEventListener("message", () => (document.documentElement.dataset.kept = "offline"));
       const linked = Array.from(document.querySelectorAll(FILES), (link) => link.href || link.src);
-      // What a module has fetched by itself: the words of another language.
-      const fetched = performance.getEntriesByType("resource").filter(({ name }) => name.includes("/static/js/"));
+      // What a module has fetched by itself: the words of another language, the board's pictures.
+      const isOwn = ({ name }) => name.includes("/static/js/") || name.includes("/images/");
+      const fetched = performance.getEntriesByType("resource").filter(isOwn);
       const files = [...new Set([...linked, ...fetched.map(({ name }) => name)])];
-      active.postMessage([location.href.replace(/[?#].*/, ""), ...files]);
+      active.postMessage([location.href.replace(/[?#].*/, ""), new URL(root, location.href).href, ...files]);
     } catch (error) {
       console.info("the page is not kept for when there is no network:", error);
     }

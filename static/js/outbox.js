@@ -1,4 +1,5 @@
-// Keeps on this device what the server has not said is on its disk: a tab that is closed, reloaded or crashes loses no ink.
+// Keeps on this device what the server has not said is on its disk: a tab that is closed, reloaded or crashes loses no ink. And
+// how boards were last seen, for when there is no server.
 //
 // Safety: an operation is kept before it is sent, and let go only when it is durable or was rejected. What is kept under a
 // client id is sent by one tab only, the one that has claimed it.
@@ -6,6 +7,9 @@
 const DATABASE = "inkwire";
 const STORE = "operations";
 const IMAGES = "images";
+const BOARDS = "boards";
+/** Of so many boards it is kept how they were last seen. */
+const MOST_BOARDS = 12;
 
 /** Operations by board, client and client sequence number. Where the browser forbids it, nothing is kept. */
 export class Outbox {
@@ -61,6 +65,26 @@ export class Outbox {
     this.write([(store) => store.delete(hash)], IMAGES);
   }
 
+  /** How a board was last seen; `undefined` where that is not kept. */
+  async board(name) {
+    await this.ready;
+    return this.keeps ? asked(this.#store("readonly", BOARDS).get(name)).catch(() => undefined) : undefined;
+  }
+
+  /** Keeps how a board was last seen, in the place of the one that was not seen for longest. @param {{ board: string }} seen */
+  keepBoard(seen) {
+    const add = (store) => {
+      store.put({ ...seen, at: Date.now() });
+      const oldestFirst = store.index("at").getAllKeys();
+      oldestFirst.onsuccess = () => oldestFirst.result.slice(0, -MOST_BOARDS).forEach((name) => store.delete(name));
+    };
+    this.write([add], BOARDS);
+  }
+
+  forgetBoard(name) {
+    this.write([(store) => store.delete(name)], BOARDS);
+  }
+
   /** The part of one client on one board. */
   box(board, clientId) {
     return new Box(this, board, clientId);
@@ -84,7 +108,8 @@ export class Outbox {
     // A full device is no error of the page: what is drawn is still sent, and who leaves before that is warned.
     transaction.onabort = (event) => {
       event.stopPropagation();
-      this.database = undefined;
+      // A board that has no room here is with the server; what is drawn may be nowhere else.
+      if (name !== BOARDS) this.database = undefined;
     };
     return transaction.objectStore(name);
   }
@@ -179,10 +204,11 @@ const asked = (request) =>
   });
 
 function opened() {
-  const request = indexedDB.open(DATABASE, 2);
+  const request = indexedDB.open(DATABASE, 3);
   request.onupgradeneeded = ({ oldVersion }) => {
     if (oldVersion < 1) request.result.createObjectStore(STORE, { keyPath: ["board", "clientId", "cseq"] });
-    request.result.createObjectStore(IMAGES, { keyPath: "hash" });
+    if (oldVersion < 2) request.result.createObjectStore(IMAGES, { keyPath: "hash" });
+    request.result.createObjectStore(BOARDS, { keyPath: "board" }).createIndex("at", "at");
   };
   // A tab of a later version waits for this one to let go.
   return asked(request).then((database) => Object.assign(database, { onversionchange: () => database.close() }));

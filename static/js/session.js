@@ -8,6 +8,7 @@ import { Board } from "./board/board.js";
 import { copyOf, drawCopies } from "./board/copies.js";
 import { Element, Rejected, keyOf } from "./board/element.js";
 import { Gesture } from "./board/gesture.js";
+import { restored, snapshotOf } from "./board/snapshot.js";
 import { OPERATIONS } from "./protocol/limits.js";
 
 /** Messages that change neither the log nor what is pending on top of it. */
@@ -306,6 +307,31 @@ export class Session {
     image: (answer) => this.delegate.imageAnswered(answer),
     bye: (bye) => this.delegate.toldGoodbye(bye),
   };
+
+  /** The board of the log, to be kept for {@link Session.recall}. */
+  snapshot() {
+    return snapshotOf(this.log);
+  }
+
+  /**
+   * Goes on from what a page of this browser had seen, until the server says how it is. Says whether it does: not where a log is
+   * here already, or what is pending was drawn on the board of another lineage. Throws where what was kept is damaged.
+   *
+   * @param {{ epoch: string, author: number, clientId: string } & import("./board/snapshot.js").Snapshot} kept
+   */
+  recall({ epoch, author, clientId, ...snapshot }) {
+    const drewIn = this.identity.epoch ?? NO_EPOCH;
+    if (this.epoch !== NO_EPOCH || (drewIn !== NO_EPOCH && drewIn !== epoch)) return false;
+    this.log = restored(snapshot);
+    this.epoch = epoch;
+    // Another client of this browser is another author.
+    if (clientId === this.identity.clientId) this.author = author;
+    this.#settle();
+    this.#everythingChanged = true;
+    this.#rebase();
+    this.#tell();
+    return true;
+  }
 
   #welcome({ author, epoch, seq, cseq, mark }) {
     this.#welcomedAt = seq;

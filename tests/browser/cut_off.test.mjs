@@ -35,18 +35,42 @@ test("who is offline draws on, and everybody has it when the network is back", a
   assert.equal(elements.length, 4);
 });
 
-test("a page that was kept opens without a network, and what is drawn on it is sent later", async () => {
+test("a page that was kept opens without a network as it was, and what is drawn on it is sent later", async () => {
   const ada = await the.browser.person(board("reload-offline"), { keepsPage: true });
+  const bob = await the.browser.person(board("reload-offline"));
+  await ada.draws(wave(100, 200));
+  await bob.draws(wave(400, 200));
+  await agree(ada, bob);
   await ada.page.waitForSelector('html[data-kept="offline"]', { timeout: 30_000 });
   await goesOffline(ada);
+  const pixels = await ada.pixels();
   await ada.page.reload();
   await ada.page.waitForFunction(() => globalThis.inkwire?.toolbar.buttons.size > 0);
+  await ada.sees("what was there", ({ elements }) => elements.length === 2);
+  assert.equal(await ada.pixels(), pixels);
   await ada.draws(wave(100, 300));
-  assert.equal((await ada.state()).elements.length, 1);
+  await ada.page.reload();
+  await ada.page.waitForFunction(() => globalThis.inkwire?.toolbar.buttons.size > 0);
+  await ada.sees("that, and what was drawn without a network", ({ elements }) => elements.length === 3);
+  await bob.draws(wave(400, 400));
   await ada.page.context().setOffline(false);
   await ada.isLive();
-  const bob = await the.browser.person(board("reload-offline"));
-  await bob.sees("what was drawn offline", ({ elements }) => elements.length === 1);
+  const { elements } = await agree(ada, bob);
+  assert.equal(elements.length, 4);
+});
+
+test("a board opens without a network for somebody who left it, from the start page too", async () => {
+  const ada = await the.browser.person(board("left-offline"), { keepsPage: true });
+  await ada.draws(wave(100, 200));
+  await ada.isLive();
+  await ada.page.waitForSelector('html[data-kept="offline"]', { timeout: 30_000 });
+  await ada.page.goto(the.server.url);
+  ada.allowed = /./;
+  await ada.page.context().setOffline(true);
+  await ada.page.reload();
+  await ada.page.click("text=left-offline");
+  await ada.page.waitForFunction(() => globalThis.inkwire?.toolbar.buttons.size > 0);
+  await ada.sees("what was drawn", ({ elements }) => elements.length === 1);
 });
 
 /** A proxy that passes on everything but upgrades, as some firewalls do. */

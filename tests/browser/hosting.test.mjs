@@ -1,8 +1,10 @@
 // A host, an editor and a viewer on one board: who may do what is seen in each page, and is the server's to decide.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { test } from "node:test";
-import { agree, sharedHouse, wave } from "./house.mjs";
+import { BINARY, Server, agree, sharedHouse, wave } from "./house.mjs";
 
 const the = sharedHouse("--ping-interval", "5");
 
@@ -99,6 +101,55 @@ test("a viewer sees what is drawn, cannot draw, and says what is the matter; wit
   await becomes(viewer, { draws: true });
   await viewer.draws(wave(200, 400));
   await host.sees("what the viewer drew with the pen", ({ elements }) => elements.length === 2);
+});
+
+test("a host, an editor and a viewer at once: each may what the role says, and changes reach all of them", async () => {
+  const { host, board } = await hosts();
+  const editor = await the.browser.person(await linkOf(host, "editor"), { name: "Bob" });
+  const viewer = await the.browser.person(await linkOf(host, "viewer"), { name: "Vera" });
+  await editor.draws(wave(200, 200));
+  await viewer.draws(wave(200, 300));
+  await host.draws(wave(200, 400));
+  await host.sees("two strokes", ({ elements }) => elements.length === 2);
+  await agree(host, editor, viewer);
+  await order(host, { do: "lock", locked: true });
+  await Promise.all([becomes(editor, { draws: false, locked: true }), becomes(viewer, { draws: false, locked: true })]);
+  await becomes(host, { draws: true, locked: true });
+  await host.draws(wave(200, 500));
+  await editor.draws(wave(500, 300));
+  await viewer.draws(wave(500, 400));
+  const { elements } = await agree(host, editor, viewer);
+  assert.equal(elements.length, 3, "only the host's");
+  // An order from somebody who is no host changes nothing.
+  await order(editor, { do: "lock", locked: false });
+  await order(viewer, { do: "remove", author: await authorOf(host) });
+  await order(host, { do: "lock", locked: false });
+  await becomes(editor, { draws: true, locked: false });
+  await becomes(viewer, { draws: false, locked: false });
+  await host.isLive();
+  assert.equal(new URL(board).hash, "");
+});
+
+test("a script draws as a member, and people in the page see it happen", async () => {
+  const { host } = await hosts();
+  const link = await linkOf(host, "editor");
+  await host.page.evaluate(() => {
+    globalThis.wasLive = globalThis.hadCursor = false;
+    const look = () => {
+      const { session } = globalThis.inkwire;
+      globalThis.wasLive ||= Array.from(session.board.visible()).some(({ live }) => live !== undefined);
+      globalThis.hadCursor ||= Array.from(session.people.values()).some(({ name, at }) => name === "Plotter" && at);
+      requestAnimationFrame(look);
+    };
+    look();
+  });
+  const script = spawn(BINARY, ["draw", link, "--name", "Plotter", "--speed", "40"], { stdio: ["pipe", "ignore", "pipe"] });
+  script.stdin.end('<svg xmlns="http://www.w3.org/2000/svg"><path d="M0 0 C300 0 300 300 600 300" stroke="#e03231" fill="none"/></svg>');
+  const [code] = await once(script, "exit");
+  assert.equal(code, 0);
+  const { elements } = await host.sees("the stroke", ({ elements }) => elements.length === 1 && !elements[0].live);
+  assert.ok(elements[0].points > 2);
+  assert.deepEqual(await host.page.evaluate(() => [globalThis.wasLive, globalThis.hadCursor]), [true, true]);
 });
 
 test("a lock keeps an editor's ink for later instead of losing it", async () => {
@@ -211,6 +262,46 @@ test("a revoked link shows a door that says what to do, and what was drawn there
   await bob.isLive();
   await becomes(bob, { role: "editor" });
   await agree(host, bob);
+});
+
+test("a link that has expired shows a door, also to who is inside", async () => {
+  const { host } = await hosts();
+  await order(host, { do: "withoutLink" });
+  await order(host, { do: "makeLink", role: "editor", seconds: 2 });
+  const token = await host.page.waitForFunction(
+    () => JSON.parse(localStorage.getItem("inkwire.links"))[globalThis.inkwire.boardName]?.editor,
+  );
+  const link = `${host.page.url()}#t=${await token.jsonValue()}`;
+  const bob = await the.browser.person(link, { name: "Bob" });
+  await bob.page.getByRole("heading", { name: "This link has expired" }).waitFor();
+  assert.match(await bob.page.locator("#door-what").innerText(), /Ask a host for a new one/);
+  const late = await the.browser.person(link, { name: "Late", letIn: false });
+  await late.page.getByRole("heading", { name: "This link has expired" }).waitFor();
+});
+
+test("whoever guesses links must wait, and the page counts the seconds", async () => {
+  const { board } = await hosts();
+  const guesser = await the.browser.person(`${board}#t=${"0".repeat(32)}`, { letIn: false });
+  await seen(guesser, "#door");
+  const waits = guesser.page.getByRole("heading", { name: /Too many tries: wait/ });
+  while (!(await waits.isVisible())) {
+    await guesser.page.evaluate(() => globalThis.inkwire.knock(""));
+    await guesser.page.waitForFunction(() => document.querySelector("#door").open && globalThis.inkwire.connection.state === "stopped");
+  }
+  assert.ok(await guesser.page.locator("#door-again").isDisabled());
+});
+
+test("a board without room says so, and lets in whoever comes when there is some", async () => {
+  const small = await Server.start("--max-members", "1");
+  const ada = await the.browser.person(`${small.url}b/small`, { name: "Ada" });
+  const bob = await the.browser.person(`${small.url}b/small`, { name: "Bob", letIn: false });
+  await bob.page.getByRole("heading", { name: "There is no room" }).waitFor();
+  await ada.page.close();
+  await bob.page.waitForFunction(() => !document.querySelector("#door-again").disabled);
+  await bob.page.locator("#door-again").click();
+  await bob.isLive();
+  await the.browser.everybodyLeaves();
+  await small.stop();
 });
 
 test("reactions are seen where their person points, and the network panel shows numbers that can be copied", async () => {

@@ -73,6 +73,62 @@ for (const [way, drag] of Object.entries(WAYS)) {
   });
 }
 
+/** Chooses the file that the page asks for. */
+async function picks(person, act) {
+  const chooser = person.page.waitForEvent("filechooser");
+  await act();
+  const png = await person.page.evaluate(async () => {
+    const canvas = new OffscreenCanvas(60, 40);
+    canvas.getContext("2d").fillRect(0, 0, 30, 20);
+    return Array.from(new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer()));
+  });
+  await (await chooser).setFiles({ name: "picture.png", mimeType: "image/png", buffer: Buffer.from(png) });
+}
+
+/** The ways to touch one place, and let go. */
+const tap = (way, person, place) => (way === "mouse" ? person.page.mouse.click(...place) : WAYS[way](person, [place, place]));
+
+for (const [way, drag] of Object.entries(WAYS)) {
+  test(`the other tools by ${way}: lasso, hand, text, note, image and laser`, async () => {
+    const options = way === "finger" ? { hasTouch: true } : {};
+    const ada = await the.browser.person(board(`others-${way}`), options);
+    // From now on the browser asks the test for files, and nobody else: that takes a moment.
+    ada.page.on("filechooser", () => {});
+    const bob = await the.browser.person(board(`others-${way}`));
+    for (const [key, words, place] of [["t", "written", [150, 200]], ["n", "noted", [300, 200]]]) {
+      await ada.presses(key);
+      await tap(way, ada, place);
+      await ada.page.keyboard.type(words);
+      await ada.presses("Control+Enter");
+    }
+    assert.deepEqual((await looks(ada)).map(({ kind, text }) => [kind, text]), [["text", "written"], ["note", "noted"]]);
+    await ada.presses("i");
+    await picks(ada, () => tap(way, ada, [700, 200]));
+    await bob.sees("the picture", ({ elements }) => elements.length === 3);
+    // Around the text only.
+    await ada.presses("q");
+    await drag(ada, [[120, 180], [260, 180], [260, 260], [120, 260], [120, 180]]);
+    const selected = await ada.page.evaluate(() => globalThis.inkwire.selection.elements.map(({ kind }) => kind));
+    assert.deepEqual(selected, ["text"]);
+    await ada.presses("Escape");
+    const before = await ada.page.evaluate(() => [globalThis.inkwire.viewport.x, globalThis.inkwire.viewport.y]);
+    await ada.presses("h");
+    await drag(ada, [[500, 400], [520, 430], [540, 460]]);
+    const after = await ada.page.evaluate(() => [globalThis.inkwire.viewport.x, globalThis.inkwire.viewport.y]);
+    assert.deepEqual(after.map((side, axis) => Math.round(before[axis] - side)), [40, 60]);
+    await bob.page.evaluate(() => {
+      const { lasers } = globalThis.inkwire;
+      const shine = lasers.shine.bind(lasers);
+      lasers.shine = (author, at) => shine(author, (globalThis.shone = at));
+    });
+    await ada.presses("k");
+    await drag(ada, [[400, 500], [450, 520], [500, 540]]);
+    await bob.page.waitForFunction(() => globalThis.shone !== undefined);
+    const { elements } = await agree(ada, bob);
+    assert.equal(elements.length, 3, "a laser leaves nothing");
+  });
+}
+
 test("text and notes are written, changed, and emptied away", async () => {
   const ada = await the.browser.person(board("text"));
   await ada.presses("t");

@@ -90,6 +90,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("writing.js", &["board/", "geometry.js", "painter.js", "protocol/", "shape.js", "tools/look.js"]),
     ("connection.js", &["protocol/"]),
     ("outbox.js", &[]),
+    ("recall.js", &[]),
     ("courier.js", &["connection.js", "session.js"]),
     ("pointers.js", &[]),
     ("tools/", &["tools/", "board/", "protocol/", "geometry.js", "shape.js", "select.js", "cut.js"]),

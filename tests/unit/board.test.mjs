@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Board, Diverged } from "../../static/js/board/board.js";
+import { restored as fromKept, snapshotOf } from "../../static/js/board/snapshot.js";
 import { Rejected } from "../../static/js/board/element.js";
 import { fromHex } from "../../static/js/protocol/bytes.js";
 import { decodeServer } from "../../static/js/protocol/codec.js";
@@ -37,6 +38,21 @@ test("the snapshot gives the same board as the log", () => {
   assert.equal(restored().hash.toString(), board.hash.toString());
   const keys = (of) => Array.from(of.visible(), (element) => element.key);
   assert.deepEqual(keys(restored()), keys(board));
+});
+
+test("a board that was kept goes on as if it had never been away", () => {
+  let board = new Board();
+  for (const { seq, entry, hash } of log()) {
+    board = fromKept(structuredClone(snapshotOf(board)));
+    board.replay(seq, entry);
+    assert.equal(board.hash.toString(), hash, `after operation ${seq}`);
+  }
+});
+
+test("a board that was kept and damaged is not shown", () => {
+  const snapshot = snapshotOf(restored());
+  snapshot.elements.find(({ ink }) => ink?.x.length > 1).ink.x[1] += 1;
+  assert.throws(() => fromKept(snapshot), Diverged);
 });
 
 test("a log that does not follow is not applied", () => {

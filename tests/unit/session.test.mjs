@@ -95,6 +95,59 @@ test("what is sent again to a new lineage lets go of other people's elements onl
   ]);
 });
 
+/** What a page keeps of a session, as another one finds it. */
+const keptOf = (session) =>
+  structuredClone({ epoch: session.epoch, author: session.author, clientId: session.identity.clientId, ...session.snapshot() });
+
+function another(more) {
+  return new Session({ ...identity(), ...more }, new SessionDelegate());
+}
+
+test("a board that was kept is seen without a server, with what is pending once", () => {
+  const session = joined();
+  session.submit(text("in the log"));
+  session.receive([logged(1, text("in the log"))]);
+  session.submit(text("not yet"));
+  const operations = [{ cseq: 1, operation: text("in the log") }, { cseq: 2, operation: text("not yet") }];
+  const later = another({ operations, nextCseq: 3, epoch: session.epoch });
+  assert.equal(later.recall(keptOf(session)), true);
+  assert.deepEqual(Array.from(later.board.visible(), ({ properties }) => properties.text), ["in the log", "not yet"]);
+  assert.deepEqual(later.greeting()[0].seq, 1, "and it goes on from there");
+  later.undo();
+  later.receive([welcome({ seq: 1, cseq: 1 })]);
+  assert.deepEqual(sent(later), [2, 3]);
+});
+
+test("a server that has lost what a kept board has gets it again from whoever drew it", () => {
+  const session = joined();
+  session.submit(text());
+  session.receive([logged(1, text())]);
+  const later = another({ operations: [{ cseq: 1, operation: text() }], nextCseq: 2 });
+  later.recall(keptOf(session));
+  later.receive([welcome({ epoch: "02".repeat(8) }), ...empty]);
+  assert.deepEqual(sent(later), [1]);
+  assert.equal(later.lost.length, 0, "it is not offered as well");
+});
+
+test("another client of the same browser sees a kept board as a stranger", () => {
+  const session = joined();
+  session.submit(text());
+  session.receive([logged(1, text())]);
+  const later = another({ clientId: "ff".repeat(16) });
+  later.recall(keptOf(session));
+  assert.equal(later.self, 0);
+  assert.equal(later.board.history(later.self).undoable, undefined);
+  later.submit(text());
+  later.receive([welcome({ author: 2, seq: 1 })]);
+  assert.deepEqual(sent(later), [1]);
+});
+
+test("a kept board gives way to what is here, and is none for ink of another lineage", () => {
+  const kept = keptOf(joined());
+  assert.equal(joined().recall(kept), false);
+  assert.equal(another({ epoch: "02".repeat(8), operations: [] }).recall(kept), false);
+});
+
 test("much that is sent at once goes in messages that fit", () => {
   const session = joined();
   for (let at = 0; at < 40; at++) session.submit(text("ü".repeat(2000)));

@@ -1,0 +1,39 @@
+// Keeps a board as it was last seen on this device, and shows it where there is no server to ask.
+
+export class Recall {
+  /** @param {any} application whose session, outbox and `boardName` it takes */
+  constructor(application) {
+    this.application = application;
+    this.isKept = "";
+    this.wasAsked = false;
+  }
+
+  /** Keeps the board as the server has it, where that is not what is kept: while nobody waits for the next frame. */
+  keep() {
+    const { session, outbox, boardName } = this.application;
+    const { epoch, author, log, identity } = session;
+    const moment = `${epoch}:${log.seq}`;
+    if (author === undefined || moment === this.isKept) return;
+    this.isKept = moment;
+    outbox.keepBoard({ board: boardName, epoch, author, clientId: identity.clientId, ...session.snapshot() });
+  }
+
+  /** Shows the board as it was kept: once, and only until the server says how it is. */
+  async show() {
+    if (this.wasAsked) return;
+    this.wasAsked = true;
+    const { session, outbox, boardName } = this.application;
+    const kept = await outbox.board(boardName);
+    try {
+      if (kept && session.recall(kept)) this.application.recalled();
+    } catch (error) {
+      console.info("the board that was kept on this device cannot be shown:", error);
+      this.forget();
+    }
+  }
+
+  /** Whoever is not let in any more keeps nothing. */
+  forget() {
+    this.application.outbox.forgetBoard(this.application.boardName);
+  }
+}

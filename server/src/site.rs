@@ -296,7 +296,7 @@ impl Site {
         let ok = |text: &str| Reply::text(StatusCode::Ok, text);
         let reply = match route(self.base_path.strip(&head.path)) {
             Route::NewBoard => new_board(),
-            Route::Start => self.page(head, "start.html"),
+            Route::Start => self.page(head, START),
             Route::Board(Ok(_)) => self.page(head, "index.html"),
             Route::BoardSocket(_) if self.connections.stopping().is_some() => stops(),
             Route::BoardSocket(Ok(name)) => match upgrade(head, &Encoding::SUBPROTOCOLS, &self.allowed_origins) {
@@ -345,7 +345,12 @@ impl Site {
             }
             _ => file(head, path),
         };
-        page.header("content-security-policy", &policy)
+        let page = page.header("content-security-policy", &policy).header("vary", "accept-encoding, accept-language");
+        let root = if path == START { "" } else { "../" };
+        match words_of(head) {
+            Some(code) => page.header("link", &format!("<{root}static/js/words/{code}.js>; rel=\"modulepreload\"")),
+            None => page,
+        }
     }
 
     fn speak_websocket<'a>(
@@ -373,6 +378,16 @@ impl Site {
     }
 }
 
+/// The language that the page will speak to this browser, where its words are a file of their own (`static/js/language.js`): it is
+/// on its way then while the modules are that ask for it.
+fn words_of(head: &Head) -> Option<&'static str> {
+    const LANGUAGES: [&str; 4] = ["en", "de", "fr", "ar"];
+    let values = head.request.header("accept-language")?;
+    let mut wanted = values.iter().flat_map(|value| value.as_str().split(','));
+    let spoken = wanted.find_map(|wish| LANGUAGES.into_iter().find(|code| wish.trim().starts_with(code)))?;
+    (spoken != "en").then_some(spoken)
+}
+
 /// The way to a new board. Whoever goes it first is its host, by a secret that stands behind the `#`: no server hears that
 /// part of an address, and no `Referer` has it.
 fn new_board() -> Reply {
@@ -397,6 +412,9 @@ fn file(head: &Head, path: &str) -> Reply {
     // It lies below the pages that it serves (Service Workers, section 6.2); its own place is what the path is counted from.
     if path == OFFLINE { reply.header("service-worker-allowed", "../") } else { reply }
 }
+
+/// The page of the boards that were opened.
+const START: &str = "start.html";
 
 /// The script that serves the page where there is no network.
 const OFFLINE: &str = "offline.js";

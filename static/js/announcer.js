@@ -9,7 +9,8 @@ export class Announcer {
   /** @param {HTMLElement} region */
   constructor(region) {
     this.region = region;
-    this.drawn = new Map();
+    /** What others did, by the key of its words: who, and to which elements. @type {Map<string, Map<string, Set<string>>>} */
+    this.done = new Map();
     this.words = [];
   }
 
@@ -19,9 +20,10 @@ export class Announcer {
     this.#soon();
   }
 
-  /** Somebody has finished an element. @param {string} name */
-  drew(name) {
-    this.drawn.set(name, (this.drawn.get(name) ?? 0) + 1);
+  /** Somebody has done something to elements. @param {string} words their key @param {string} name @param {string[]} elements */
+  did(words, name, elements) {
+    const byName = this.done.get(words) ?? new Map();
+    this.done.set(words, byName.set(name, new Set([...(byName.get(name) ?? []), ...elements])));
     this.#soon();
   }
 
@@ -32,9 +34,9 @@ export class Announcer {
   #tell() {
     this.timer = undefined;
     this.toldAt = Date.now();
-    const drawn = Array.from(this.drawn, ([name, count]) => t("somebodyDrew", { name, count }));
-    this.region.textContent = [...this.words, ...drawn].join(" ");
+    const said = ([words, byName]) => Array.from(byName, ([name, elements]) => t(words, { name, count: elements.size }));
+    this.region.textContent = [...this.words, ...Array.from(this.done).flatMap(said)].join(" ");
     this.words = [];
-    this.drawn.clear();
+    this.done.clear();
   }
 }

@@ -35,9 +35,23 @@ export class Connection {
     this.failures = 0;
     this.state = "waiting";
     this.retryMs = undefined;
+    /** @type {WebSocket | undefined} */
+    this.dialled = undefined;
     /** @type {number | undefined} */
     this.roundTripMs = undefined;
     this.measuredAt = 0;
+  }
+
+  /**
+   * Begins to connect while the page is still being put together: {@link Connection.start} in the same turn goes on with it, and what
+   * is heard waits until then.
+   */
+  dial() {
+    this.dialled = this.#socket();
+  }
+
+  #socket() {
+    return new WebSocket(this.url, SUBPROTOCOL);
   }
 
   start() {
@@ -86,7 +100,8 @@ export class Connection {
   #open() {
     clearTimeout(this.timer);
     this.#become("connecting");
-    const socket = new WebSocket(this.url, SUBPROTOCOL);
+    const socket = this.dialled ?? this.#socket();
+    this.dialled = undefined;
     socket.binaryType = "arraybuffer";
     this.socket = socket;
     socket.onopen = () => this.#watch(socket, () => this.#opened());

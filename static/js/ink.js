@@ -15,6 +15,11 @@ export function radius(width, pressed, pressure) {
   return (width / 2) * share;
 }
 
+/** The half width of a stroke with pressure, on average. @param {number} width @param {number[]} pressures */
+export function meanRadius(width, pressures) {
+  return radius(width, true, pressures.reduce((sum, it) => sum + it, 0) / pressures.length);
+}
+
 /**
  * Writes the middle line of a stroke into a path: through the middles of its segments, with the points as the controls
  * of quadratic curves. `from` is the point to go on from, for a path that grows; gives back where it now stands.

@@ -18,6 +18,7 @@ const KEY = "inkwire.language";
 export const language = chosen() ?? preferred();
 const words = (await OTHERS[language]?.())?.default ?? en;
 const plural = new Intl.PluralRules(language);
+const number = new Intl.NumberFormat(language);
 
 /** The language that was chosen; `undefined` where the browser's is taken. */
 export function chosen() {
@@ -49,7 +50,7 @@ export function t(key, values = {}) {
 }
 
 /** A value that somebody else wrote must not turn the sentence around it. */
-const isolated = (value) => (typeof value === "number" ? value.toLocaleString(language) : `\u2068${value}\u2069`);
+const isolated = (value) => (typeof value === "number" ? number.format(value) : `\u2068${value}\u2069`);
 
 /**
  * Puts the words of the page in its place: `data-words` is the key of an element's text, `data-label` of its name, `data-hint`

@@ -2,7 +2,7 @@
 
 import { Announcer } from "./announcer.js";
 import { snapped } from "./arrange.js";
-import { Rejected } from "./board/element.js";
+import { Rejected, keyOf } from "./board/element.js";
 import { THUMBNAIL, rememberBoard } from "./boards.js";
 import { commandsOf } from "./commands.js";
 import { Connection } from "./connection.js";
@@ -57,6 +57,8 @@ const CHOICES = { grid: "inkwire.grid", minimap: "inkwire.minimap", pen: "inkwir
 
 /** What is said of operations that are not done; of those that somebody else has overtaken, nothing. */
 const REJECTIONS = ["boardFull", "strokeFull", "outOfRange", "malformed", "readOnly", "boardLocked", "muted", "hostOnly"];
+/** What is said of what others do to what is there. */
+const CHANGES = { patch: "somebodyChanged", delete: "somebodyErased", clear: "somebodyCleared", clearAuthor: "somebodyCleared" };
 const OVERTAKEN = ["noSuchElement", "slotFree"];
 
 const at = (id) => document.querySelector(id);
@@ -75,6 +77,8 @@ class Application {
     const identity = { ...client, ...profile() };
     this.box = outbox.box(boardName, identity.clientId);
     this.comesBy = this.#takeToken();
+    this.connection = new Connection(socketUrl(this.boardName), this);
+    if (!this.hasBrokenLink) this.connection.dial();
     this.pictures = new Pictures(outbox, this);
     this.session = new Session(identity, this);
     this.session.credentials = { token: this.comesBy, visitor: visitor(), password: "" };
@@ -84,7 +88,6 @@ class Application {
     this.lasers = new Lasers(this.stage, (author) => this.#colourOf(author));
     this.outline = { current: [] };
     this.stage.sketches.add(outlineSketch(this.outline));
-    this.connection = new Connection(socketUrl(this.boardName), this);
     this.editing = new Editing(this);
     this.writing = new Writing(this, at("#writing"));
     this.exchange = new Exchange(this);
@@ -772,7 +775,7 @@ class Application {
 
   /** What an element is, in words. */
   describe({ kind, content, author, properties }) {
-    const name = this.session.people.get(author)?.name ?? t("somebody");
+    const name = this.#nameOf(author);
     const named = t(kind === "shape" ? content.kind : kind);
     if (properties.text) return t("textOf", { kind: named, text: properties.text.slice(0, 80), name });
     return t("objectOf", { kind: named, colour: colourName(properties.colour), name });
@@ -805,13 +808,27 @@ class Application {
     this.selection.elementsChanged(keys);
   }
 
+  /** Tells what others did to what is there. */
+  #announceChanges(entries) {
+    for (const { author, operation } of entries) {
+      const words = CHANGES[operation.type];
+      if (!words || author === this.session.self) continue;
+      const elements = operation.elements ?? (operation.element ? [operation.element] : []);
+      this.announcer.did(words, this.#nameOf(author), elements.map((it) => keyOf(it.author || author, it.cseq)));
+    }
+  }
+
+  #nameOf(author) {
+    return this.session.people.get(author)?.name ?? t("somebody");
+  }
+
   /** Tells what others have finished. */
   #announce(keys) {
     for (const key of keys) {
       const element = this.session.board.element(key);
       const isNew = element?.visible && element.live === undefined && !this.stage.grid.box(key);
       if (isNew && element.author !== this.session.self) {
-        this.announcer.drew(this.session.people.get(element.author)?.name ?? t("somebody"));
+        this.announcer.did("somebodyDrew", this.#nameOf(element.author), [key]);
       }
     }
   }
@@ -921,8 +938,10 @@ class Application {
   }
 
   receivedMessages(messages) {
-    const { epoch } = this.session;
-    if (messages.some(({ type }) => type === "operations")) this.network.flushed();
+    const { epoch, isCaughtUp } = this.session;
+    const flushes = messages.filter(({ type }) => type === "operations");
+    if (flushes.length > 0) this.network.flushed();
+    if (isCaughtUp) this.#announceChanges(flushes.flatMap(({ entries }) => entries));
     this.session.receive(messages);
     if (messages.some(({ type }) => type === "welcome")) {
       this.pictures.joined(this.session.epoch !== epoch || this.session.storage !== "disk");

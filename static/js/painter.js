@@ -1,10 +1,15 @@
 // Draws elements on a canvas, and knows where on the board each one is seen.
 
 import { NOTHING } from "./geometry.js";
-import { RUN, addLine, addLineEnd, addLinePart, addOutline, addOutlineEnd, curveDiscs } from "./ink.js";
+import { RUN, addLine, addLineEnd, addLinePart, addOutline, addOutlineEnd, curveDiscs, meanRadius } from "./ink.js";
 import * as shape from "./shape.js";
 
 export const FONT = "system-ui, sans-serif";
+/**
+ * Device pixels up to which ink with pressure is a line of its mean width: nobody sees more of it, and its outline costs five times
+ * as much.
+ */
+const HAIRLINE = 1.5;
 
 /** What ink is drawn from; kept from frame to frame and grown as ink comes. */
 class Drawing {
@@ -86,7 +91,27 @@ class Drawing {
   }
 }
 
+/** Ink with pressure as it is seen from afar. */
+class Hairline {
+  constructor({ properties, ink: { pressure } }, ink) {
+    this.path = new Path2D();
+    addLine(this.path, ink);
+    addLineEnd(this.path, ink);
+    this.thickness = 2 * meanRadius(properties.width, pressure);
+    this.width = properties.width;
+    this.matrix = properties.matrix;
+    this.count = ink.x.length;
+  }
+
+  fits({ properties, ink }) {
+    return this.count === ink.x.length && this.width === properties.width && same(this.matrix, properties.matrix);
+  }
+}
+
 const same = (one, other) => one === other || one.every((entry, at) => entry === other[at]);
+
+const isHairline = (element, { scale }) =>
+  element.pressed === true && element.properties.width * shape.unitOf(element) * scale <= HAIRLINE;
 
 /** How wide letters are, on a canvas of its own that is never seen. */
 let ruler;
@@ -95,7 +120,7 @@ export function textExtent(text, size) {
   // Measured large: hinting would count otherwise.
   ruler.font = `100px ${FONT}`;
   const lines = text.split("\n");
-  const widest = Math.max(...lines.map((line) => ruler.measureText(line).width));
+  const widest = Math.max(...lines.map((line) => ruler.measureText(shape.directed(line)).width));
   return [(widest / 100) * size, lines.length * size * shape.LINE_HEIGHT];
 }
 
@@ -108,6 +133,8 @@ export class Painter {
     this.shown = (colour) => colour;
     /** @type {Map<string, Drawing>} */
     this.drawings = new Map();
+    /** @type {Map<string, Hairline>} */
+    this.hairlines = new Map();
     /** Where elements are, by their key, with what that follows from. */
     this.boxes = new Map();
   }
@@ -116,9 +143,11 @@ export class Painter {
   forget(key) {
     if (key === undefined) {
       this.drawings.clear();
+      this.hairlines.clear();
       this.boxes.clear();
     } else {
       this.drawings.delete(key);
+      this.hairlines.delete(key);
       this.boxes.delete(key);
     }
   }
@@ -203,7 +232,8 @@ export class Painter {
    */
   draw(context, element, view) {
     this.#place(context, element, view);
-    if (element.kind === "stroke") this.#drawInk(context, element, this.#path(element));
+    if (isHairline(element, view)) this.#drawHairline(context, element);
+    else if (element.kind === "stroke") this.#drawInk(context, element, this.#path(element));
     else if (element.kind === "shape") this.#drawShape(context, element);
     else if (element.kind === "text") this.#drawText(context, element, [element.content.x, element.content.y], this.shown);
     else if (element.kind === "note") this.#drawNote(context, element);
@@ -220,6 +250,17 @@ export class Painter {
     if (!element.pressed) return this.#stroke(context, element, path);
     context.fillStyle = this.shown(element.properties.colour);
     return context.fill(path, "nonzero");
+  }
+
+  #drawHairline(context, element) {
+    let hairline = this.hairlines.get(element.key);
+    if (!hairline?.fits(element)) {
+      hairline = new Hairline(element, inkOf(element));
+      this.hairlines.set(element.key, hairline);
+    }
+    // Ink with pressure has no dashes.
+    const properties = { ...element.properties, width: hairline.thickness, dash: "solid" };
+    this.#stroke(context, { properties }, hairline.path);
   }
 
   #stroke(context, { properties }, path) {
@@ -260,7 +301,7 @@ export class Painter {
     context.textAlign = "left";
     context.direction = "ltr";
     text.split("\n").forEach((line, at) => {
-      context.fillText(line, x, y + (shape.BASE_LINE + at * shape.LINE_HEIGHT) * size);
+      context.fillText(shape.directed(line), x, y + (shape.BASE_LINE + at * shape.LINE_HEIGHT) * size);
     });
   }
 

@@ -13,6 +13,17 @@ export const LINE_HEIGHT = 1.25;
 export const BASE_LINE = 0.95;
 export const NOTE_EDGE = 0.6;
 
+/** A letter that is written from right to left: of the blocks that are kept for such scripts (UAX 9, table 4). */
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/**
+ * A line of text as it is drawn: one with letters of that kind goes in the direction of its first strong letter, because it stands in
+ * an isolate that does (UAX 9, X5c), whatever stands around it.
+ *
+ * @param {string} line
+ */
+export const directed = (line) => (RIGHT_TO_LEFT.test(line) ? `\u2068${line}\u2069` : line);
+
 /** The length of an arrow's head, for a line of some width. */
 export const headLength = (width) => width * HEAD;
 

@@ -111,7 +111,7 @@ function lines(element, [x, y]) {
   const font = `font-family="system-ui, sans-serif" font-size="${size}" xml:space="preserve"`;
   const line = (words, at) => {
     const [left, base] = [short(x), short(y + (shape.BASE_LINE + at * shape.LINE_HEIGHT) * size)];
-    return `<text ${place(element)} x="${left}" y="${base}" ${font} ${paint("fill", colour)}>${escaped(words)}</text>\n`;
+    return `<text ${place(element)} x="${left}" y="${base}" ${font} ${paint("fill", colour)}>${escaped(shape.directed(words))}</text>\n`;
   };
   return text.split("\n").map(line).join("");
 }

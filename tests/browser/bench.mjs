@@ -2,12 +2,16 @@
 // take while it is moved, zoomed and drawn on, and how soon ink is seen. Frames are not held back to a screen's rate, so the time
 // between two of them is what one costs. `node bench.mjs [strokes ...]`.
 
-import { readFileSync, readdirSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import WebSocket from "ws";
 import { decodeServer, encodeClient, SUBPROTOCOL } from "../../static/js/protocol/codec.js";
 import { drawn } from "../unit/log.mjs";
-import { Browser, Server } from "./house.mjs";
+import { differenceTo, everything } from "./everything.mjs";
+import { BINARY, Browser, Server } from "./house.mjs";
 
 const POINTS = 50;
 const AREA = [6000, 4000];
@@ -93,7 +97,7 @@ async function filled(url, board, strokes) {
 
 const rows = [];
 function row(what, value, unit, target) {
-  rows.push({ what, value: `${value.toFixed(1)} ${unit}`, target: `${target} ${unit}`, share: `${((value / target) * 100).toFixed(0)} %`, isReached: value <= target });
+  rows.push({ what, value: `${value.toFixed(target < 1 ? 3 : 1)} ${unit}`, target: `${target} ${unit}`, share: `${((value / target) * 100).toFixed(0)} %`, isReached: value <= target });
 }
 
 /** Frame times in the page while `act` is called once a frame. */
@@ -253,12 +257,27 @@ async function past(browser, url) {
   await browser.everybodyLeaves();
 }
 
+/** How far what the page paints of every kind of element is from the picture that the server writes. */
+async function samePicture(browser) {
+  const data = mkdtempSync(join(tmpdir(), "inkwire-bench-"));
+  const server = await Server.start("--data", data);
+  const ada = await browser.person(`${server.url}b/everything`);
+  await everything(ada);
+  const svg = execFileSync(BINARY, ["boards", "--data", data, "export", "everything", "--format", "svg"], { maxBuffer: 64 * 1024 * 1024 });
+  const { share } = await differenceTo(ada.page, svg.toString());
+  row("every kind of element: pixels that differ from the server's picture", share * 100, "%", 0.5);
+  await browser.everybodyLeaves();
+  await server.stop();
+  rmSync(data, { recursive: true });
+}
+
 // One client fills a board as fast as it can, which nobody does who draws.
 const unlimited = ["--points-rate", "--bytes-rate", "--board-points-rate", "--board-bytes-rate"].flatMap((flag) => [flag, "4000000000"]);
 const server = await Server.start(...unlimited);
 const browser = await Browser.start("--disable-frame-rate-limit", "--disable-gpu-vsync");
 try {
   await pageSize(server.url);
+  await samePicture(browser);
   await latency(browser, server.url);
   await crowd(browser, server.url);
   await past(browser, server.url);

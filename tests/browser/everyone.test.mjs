@@ -43,6 +43,19 @@ for (const colorScheme of ["light", "dark"]) {
   });
 }
 
+for (const [name, options] of [["phone", devices["Pixel 7"]], ["tablet", { viewport: { width: 820, height: 1180 }, hasTouch: true }]]) {
+  test(`axe finds nothing on the page and its sheets, ${name}`, async () => {
+    const ada = await the.browser.person(board(`axe-${name}`), options);
+    await ada.draws(wave(100, 300, 10));
+    await ada.page.evaluate(() => globalThis.inkwire.selectAll());
+    assert.deepEqual(await violations(ada.page), []);
+    for (const sheet of SHEETS) {
+      await ada.page.evaluate((sheet) => globalThis.inkwire.sheets.open(sheet), sheet);
+      assert.deepEqual(await violations(ada.page), [], sheet);
+    }
+  });
+}
+
 for (const [locale, dir, words] of [["de-AT", "ltr", "Teilen"], ["fr-CA", "ltr", "Partager"], ["ar-EG", "rtl", "مشاركة"], ["ja-JP", "ltr", "Share"]]) {
   test(`the page speaks the browser's language, or English: ${locale}`, async () => {
     const ada = await the.browser.person(board(`words-${locale}`), { locale });
@@ -85,6 +98,14 @@ test("screen readers hear who comes, draws and goes, and the list says what is o
   await hears("Bob");
   await bob.draws(wave(100, 200));
   await hears("drew something");
+  // What is said is gathered for some seconds, so that nobody is talked over.
+  const hearsLater = (words) => ada.page.waitForFunction((words) => document.querySelector("#announcer").textContent.includes(words), words, { timeout: 20_000 });
+  await bob.presses("Control+a");
+  await bob.presses("ArrowRight");
+  await hearsLater("changed something");
+  await bob.presses("Delete");
+  await hearsLater("deleted something");
+  await bob.presses("Control+z");
   await ada.presses("Shift+O");
   const line = await ada.page.textContent("#objects-list li");
   assert.match(line.replaceAll(/[\u2068\u2069]/g, ""), /Pen|Stroke/);

@@ -6,7 +6,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { BINARY, agree, pen, sharedHouse, wave } from "./house.mjs";
+import { differenceTo, drop, everything, picture } from "./everything.mjs";
+import { BINARY, agree, sharedHouse, wave } from "./house.mjs";
 
 const data = mkdtempSync(join(tmpdir(), "inkwire-exchange-"));
 after(() => rmSync(data, { recursive: true }));
@@ -14,101 +15,10 @@ const the = sharedHouse("--data", data);
 
 const board = (name) => `${the.server.url}b/${name}`;
 
-/** A small picture of two colours, as the browser makes it. */
-const picture = (page, type = "image/png", size = [60, 40]) =>
-  page.evaluate(async ([type, [width, height]]) => {
-    const canvas = new OffscreenCanvas(width, height);
-    const context = canvas.getContext("2d");
-    context.fillStyle = "#e03231";
-    context.fillRect(0, 0, width, height);
-    context.fillStyle = "#1971c2";
-    context.fillRect(0, 0, width / 2, height / 2);
-    const bytes = new Uint8Array(await (await canvas.convertToBlob({ type })).arrayBuffer());
-    return Array.from(bytes);
-  }, [type, size]);
-
-/** Drops files onto the page. */
-const drop = (page, files, [x, y] = [700, 400]) =>
-  page.evaluate(([files, [clientX, clientY]]) => {
-    const dataTransfer = new DataTransfer();
-    for (const { bytes, name, type } of files) dataTransfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
-    dispatchEvent(new DragEvent("drop", { dataTransfer, clientX, clientY, bubbles: true, cancelable: true }));
-  }, [files, [x, y]]);
-
 const bytesOf = (text) => Array.from(new TextEncoder().encode(text));
-
-/** Draws something with every kind of element and property. */
-async function everything(ada) {
-  await ada.draws(wave(80, 120));
-  await ada.page.evaluate(pen, wave(80, 200).map(([x, y], at) => [x, y, 0.2 + at / 40]));
-  await ada.presses("m");
-  await ada.draws(wave(80, 280));
-  const shapes = [["l", "none", "solid"], ["a", "none", "dashed"], ["r", "light", "dotted"], ["o", "solid", "solid"]];
-  for (const [at, [key, fill, dash]] of shapes.entries()) {
-    await ada.page.evaluate(([fill, dash]) => globalThis.inkwire.toolbar.choose({ fill, dash, opacity: 0.8 }), [fill, dash]);
-    await ada.presses(String(at + 2));
-    await ada.presses(key);
-    await ada.draws([[380, 100 + at * 90], [500, 160 + at * 90]]);
-  }
-  await ada.page.evaluate(() => globalThis.inkwire.toolbar.choose({ fill: "none", dash: "solid", opacity: 1 }));
-  await ada.presses("t");
-  await ada.page.mouse.click(80, 400);
-  await ada.page.keyboard.type("Words <b>& more\nön a secönd line");
-  await ada.presses("Control+Enter");
-  await ada.presses("n");
-  await ada.page.mouse.click(560, 100);
-  await ada.page.keyboard.type("A note, with words that go on");
-  await ada.presses("Control+Enter");
-  await drop(ada.page, [{ bytes: await picture(ada.page), name: "two.png", type: "image/png" }], [700, 450]);
-  await ada.sees("all of it", ({ elements }) => elements.length === 10);
-  // Some of it turned and scaled.
-  await ada.page.evaluate(() => {
-    const { editing, exchange, selection } = globalThis.inkwire;
-    const all = exchange.elements("board");
-    selection.set(new Set([all[0], all[1], all[5], all[6], all[7], all[9]].map(({ key }) => key)));
-    editing.map([1.1, 0.25, -0.2, 0.9, 60, -40]);
-    selection.clear();
-  });
-  await ada.isSaved();
-}
-
-/** The share of pixels in which two pictures of the same size differ, in the page, given as data URLs. */
-const difference = (page, one, other) =>
-  page.evaluate(async (urls) => {
-    const images = await Promise.all(urls.map(async (url) => {
-      const image = new Image();
-      image.src = url;
-      await image.decode();
-      return image;
-    }));
-    const [width, height] = [images[0].naturalWidth, images[0].naturalHeight];
-    const pixels = images.map((image) => {
-      const context = new OffscreenCanvas(width, height).getContext("2d");
-      context.drawImage(image, 0, 0, width, height);
-      return context.getImageData(0, 0, width, height).data;
-    });
-    let differing = 0;
-    for (let at = 0; at < pixels[0].length; at += 4) {
-      const far = Math.max(...[0, 1, 2].map((axis) => Math.abs(pixels[0][at + axis] - pixels[1][at + axis])));
-      if (far > 24) differing += 1;
-    }
-    return { share: differing / (width * height), size: [width, height] };
-  }, [one, other]);
 
 const exported = (page, kind, part = "board") =>
   page.evaluate(async ([kind, part]) => (await globalThis.inkwire.exchange.blob(kind, part)).text(), [kind, part]);
-
-/** What the page's canvas shows of an area, two pixels for a board unit, on paper. */
-const painted = (page, area) =>
-  page.evaluate(([x, y, width, height]) => {
-    const { exchange, stage } = globalThis.inkwire;
-    const canvas = Object.assign(document.createElement("canvas"), { width: Math.ceil(width * 2), height: Math.ceil(height * 2) });
-    const context = canvas.getContext("2d");
-    context.fillStyle = "#fbfaf7";
-    context.fillRect(0, 0, canvas.width, canvas.height);
-    for (const element of exchange.elements("board")) stage.painter.draw(context, element, { scale: 2, x: x * 2, y: y * 2 });
-    return canvas.toDataURL();
-  }, area);
 
 const boards = (...parts) => execFileSync(BINARY, ["boards", "--data", data, ...parts], { maxBuffer: 64 * 1024 * 1024 }).toString();
 
@@ -118,10 +28,7 @@ test("the page and the server write the same picture, and the canvas shows the s
   const fromServer = boards("export", "everything", "--format", "svg");
   const fromPage = await exported(ada.page, "svg");
   assert.equal(fromPage.replace(/<metadata.*<\/metadata>\n/, ""), fromServer, "byte for byte");
-  const [x, y, width, height] = fromServer.match(/viewBox="([^"]+)"/)[1].split(" ").map(Number);
-  const large = fromServer.replace(/width="[\d.]+" height="[\d.]+">/, `width="${2 * width}" height="${2 * height}">`);
-  const svg = `data:image/svg+xml;base64,${Buffer.from(large).toString("base64")}`;
-  const { share, size } = await difference(ada.page, await painted(ada.page, [x, y, width, height]), svg);
+  const { share, size } = await differenceTo(ada.page, fromServer);
   console.log(`page and server differ in ${(share * 100).toFixed(3)} % of ${size} pixels`);
   assert.ok(share < 0.005, `${share}`);
 });
@@ -135,7 +42,7 @@ test("what is saved as JSON or SVG is brought in again as it was", async () => {
     const bob = await the.browser.person(board(`again-${kind}`));
     const type = kind === "json" ? "application/json" : "image/svg+xml";
     await drop(bob.page, [{ bytes: bytesOf(await exported(ada.page, kind)), name: `again.${kind}`, type }]);
-    await bob.sees("all of it", ({ elements }) => elements.length === 10);
+    await bob.sees("all of it", ({ elements }) => elements.length === 11);
     assert.deepEqual(await looks(bob), before, kind);
     await bob.presses("Control+z");
     await bob.sees("one step", ({ elements }) => elements.length === 0);
@@ -143,7 +50,7 @@ test("what is saved as JSON or SVG is brought in again as it was", async () => {
   // Also what the operator's command exports.
   const bob = await the.browser.person(board("again-archive"));
   await drop(bob.page, [{ bytes: bytesOf(boards("export", "again")), name: "again.json", type: "application/json" }]);
-  await bob.sees("all of it", ({ elements }) => elements.length === 10);
+  await bob.sees("all of it", ({ elements }) => elements.length === 11);
   assert.deepEqual(await looks(bob), before);
 });
 

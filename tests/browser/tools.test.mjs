@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { devices } from "playwright-core";
+import { picture } from "./everything.mjs";
 import { agree, fingers, pen, sharedHouse, wave } from "./house.mjs";
 
 const the = sharedHouse();
@@ -77,12 +78,8 @@ for (const [way, drag] of Object.entries(WAYS)) {
 async function picks(person, act) {
   const chooser = person.page.waitForEvent("filechooser");
   await act();
-  const png = await person.page.evaluate(async () => {
-    const canvas = new OffscreenCanvas(60, 40);
-    canvas.getContext("2d").fillRect(0, 0, 30, 20);
-    return Array.from(new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer()));
-  });
-  await (await chooser).setFiles({ name: "picture.png", mimeType: "image/png", buffer: Buffer.from(png) });
+  const buffer = Buffer.from(await picture(person.page));
+  await (await chooser).setFiles({ name: "picture.png", mimeType: "image/png", buffer });
 }
 
 /** The ways to touch one place, and let go. */

@@ -414,6 +414,24 @@ fn headers_keep_the_page_to_itself() {
     assert!(!page.contains("<script>"), "no inline script");
 }
 
+#[test]
+fn the_words_of_the_browsers_language_are_on_their_way_with_the_page() {
+    let server = Server::start(&[]);
+    let answer = |path: &str, wishes: &str| {
+        let mut raw = Raw::connect(&server.address);
+        let host = &server.address;
+        raw.send(format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nAccept-Language: {wishes}\r\n\r\n").as_bytes());
+        raw.head().to_lowercase()
+    };
+    let german = answer("/b/x", "de-AT,en;q=0.5");
+    assert!(german.contains("\nlink: <../static/js/words/de.js>; rel=\"modulepreload\"\r\n"), "{german}");
+    assert!(german.contains("\nvary: accept-encoding, accept-language\r\n"), "{german}");
+    assert!(answer("/", "xx, fr").contains("<static/js/words/fr.js>"));
+    for wishes in ["en-GB,de", "ja", "../../x", ";,;"] {
+        assert!(!answer("/b/x", wishes).contains("\nlink:"), "{wishes}: English comes with the page");
+    }
+}
+
 /// The first message fills a read to its last byte, the second one came in the same segment: nothing else wakes the connection.
 #[test]
 fn messages_right_behind_the_handshake_are_all_answered() {

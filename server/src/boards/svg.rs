@@ -1,6 +1,7 @@
 //! A board as SVG: the same outlines that the page draws, byte for byte the same every time, and the same bytes that the page
 //! writes (`static/js/svg.js`).
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use base64::Engine;
@@ -168,7 +169,7 @@ fn lines(out: &mut String, look: &Look, unit: f64, [x, y]: [f64; 2]) {
     let font = format!("font-family=\"system-ui, sans-serif\" font-size=\"{size}\" xml:space=\"preserve\"");
     for (at, words) in look.text.split('\n').enumerate() {
         let (x, y) = (short(x), short(y + (BASE_LINE + at as f64 * LINE_HEIGHT) * size));
-        let words = escaped(words);
+        let words = escaped(&directed(words));
         line(out, format_args!("<text {place} x=\"{x}\" y=\"{y}\" {font} {colour}>{words}</text>"));
     }
 }
@@ -192,6 +193,16 @@ fn paint(what: &str, Colour(colour): Colour) -> String {
         0xff => format!("{what}=\"#{rgb:06x}\""),
         alpha => format!("{what}=\"#{rgb:06x}\" {what}-opacity=\"{}\"", short(f64::from(alpha) / 255.0)),
     }
+}
+
+/// A line of text as it is drawn: one with letters that are written from right to left (of the blocks that are kept for such
+/// scripts: UAX 9, table 4) goes in the direction of its first strong letter, because it stands in an isolate that does (X5c).
+fn directed(line: &str) -> Cow<'_, str> {
+    let is_right_to_left = |letter| {
+        matches!(letter, '\u{590}'..='\u{8ff}' | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{feff}')
+            || matches!(letter, '\u{10800}'..='\u{10fff}' | '\u{1e800}'..='\u{1efff}')
+    };
+    if line.contains(is_right_to_left) { format!("\u{2068}{line}\u{2069}").into() } else { line.into() }
 }
 
 /// Text as it may stand in XML 1.0: controls other than tab and line feed cannot.

@@ -44,6 +44,23 @@ export default {
     other: "{count} رسم جديد من {name}.",
   },
   somebody: "شخص ما",
+  somebodyErased: {
+    zero: "لم يُحذف شيء بواسطة {name}.",
+    one: "حُذف عنصر بواسطة {name}.",
+    two: "حُذف عنصران بواسطة {name}.",
+    few: "حُذفت {count} عناصر بواسطة {name}.",
+    many: "حُذف {count} عنصرًا بواسطة {name}.",
+    other: "حُذف {count} عنصر بواسطة {name}.",
+  },
+  somebodyChanged: {
+    zero: "لم يُعدَّل شيء بواسطة {name}.",
+    one: "عُدِّل عنصر بواسطة {name}.",
+    two: "عُدِّل عنصران بواسطة {name}.",
+    few: "عُدِّلت {count} عناصر بواسطة {name}.",
+    many: "عُدِّل {count} عنصرًا بواسطة {name}.",
+    other: "عُدِّل {count} عنصر بواسطة {name}.",
+  },
+  somebodyCleared: "حُذف كثير من الرسومات بواسطة {name}.",
   // Status
   connecting: "جارٍ الاتصال…", waiting: "غير متصل – واصل الرسم، فرسومك محفوظة",
   waitingToSend: "غير متصل – واصل الرسم، فرسومك محفوظة (بانتظار الإرسال: {count})",

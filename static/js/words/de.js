@@ -41,6 +41,9 @@ export default {
   yourName: "Dein Name", hereNow: "Gerade hier", you: "{name} (du)", follow: "Folgen", stopFollowing: "Nicht mehr folgen",
   following: "Du folgst {name}", cameHere: "{name} ist da.", hasGone: "{name} ist gegangen.",
   somebodyDrew: { one: "{name} hat etwas gezeichnet.", other: "{name} hat {count} Dinge gezeichnet." }, somebody: "Jemand",
+  somebodyErased: { one: "{name} hat etwas gelöscht.", other: "{name} hat {count} Dinge gelöscht." },
+  somebodyChanged: { one: "{name} hat etwas geändert.", other: "{name} hat {count} Dinge geändert." },
+  somebodyCleared: "{name} hat vieles von dem gelöscht, was gezeichnet war.",
   // Status
   connecting: "Verbinden…", waiting: "Offline – zeichne weiter, Gezeichnetes bleibt erhalten",
   waitingToSend: "Offline – zeichne weiter, Gezeichnetes bleibt erhalten ({count} zu senden)",

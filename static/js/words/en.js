@@ -34,6 +34,9 @@ export default {
   yourName: "Your name", hereNow: "Here now", you: "{name} (you)", follow: "Follow", stopFollowing: "Stop following",
   following: "Following {name}", cameHere: "{name} is here.", hasGone: "{name} has gone.",
   somebodyDrew: { one: "{name} drew something.", other: "{name} drew {count} things." }, somebody: "Somebody",
+  somebodyErased: { one: "{name} deleted something.", other: "{name} deleted {count} things." },
+  somebodyChanged: { one: "{name} changed something.", other: "{name} changed {count} things." },
+  somebodyCleared: "{name} deleted much of what was drawn.",
   // Status
   connecting: "Connecting…", waiting: "Offline – draw on, your ink is kept",
   waitingToSend: "Offline – draw on, your ink is kept ({count} to send)",

@@ -46,6 +46,17 @@ export default {
     other: "{name} a dessiné {count} objets.",
   },
   somebody: "Quelqu’un",
+  somebodyErased: {
+    one: "{name} a supprimé quelque chose.",
+    many: "{name} a supprimé {count} d’objets.",
+    other: "{name} a supprimé {count} objets.",
+  },
+  somebodyChanged: {
+    one: "{name} a modifié quelque chose.",
+    many: "{name} a modifié {count} d’objets.",
+    other: "{name} a modifié {count} objets.",
+  },
+  somebodyCleared: "{name} a supprimé une grande partie des dessins.",
   // Status
   connecting: "Connexion…", waiting: "Hors ligne – continuez, vos dessins sont conservés",
   waitingToSend: "Hors ligne – continuez, vos dessins sont conservés ({count} à envoyer)",

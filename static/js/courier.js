@@ -71,6 +71,7 @@ export class Courier {
   inkWasLost() {}
   imageAnswered() {}
   laserShone() {}
+  draftChanged() {}
   packetFailed() {}
 
   // Connection delegate

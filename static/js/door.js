@@ -3,9 +3,11 @@
 import { t } from "./language.js";
 
 /** Reasons of the server after which coming back by oneself makes no sense. */
-export const KEPT_OUT = ["forbidden", "expired", "passwordNeeded", "tooManyTries", "removed", "banned", "full"];
+export const KEPT_OUT = ["forbidden", "expired", "passwordNeeded", "tooManyTries", "removed", "banned", "full", "tooManyBoards"];
+/** Those of them that say nothing of this person. */
+export const NO_ROOM = ["tooManyTries", "full", "tooManyBoards"];
 /** Those of them that another try can change. */
-const WORTH_A_TRY = ["passwordNeeded", "tooManyTries", "removed", "full"];
+const WORTH_A_TRY = ["passwordNeeded", "tooManyTries", "removed", "full", "tooManyBoards"];
 
 export class Door {
   /**

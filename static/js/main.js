@@ -7,7 +7,8 @@ import { THUMBNAIL, rememberBoard } from "./boards.js";
 import { commandsOf } from "./commands.js";
 import { Connection } from "./connection.js";
 import { Courier } from "./courier.js";
-import { Door, KEPT_OUT } from "./door.js";
+import { Door, KEPT_OUT, NO_ROOM } from "./door.js";
+import { Drafts } from "./drafts.js";
 import { Editing } from "./editing.js";
 import { Exchange } from "./exchange.js";
 import { moved } from "./geometry.js";
@@ -47,6 +48,8 @@ import { Writing } from "./writing.js";
 /** A pointer is sent at most this often, in milliseconds, and what the screen shows. */
 const CURSOR_INTERVAL = 33;
 const VIEW_INTERVAL = 150;
+/** The small map is drawn at most so often, in milliseconds. */
+const MINIMAP_INTERVAL = 60;
 /** Board units between two lines of the grid, and CSS pixels that they are apart at least. */
 const GRID = 20;
 const GRID_APART = 12;
@@ -85,6 +88,7 @@ class Application {
     const canvases = { base: at("#base"), wet: at("#wet"), live: at("#live") };
     this.stage = new Stage(canvases, this.session, this.viewport, (hash) => this.pictures.pixelsOf(hash));
     this.selection = new Selection(this.stage, this.session, this);
+    this.drafts = new Drafts(this.stage);
     this.lasers = new Lasers(this.stage, (author) => this.#colourOf(author));
     this.outline = { current: [] };
     this.stage.sketches.add(outlineSketch(this.outline));
@@ -105,7 +109,7 @@ class Application {
     this.status = new Status();
     this.pointers = new Pointers(canvases.live, this);
     this.keyboard = new Keyboard(canvases.live, this.stage, this);
-    this.minimap = new Minimap(at("#minimap"), this.stage, (place) => this.goTo(place));
+    this.minimap = new Minimap(at("#minimap"), this.stage, this);
   }
 
   start() {
@@ -530,11 +534,15 @@ class Application {
     this.stage.looksChanged();
   }
 
-  #painted() {
-    if (!this.stage.isZooming) this.minimapTimer ??= setTimeout(() => {
+  #drawMinimapSoon() {
+    this.minimapTimer ??= setTimeout(() => {
       this.minimapTimer = undefined;
       this.minimap.draw();
-    }, 60);
+    }, MINIMAP_INTERVAL);
+  }
+
+  #painted() {
+    if (!this.stage.isZooming) this.#drawMinimapSoon();
     this.thumbnailTimer ??= setTimeout(() => {
       this.thumbnailTimer = undefined;
       this.#keepThumbnail();
@@ -626,6 +634,19 @@ class Application {
     this.lasers.shine(this.session.self, place);
     this.laserAt = cursorOf(place, COORDINATE);
     this.#sendCursorSoon();
+  }
+
+  /** Shows the others what is just being dragged out. @param {object} [shape] */
+  showDraft(shape) {
+    this.draft = shape;
+    this.draftTimer ??= setTimeout(() => this.#sendDraft(), CURSOR_INTERVAL);
+  }
+
+  #sendDraft() {
+    this.draftTimer = undefined;
+    // What was let go before anything was sent of it is only what it has become.
+    if (this.session.joined && (this.draft || this.sentDraft)) this.connection.send([{ type: "draft", shape: this.draft }]);
+    this.sentDraft = this.draft;
   }
 
   #colourOf(author) {
@@ -766,10 +787,11 @@ class Application {
 
   // People delegate
 
-  renamed(name) {
+  /** This person is known by another name or colour from now on, on every board of this browser. */
+  introduced({ name = this.session.identity.name, colour = this.session.identity.colour.slice(0, 7) }) {
     const { identity } = this.session;
-    identity.name = name;
-    keepPerson({ name, colour: identity.colour.slice(0, 7) });
+    Object.assign(identity, { name, colour: `${colour}ff` });
+    keepPerson({ name, colour });
     if (this.session.joined) this.connection.send([{ type: "profile", name, colour: identity.colour }]);
   }
 
@@ -836,12 +858,31 @@ class Application {
   /** @param {boolean} isOnlyMovement whether nobody came, went, or is called or does anything else than before */
   peopleChanged(isOnlyMovement) {
     if (isOnlyMovement) this.people.placeCursors();
-    else this.people.update();
+    else this.#peopleCameOrWent();
     if (this.followed !== undefined) this.#showFollowed();
+    if (this.minimap?.showsOthers()) this.#drawMinimapSoon();
+  }
+
+  #peopleCameOrWent() {
+    this.people.update();
+    this.drafts.keepOf(this.session.people);
+  }
+
+  // Minimap delegate
+
+  /** Where the others look, in board units, each with the person's colour. */
+  get otherViews() {
+    const { people, self } = this.session;
+    const others = Array.from(people).filter(([author, { view }]) => view && author !== self);
+    return others.map(([, { view, colour }]) => ({ view: view.map((side) => side / CURSOR_UNITS), colour: colour.slice(0, 7) }));
   }
 
   laserShone(author, at) {
     if (author !== this.session.self) this.lasers.shine(author, at.map((side) => side / CURSOR_UNITS));
+  }
+
+  draftChanged(author) {
+    if (author !== this.session.self) this.drafts.show(author, this.session.people.get(author)?.draft);
   }
 
   imageAnswered(answer) {
@@ -904,7 +945,7 @@ class Application {
     // A host link that was made anew elsewhere is one no more.
     if (this.comesBy && this.comesBy === linksOf(this.boardName).host) keepLink(this.boardName, "host", undefined);
     this.#stop(reason);
-    this.recall.forget();
+    if (!NO_ROOM.includes(reason)) this.recall.forget();
     this.door.show(reason, retryMs);
   }
 
@@ -941,11 +982,15 @@ class Application {
     const { epoch, isCaughtUp } = this.session;
     const flushes = messages.filter(({ type }) => type === "operations");
     if (flushes.length > 0) this.network.flushed();
-    if (isCaughtUp) this.#announceChanges(flushes.flatMap(({ entries }) => entries));
+    const entries = flushes.flatMap((flush) => flush.entries);
+    // A shape that was let go is there before one hears that it is dragged out no longer.
+    for (const { author, operation } of entries) if (operation.type === "shape") this.drafts.show(author);
+    if (isCaughtUp) this.#announceChanges(entries);
     this.session.receive(messages);
     if (messages.some(({ type }) => type === "welcome")) {
       this.pictures.joined(this.session.epoch !== epoch || this.session.storage !== "disk");
       this.#sendViewSoon();
+      this.replay.joined();
     }
     if (!this.hasMoved && this.session.isCaughtUp) this.#showAll();
   }

@@ -1,17 +1,23 @@
-// The minimap: all of the board, small, with a frame around what the screen shows. A press goes there.
+// The minimap: all of the board, small, with frames around what this screen and those of the others show. A press goes there.
 
 import { grown, union } from "./geometry.js";
+
+/** How many times wider and higher than what is drawn, and where one looks, the map is for the others' sake. */
+const WIDEST = 4;
+
+const sizes = (area) => [area[2] - area[0], area[3] - area[1]];
 
 export class Minimap {
   /**
    * @param {HTMLCanvasElement} canvas
    * @param {import("./stage.js").Stage} stage
-   * @param {(place: number[]) => void} goTo
+   * @param {{ goTo: (place: number[]) => void, otherViews: { view: number[], colour: string }[] }} delegate
    */
-  constructor(canvas, stage, goTo) {
+  constructor(canvas, stage, delegate) {
     this.canvas = canvas;
     this.stage = stage;
-    this.goTo = goTo;
+    this.delegate = delegate;
+    this.shown = "";
     this.context = canvas.getContext("2d");
   }
 
@@ -19,7 +25,7 @@ export class Minimap {
     const go = (event) => {
       if (event.buttons === 0) return;
       this.canvas.setPointerCapture(event.pointerId);
-      this.goTo(this.#place(event.offsetX, event.offsetY));
+      this.delegate.goTo(this.#place(event.offsetX, event.offsetY));
     };
     this.canvas.addEventListener("pointerdown", go);
     this.canvas.addEventListener("pointermove", go);
@@ -27,6 +33,11 @@ export class Minimap {
 
   get isShown() {
     return !this.canvas.hidden && this.canvas.clientWidth > 0;
+  }
+
+  /** Whether the others look elsewhere than when it was last drawn. */
+  showsOthers() {
+    return this.isShown && JSON.stringify(this.delegate.otherViews) !== this.shown;
   }
 
   #view() {
@@ -38,7 +49,10 @@ export class Minimap {
   #frame() {
     const view = this.#view();
     const content = this.stage.contentBounds;
-    const all = content ? union(content, view) : view;
+    const own = content ? union(content, view) : view;
+    const others = this.delegate.otherViews.map((other) => union(own, other.view));
+    // Whoever looks far away must not make a dot of all the rest.
+    const all = others.filter((wider) => sizes(wider).every((side, at) => side <= WIDEST * sizes(own)[at])).reduce(union, own);
     const area = grown(all, (all[2] - all[0]) * 0.03);
     const [width, height] = [this.canvas.clientWidth, this.canvas.clientHeight];
     const scale = Math.min(width / (area[2] - area[0]), height / (area[3] - area[1]));
@@ -67,11 +81,15 @@ export class Minimap {
       context.imageSmoothingQuality = "high";
       context.drawImage(picture, x, y, picture.width * by, picture.height * by);
     }
-    const [viewLeft, viewTop, viewRight, viewBottom] = this.#view();
-    const [x, y] = toMap(viewLeft, viewTop);
-    const [right, bottom] = toMap(viewRight, viewBottom);
-    context.strokeStyle = getComputedStyle(document.documentElement).getPropertyValue("--accent");
-    context.lineWidth = 1.5 * ratio;
-    context.strokeRect(x, y, right - x, bottom - y);
+    const frame = (view, colour, width) => {
+      const [[x, y], [right, bottom]] = [toMap(view[0], view[1]), toMap(view[2], view[3])];
+      context.strokeStyle = colour;
+      context.lineWidth = width * ratio;
+      context.strokeRect(x, y, right - x, bottom - y);
+    };
+    const others = this.delegate.otherViews;
+    this.shown = JSON.stringify(others);
+    for (const { view, colour } of others) frame(view, colour, 1);
+    frame(this.#view(), getComputedStyle(document.documentElement).getPropertyValue("--accent"), 1.5);
   }
 }

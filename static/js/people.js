@@ -1,7 +1,7 @@
 // Who is here: the row of people at the top, their pointers on the board, and the sheet in which one names oneself.
 // Names are only ever text, never markup.
 
-import { shortened } from "./identity.js";
+import { COLOURS, COLOUR_NAMES, shortened } from "./identity.js";
 import { label, t } from "./language.js";
 import { NAME } from "./protocol/limits.js";
 import { LENT, button } from "./hosting.js";
@@ -13,7 +13,7 @@ export const CURSOR_UNITS = 64;
 export class People {
   /**
    * @param {{ session: import("./session.js").Session, viewport: import("./viewport.js").Viewport,
-   *   renamed: (name: string) => void, follow: (author: number) => void, send: (message: object) => void,
+   *   introduced: (as: { name?: string, colour?: string }) => void, follow: (author: number) => void, send: (message: object) => void,
    *   moderate: (action: object) => void, clearAuthor: (author: number) => void,
    *   announcer: import("./announcer.js").Announcer }} application
    */
@@ -35,6 +35,29 @@ export class People {
     this.sheet.addEventListener("close", () => this.#answered());
     this.field.addEventListener("keydown", ({ key }) => key === "Enter" && this.sheet.close());
     document.querySelector("#raise-hand").addEventListener("click", () => this.toggleHand());
+    document.querySelector("#person-colours").replaceChildren(...COLOURS.map((colour, at) => this.#swatch(colour, t(COLOUR_NAMES[at]))));
+  }
+
+  /** A colour by which one may be known. */
+  #swatch(colour, words) {
+    const swatch = document.createElement("button");
+    swatch.type = "button";
+    swatch.className = "colour";
+    swatch.style.setProperty("--colour", colour);
+    swatch.value = colour;
+    label(swatch, words);
+    swatch.addEventListener("click", () => {
+      this.application.introduced({ colour });
+      this.#markColour();
+    });
+    return swatch;
+  }
+
+  #markColour() {
+    const own = opaque(this.application.session.identity.colour);
+    for (const it of document.querySelectorAll("#person-colours button")) {
+      it.setAttribute("aria-pressed", String(/** @type {HTMLButtonElement} */ (it).value === own));
+    }
   }
 
   /** Raises one's own hand, or takes it down. */
@@ -47,6 +70,7 @@ export class People {
   #ask() {
     this.field.value = this.application.session.identity.name;
     this.#list();
+    this.#markColour();
     this.sheet.showModal();
     this.field.select();
   }
@@ -104,7 +128,7 @@ export class People {
 
   #answered() {
     const name = shortened(this.field.value.trim(), NAME);
-    if (name && name !== this.application.session.identity.name) this.application.renamed(name);
+    if (name && name !== this.application.session.identity.name) this.application.introduced({ name });
   }
 
   /** Oneself first, then the others in the order in which they came. */

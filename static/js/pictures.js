@@ -6,6 +6,7 @@ import { imageSize } from "./imagesize.js";
 import { bytesOfBase64 } from "./protocol/bytes.js";
 import { IMAGE_BYTES, IMAGE_PART } from "./protocol/limits.js";
 import { sha256 } from "./sha256.js";
+import { drawnBy } from "./svgsize.js";
 
 /** The largest file that is taken at all, in bytes, and the most pixels that are unpacked of it. */
 const LARGEST_FILE = 64 * 1024 * 1024;
@@ -13,6 +14,9 @@ const MOST_PIXELS = 64 * 1024 * 1024;
 /** The longest side of a picture on a board, in pixels. */
 const LONGEST_SIDE = 2560;
 const QUALITY = 0.9;
+/** The longest SVG that is drawn, in bytes, and the most elements to which it may come. */
+const LARGEST_SVG = 8 * 1024 * 1024;
+const MOST_DRAWN = 200_000;
 /** While so much waits to go out, no more of a picture is sent: ink has its turn first. */
 const MOST_WAITING = 96 * 1024;
 const NEXT_PART_MS = 15;
@@ -196,6 +200,7 @@ async function unpacked(file) {
 }
 
 async function drawn(file) {
+  if (file.size > LARGEST_SVG || drawnBy(await file.text()) > MOST_DRAWN) throw new NotAPicture("pictureTooLarge");
   const image = new Image();
   image.src = URL.createObjectURL(file);
   try {

@@ -3,6 +3,7 @@
 import { Diverged } from "./board/board.js";
 import { OfAuthor, Past } from "./board/past.js";
 import { date } from "./hosting.js";
+import { keepLink } from "./identity.js";
 import { t } from "./language.js";
 import { Timeline, whenDone } from "./timeline.js";
 
@@ -49,6 +50,13 @@ export class Replay {
     this.application.send({ type: "past", from: 1 });
   }
 
+  /** The connection is there again: what of the past had not come is asked for anew. */
+  joined() {
+    if (!this.isOpen || this.board) return;
+    this.application.send({ type: "chronicle" });
+    this.application.send({ type: "past", from: this.past.seq + 1 });
+  }
+
   close() {
     if (!this.isOpen) return;
     this.pause();
@@ -80,7 +88,7 @@ export class Replay {
   answered(message) {
     if (message.type === "chronicle") this.#chronicled(message);
     if (message.type === "past" && this.isOpen) this.#pastCame(message);
-    if (message.type === "branched") this.#branched(message.name);
+    if (message.type === "branched") this.#branched(message);
     // Only what this bar has asked for closes it.
     if (message.type === "notDone" && this.isOpen && !this.board) this.close();
   }
@@ -185,8 +193,11 @@ export class Replay {
     exchange.download(new Blob([svg], { type: "image/svg+xml" }), `${boardName}-timelapse.svg`);
   }
 
-  #branched(name) {
+  /** Whoever made a board of this one is its host. */
+  #branched({ name, token }) {
     const link = new URL(name, location.href.replace(/#.*/, "")).href;
+    keepLink(name, "host", token);
+    keepLink(name, "own", token);
     this.application.say("branched", { link });
     window.open(link, "_blank", "noopener");
   }

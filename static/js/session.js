@@ -14,7 +14,7 @@ import { OPERATIONS } from "./protocol/limits.js";
 /** Messages that change neither the log nor what is pending on top of it. */
 const BESIDE_THE_LOG = new Set(["presence", "mark", "pong", "slowDown", "storage", "access", "image"]);
 /** Changes of presence that happen many times a second. */
-const MOVEMENTS = new Set(["cursor", "laser", "view"]);
+const MOVEMENTS = new Set(["cursor", "laser", "view", "draft"]);
 const NO_EPOCH = "0".repeat(16);
 /** Operations of the log between two comparisons of state hashes with the server. */
 const CHECK_EVERY = 256;
@@ -43,6 +43,8 @@ export class SessionDelegate {
   inkWasHeld(count) {}
   /** This person may do something else now. */
   accessChanged() {}
+  /** Somebody drags a shape out, or does no longer. @param {number} author */
+  draftChanged(author) {}
   /** Somebody shows something for a moment. @param {number} author @param {string} reaction */
   reacted(author, reaction) {}
   /** The server answers what a person has asked: `link`, `rules`, `audit`, `past` and so on. @param {any} message */
@@ -99,7 +101,7 @@ export class Session {
     this.access = { role: "editor", draws: true, locked: false, muted: false, hosted: false };
     /** How many operations were sent more than once. */
     this.resent = 0;
-    /** @type {Map<number, { name: string, colour: string, at?: number[], view?: number[], role?: string, draws?: boolean, muted?: boolean, hand?: boolean }>} */
+    /** @type {Map<number, { name: string, colour: string, at?: number[], view?: number[], role?: string, draws?: boolean, muted?: boolean, hand?: boolean, draft?: any }>} */
     this.people = new Map();
     this.#rebase();
   }
@@ -448,15 +450,17 @@ export class Session {
 
   #presence(all, changes) {
     if (all) this.people.clear();
-    for (const { type, author, name, colour, at, view, reaction, ...standing } of changes) {
+    for (const { type, author, name, colour, at, view, reaction, shape, ...standing } of changes) {
       if (type === "here") this.people.set(author, { ...this.people.get(author), name, colour });
       else if (type === "gone") this.people.delete(author);
       else if (!this.people.has(author)) continue;
       else if (type === "view") this.people.get(author).view = view;
       else if (type === "standing") Object.assign(this.people.get(author), standing);
+      else if (type === "draft") this.people.get(author).draft = shape;
       else if (type === "reaction") this.delegate.reacted(author, reaction);
       else this.people.get(author).at = at;
       if (type === "laser") this.delegate.laserShone(author, at);
+      if (type === "draft") this.delegate.draftChanged(author);
     }
     this.delegate.peopleChanged(!all && changes.every(({ type }) => MOVEMENTS.has(type)));
   }

@@ -136,6 +136,47 @@ test("a link to a place goes there, and who is followed is followed", async () =
   await ada.page.waitForSelector("#following", { state: "hidden" });
 });
 
+/** How many pixels of the small map have about a colour. */
+const mapPixels = (person, colour) =>
+  person.page.evaluate((colour) => {
+    const map = document.querySelector("#minimap");
+    const copy = new OffscreenCanvas(map.width, map.height).getContext("2d", { willReadFrequently: true });
+    copy.drawImage(map, 0, 0);
+    const { data } = copy.getImageData(0, 0, map.width, map.height);
+    const wanted = [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
+    let count = 0;
+    for (let at = 0; at < data.length; at += 4) {
+      if (data[at + 3] > 48 && wanted.every((side, axis) => Math.abs(data[at + axis] - side) < 24)) count += 1;
+    }
+    return count;
+  }, colour);
+
+test("the small map has frames where the others look, and a press on it goes there", async () => {
+  const ada = await the.browser.person(board("map"));
+  const bob = await the.browser.person(board("map"), { name: "Bob", colour: "#2b8a3e" });
+  await ada.draws(wave(100, 200));
+  await bob.page.evaluate(() => globalThis.inkwire.goTo([3000, 2000], 0.5));
+  await ada.page.waitForFunction(() => globalThis.inkwire.otherViews.length === 1);
+  const deadline = Date.now() + 20_000;
+  while ((await mapPixels(ada, "#2b8a3e")) === 0) assert.ok(Date.now() < deadline, "Bob's frame is on the map");
+  const box = await ada.page.locator("#minimap").boundingBox();
+  await ada.page.mouse.click(box.x + box.width - 20, box.y + box.height - 20);
+  const [x, y] = await ada.page.evaluate(() => globalThis.inkwire.viewport.toBoard([500, 350]));
+  assert.ok(x > 2000 && y > 1000, `the middle of the screen is at ${x}, ${y}`);
+});
+
+test("a name and a colour are chosen, seen by others, and kept", async () => {
+  const ada = await the.browser.person(board("who"), { name: "Ada" });
+  const bob = await the.browser.person(board("who"), { name: "Bob" });
+  await ada.page.click("#people");
+  await ada.page.fill("#person-name", "Countess");
+  await ada.page.getByRole("group", { name: "Your colour" }).getByRole("button", { name: "Violet" }).click();
+  await ada.presses("Escape");
+  await bob.page.waitForFunction(() => Array.from(globalThis.inkwire.session.people.values()).some(({ name, colour }) => name === "Countess" && colour === "#7048e8ff"));
+  const kept = await ada.page.evaluate(() => JSON.parse(localStorage.getItem("inkwire.person")));
+  assert.deepEqual(kept, { name: "Countess", colour: "#7048e8" });
+});
+
 test("the start page has the boards of this browser with pictures, and opens one by its name", async () => {
   const ada = await the.browser.person(board("first"));
   await ada.draws(wave(100, 200));

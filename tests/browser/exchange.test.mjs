@@ -33,6 +33,36 @@ test("the page and the server write the same picture, and the canvas shows the s
   assert.ok(share < 0.005, `${share}`);
 });
 
+test("a PNG is the picture that is seen, of the board, the view or what is selected, and goes to the clipboard", async () => {
+  const ada = await the.browser.person(board("png"), { permissions: ["clipboard-read", "clipboard-write"] });
+  await ada.page.evaluate(() => globalThis.inkwire.toolbar.choose({ fill: "solid", colour: "#e03231" }));
+  await ada.presses("r");
+  await ada.draws([[200, 200], [300, 300]]);
+  await ada.page.evaluate(() => globalThis.inkwire.toolbar.choose({ colour: "#1971c2" }));
+  await ada.draws([[500, 200], [600, 300]]);
+  /** Size, and the colours in the middle of either half. */
+  const decoded = (source) =>
+    ada.page.evaluate(async (source) => {
+      const { exchange } = globalThis.inkwire;
+      const [item] = source === "clipboard" ? await navigator.clipboard.read() : [];
+      const image = await createImageBitmap(item ? await item.getType("image/png") : await exchange.blob("png", source));
+      const context = new OffscreenCanvas(image.width, image.height).getContext("2d", { willReadFrequently: true });
+      context.drawImage(image, 0, 0);
+      const at = (share) => Array.from(context.getImageData(image.width * share, image.height / 2, 1, 1).data.slice(0, 3));
+      return { width: image.width, height: image.height, colours: [at(0.15), at(0.85)] };
+    }, source);
+  const [red, blue] = [[224, 50, 49], [25, 113, 194]];
+  const whole = await decoded("board");
+  assert.deepEqual(whole.colours, [red, blue]);
+  assert.ok(whole.width > whole.height * 2);
+  assert.notDeepEqual((await decoded("view")).colours, [red, blue], "the view has paper at its sides");
+  await ada.presses("v");
+  await ada.page.mouse.click(550, 250);
+  assert.deepEqual((await decoded("selection")).colours, [blue, blue]);
+  await ada.page.evaluate(() => globalThis.inkwire.exchange.copyPicture("board"));
+  assert.deepEqual(await decoded("clipboard"), whole);
+});
+
 test("what is saved as JSON or SVG is brought in again as it was", async () => {
   const ada = await the.browser.person(board("again"));
   await everything(ada);
@@ -110,6 +140,19 @@ const SCRIPT = `<svg xmlns="http://www.w3.org/2000/svg" width="80" height="60" o
   <image href="http://127.0.0.1:9/external.png" width="10" height="10"/><use href="http://127.0.0.1:9/x.svg#a"/></svg>`;
 
 /** A PNG that says it has so many pixels. */
+/** Nine floors of ten references each. */
+function useBomb() {
+  const floor = (at) => `<g id="f${at}">${`<use href="#f${at - 1}"/>`.repeat(10)}</g>`;
+  const floors = Array.from({ length: 9 }, (_, at) => floor(at + 1)).join("");
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="80" height="60"><defs><path id="f0" d="M0 0h9"/>${floors}</defs><use href="#f9"/></svg>`;
+}
+
+function entityBomb() {
+  const floor = (at) => `<!ENTITY f${at} "${`&f${at - 1};`.repeat(10)}">`;
+  const floors = Array.from({ length: 9 }, (_, at) => floor(at + 1)).join("");
+  return `<!DOCTYPE svg [<!ENTITY f0 "ink">${floors}]><svg xmlns="http://www.w3.org/2000/svg" width="80" height="60"><text>&f9;</text></svg>`;
+}
+
 function bomb(width, height) {
   const bytes = Buffer.concat([Buffer.from("\x89PNG\r\n\x1a\n", "latin1"), Buffer.from([0, 0, 0, 13]), Buffer.from("IHDR"), Buffer.alloc(17)]);
   bytes.writeUInt32BE(width, 16);
@@ -122,6 +165,8 @@ const BAD_FILES = [
   ["HTML", { bytes: bytesOf("<script>globalThis.isHacked=1</script>"), name: "a.html", type: "text/html" }, /not a picture/],
   ["a bomb", { bytes: bomb(60_000, 60_000), name: "a.png", type: "image/png" }, /too large/],
   ["a picture that is cut off", { bytes: bomb(100, 100), name: "a.png", type: "image/png" }, /not a picture/],
+  ["an SVG in which a few stand for a thousand million", { bytes: bytesOf(useBomb()), name: "a.svg", type: "image/svg+xml" }, /too large/],
+  ["an SVG whose entities would fill the memory", { bytes: bytesOf(entityBomb()), name: "a.svg", type: "image/svg+xml" }, /too large/],
   ["an SVG that is none", { bytes: bytesOf("<svg><<<"), name: "a.svg", type: "image/svg+xml" }, /not a picture/],
   ["JSON of another program", { bytes: bytesOf('{"type":"excalidraw","elements":[]}'), name: "a.json", type: "application/json" }, /not of Inkwire/],
   ["no JSON", { bytes: bytesOf("{"), name: "a.json", type: "application/json" }, /not of Inkwire/],

@@ -36,6 +36,27 @@ async function drewTogether(board) {
   return { ada, bob, hash, seq };
 }
 
+/** Drops the connection when the first part of the past would be asked for. */
+const cutsTheAsking = ({ page }) =>
+  page.evaluate(() => {
+    const { inkwire } = globalThis;
+    const send = inkwire.send.bind(inkwire);
+    inkwire.send = (message) => {
+      if (message.type !== "past") return send(message);
+      inkwire.send = send;
+      return inkwire.connection.socket.close();
+    };
+  });
+
+test("a past that was cut off on its way comes when the connection is there again", async () => {
+  const { ada, hash } = await drewTogether("cut");
+  await cutsTheAsking(ada);
+  await ada.page.evaluate(() => globalThis.inkwire.replay.open());
+  await ada.page.waitForFunction(() => globalThis.inkwire.replay.timeline !== undefined);
+  assert.equal(await replay(ada, () => globalThis.inkwire.replay.past.tip.hash.toString()), hash);
+  await ada.page.evaluate(() => globalThis.inkwire.replay.close());
+});
+
 const replay = (person, act) => person.page.evaluate(act);
 
 async function openPast(person, seq) {
@@ -118,6 +139,9 @@ test("a new board is made of a moment, with all its past", async () => {
   await page.waitForFunction((moment) => globalThis.inkwire.replay.board?.seq === moment, moment);
   assert.equal(await page.evaluate(() => globalThis.inkwire.replay.past.tip.hash.toString()), hash);
   await page.waitForFunction(() => globalThis.inkwire.replay.chronicle.names.length === 2);
+  // Whoever made it is its host, whose secret is not in its address.
+  await page.waitForFunction(() => globalThis.inkwire.session.access.role === "host");
+  assert.equal(new URL(page.url()).hash, "");
 });
 
 test("a click on ink says who drew it and when", async () => {

@@ -38,6 +38,28 @@ test("two people see each other's ink while it is drawn, and a third who comes l
   assert.notEqual(pixels[0], blank, "something is painted");
 });
 
+test("a shape is seen by others while it is dragged out, and is theirs when it is let go", async () => {
+  const ada = await the.browser.person(board("draft"), { name: "Ada" });
+  const bob = await the.browser.person(board("draft"), { name: "Bob" });
+  const drafts = () => bob.page.evaluate(() => Array.from(globalThis.inkwire.drafts.shown.values(), ({ element }) => [element.content.kind, element.content.dx > 0]));
+  const shows = (count) => bob.page.waitForFunction((count) => globalThis.inkwire.drafts.shown.size === count, count);
+  await ada.presses("r");
+  await ada.draws([[200, 200], [300, 260], [400, 300]], { lifts: false });
+  await shows(1);
+  assert.deepEqual(await drafts(), [["rectangle", true]]);
+  const late = await the.browser.person(board("draft"), { name: "Late" });
+  await late.page.waitForFunction(() => globalThis.inkwire.drafts.shown.size === 1);
+  assert.equal((await bob.state()).elements.length, 0, "nothing is on the board yet");
+  await ada.lifts();
+  await bob.sees("the shape", ({ elements }) => elements.length === 1);
+  await shows(0);
+  await ada.draws([[500, 200], [600, 300]], { lifts: false });
+  await shows(1);
+  // Whoever goes takes it along.
+  await ada.page.close();
+  await shows(0);
+});
+
 test("own ink is seen at once, before the server has it", async () => {
   const ada = await the.browser.person(board("at-once"));
   await ada.page.evaluate(() => {

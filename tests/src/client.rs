@@ -8,8 +8,8 @@ use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::{self, Message, WebSocket, client::client};
 use inkwire_board::Replica;
 use inkwire_protocol::{
-    Action, Change, ClientId, ClientMessage, Colour, Operation, Reason, RejectReason, Role, SUBPROTOCOL_BINARY,
-    SUBPROTOCOL_JSON, ServerMessage, StorageState, Text, Token, binary, json,
+    Action, Change, ClientId, ClientMessage, Colour, Operation, Reaction, Reason, RejectReason, Role,
+    SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON, ServerMessage, Shape, StorageState, Text, Token, binary, json,
 };
 
 use crate::patience::PATIENCE;
@@ -62,6 +62,10 @@ pub struct Client {
     pub people: std::collections::BTreeMap<u32, String>,
     /// Where pointers are.
     pub cursors: std::collections::BTreeMap<u32, [i32; 2]>,
+    /// Shapes that others are dragging out.
+    pub drafts: std::collections::BTreeMap<u32, Shape>,
+    /// What others showed for a moment: reactions, and lasers as `None`.
+    pub shown: Vec<(u32, Option<Reaction>)>,
     /// Every operation up to this number is on disk.
     pub mark: u64,
     /// Where the server keeps what is drawn, once it has said so.
@@ -132,6 +136,8 @@ impl Client {
             rejects: Vec::new(),
             people: Default::default(),
             cursors: Default::default(),
+            shown: Vec::new(),
+            drafts: Default::default(),
             mark: 0,
             storage: None,
             token: None,
@@ -500,8 +506,12 @@ impl Client {
             }
             Change::Laser { author, at } => {
                 self.cursors.insert(*author, *at);
+                self.shown.push((*author, None));
             }
-            Change::View { .. } | Change::Reaction { .. } => {}
+            Change::Reaction { author, reaction } => self.shown.push((*author, Some(*reaction))),
+            Change::Draft { author, shape: Some(shape) } => drop(self.drafts.insert(*author, shape.clone())),
+            Change::Draft { author, shape: None } => drop(self.drafts.remove(author)),
+            Change::View { .. } => {}
             Change::Standing { author, role, draws, muted, hand } => {
                 self.standings.insert(*author, (*role, *draws, *muted, *hand));
             }

@@ -5,7 +5,7 @@ use std::time::Instant;
 use inkwire_board::BoardElement;
 use inkwire_protocol::{
     Action, Begin, ClientId, ClientMessage, Colour, ElementRef, Operation, Patch, Points, Property, Reaction, Reason,
-    RejectReason, Role, ServerMessage, Token, Tool,
+    RejectReason, Role, ServerMessage, Shape, ShapeKind, Token, Tool,
 };
 use inkwire_tests::client::{Client, client_id, text};
 use inkwire_tests::patience::PATIENCE;
@@ -28,6 +28,11 @@ fn hosted(flags: &[&str]) -> (TempDir, Server, Client) {
 fn begin(slot: u8) -> Operation {
     let (colour, tool) = (Colour(0xff), Tool::Pen);
     Operation::Begin(Begin { slot, gesture_back: 0, tool, colour, width: 9, scale: 3, x: 0, y: 0, pressure: None })
+}
+
+fn line() -> Shape {
+    let (kind, colour, fill) = (ShapeKind::Line, Colour(0xff), Colour(0));
+    Shape { gesture_back: 0, kind, colour, fill, width: 16, scale: 3, x: 0, y: 0, dx: 80, dy: 40 }
 }
 
 fn points(slot: u8, count: usize) -> Operation {
@@ -336,10 +341,22 @@ fn no_secret_is_in_the_log_the_metrics_or_the_data_directory() {
 fn a_hand_is_seen_and_a_muted_person_shows_nothing() {
     let (_directory, server, mut host) = hosted(&[]);
     let mut bob = Client::join(&server.address, "x", "Bob");
+    host.wait("Bob is here", |host| host.people.contains_key(&bob.author));
     bob.say(&[ClientMessage::Hand { raised: true }, ClientMessage::React { reaction: Reaction::Heart }]);
     host.wait("the hand", |host| host.standings.get(&bob.author).is_some_and(|it| it.3));
     host.orders(Action::LowerHand { author: bob.author });
     host.wait("the hand is down", |host| host.standings.get(&bob.author).is_some_and(|it| !it.3));
+    bob.say(&[ClientMessage::Laser { at: [1, 1] }, ClientMessage::Draft { shape: Some(line()) }]);
+    host.wait("what he drags out", |host| host.drafts.get(&bob.author) == Some(&line()));
+    host.wait("what he showed", |host| host.shown == [(bob.author, Some(Reaction::Heart)), (bob.author, None)]);
+    host.orders(Action::Mute { author: bob.author, muted: true });
+    bob.say(&[ClientMessage::React { reaction: Reaction::Clap }, ClientMessage::Laser { at: [2, 2] }]);
+    bob.say(&[ClientMessage::Draft { shape: Some(line()) }]);
+    host.wait("his pointer", |host| host.cursors.get(&bob.author) == Some(&[2, 2]));
+    bob.round_trip();
+    host.round_trip();
+    assert!(host.drafts.is_empty(), "nor a shape that is dragged out");
+    assert_eq!(host.shown.len(), 2, "neither a reaction nor a laser");
 }
 
 #[test]
@@ -354,22 +371,75 @@ fn a_board_has_so_many_members_and_elements_as_the_operator_says_and_a_server_so
     let mut second = Client::join(&server.address, "second", "Ada");
     second.does(text("a second board")).expect("there is room");
     second.wait("it is on the disk", |second| second.mark >= 1);
-    assert_eq!(Client::away(&server.address, "third", "Ada").is_kept_out(), (Reason::Full, 4004));
+    assert_eq!(Client::away(&server.address, "third", "Ada").is_kept_out(), (Reason::TooManyBoards, 4004));
     Client::join(&server.address, "second", "Bob");
 }
 
 #[test]
-fn who_draws_too_fast_is_told_and_then_waits_and_loses_nothing() {
-    let (_directory, server, mut host) = hosted(&["--points-rate", "200"]);
+fn boards_that_are_open_and_still_empty_count_as_well() {
+    for data in ["memory", "disk"] {
+        let directory = TempDir::new().expect("a directory");
+        let kept = if data == "memory" { ":memory:" } else { directory.path().to_str().expect("a path") };
+        let server = Server::start(&["--data", kept, "--max-boards", "2"]);
+        let mut open: Vec<Client> =
+            ["first", "second"].iter().map(|name| Client::join(&server.address, name, "Ada")).collect();
+        assert_eq!(
+            Client::away(&server.address, "third", "Ada").is_kept_out(),
+            (Reason::TooManyBoards, 4004),
+            "{data}"
+        );
+        open.iter_mut().for_each(|ada| _ = ada.does(text("there is room for this")).expect("there is room"));
+        Client::join(&server.address, "first", "Bob");
+    }
+}
+
+#[test]
+fn who_makes_a_board_of_a_moment_is_its_host_and_others_may_draw_on_it() {
+    let (_directory, server, mut host) = hosted(&[]);
+    host.does(text("what was")).expect("a host draws");
     let mut bob = Client::join(&server.address, "x", "Bob");
-    bob.does(begin(0)).expect("an editor draws");
-    (0..12).for_each(|_| _ = bob.submit(points(0, 1000)));
-    host.does(text("the host is not slowed down")).expect("a host draws");
-    bob.wait("everything is done", |bob| bob.pending.is_empty());
-    assert!(bob.told.iter().any(|told| matches!(told, ServerMessage::SlowDown { .. })), "{:?}", bob.told);
-    assert_eq!((bob.rejects.len(), bob.farewell), (0, None));
-    assert!(!host.told.iter().any(|told| matches!(told, ServerMessage::SlowDown { .. })));
-    host.wait_for_seq(14);
+    bob.wait_for_seq(1);
+    host.wait("it is on the disk", |host| host.mark >= 1);
+    bob.say(&[ClientMessage::Branch { seq: 1 }]);
+    let branched = |told: &ServerMessage| match told {
+        ServerMessage::Branched { name, token } => Some((name.clone(), *token)),
+        _ => None,
+    };
+    bob.wait("an answer", |bob| bob.told.iter().any(|told| branched(told).is_some()));
+    let (name, token) = bob.told.iter().find_map(branched).expect("it was waited for");
+    let mut owner = Client::join_by(&server.address, &name, "Bob", token);
+    owner.orders(Action::Lock { locked: true });
+    let mut carl = Client::join(&server.address, &name, "Carl");
+    carl.wait_for_seq(1);
+    assert_eq!(carl.does(text("not now")), Err(RejectReason::BoardLocked));
+    owner.orders(Action::Lock { locked: false });
+    carl.wait("the lock is off", |carl| carl.access.is_some_and(|(_, draws)| draws));
+    carl.does(text("now")).expect("an editor draws");
+}
+
+#[test]
+fn who_draws_too_fast_is_told_and_then_waits_and_loses_nothing() {
+    // A bucket holds what comes in within fifty seconds; bytes are counted in KiB.
+    let pen: Vec<Operation> = std::iter::once(begin(0)).chain((0..12).map(|_| points(0, 1000))).collect();
+    let words: Vec<Operation> = (0..26).map(|_| text(&"word ".repeat(400))).collect();
+    for (flag, rate, drawn) in [
+        ("--points-rate", "200", &pen),
+        ("--board-points-rate", "200", &pen),
+        ("--bytes-rate", "1", &words),
+        ("--board-bytes-rate", "1", &words),
+    ] {
+        let (_directory, server, mut host) = hosted(&[flag, rate]);
+        let mut bob = Client::join(&server.address, "x", "Bob");
+        drawn.iter().for_each(|operation| _ = bob.submit(operation.clone()));
+        host.does(text("the host is not slowed down")).expect("a host draws");
+        bob.wait("everything is done", |bob| bob.pending.is_empty());
+        let slows_down =
+            |client: &Client| client.told.iter().any(|told| matches!(told, ServerMessage::SlowDown { .. }));
+        assert!(slows_down(&bob), "{flag}: {:?}", bob.told);
+        assert_eq!((bob.rejects.len(), bob.farewell), (0, None), "{flag}");
+        assert!(!slows_down(&host), "{flag}");
+        host.wait_for_seq(drawn.len() as u64 + 1);
+    }
 }
 
 #[test]

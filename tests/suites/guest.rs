@@ -83,6 +83,10 @@ fn a_link_a_password_and_an_address_are_checked_and_said() {
     assert!(!errors(&looks).contains(&hex), "no secret is printed");
     let wrong = draw(&server, &format!("x#t={}", "5a".repeat(16)), &[], SHAPE).code(1);
     assert!(errors(&wrong).contains("without a link that holds"), "{}", errors(&wrong));
+    host.orders(Action::Lock { locked: true });
+    let locked = draw(&server, "x", &[], SHAPE).code(1);
+    assert!(errors(&locked).contains("only hosts draw on this board now"), "{}", errors(&locked));
+    host.orders(Action::Lock { locked: false });
     host.orders(Action::Password { password: "Geheimwort".into() });
     draw(&server, "x", &[], SHAPE).code(1);
     draw(&server, "x", &["--password", "Geheimwort"], SHAPE).success();
@@ -90,6 +94,28 @@ fn a_link_a_password_and_an_address_are_checked_and_said() {
     let nobody =
         assert_cmd::Command::new(binary()).args(["draw", "http://127.0.0.1:1/b/x", "--patience", "0"]).assert();
     assert!(errors(&nobody.code(1)).starts_with("inkwire: 127.0.0.1:1"));
+}
+
+#[test]
+fn a_script_on_a_board_that_is_locked_meanwhile_says_that_it_waits_and_goes_on() {
+    let server = Server::start(&[]);
+    let mut host = Client::join_by(&server.address, "x", "Ada", Token([1; 16]));
+    let mut command = Command::new(binary());
+    command.args(["draw", &format!("{}b/x", server.url), "--speed", "0"]);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let mut script = Running(child);
+    let mut input = script.0.stdin.take().expect("a pipe");
+    let mut said = BufReader::new(script.0.stderr.take().expect("a pipe")).lines().map(|line| line.expect("text"));
+    writeln!(input, "{SHAPE}").expect("it reads");
+    host.wait_for_seq(1);
+    host.orders(Action::Lock { locked: true });
+    assert!(said.next().expect("a line").ends_with("waits: only hosts draw on this board now"));
+    writeln!(input, "{SHAPE}").expect("it reads");
+    host.orders(Action::Lock { locked: false });
+    assert!(said.next().expect("a line").ends_with("goes on"));
+    host.wait_for_seq(2);
+    drop(input);
+    assert!(script.0.wait().expect("it ends").success());
 }
 
 /// A process that is ended when this is let go.

@@ -13,6 +13,7 @@ import { cut } from "../../static/js/cut.js";
 import * as geometry from "../../static/js/geometry.js";
 import { Grid } from "../../static/js/grid.js";
 import { imageSize } from "../../static/js/imagesize.js";
+import { drawnBy } from "../../static/js/svgsize.js";
 import { linkTo, viewportOf } from "../../static/js/place.js";
 import { isAt, mappedProperties, patchesFor, previewed } from "../../static/js/select.js";
 import { sha256 } from "../../static/js/sha256.js";
@@ -220,4 +221,23 @@ test("keys are written in one way, and signs that need Shift are found without i
   assert.equal(commandFor(commands, event("?", { shiftKey: true })).name, "help");
   assert.equal(commandFor(commands, event("z", { metaKey: true })).name, "undo");
   assert.equal(commandFor(commands, event("z")), undefined);
+});
+
+test("how much there is to draw in an SVG is told from its text", () => {
+  const svg = (inside) => `<?xml version="1.0"?><!-- <g> --><svg xmlns="http://www.w3.org/2000/svg">${inside}</svg>`;
+  const floors = (count, floor) => Array.from({ length: count }, (_, at) => floor(at + 1)).join("");
+  assert.equal(drawnBy(svg("<g><path d='M0 0>'/><path d='a'/></g>")), 5, "the text, the svg and what is in it");
+  assert.equal(drawnBy(svg('<path id="a"/><use href="#a"/><use xlink:href="#a"/>')), 7, "each use draws it once more");
+  assert.equal(drawnBy(svg('<g id="a"><use href="#a"/></g>')), 4, "not what refers to itself");
+  const uses = floors(9, (at) => `<g id="f${at}">${`<use href="#f${at - 1}"/>`.repeat(10)}</g>`);
+  assert.ok(drawnBy(svg(`<path id="f0"/>${uses}`)) > 1e9);
+  const patterns = floors(9, (at) => `<pattern id="f${at}">${`<rect fill="url(#f${at - 1})"/>`.repeat(10)}</pattern>`);
+  assert.ok(drawnBy(svg(`<path id="f0"/>${patterns}`)) > 1e9);
+  const styled = `<style>rect { fill: url(#p); }</style><pattern id="p">${"<rect/>".repeat(1000)}</pattern>${"<rect/>".repeat(1000)}`;
+  assert.ok(drawnBy(svg(styled)) > 1e6);
+  assert.equal(drawnBy(`<!DOCTYPE svg [<!ENTITY a "ink"><!ENTITY b "&a;&a;">]>${svg("&b;")}`), Infinity);
+  assert.equal(drawnBy(`<!DOCTYPE svg [<!ENTITY ns "http://ns.adobe.com/">]>${svg("<g/>")}`), 3);
+  assert.equal(drawnBy(svg("<g>".repeat(1_000_000))), Infinity);
+  // Whatever it is, it is told soon.
+  for (const part of ["<", '<a "', "<!--", "</", "<a b='", "<![CDATA[", "#", "<!ENTITY", "<!ENTITY a '"]) assert.ok(drawnBy(part.repeat(300_000)) >= 1, part);
 });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use inkwire_protocol::{Change, Colour, Reaction, Role};
+use inkwire_protocol::{Change, Colour, Reaction, Role, Shape};
 
 /// Longest name that is shown, in characters.
 const NAME_LETTERS: usize = 32;
@@ -20,11 +20,13 @@ struct Person {
     standing: Standing,
     hand: bool,
     reaction: Option<Reaction>,
+    draft: Option<Box<Shape>>,
     profile_version: u64,
     cursor_version: u64,
     view_version: u64,
     standing_version: u64,
     reaction_version: u64,
+    draft_version: u64,
 }
 
 /// What somebody may do, as the others see it.
@@ -72,6 +74,7 @@ impl Presence {
         let (name, version) = (clean_name(name), self.version);
         let known = self.people.get(&author);
         let (at, view) = known.map_or((None, None), |person| (person.at, person.view));
+        let draft = known.and_then(|person| person.draft.clone());
         let (standing, hand) = known.map_or_else(Default::default, |person| (person.standing, person.hand));
         let person = Person {
             name,
@@ -82,11 +85,13 @@ impl Presence {
             standing,
             hand,
             reaction: None,
+            draft,
             profile_version: version,
             cursor_version: version,
             view_version: version,
             standing_version: version,
             reaction_version: 0,
+            draft_version: version,
         };
         self.people.insert(author, person);
         self.departures.retain(|(_, gone)| *gone != author);
@@ -125,6 +130,19 @@ impl Presence {
         if let Some(person) = self.people.get_mut(&author).filter(|person| person.standing != standing) {
             self.version += 1;
             (person.standing, person.standing_version) = (standing, self.version);
+        }
+        if !standing.draws {
+            self.draft(author, None);
+        }
+    }
+
+    /// Somebody drags a shape out, or does no longer. Only who may draw shows one.
+    pub fn draft(&mut self, author: u32, shape: Option<Shape>) {
+        let Some(person) = self.people.get_mut(&author) else { return };
+        let shape = shape.filter(|_| person.standing.draws);
+        if person.draft.as_deref() != shape.as_ref() {
+            self.version += 1;
+            (person.draft, person.draft_version) = (shape.map(Box::new), self.version);
         }
     }
 
@@ -190,6 +208,10 @@ impl Presence {
             if person.standing_version > seen && is_told {
                 let (Standing { role, draws, muted }, hand) = (person.standing, person.hand);
                 changes.push(Change::Standing { author: *author, role, draws, muted, hand });
+            }
+            if person.draft_version > seen && (person.draft.is_some() || person.draft_version > person.profile_version)
+            {
+                changes.push(Change::Draft { author: *author, shape: person.draft.as_deref().cloned() });
             }
             if let Some(reaction) = person.reaction
                 && !all
@@ -261,6 +283,32 @@ mod tests {
         assert_eq!(presence.changes_since(seen), (false, vec![hand.clone(), heart]));
         let here = Change::Here { author: 1, name: "Ada".into(), colour: INK };
         assert_eq!(presence.changes_since(0), (true, vec![here, hand]));
+    }
+
+    #[test]
+    fn a_draft_is_shown_until_it_is_let_go_and_by_nobody_who_may_not_draw() {
+        let mut presence = Presence::default();
+        presence.here(1, "Ada", INK);
+        let kind = inkwire_protocol::ShapeKind::Line;
+        let shape =
+            Shape { gesture_back: 0, kind, colour: INK, fill: INK, width: 8, scale: 3, x: 0, y: 0, dx: 9, dy: 9 };
+        let told = |presence: &Presence, seen| presence.changes_since(seen).1.pop();
+        let shown = Change::Draft { author: 1, shape: Some(shape.clone()) };
+        let gone = Change::Draft { author: 1, shape: None };
+        let seen = presence.version();
+        presence.draft(1, Some(shape.clone()));
+        assert_eq!(told(&presence, seen), Some(shown.clone()));
+        assert_eq!(told(&presence, 0), Some(shown.clone()), "whoever comes meanwhile sees it");
+        let seen = presence.version();
+        presence.draft(1, None);
+        assert_eq!(told(&presence, seen), Some(gone.clone()));
+        presence.draft(1, Some(shape.clone()));
+        let seen = presence.version();
+        presence.standing(1, Standing { draws: false, ..Standing::default() });
+        assert_eq!(told(&presence, seen), Some(gone), "who is muted meanwhile shows it no longer");
+        let seen = presence.version();
+        presence.draft(1, Some(shape));
+        assert_eq!(told(&presence, seen), None);
     }
 
     #[test]

@@ -63,6 +63,9 @@ fn client_name(message: &ClientMessage) -> String {
             format!("client view: {}", if view.is_some() { "a part" } else { "too far out" })
         }
         ClientMessage::Laser { .. } => "client laser".into(),
+        ClientMessage::Draft { shape } => {
+            format!("client draft: {}", if shape.is_some() { "a shape" } else { "none any more" })
+        }
         ClientMessage::ImagePart { .. } => "image part".into(),
         ClientMessage::Credentials { .. } => "credentials".into(),
         ClientMessage::Hand { .. } => "hand".into(),
@@ -294,6 +297,8 @@ fn client() -> Vec<ClientMessage> {
         ClientMessage::View { view: None },
         ClientMessage::View { view: Some([-64, -64, 128, limits::COORDINATE]) },
         ClientMessage::Laser { at: [5, -6] },
+        ClientMessage::Draft { shape: None },
+        ClientMessage::Draft { shape: Some(shape(ShapeKind::Arrow)) },
         ClientMessage::ImagePart { image: ImageHash([0x5a; 32]), length: 9, offset: 6, bytes: vec![1, 2, 3] },
         ClientMessage::ImagePart {
             image: ImageHash([1; 32]),
@@ -392,6 +397,8 @@ fn server() -> Vec<ServerMessage> {
                 Change::Laser { author: 1, at: [64, -64] },
                 Change::Standing { author: 1, role: Role::Host, draws: true, muted: false, hand: true },
                 Change::Reaction { author: 1, reaction: Reaction::Question },
+                Change::Draft { author: 1, shape: Some(shape(ShapeKind::Arrow)) },
+                Change::Draft { author: 2, shape: None },
             ],
         },
         ServerMessage::Mark { seq: 1235 },
@@ -425,7 +432,7 @@ fn server() -> Vec<ServerMessage> {
             moments: vec![Moment { seq: 1, at: 1_764_144_000_000 }],
             names: vec![AuthorName { author: 1, name: "Ada".into() }],
         },
-        ServerMessage::Branched { name: "k3v9".into() },
+        ServerMessage::Branched { name: "k3v9".into(), token: Token([0xb4; 16]) },
         ServerMessage::Unknown { tag: 127, body: vec![] },
     ];
     all.extend(Role::ALL.iter().map(|role| ServerMessage::Access {
@@ -636,7 +643,7 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
         ("no entries", "server", vec![36, 1, 1], Empty),
         ("a skip of zero", "server", vec![36, 6, 1, 3, 0, 3, 1, 0], NumberNotMinimal),
         ("a reason that does not exist", "server", vec![39, 2, 1, 16], UnknownValue),
-        ("a change that does not exist", "server", vec![37, 2, 0, 7], UnknownValue),
+        ("a change that does not exist", "server", vec![37, 2, 0, 8], UnknownValue),
         ("a list longer than its bytes", "server", vec![33, 5, 0, 0, 1, 1, 100], Truncated),
         ("points of a slot in a snapshot", "server", element_of_points(&[0x11, 2, 2]), SlotOutOfRange),
         (

@@ -41,6 +41,7 @@ mod tag {
     pub(super) const CLIENT_PAST: u8 = 14;
     pub(super) const CLIENT_CHRONICLE: u8 = 15;
     pub(super) const BRANCH: u8 = 16;
+    pub(super) const CLIENT_DRAFT: u8 = 17;
 
     pub(super) const WELCOME: u8 = 32;
     pub(super) const SNAPSHOT: u8 = 33;
@@ -207,7 +208,10 @@ pub fn put_server(out: &mut Vec<u8>, message: &ServerMessage) {
         ServerMessage::Chronicle { moments, names } => {
             put_tagged(out, tag::CHRONICLE, |out| access::put_chronicle(out, moments, names));
         }
-        ServerMessage::Branched { name } => put_tagged(out, tag::BRANCHED, |out| put_text(out, name)),
+        ServerMessage::Branched { name, token } => put_tagged(out, tag::BRANCHED, |out| {
+            put_text(out, name);
+            out.extend_from_slice(&token.0);
+        }),
         ServerMessage::Unknown { tag, body } => put_tagged(out, *tag, |out| out.extend_from_slice(body)),
     }
 }
@@ -227,6 +231,7 @@ fn put_client(out: &mut Vec<u8>, message: &ClientMessage) {
             operations.iter().for_each(|operation| put_operation(out, operation));
         }),
         ClientMessage::Presence { cursor } => put_tagged(out, tag::CLIENT_PRESENCE, |out| put_cursor(out, *cursor)),
+        ClientMessage::Draft { shape } => put_tagged(out, tag::CLIENT_DRAFT, |out| put_draft(out, shape.as_ref())),
         ClientMessage::View { view } => put_tagged(out, tag::CLIENT_VIEW, |out| put_view(out, view.as_ref())),
         ClientMessage::Laser { at: [x, y] } => put_tagged(out, tag::CLIENT_LASER, |out| put_place(out, *x, *y)),
         ClientMessage::ImagePart { image, length, offset, bytes } => put_tagged(out, tag::IMAGE_PART, |out| {
@@ -319,6 +324,11 @@ fn put_cursor(out: &mut Vec<u8>, cursor: Option<[i32; 2]>) {
 fn put_view(out: &mut Vec<u8>, view: Option<&[i32; 4]>) {
     out.push(u8::from(view.is_some()));
     view.into_iter().flatten().for_each(|side| put_signed(out, i64::from(*side)));
+}
+
+fn put_draft(out: &mut Vec<u8>, shape: Option<&Shape>) {
+    out.push(u8::from(shape.is_some()));
+    shape.into_iter().for_each(|shape| put_shape(out, shape));
 }
 
 /// Properties that the first version of `patch` had stand in that; the others in another operation, which an older
@@ -546,6 +556,11 @@ fn put_change(out: &mut Vec<u8>, change: &Change) {
             put_number(out, u64::from(*author));
             put_value(out, Reaction::ALL, reaction);
         }
+        Change::Draft { author, shape } => {
+            out.push(7);
+            put_number(out, u64::from(*author));
+            put_draft(out, shape.as_ref());
+        }
     }
 }
 
@@ -610,6 +625,7 @@ fn client_message(tag: u8, body: &mut Reader<'_>) -> Result<ClientMessage> {
             ClientMessage::Operations { first_cseq, operations }
         }
         tag::CLIENT_PRESENCE => ClientMessage::Presence { cursor: cursor(body)? },
+        tag::CLIENT_DRAFT => ClientMessage::Draft { shape: draft(body)? },
         tag::CLIENT_VIEW => ClientMessage::View { view: view(body)? },
         tag::CLIENT_LASER => ClientMessage::Laser { at: place(body)? },
         tag::IMAGE_PART => image_part(body)?,
@@ -683,7 +699,7 @@ fn server_message(tag: u8, body: &mut Reader<'_>) -> Result<ServerMessage> {
             entries: until_empty(body, usize::MAX, entry)?,
         },
         tag::CHRONICLE => access::chronicle(body)?,
-        tag::BRANCHED => ServerMessage::Branched { name: body.text(limits::NAME)? },
+        tag::BRANCHED => ServerMessage::Branched { name: body.text(limits::NAME)?, token: Token(body.array()?) },
         tag => ServerMessage::Unknown { tag, body: body.rest().to_vec() },
     })
 }
@@ -751,6 +767,10 @@ fn view(body: &mut Reader<'_>) -> Result<Option<[i32; 4]>> {
     }
     let ([left, top], [right, bottom]) = (place(body)?, place(body)?);
     Ok(Some([left, top, right, bottom]))
+}
+
+fn draft(body: &mut Reader<'_>) -> Result<Option<Shape>> {
+    if body.flag()? { shape(body).map(Some) } else { Ok(None) }
 }
 
 fn image(body: &mut Reader<'_>) -> Result<ImageHash> {
@@ -979,6 +999,7 @@ fn change(body: &mut Reader<'_>) -> Result<Change> {
             hand: body.flag()?,
         },
         6 => Change::Reaction { author: author_number(body)?, reaction: value(body, Reaction::ALL)? },
+        7 => Change::Draft { author: author_number(body)?, shape: draft(body)? },
         _ => return Err(DecodeError::UnknownValue),
     })
 }

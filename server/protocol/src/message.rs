@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::access::{Action, AuditRecord, AuthorName, BanRecord, LinkRecord, Moment, Reaction, Role, Token};
-use crate::operation::{Colour, Content, ImageHash, Operation, Property};
+use crate::operation::{Colour, Content, ImageHash, Operation, Property, Shape};
 
 /// The secret by which a client proves, after a reconnect, that it is the same one: 16 random bytes, hex in JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -66,6 +66,12 @@ pub enum ClientMessage {
     Laser {
         /// The place in 1/64 board units.
         at: [i32; 2],
+    },
+    /// The shape that is just being dragged out, for the others to see; the latest counts, and it is never in the log.
+    Draft {
+        /// As it will be when it is let go, with a `gestureBack` that says nothing; absent when it was, or was taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shape: Option<Shape>,
     },
     /// Some of the bytes of a picture, in order; the answer to the last part is `image`.
     ImagePart {
@@ -277,6 +283,14 @@ pub enum Change {
         /// What.
         reaction: Reaction,
     },
+    /// A shape that somebody is just dragging out.
+    Draft {
+        /// Who.
+        author: u32,
+        /// As it is now; absent when it was let go, or taken back.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shape: Option<Shape>,
+    },
     /// Somebody has gone.
     Gone {
         /// Who.
@@ -373,8 +387,10 @@ reasons! {
         Removed,
         /// A host lets this person in no more.
         Banned,
-        /// No more people can join this board, or no more boards are made here.
+        /// No more people can join this board.
         Full,
+        /// Nothing was drawn on this board yet, and no more boards are kept here.
+        TooManyBoards,
     }
 }
 
@@ -571,6 +587,8 @@ pub enum ServerMessage {
     Branched {
         /// Its name.
         name: String,
+        /// The secret by which whoever made it is its host.
+        token: Token,
     },
     /// A message of a later version; an old client passes over it.
     Unknown {

@@ -60,14 +60,20 @@ type Next = Result<(String, Operation), String>;
 pub fn run(flags: Draw) -> anyhow::Result<()> {
     let next = read(&flags)?;
     let mut guest = Guest::join(flags.who.clone())?;
-    if !guest.may_draw {
-        bail!("{}: whoever comes by this link only looks", flags.who.url);
+    if let Some(refusal) = guest.refusal {
+        bail!("{}: {refusal}", flags.who.url);
     }
+    let mut told = None;
     let mut pace = Pace { speed: flags.speed, next: Instant::now() };
     let mut places = Vec::new();
     let broken = loop {
         guest.turn(Duration::from_millis(2))?;
-        if !guest.may_draw || guest.pending.len() >= UNDER_WAY || Instant::now() < pace.next {
+        if guest.refusal != told {
+            told = guest.refusal;
+            let goes_on = told.map_or("goes on".into(), |refusal| format!("waits: {refusal}"));
+            eprintln!("inkwire: {}: {goes_on}", flags.who.url);
+        }
+        if guest.refusal.is_some() || guest.pending.len() >= UNDER_WAY || Instant::now() < pace.next {
             continue;
         }
         match next.recv_timeout(Duration::from_millis(20)) {

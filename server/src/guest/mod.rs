@@ -19,7 +19,7 @@ use async_tungstenite::tungstenite::{self, Message, WebSocket, protocol::WebSock
 use clap::Args;
 use inkwire_board::Replica;
 use inkwire_protocol::{
-    Change, ClientId, ClientMessage, Colour, Operation, Reason, RejectReason, SUBPROTOCOL_BINARY, ServerMessage,
+    Change, ClientId, ClientMessage, Colour, Operation, Reason, RejectReason, Role, SUBPROTOCOL_BINARY, ServerMessage,
     StorageState, binary, limits,
 };
 
@@ -80,7 +80,8 @@ pub(crate) struct Guest {
     mark: u64,
     storage: Option<StorageState>,
     is_welcome: bool,
-    may_draw: bool,
+    /// Why nothing that it draws is taken now.
+    refusal: Option<&'static str>,
     rests_until: Instant,
     pen: Pen,
     people: BTreeMap<u32, String>,
@@ -109,7 +110,7 @@ impl Guest {
             mark: 0,
             storage: None,
             is_welcome: false,
-            may_draw: true,
+            refusal: None,
             rests_until: Instant::now(),
             pen: Pen::default(),
             people: BTreeMap::new(),
@@ -196,7 +197,7 @@ impl Guest {
 
     /// Sends what was not sent on this connection.
     fn send(&mut self) {
-        if !self.is_welcome || !self.may_draw || Instant::now() < self.rests_until {
+        if !self.is_welcome || self.refusal.is_some() || Instant::now() < self.rests_until {
             return;
         }
         let unsent: Vec<_> = self.pending.iter().filter(|(cseq, _)| *cseq > self.sent).cloned().collect();
@@ -239,7 +240,13 @@ impl Guest {
                 self.welcomed(*seq, *cseq);
             }
             ServerMessage::SnapshotEnd { .. } => self.is_stale = false,
-            ServerMessage::Access { draws, .. } => self.may_draw = *draws,
+            ServerMessage::Access { role, draws, muted, .. } => {
+                self.refusal = (!draws).then_some(match role {
+                    _ if *muted => "a host has muted this member",
+                    Role::Viewer => "whoever comes by this link only looks",
+                    _ => "only hosts draw on this board now",
+                });
+            }
             ServerMessage::Storage { state } => self.storage = Some(*state),
             ServerMessage::Mark { seq } => self.mark = *seq,
             ServerMessage::SlowDown { ms } => {

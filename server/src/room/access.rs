@@ -136,6 +136,8 @@ pub(super) enum OrderError {
     HostWithoutLink,
     #[error("a board keeps its host link: make it anew instead")]
     LastHostLink,
+    #[error("nobody hosts this board yet: make its host link first")]
+    NoHostYet,
     #[error("there is no such ban")]
     NoSuchBan,
     #[error("this person's address is not known")]
@@ -181,6 +183,13 @@ impl Access {
     pub(super) fn begin(&mut self, host: Digest, now: u64) {
         let link = Link { role: Role::Host, hash: host, made: now, expires: 0 };
         *self = Self { hosted: true, without_link: Some(Role::Editor), links: vec![link], ..Self::default() };
+    }
+
+    /// Who may do what on a board that somebody has made, who has this secret.
+    pub(super) fn hosted_by(secret: &Token, now: u64) -> Self {
+        let mut access = Self::default();
+        access.begin(Digest::of(&secret.0), now);
+        access
     }
 
     /// Whether somebody may come in, and as what.
@@ -325,6 +334,7 @@ impl Access {
                 self.locked = *locked;
                 done.what = if *locked { "lock".into() } else { "unlock".into() };
             }
+            Action::MakeLink { role, .. } if !self.hosted && *role != Role::Host => return Err(OrderError::NoHostYet),
             Action::MakeLink { role, seconds } => {
                 done.revoked = self.remove_link(*role);
                 let expires = if *seconds == 0 { 0 } else { with.now + seconds * 1000 };
@@ -471,6 +481,18 @@ mod tests {
         assert_eq!(access.admit(&caller(5, Some(2)), 1000), Verdict::Refused(Reason::Forbidden));
         let last = access.order(&Action::RevokeLink { role: Role::Host }, None, with(0, 0));
         assert_eq!(last, Err(OrderError::LastHostLink));
+    }
+
+    #[test]
+    fn a_board_gets_a_host_before_it_gets_other_links() {
+        let mut access = Access::default();
+        let link = |role| Action::MakeLink { role, seconds: 0 };
+        for role in [Role::Viewer, Role::Editor] {
+            assert_eq!(access.order(&link(role), None, with(0, 1)), Err(OrderError::NoHostYet));
+        }
+        access.order(&link(Role::Host), None, with(0, 1)).unwrap();
+        access.order(&link(Role::Viewer), None, with(0, 2)).unwrap();
+        assert_eq!(access.admit(&caller(5, Some(1)), 0), Verdict::Welcome(Role::Host));
     }
 
     #[test]

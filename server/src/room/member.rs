@@ -14,7 +14,7 @@ use inkwire_protocol::{
     json,
 };
 
-use super::access::{self, Caller, Digest, Ingredients, Someone};
+use super::access::{self, Access, Caller, Digest, Ingredients, Someone};
 use super::bucket::Bucket;
 use super::flush::Packet;
 use super::images::{Images, Part};
@@ -241,6 +241,7 @@ impl Member {
             ClientMessage::Presence { cursor } => self.room.cursor(author, cursor),
             ClientMessage::View { view } => self.room.view(author, view),
             ClientMessage::Laser { at } => self.room.laser(self.id, author, at),
+            ClientMessage::Draft { shape } => self.room.draft(author, shape),
             ClientMessage::Hand { raised } => self.room.hand(author, raised),
             ClientMessage::React { reaction } => self.room.react(self.id, author, reaction),
             ClientMessage::Moderate { action } => self.moderate(action),
@@ -306,14 +307,16 @@ impl Member {
             let text = "many new boards were made of this one just now: wait a minute".into();
             return self.answers.push(ServerMessage::NotDone { text });
         }
-        let most = self.rooms.limits().boards;
+        let (most, uncounted) = (self.rooms.limits().boards, self.rooms.uncounted());
         self.ask_storage(move |storage, name| {
-            if storage.count()? >= most {
+            if storage.count()? + uncounted >= most {
                 return Err(StorageError::Order("this server keeps no more boards".into()));
             }
-            let branch = BoardName::unguessable();
+            let (branch, token) = (BoardName::unguessable(), random_token());
             storage.branch(name, seq, &branch)?;
-            Ok(ServerMessage::Branched { name: branch.to_string() })
+            // Nobody knows its name yet who could become its host.
+            storage.keep_access(&branch, Access::hosted_by(&token, storage::now()).to_record(), Vec::new())?;
+            Ok(ServerMessage::Branched { name: branch.to_string(), token })
         });
     }
 
@@ -501,7 +504,8 @@ impl Member {
             Reason::TooManyTries => (FORBIDDEN, "too many wrong links or passwords came from this address"),
             Reason::Removed => (FORBIDDEN, "a host has ended this connection"),
             Reason::Banned => (FORBIDDEN, "a host lets this person in no more"),
-            Reason::Full => (FULL, "the board, or the server, has no room for more"),
+            Reason::Full => (FULL, "as many people are on this board as may be"),
+            Reason::TooManyBoards => (FULL, "this server keeps no more boards"),
             _ => {
                 self.bye(reason, RESTART_RETRY, "the board was put in place anew");
                 return Close::new(Close::RESTART, "");

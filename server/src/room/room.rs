@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use bytes::Bytes;
 use inkwire_board::{Board, Presence, Standing, StateHash, Submitted};
 use inkwire_protocol::{
     Action, AuditRecord, AuthorName, ClientId, Colour, Epoch, Operation, Reaction, Reason, RejectReason, Role,
-    ServerMessage, StorageState, binary,
+    ServerMessage, Shape, StorageState, binary,
 };
 
 use super::access::{self, Access, Caller, Digest, Done, Ingredients, OrderError, Target, Verdict};
@@ -45,6 +46,24 @@ const BRANCHES_PER_SECOND: f64 = 1.0 / 60.0;
 /// Elements that one call of [`Room::submit`] works on before it leaves the room to others: about a millisecond.
 const WORK: u64 = 2_000;
 
+/// One board that is open and that the storage has nothing of yet, among all that are. It is one until this is dropped.
+#[derive(Debug)]
+struct Uncounted(Arc<AtomicU64>);
+
+impl Uncounted {
+    /// One more, and how many there were.
+    fn begin(all: &Arc<AtomicU64>) -> (Self, u64) {
+        let before = all.fetch_add(1, Ordering::Relaxed);
+        (Self(all.clone()), before)
+    }
+}
+
+impl Drop for Uncounted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// A board that is open.
 #[derive(Debug)]
 pub struct Room {
@@ -55,6 +74,8 @@ pub struct Room {
     /// Whether this board would be one more than there may be.
     is_beyond: bool,
     state: Mutex<State>,
+    /// Counts this board as long as the storage does not.
+    uncounted: Mutex<Option<Uncounted>>,
     /// Held while who may do what is written, so that the last word is the last one written.
     keeping: Mutex<()>,
 }
@@ -223,18 +244,24 @@ pub(super) enum Due {
 }
 
 impl Room {
-    /// Opens a board as the storage has it.
+    /// Opens a board as the storage has it; `uncounted` are the boards that are open and that it has nothing of yet.
     pub fn open(
         name: BoardName,
         stored: Stored,
         storage: Arc<dyn Storage>,
         metrics: Arc<Metrics>,
         limits: Arc<Limits>,
+        uncounted: &Arc<AtomicU64>,
     ) -> Self {
         let Stored { epoch, mut board, access } = stored;
         board.take_at_most(limits.elements);
         let is_new = board.seq() == 0 && access.is_none();
-        let is_beyond = is_new && storage.count().is_ok_and(|count| count >= limits.boards);
+        let uncounted = is_new.then(|| Uncounted::begin(uncounted));
+        let others = |before: u64| storage.count().map(|count| count + before);
+        let is_beyond =
+            uncounted.as_ref().is_some_and(|(_, before)| others(*before).is_ok_and(|all| all >= limits.boards));
+        // One that is refused does not keep another one out.
+        let uncounted = uncounted.filter(|_| !is_beyond).map(|(one, _)| one);
         let access = Access::from_record(access.as_deref()).unwrap_or_else(|error| {
             tracing::error!(board = %name, %error, "who may do what cannot be read: nobody is let in");
             Access::closed()
@@ -271,7 +298,8 @@ impl Room {
             is_closing: false,
         };
         metrics.rooms.inc();
-        Self { name, metrics, storage, limits, is_beyond, state: Mutex::new(state), keeping: Mutex::default() }
+        let (state, uncounted) = (Mutex::new(state), Mutex::new(uncounted));
+        Self { name, metrics, storage, limits, is_beyond, state, uncounted, keeping: Mutex::default() }
     }
 
     /// The board's name.
@@ -299,6 +327,13 @@ impl Room {
     pub(super) fn became_durable(&self, seq: u64) {
         let mut state = self.lock();
         state.mark = state.mark.max(seq);
+        drop(state);
+        self.is_counted();
+    }
+
+    /// The storage has something of this board.
+    fn is_counted(&self) {
+        self.uncounted.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 
     /// The storage is in another state.
@@ -337,7 +372,10 @@ impl Room {
         let mut state = self.lock();
         let now = storage::now();
         let others = state.members.values().filter(|seat| seat.is_taken() && seat.client != hello.client_id).count();
-        if others >= self.limits.members || (self.is_beyond && state.board.seq() == 0) {
+        if self.is_beyond && state.board.seq() == 0 {
+            return Err(Refusal::Reason(Reason::TooManyBoards));
+        }
+        if others >= self.limits.members {
             return Err(Refusal::Reason(Reason::Full));
         }
         let begins = state.begins_hosting(&caller, now);
@@ -417,7 +455,9 @@ impl Room {
     pub(super) fn keep_access(&self, orders: Vec<AuditRecord>) -> Result<(), StorageError> {
         let _turn = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let record = self.lock().access.to_record();
-        self.storage.keep_access(&self.name, record, orders)
+        self.storage.keep_access(&self.name, record, orders)?;
+        self.is_counted();
+        Ok(())
     }
 
     /// Who is here.
@@ -587,6 +627,11 @@ impl Room {
             true => state.presence.cursor(author, Some(at)),
             false => state.presence.laser(author, at),
         }
+    }
+
+    /// A member drags a shape out, or does no longer.
+    pub(super) fn draft(&self, author: u32, shape: Option<Shape>) {
+        self.lock().presence.draft(author, shape);
     }
 
     /// A member raises a hand, or takes it down.
@@ -961,7 +1006,14 @@ mod tests {
     use crate::storage::Memory;
 
     fn open() -> Room {
-        Room::open("x".parse().unwrap(), Stored::new(None), Arc::new(Memory::new(0)), Arc::default(), Arc::default())
+        Room::open(
+            "x".parse().unwrap(),
+            Stored::new(None),
+            Arc::new(Memory::new(0)),
+            Arc::default(),
+            Arc::default(),
+            &Arc::default(),
+        )
     }
 
     fn hello() -> Hello {

@@ -33,6 +33,8 @@ pub struct Rooms {
     closed: Mutex<Closed>,
     pub(super) arrivals: Arc<Arrivals>,
     limits: Arc<Limits>,
+    /// Boards that are open and that the storage has nothing of yet.
+    uncounted: Arc<AtomicU64>,
     entrance: Entrance,
     next_member: AtomicU64,
 }
@@ -89,6 +91,7 @@ impl Rooms {
             closed: Mutex::default(),
             arrivals: Arc::default(),
             limits: Arc::new(limits),
+            uncounted: Arc::default(),
             entrance: Entrance::default(),
             next_member: AtomicU64::new(1),
         });
@@ -120,6 +123,11 @@ impl Rooms {
                 return Ok(place);
             }
         }
+    }
+
+    /// The boards that are open and that the storage has nothing of yet.
+    pub(super) fn uncounted(&self) -> u64 {
+        self.uncounted.load(Ordering::Relaxed)
     }
 
     /// The room of a board, where it is open.
@@ -169,10 +177,11 @@ impl Rooms {
         before: impl FnOnce() -> Result<(), StorageError> + Send + 'static,
     ) -> Result<Arc<Room>, StorageError> {
         let (storage, metrics, limits) = (self.storage.clone(), self.metrics.clone(), self.limits.clone());
+        let uncounted = self.uncounted.clone();
         smol::unblock(move || {
             before()?;
             let stored = storage.open(&name)?;
-            Ok(Arc::new(Room::open(name, stored, storage, metrics, limits)))
+            Ok(Arc::new(Room::open(name, stored, storage, metrics, limits, &uncounted)))
         })
         .await
     }

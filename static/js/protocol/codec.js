@@ -12,7 +12,7 @@ const DASHES = ["solid", "dashed", "dotted"];
 const PROPERTIES = ["colour", "fill", "width", "offset", "text", "dash", "matrix", "rank", "locked", "group"];
 /** Properties that the first version of `patch` had; the others stand in an operation of another tag. */
 const FIRST_PROPERTIES = 5;
-const CHANGES = ["here", "cursor", "gone", "view", "laser", "standing", "reaction"];
+const CHANGES = ["here", "cursor", "gone", "view", "laser", "standing", "reaction", "draft"];
 const ROLES = ["viewer", "editor", "host"];
 /** What somebody can show the others for a moment. */
 export const REACTIONS = ["thumbUp", "thumbDown", "heart", "clap", "laugh", "wow", "question"];
@@ -27,7 +27,7 @@ const REJECT_REASONS = [
 ];
 const REASONS = [
   "restart", "replaced", "malformed", "helloExpected", "timedOut", "deleted", "forbidden", "expired", "passwordNeeded",
-  "tooManyTries", "removed", "banned", "full",
+  "tooManyTries", "removed", "banned", "full", "tooManyBoards",
 ];
 const IMAGE_STATES = ["kept", "damaged", "notAnImage", "full", "busy"];
 const STORAGE_STATES = ["memory", "disk", "failing"];
@@ -401,6 +401,7 @@ const change = oneOf("type", CHANGES, {
   laser: fields({ author, at: place }),
   standing: fields({ author, role: value(ROLES), draws: flag, muted: flag, hand: flag }),
   reaction: fields({ author, reaction: value(REACTIONS) }),
+  draft: fields({ author, shape: optional(shape) }),
 });
 
 const seconds = {
@@ -462,6 +463,7 @@ const clientMessage = tagged({
   past: [14, fields({ from: number })],
   chronicle: [15, fields({})],
   branch: [16, fields({ seq: number })],
+  draft: [17, fields({ shape: optional(shape) })],
 });
 
 const serverMessage = tagged({
@@ -503,7 +505,7 @@ const serverMessage = tagged({
     51,
     fields({ moments: list(fields({ seq: number, at: number })), names: list(fields({ author, name: text(limits.NAME) })) }),
   ],
-  branched: [52, fields({ name: text(limits.NAME) })],
+  branched: [52, fields({ name: text(limits.NAME), token: hex(16) })],
 });
 
 const decode = (message, most) => (bytes) => {

@@ -29,7 +29,9 @@ class Shaping {
     const { x, y, shift } = samples.at(-1);
     const to = this.context.snap(this.context.viewport.toBoard([x, y]));
     this.to = shift ? even(this.from, to, this.kind) : to;
-    this.context.showPreview({ hidden: new Set(), elements: [previewOf(this.#operation(), this.context.style.dash)] });
+    const operation = this.#operation();
+    this.context.showPreview({ hidden: new Set(), elements: [previewOf(operation, this.context.style.dash)] });
+    this.context.showDraft({ ...operation, gestureBack: 0 });
   }
 
   #operation() {
@@ -50,12 +52,17 @@ class Shaping {
     const gesture = new Gesture(this.context);
     const cseq = gesture.submit(this.#operation());
     if (style.dash !== "solid") patch(gesture, { author: session.self, cseq }, { name: "dash", dash: style.dash });
-    this.context.endPreview();
+    this.#isOver();
     return undefined;
   }
 
   cancel() {
+    this.#isOver();
+  }
+
+  #isOver() {
     this.context.endPreview();
+    this.context.showDraft(undefined);
   }
 }
 

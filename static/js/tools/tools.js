@@ -36,6 +36,7 @@ import { note, text } from "./text.js";
  * @property {(element: object) => number[]} boundsOf where an element is seen, in board units
  * @property {(preview: { hidden: Set<string>, elements: object[] }) => void} showPreview shows elements in another way
  * @property {() => void} endPreview
+ * @property {(shape: object | undefined) => void} showDraft shows the others what is just being dragged out
  * @property {(sketch: object | undefined) => void} showOutline shows a box or lasso: `{ places, isClosed }` on the board
  * @property {(place: number[]) => number[]} snap a place of the board, on the grid where there is one
  * @property {(act: () => any) => any} attempt does something that the board may refuse, and then says so

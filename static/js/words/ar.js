@@ -33,7 +33,7 @@ export default {
   boardHelp: "لوحة الرسم. ارسم بالفأرة أو الإصبع أو القلم؛ وبلوحة المفاتيح تحرّك الأسهمُ علامةَ تقاطع، ويُنزل مفتاح الإدخال القلم ويرفعه.",
   writeHere: "نص", close: "إغلاق", done: "تم",
   // People
-  yourName: "اسمك", hereNow: "الحاضرون الآن", you: "{name} (أنت)", follow: "متابعة", stopFollowing: "إيقاف المتابعة",
+  yourName: "اسمك", yourColour: "لونك", hereNow: "الحاضرون الآن", you: "{name} (أنت)", follow: "متابعة", stopFollowing: "إيقاف المتابعة",
   following: "تجري متابعة {name}", cameHere: "حضر {name}.", hasGone: "غادر {name}.",
   somebodyDrew: {
     zero: "لا رسومات جديدة من {name}.",
@@ -143,7 +143,8 @@ export default {
   "door.tooManyTries.what": "جاءت من هذا العنوان روابط أو كلمات مرور خاطئة كثيرة.",
   "door.removed": "أنهى مضيف زيارتك", "door.removed.what": "يمكنك العودة. ما رسمته محفوظ.",
   "door.banned": "لا يسمح لك مضيف بالدخول", "door.banned.what": "تحدّث مع من دعاك.",
-  "door.full": "لا مكان", "door.full.what": "بلغت هذه اللوحة أو هذا الخادم الحد المسموح. حاول لاحقًا. ما رسمته محفوظ هنا.",
+  "door.full": "لا مكان", "door.full.what": "على هذه اللوحة أكبر عدد مسموح من المشاركين. حاول لاحقًا. ما رسمته محفوظ هنا.",
+  "door.tooManyBoards": "لا يحفظ هذا الخادم لوحات أخرى", "door.tooManyBoards.what": "ارسم على لوحة موجودة، أو اسأل من يدير الخادم. ما رسمته محفوظ هنا.",
   forbidden: "لم يُسمح بالدخول", expired: "انتهت صلاحية الرابط", passwordNeeded: "كلمة المرور مطلوبة", tooManyTries: "محاولات كثيرة",
   removed: "أخرجك مضيف", full: "لا مكان",
   // Hands, reactions, the network

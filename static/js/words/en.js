@@ -31,7 +31,7 @@ export default {
   boardHelp: "Drawing board. Draw with mouse, finger or pen; with the keyboard, arrow keys move a cross, and Enter presses the pen down and lifts it.",
   writeHere: "Text", close: "Close", done: "Done",
   // People
-  yourName: "Your name", hereNow: "Here now", you: "{name} (you)", follow: "Follow", stopFollowing: "Stop following",
+  yourName: "Your name", yourColour: "Your colour", hereNow: "Here now", you: "{name} (you)", follow: "Follow", stopFollowing: "Stop following",
   following: "Following {name}", cameHere: "{name} is here.", hasGone: "{name} has gone.",
   somebodyDrew: { one: "{name} drew something.", other: "{name} drew {count} things." }, somebody: "Somebody",
   somebodyErased: { one: "{name} deleted something.", other: "{name} deleted {count} things." },
@@ -93,7 +93,8 @@ export default {
   "door.tooManyTries.what": "Too many wrong links or passwords came from this address.",
   "door.removed": "A host has ended your visit", "door.removed.what": "You can come in again. What you drew is kept.",
   "door.banned": "A host does not let you in", "door.banned.what": "Speak with whoever invited you.",
-  "door.full": "There is no room", "door.full.what": "This board, or this server, has as many as it may. Try again later. What you drew is kept here.",
+  "door.full": "There is no room", "door.full.what": "As many people are on this board as may be. Try again later. What you drew is kept here.",
+  "door.tooManyBoards": "This server keeps no more boards", "door.tooManyBoards.what": "Draw on one that there is, or ask whoever runs it. What you drew is kept here.",
   forbidden: "Not let in", expired: "The link has expired", passwordNeeded: "A password is needed", tooManyTries: "Too many tries",
   removed: "Removed by a host", full: "There is no room",
   // Hands, reactions, the network

@@ -38,7 +38,7 @@ export default {
   boardHelp: "Tableau de dessin. Dessinez à la souris, au doigt ou au stylet ; au clavier, les flèches déplacent une croix, et Entrée pose le stylo puis le lève.",
   writeHere: "Texte", close: "Fermer", done: "Terminé",
   // People
-  yourName: "Votre nom", hereNow: "Ici en ce moment", you: "{name} (vous)", follow: "Suivre", stopFollowing: "Ne plus suivre",
+  yourName: "Votre nom", yourColour: "Votre couleur", hereNow: "Ici en ce moment", you: "{name} (vous)", follow: "Suivre", stopFollowing: "Ne plus suivre",
   following: "Vous suivez {name}", cameHere: "{name} est là.", hasGone: "{name} n’est plus là.",
   somebodyDrew: {
     one: "{name} a dessiné quelque chose.",
@@ -133,7 +133,8 @@ export default {
   "door.tooManyTries.what": "Trop de liens ou de mots de passe faux sont venus de cette adresse.",
   "door.removed": "Un hôte a mis fin à votre visite", "door.removed.what": "Vous pouvez revenir. Vos dessins sont gardés.",
   "door.banned": "Un hôte ne vous laisse pas entrer", "door.banned.what": "Parlez-en à la personne qui vous a invité.",
-  "door.full": "Il n’y a plus de place", "door.full.what": "Ce tableau, ou ce serveur, est au maximum permis. Réessayez plus tard. Vos dessins sont gardés ici.",
+  "door.full": "Il n’y a plus de place", "door.full.what": "Ce tableau a autant de participants qu’il peut en avoir. Réessayez plus tard. Vos dessins sont gardés ici.",
+  "door.tooManyBoards": "Ce serveur ne garde pas d’autres tableaux", "door.tooManyBoards.what": "Dessinez sur un tableau existant, ou demandez à qui gère le serveur. Vos dessins sont gardés ici.",
   forbidden: "Entrée refusée", expired: "Le lien a expiré", passwordNeeded: "Il faut un mot de passe", tooManyTries: "Trop d’essais",
   removed: "Renvoyé par un hôte", full: "Plus de place",
   // Hands, reactions, the network

@@ -1,6 +1,7 @@
 // The connection to the server: opens it, keeps it alive, opens it again when it is lost, and says how it stands.
 
-import { decodeServer, encodeClient, SUBPROTOCOL } from "./protocol/codec.js";
+import { dial } from "./dial.js";
+import { decodeServer, encodeClient } from "./protocol/codec.js";
 
 const FIRST_RETRY_MS = 250;
 const LONGEST_RETRY_MS = 8_000;
@@ -35,23 +36,9 @@ export class Connection {
     this.failures = 0;
     this.state = "waiting";
     this.retryMs = undefined;
-    /** @type {WebSocket | undefined} */
-    this.dialled = undefined;
     /** @type {number | undefined} */
     this.roundTripMs = undefined;
     this.measuredAt = 0;
-  }
-
-  /**
-   * Begins to connect while the page is still being put together: {@link Connection.start} in the same turn goes on with it, and what
-   * is heard waits until then.
-   */
-  dial() {
-    this.dialled = this.#socket();
-  }
-
-  #socket() {
-    return new WebSocket(this.url, SUBPROTOCOL);
   }
 
   start() {
@@ -100,13 +87,14 @@ export class Connection {
   #open() {
     clearTimeout(this.timer);
     this.#become("connecting");
-    const socket = this.dialled ?? this.#socket();
-    this.dialled = undefined;
-    socket.binaryType = "arraybuffer";
+    const socket = dial(this.url);
     this.socket = socket;
     socket.onopen = () => this.#watch(socket, () => this.#opened());
     socket.onmessage = ({ data }) => this.#watch(socket, () => this.#received(data));
     socket.onclose = () => socket === this.socket && this.#lost();
+    // One that was begun early may have come to something already.
+    if (socket.readyState === WebSocket.OPEN) queueMicrotask(() => socket.onopen(undefined));
+    if (socket.readyState === WebSocket.CLOSED) queueMicrotask(() => socket.onclose(undefined));
     this.#expect(OPEN_PATIENCE_MS, () => this.#abandon());
   }
 

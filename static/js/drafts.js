@@ -13,6 +13,7 @@ export class Drafts {
     this.shown = new Map();
     stage.sketches.add((context, view) => {
       for (const { element } of this.shown.values()) stage.painter.draw(context, element, view);
+      return this.shown.size > 0;
     });
   }
 

@@ -3,6 +3,9 @@
 
 import { overlap } from "./geometry.js";
 
+/** How many times sooner all boxes are looked through than those of as many cells, each of which lies in several. */
+const PER_CELL = 8;
+
 const levelOf = ([left, top, right, bottom]) => Math.ceil(Math.log2(Math.max(right - left, bottom - top, 1e-3)));
 
 export class Grid {
@@ -56,7 +59,8 @@ export class Grid {
   touching(area) {
     const found = new Set();
     for (const [level, { cells, keys }] of this.levels) {
-      const candidates = cellCount(area, level) < cells.size ? inCells(area, level, cells) : keys;
+      const isSmall = cellCount(area, level) * PER_CELL < cells.size;
+      const candidates = isSmall ? inCells(area, level, cells) : keys;
       for (const key of candidates) if (overlap(this.entries.get(key).box, area)) found.add(key);
     }
     return found;

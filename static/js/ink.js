@@ -15,6 +15,21 @@ export function radius(width, pressed, pressure) {
   return (width / 2) * share;
 }
 
+/** Writes a line through those points of a stroke that are so far apart into a path, in the units of its points. */
+export function addThinned(path, { x, y }, apart) {
+  const last = x.length - 1;
+  path.moveTo(x[0], y[0]);
+  let at = 0;
+  for (let next = 1; next < last; next++) {
+    const [dx, dy] = [x[next] - x[at], y[next] - y[at]];
+    if (dx * dx + dy * dy < apart * apart) continue;
+    path.lineTo(x[next], y[next]);
+    at = next;
+  }
+  // A dot: a line of no length gets its round cap only where it has a direction.
+  path.lineTo(x[last] + (last === 0 ? 0.01 : 0), y[last]);
+}
+
 /** The half width of a stroke with pressure, on average. @param {number} width @param {number[]} pressures */
 export function meanRadius(width, pressures) {
   return radius(width, true, pressures.reduce((sum, it) => sum + it, 0) / pressures.length);

@@ -134,7 +134,7 @@ export class Keyboard {
   }
 
   #draw(context, ratio) {
-    if (!this.isShown) return;
+    if (!this.isShown) return false;
     const [x, y] = this.place.map((side) => Math.round(side * ratio));
     const length = CROSS * ratio;
     for (const [colour, width] of [["#fff", 4], ["#1971c2", 2]]) {
@@ -148,5 +148,6 @@ export class Keyboard {
       if (this.gesture) context.arc(x, y, length / 2, 0, 2 * Math.PI);
       context.stroke();
     }
+    return true;
   }
 }

@@ -17,8 +17,10 @@ const KEY = "inkwire.language";
 /** The language of the page, as its code. */
 export const language = chosen() ?? preferred();
 const words = (await OTHERS[language]?.())?.default ?? en;
-const plural = new Intl.PluralRules(language);
-const number = new Intl.NumberFormat(language);
+/** Made when the first is needed: that takes longer than all else here. @type {Intl.PluralRules | undefined} */
+let plural;
+/** @type {Intl.NumberFormat | undefined} */
+let number;
 
 /** The language that was chosen; `undefined` where the browser's is taken. */
 export function chosen() {
@@ -45,12 +47,17 @@ export function choose(code) {
  */
 export function t(key, values = {}) {
   const all = words[key] ?? key;
-  const form = typeof all === "string" ? all : (all[plural.select(Number(values.count))] ?? all.other);
+  const form = typeof all === "string" ? all : (all[formOf(Number(values.count))] ?? all.other);
   return form.replace(/\{(\w+)\}/g, (braces, name) => (name in values ? isolated(values[name]) : braces));
 }
 
+const formOf = (count) => (plural ??= new Intl.PluralRules(language)).select(count);
+const formatted = (value) => (isPlain(value) ? String(value) : (number ??= new Intl.NumberFormat(language)).format(value));
+/** What every language writes alike that has no digits of its own. */
+const isPlain = (value) => Number.isInteger(value) && value >= 0 && value < 1000 && language !== "ar";
+
 /** A value that somebody else wrote must not turn the sentence around it. */
-const isolated = (value) => (typeof value === "number" ? number.format(value) : `\u2068${value}\u2069`);
+const isolated = (value) => (typeof value === "number" ? formatted(value) : `\u2068${value}\u2069`);
 
 /**
  * Puts the words of the page in its place: `data-words` is the key of an element's text, `data-label` of its name, `data-hint`

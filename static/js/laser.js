@@ -30,6 +30,7 @@ export class Lasers {
       else this.#drawTrail(context, view, ratio, author, trail, now);
     }
     if (this.trails.size > 0) requestAnimationFrame(() => this.stage.sketch());
+    return this.trails.size > 0;
   }
 
   #drawTrail(context, view, ratio, author, trail, now) {

@@ -7,6 +7,7 @@ import { THUMBNAIL, rememberBoard } from "./boards.js";
 import { commandsOf } from "./commands.js";
 import { Connection } from "./connection.js";
 import { Courier } from "./courier.js";
+import { socketUrl } from "./dial.js";
 import { Door, KEPT_OUT, NO_ROOM } from "./door.js";
 import { Drafts } from "./drafts.js";
 import { Editing } from "./editing.js";
@@ -81,7 +82,6 @@ class Application {
     this.box = outbox.box(boardName, identity.clientId);
     this.comesBy = this.#takeToken();
     this.connection = new Connection(socketUrl(this.boardName), this);
-    if (!this.hasBrokenLink) this.connection.dial();
     this.pictures = new Pictures(outbox, this);
     this.session = new Session(identity, this);
     this.session.credentials = { token: this.comesBy, visitor: visitor(), password: "" };
@@ -126,7 +126,7 @@ class Application {
     this.penMode = kept("localStorage", CHOICES.pen) === true;
     this.#comeBackToPlace();
     this.stage.painted = () => this.#painted();
-    rememberBoard(this.boardName);
+    setTimeout(() => rememberBoard(this.boardName), 0);
     this.pictures.start();
     if (this.hasBrokenLink) this.#isKeptOut("forbidden", 0);
     else this.connection.start();
@@ -324,7 +324,7 @@ class Application {
 
   #showStanding() {
     const { access, whyNot, pending } = this.session;
-    at("#standing").hidden = access.draws;
+    if (at("#standing").hidden !== access.draws) at("#standing").hidden = access.draws;
     if (access.draws) return;
     const standing = t(`standing.${whyNot}`);
     const words = pending.length > 0 ? t("keptForLater", { standing, count: pending.length }) : standing;
@@ -498,12 +498,16 @@ class Application {
   }
 
   toggleGrid() {
-    this.setGrid(!this.hasGrid);
+    this.chooseGrid(!this.hasGrid);
+  }
+
+  chooseGrid(isShown) {
+    this.setGrid(isShown);
+    keep("localStorage", CHOICES.grid, isShown);
   }
 
   setGrid(isShown) {
     this.hasGrid = isShown;
-    keep("localStorage", CHOICES.grid, isShown);
     this.#showGrid();
   }
 
@@ -518,12 +522,16 @@ class Application {
   }
 
   toggleMinimap() {
-    this.setMinimap(!this.hasMinimap);
+    this.chooseMinimap(!this.hasMinimap);
+  }
+
+  chooseMinimap(isShown) {
+    this.setMinimap(isShown);
+    keep("localStorage", CHOICES.minimap, isShown);
   }
 
   setMinimap(isShown) {
     this.hasMinimap = isShown;
-    keep("localStorage", CHOICES.minimap, isShown);
     at("#minimap").hidden = !isShown;
     this.minimap.draw();
   }
@@ -1050,14 +1058,6 @@ function colourName(colour) {
 function profile() {
   const { name, colour } = person();
   return { name: shortened(name, NAME), colour: `${colour}ff` };
-}
-
-/** The address of a board's members, below whatever path the page lives at. */
-function socketUrl(board) {
-  const url = new URL(`../ws/${board}`, location.href);
-  url.protocol = url.protocol.replace("http", "ws");
-  url.hash = "";
-  return url.href;
 }
 
 // For tests, and for whoever looks around in the console.

@@ -37,7 +37,7 @@ export class Minimap {
 
   /** Whether the others look elsewhere than when it was last drawn. */
   showsOthers() {
-    return this.isShown && JSON.stringify(this.delegate.otherViews) !== this.shown;
+    return !this.canvas.hidden && JSON.stringify(this.delegate.otherViews) !== this.shown;
   }
 
   #view() {

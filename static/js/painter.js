@@ -1,15 +1,16 @@
 // Draws elements on a canvas, and knows where on the board each one is seen.
 
 import { NOTHING } from "./geometry.js";
-import { RUN, addLine, addLineEnd, addLinePart, addOutline, addOutlineEnd, curveDiscs, meanRadius } from "./ink.js";
+import { RUN, addLine, addLineEnd, addLinePart, addOutline, addOutlineEnd, addThinned, curveDiscs, meanRadius } from "./ink.js";
 import * as shape from "./shape.js";
 
 export const FONT = "system-ui, sans-serif";
-/**
- * Device pixels up to which ink with pressure is a line of its mean width: nobody sees more of it, and its outline costs five times
- * as much.
- */
+/** Device pixels up to which ink with pressure is a line of its mean width, and between two of its points then. */
 const HAIRLINE = 1.5;
+/** What an element costs beside its points, when work is shared out over frames; and how many points of a hairline cost as much as one. */
+const WEIGHT = 24;
+const HAIRLINE_SAVES = 4;
+const APART = 1.5;
 
 /** What ink is drawn from; kept from frame to frame and grown as ink comes. */
 class Drawing {
@@ -91,23 +92,6 @@ class Drawing {
   }
 }
 
-/** Ink with pressure as it is seen from afar. */
-class Hairline {
-  constructor({ properties, ink: { pressure } }, ink) {
-    this.path = new Path2D();
-    addLine(this.path, ink);
-    addLineEnd(this.path, ink);
-    this.thickness = 2 * meanRadius(properties.width, pressure);
-    this.width = properties.width;
-    this.matrix = properties.matrix;
-    this.count = ink.x.length;
-  }
-
-  fits({ properties, ink }) {
-    return this.count === ink.x.length && this.width === properties.width && same(this.matrix, properties.matrix);
-  }
-}
-
 const same = (one, other) => one === other || one.every((entry, at) => entry === other[at]);
 
 const isHairline = (element, { scale }) =>
@@ -133,8 +117,6 @@ export class Painter {
     this.shown = (colour) => colour;
     /** @type {Map<string, Drawing>} */
     this.drawings = new Map();
-    /** @type {Map<string, Hairline>} */
-    this.hairlines = new Map();
     /** Where elements are, by their key, with what that follows from. */
     this.boxes = new Map();
   }
@@ -143,11 +125,9 @@ export class Painter {
   forget(key) {
     if (key === undefined) {
       this.drawings.clear();
-      this.hairlines.clear();
       this.boxes.clear();
     } else {
       this.drawings.delete(key);
-      this.hairlines.delete(key);
       this.boxes.delete(key);
     }
   }
@@ -193,6 +173,12 @@ export class Painter {
     return drawing.pieces.length;
   }
 
+  /** What drawing an element costs, in points of ink. */
+  weightOf(element, view) {
+    const points = element.ink?.x.length ?? 0;
+    return WEIGHT + (isHairline(element, view) ? points / HAIRLINE_SAVES : points);
+  }
+
   /** Where an element is seen, in board units: `[left, top, right, bottom]`. */
   bounds(element) {
     const unit = shape.unitOf(element);
@@ -232,7 +218,7 @@ export class Painter {
    */
   draw(context, element, view) {
     this.#place(context, element, view);
-    if (isHairline(element, view)) this.#drawHairline(context, element);
+    if (isHairline(element, view)) this.#drawHairline(context, element, view);
     else if (element.kind === "stroke") this.#drawInk(context, element, this.#path(element));
     else if (element.kind === "shape") this.#drawShape(context, element);
     else if (element.kind === "text") this.#drawText(context, element, [element.content.x, element.content.y], this.shown);
@@ -252,15 +238,15 @@ export class Painter {
     return context.fill(path, "nonzero");
   }
 
-  #drawHairline(context, element) {
-    let hairline = this.hairlines.get(element.key);
-    if (!hairline?.fits(element)) {
-      hairline = new Hairline(element, inkOf(element));
-      this.hairlines.set(element.key, hairline);
-    }
-    // Ink with pressure has no dashes.
-    const properties = { ...element.properties, width: hairline.thickness, dash: "solid" };
-    this.#stroke(context, { properties }, hairline.path);
+  #drawHairline(context, element, { scale }) {
+    const { properties, ink: { pressure } } = element;
+    context.beginPath();
+    addThinned(context, inkOf(element), APART / (scale * shape.unitOf(element)));
+    context.strokeStyle = this.shown(properties.colour);
+    context.lineWidth = 2 * meanRadius(properties.width, pressure);
+    context.lineCap = "round";
+    context.lineJoin = "bevel";
+    context.stroke();
   }
 
   #stroke(context, { properties }, path) {

@@ -147,16 +147,20 @@ export class Selection {
   }
 
   #draw(context, ratio) {
-    if (this.isEmpty) return;
+    if (this.isEmpty) return false;
     const box = this.box;
-    if (geometry.isEmpty(box)) return;
+    if (geometry.isEmpty(box)) return false;
     context.scale(ratio, ratio);
     const accent = getComputedStyle(document.documentElement).getPropertyValue("--accent");
     context.strokeStyle = accent;
     context.lineWidth = 1.25;
     outline(context, this.#corners(box));
     context.stroke();
-    if (this.map) return;
+    if (!this.map) this.#drawHandles(context);
+    return true;
+  }
+
+  #drawHandles(context) {
     context.fillStyle = "#fff";
     for (const [name, [x, y]] of this.#handles()) {
       context.beginPath();
@@ -177,12 +181,13 @@ function outline(context, places) {
 /** What is being enclosed by a box or a lasso, for the stage to draw. */
 export function outlineSketch(places) {
   return (context, view, ratio) => {
-    if (places.current.length === 0) return;
+    if (places.current.length === 0) return false;
     context.fillStyle = "#1971c218";
     context.strokeStyle = "#1971c2";
     context.lineWidth = ratio;
     outline(context, places.current.map(([x, y]) => [x * view.scale - view.x, y * view.scale - view.y]));
     context.fill();
     context.stroke();
+    return true;
   };
 }

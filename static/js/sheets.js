@@ -77,8 +77,8 @@ export class Sheets {
       this.app.reload();
     });
     on("#theme", ({ value }) => chooseTheme(value || undefined));
-    on("#grid-choice", ({ checked }) => this.app.setGrid(checked));
-    on("#minimap-choice", ({ checked }) => this.app.setMinimap(checked));
+    on("#grid-choice", ({ checked }) => this.app.chooseGrid(checked));
+    on("#minimap-choice", ({ checked }) => this.app.chooseMinimap(checked));
     on("#pen-choice", ({ checked }) => this.app.setPenMode(checked));
   }
 

@@ -14,6 +14,8 @@ const REST = 200;
 /** Weight of the work of one frame: while something moves at first, and otherwise. */
 const PACE = 20_000;
 const FULL_PACE = 300_000;
+/** The same for the first picture, which nobody moves before it is there. */
+const FIRST_PACE = 500_000;
 const LEAST_PACE = 1_500;
 /** Strokes that have ended stay above the others for so many milliseconds at most, where more are drawn all the time. */
 const WET = 500;
@@ -48,7 +50,7 @@ export class Stage {
     this.liveKeys = new Set();
     /** Elements that are seen elsewhere for a moment: `{ hidden: Set<string>, elements }`. */
     this.preview = undefined;
-    /** What is drawn above everything, each given the context and the view. @type {Set<Function>} */
+    /** What is drawn above everything, each given the context and the view; says whether it drew. @type {Set<Function>} */
     this.sketches = new Set();
     this.tiles = new Tiles(this.painter, (area) => this.#elementsIn(area));
     this.pace = PACE;
@@ -188,9 +190,9 @@ export class Stage {
 
   /** Frames that come late had too much to do, as long as there was something to do. */
   #keepPace(now) {
-    const took = now - this.lastFrame;
-    if (this.hasWorked && took < 250) {
-      const by = took > LONG_FRAME ? 0.7 : 1.15;
+    this.tookMs = now - this.lastFrame;
+    if (this.hasWorked && this.tookMs < 250) {
+      const by = this.tookMs > LONG_FRAME ? 0.7 : 1.15;
       this.pace = Math.min(FULL_PACE, Math.max(LEAST_PACE, this.pace * by));
     }
     this.lastFrame = now;
@@ -202,16 +204,19 @@ export class Stage {
     const [{ width, height }] = this.canvases;
     const { view } = this;
     if (this.isZooming && now - this.zoomedAt < ZOOM_REST && this.tiles.level.sheets.size > 0) {
+      // Where a frame comes late, what is about to be painted anew need not be smooth.
+      this.base.imageSmoothingEnabled &&= this.tookMs < LONG_FRAME;
       this.tiles.compose(this.base, view, width, height, true);
       this.schedule();
       return false;
     }
     this.isMoved ||= this.isZooming === true;
     this.isZooming = false;
+    this.base.imageSmoothingEnabled = true;
     this.tiles.setScale(view.scale);
     // Nobody moves what is not there yet: the first picture is painted as fast as it can be.
     const isMoving = !this.isNew && (now - this.movedAt < REST || this.liveKeys.size > 0);
-    const { isDone, left } = this.tiles.work(view, width, height, isMoving ? this.pace : FULL_PACE);
+    const { isDone, left } = this.tiles.work(view, width, height, isMoving ? this.pace : this.isNew ? FIRST_PACE : FULL_PACE);
     if (this.isStale || !isDone) this.tiles.compose(this.base, view, width, height, this.isMoved);
     this.isMoved = false;
     this.hasWorked = left < this.pace;
@@ -374,13 +379,15 @@ export class Stage {
     const { live, view } = this;
     this.liveChanged = false;
     live.setTransform(1, 0, 0, 1, 0, 0);
-    live.clearRect(0, 0, this.canvases[1].width, this.canvases[1].height);
+    // A canvas that is touched is put on the screen anew, also where nothing is on it.
+    if (this.liveIsDrawn) live.clearRect(0, 0, this.canvases[1].width, this.canvases[1].height);
+    this.liveIsDrawn = this.liveKeys.size > 0 || this.preview?.elements.length > 0;
     const draw = (element) => element?.visible && this.painter.draw(live, element, view);
     for (const key of this.liveKeys) this.#paintGrowing(this.session.board.element(key), view);
     for (const element of this.preview?.elements ?? []) draw(element);
     for (const sketch of this.sketches) {
       live.setTransform(1, 0, 0, 1, 0, 0);
-      sketch(live, view, this.ratio);
+      if (sketch(live, view, this.ratio)) this.liveIsDrawn = true;
     }
   }
 

@@ -44,11 +44,11 @@ export class Status {
     this.failures = failures;
     this.keeps = keeps;
     const { dataset } = this.element;
-    if (dataset.state !== state) dataset.state = state;
-    dataset.unsent = unsent;
-    dataset.unsaved = unsaved;
-    dataset.storage = storage ?? "";
-    this.retry.hidden = state !== "stopped";
+    // What is written anew is laid out anew, also where it says the same.
+    for (const [name, value] of Object.entries({ state, unsent, unsaved, storage: storage ?? "" })) {
+      if (dataset[name] !== String(value)) dataset[name] = value;
+    }
+    if (this.retry.hidden === (state === "stopped")) this.retry.hidden = state !== "stopped";
     this.#sayHowItStands(false);
     const isSaving = state === "online" && storage === "disk" && unsaved > 0;
     if (!isSaving) this.#stopTimer();

@@ -11,11 +11,6 @@ const MARGIN = 2;
 const KEPT = 96;
 /** Device pixels on the longer side of the overview. */
 const OVERVIEW = 1024;
-/** What an element costs beside its points, when work is shared out over frames. */
-const WEIGHT = 24;
-
-const weightOf = (element) => WEIGHT + (element.ink?.x.length ?? 0);
-
 /** A canvas onto which elements are painted one after the other, in as many steps as it takes. */
 class Sheet {
   constructor(painter, view, width, height) {
@@ -28,6 +23,8 @@ class Sheet {
     /** The view that the canvas shows; only the overview is shown while another one is being painted. */
     this.shows = undefined;
     this.isReady = false;
+    /** Whether nothing is on its canvas. */
+    this.isBlank = true;
     /** Whether the screen shows it as it is now. */
     this.isShown = false;
     /** Elements that are still to be painted, from `at` on; `undefined` where nothing is being done. */
@@ -55,7 +52,7 @@ class Sheet {
     while (this.at < this.todo.length && weight > 0) {
       const element = this.todo[this.at++];
       this.painter.draw(this.next, element, this.view);
-      weight -= weightOf(element);
+      weight -= this.painter.weightOf(element, this.view);
       this.top = element;
     }
     if (this.at === this.todo.length) {
@@ -64,6 +61,7 @@ class Sheet {
       this.todo = this.next = undefined;
       this.isReady = true;
       this.isShown = false;
+      this.isBlank = this.top === undefined;
     }
     return weight;
   }
@@ -75,7 +73,7 @@ class Sheet {
     if (this.todo) this.todo.push(element);
     else if (this.isReady) this.painter.draw(this.context, element, this.view);
     else return false;
-    this.isShown = false;
+    this.isShown = this.isBlank = false;
     if (!this.todo) this.top = element;
     return true;
   }
@@ -262,7 +260,7 @@ export class Tiles {
       const { canvas, view: { x, y } } = sheet;
       if (!canvas || (sheet.isShown && !isWhole)) continue;
       if (hasHoles || !isWhole) context.clearRect(x - view.x, y - view.y, TILE, TILE);
-      context.drawImage(canvas, x - view.x, y - view.y);
+      if (!sheet.isBlank) context.drawImage(canvas, x - view.x, y - view.y);
       sheet.isShown = true;
     }
   }

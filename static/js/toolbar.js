@@ -10,6 +10,8 @@ const WIDTHS = [2, 4, 8, 16];
 const FILLS = ["none", "light", "solid"];
 const DASHES = ["solid", "dashed", "dotted"];
 const MOST_RECENT = 8;
+/** The zoom is shown at most so often, in milliseconds. */
+const ZOOM_INTERVAL = 100;
 const KEY = "inkwire.style";
 
 /** The buttons of what is selected, in groups: names of commands. */
@@ -224,9 +226,12 @@ export class Toolbar {
 
   /** @param {number} zoom */
   showZoom(zoom) {
-    const percent = Math.round(zoom * 100);
-    if (percent !== this.percent) document.querySelector("#zoom-level").textContent = `${percent} %`;
-    this.percent = percent;
+    this.zoom = zoom;
+    // Nobody reads it in every frame of a zoom, and each time the page is laid out anew.
+    this.zoomTimer ??= setTimeout(() => {
+      this.zoomTimer = undefined;
+      document.querySelector("#zoom-level").textContent = `${Math.round(this.zoom * 100)} %`;
+    }, ZOOM_INTERVAL);
   }
 
   /** Shows what can be done with what is selected. */

@@ -8,7 +8,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import WebSocket from "ws";
-import { decodeServer, encodeClient, SUBPROTOCOL } from "../../static/js/protocol/codec.js";
+import { decodeServer, encodeClient } from "../../static/js/protocol/codec.js";
+import { SUBPROTOCOL } from "../../static/js/protocol/limits.js";
 import { drawn } from "../unit/log.mjs";
 import { differenceTo, everything } from "./everything.mjs";
 import { BINARY, Browser, Server } from "./house.mjs";
@@ -16,6 +17,7 @@ import { BINARY, Browser, Server } from "./house.mjs";
 const POINTS = 50;
 const AREA = [6000, 4000];
 const SECONDS = 4;
+const VISITS = 5;
 const FRAME = 1000 / 60;
 
 /** Repeatable numbers below 1 (Knuth's MMIX constants are too wide for a double; these are Park and Miller's). */
@@ -97,7 +99,7 @@ async function filled(url, board, strokes) {
 
 const rows = [];
 function row(what, value, unit, target) {
-  rows.push({ what, value: `${value.toFixed(target < 1 ? 3 : 1)} ${unit}`, target: `${target} ${unit}`, share: `${((value / target) * 100).toFixed(0)} %`, isReached: value <= target });
+  rows.push({ what, value: `${value.toFixed(target < 1 ? 3 : 1)} ${unit}`, target: `${Number(target.toFixed(1))} ${unit}`, share: `${((value / target) * 100).toFixed(0)} %`, isReached: value <= target });
 }
 
 /** Frame times in the page while `act` is called once a frame. */
@@ -131,23 +133,42 @@ const TOUCH = (at) => document.querySelector("#base").getContext("2d").clearRect
 
 /** Notes in the page when all of the board is on the screen for the first time, in milliseconds since it was asked for. */
 function noteFirstPicture() {
-  const look = () => {
+  // Asking in every frame would make frames, which nobody sees, at the cost of those that count.
+  const begun = setInterval(() => {
     const { session, stage } = globalThis.inkwire ?? {};
-    if (session?.isCaughtUp && stage.isComplete && !stage.everything) globalThis.firstPicture = performance.now();
-    else requestAnimationFrame(look);
-  };
-  look();
+    if (!stage) return;
+    clearInterval(begun);
+    const { painted } = stage;
+    stage.painted = () => {
+      painted();
+      const isThere = session.isCaughtUp && stage.isComplete && !stage.everything;
+      // Behind this frame, before the next one, in which what is not seen yet is painted ahead.
+      if (isThere) setTimeout(() => (globalThis.firstPicture ??= performance.now()), 0);
+    };
+  }, 5);
 }
 
 async function firstPicture(page) {
-  await page.waitForFunction(() => globalThis.firstPicture);
+  await page.waitForFunction(() => globalThis.firstPicture, undefined, { polling: 100 });
   return page.evaluate(() => globalThis.firstPicture);
 }
 
+/** The median of some first visits, each by somebody new, which differ by a quarter. */
+async function firstPictures(browser, url) {
+  const times = [];
+  for (let visit = 0; visit < VISITS; visit++) {
+    const { page } = await browser.person(url, { before: noteFirstPicture, letIn: false });
+    times.push(await firstPicture(page));
+    await browser.everybodyLeaves();
+  }
+  return percentile(times, 0.5);
+}
+
 async function movedAbout(browser, url, board, strokes) {
-  const ada = await browser.person(`${url}b/${board}`, { name: "Ada", before: noteFirstPicture });
   const name = `${strokes.toLocaleString("en")} strokes`;
-  row(`${name}: first picture`, await firstPicture(ada.page), "ms", strokes > 10_000 ? 5_000 : 1_000);
+  const pictured = await firstPictures(browser, `${url}b/${board}`);
+  row(`${name}: first picture, median of ${VISITS}`, pictured, "ms", strokes > 10_000 ? 5_000 : 1_000);
+  const ada = await browser.person(`${url}b/${board}`, { name: "Ada" });
   await ada.page.evaluate(() => globalThis.inkwire.stage.settled());
   await ada.page.evaluate(() => globalThis.inkwire.zoomTo(1));
   await ada.page.evaluate(() => globalThis.inkwire.stage.settled());

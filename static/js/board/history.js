@@ -13,7 +13,8 @@ export class History {
   }
 
   find(id) {
-    // Mostly it is asked for the latest.
+    // Mostly it is asked for the latest, or on a large board for one that is older than all: their numbers rise.
+    if (id < this.gestures[0]?.id) return undefined;
     for (let at = this.gestures.length - 1; at >= 0; at--) if (this.gestures[at].id === id) return this.gestures[at];
     return undefined;
   }

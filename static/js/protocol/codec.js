@@ -4,8 +4,6 @@
 import { DecodeError, Reader, Writer, toHex } from "./bytes.js";
 import * as limits from "./limits.js";
 
-export const SUBPROTOCOL = "inkwire.v1";
-
 const TOOLS = ["pen", "highlighter"];
 const SHAPES = ["line", "arrow", "rectangle", "ellipse"];
 const DASHES = ["solid", "dashed", "dotted"];

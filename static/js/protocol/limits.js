@@ -1,4 +1,6 @@
-// Bounds of the protocol; the page's copy of server/protocol/src/limits.rs.
+// The name of the protocol, and its bounds; the page's copy of server/protocol/src/limits.rs.
+
+export const SUBPROTOCOL = "inkwire.v1";
 
 export const CLIENT_PACKET = 64 * 1024;
 export const CLIENT_MESSAGES = 8;

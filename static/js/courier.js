@@ -72,6 +72,7 @@ export class Courier {
   imageAnswered() {}
   laserShone() {}
   draftChanged() {}
+  viewChanged() {}
   packetFailed() {}
 
   // Connection delegate

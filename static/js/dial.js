@@ -23,7 +23,8 @@ function dialled(address) {
 
 /** A socket to an address: once the one that was begun early, which may be open by now, or lost. @param {string} address */
 export function dial(address) {
-  const socket = address === url ? early : undefined;
-  early = address === url ? undefined : early;
-  return socket ?? dialled(address);
+  if (!early || address !== url) return dialled(address);
+  const socket = early;
+  early = undefined;
+  return socket;
 }

@@ -61,9 +61,9 @@ const CHOICES = { grid: "inkwire.grid", minimap: "inkwire.minimap", pen: "inkwir
 
 /** What is said of operations that are not done; of those that somebody else has overtaken, nothing. */
 const REJECTIONS = ["boardFull", "strokeFull", "outOfRange", "malformed", "readOnly", "boardLocked", "muted", "hostOnly"];
+const OVERTAKEN = ["noSuchElement", "slotFree"];
 /** What is said of what others do to what is there. */
 const CHANGES = { patch: "somebodyChanged", delete: "somebodyErased", clear: "somebodyCleared", clearAuthor: "somebodyCleared" };
-const OVERTAKEN = ["noSuchElement", "slotFree"];
 
 const at = (id) => document.querySelector(id);
 
@@ -868,12 +868,12 @@ class Application {
     if (isOnlyMovement) this.people.placeCursors();
     else this.#peopleCameOrWent();
     if (this.followed !== undefined) this.#showFollowed();
-    if (this.minimap?.showsOthers()) this.#drawMinimapSoon();
   }
 
   #peopleCameOrWent() {
     this.people.update();
     this.drafts.keepOf(this.session.people);
+    this.#drawMinimapSoon();
   }
 
   // Minimap delegate
@@ -889,8 +889,12 @@ class Application {
     if (author !== this.session.self) this.lasers.shine(author, at.map((side) => side / CURSOR_UNITS));
   }
 
-  draftChanged(author) {
-    if (author !== this.session.self) this.drafts.show(author, this.session.people.get(author)?.draft);
+  draftChanged(author, shape) {
+    if (author !== this.session.self) this.drafts.show(author, shape);
+  }
+
+  viewChanged() {
+    this.#drawMinimapSoon();
   }
 
   imageAnswered(answer) {

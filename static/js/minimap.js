@@ -17,7 +17,6 @@ export class Minimap {
     this.canvas = canvas;
     this.stage = stage;
     this.delegate = delegate;
-    this.shown = "";
     this.context = canvas.getContext("2d");
   }
 
@@ -33,11 +32,6 @@ export class Minimap {
 
   get isShown() {
     return !this.canvas.hidden && this.canvas.clientWidth > 0;
-  }
-
-  /** Whether the others look elsewhere than when it was last drawn. */
-  showsOthers() {
-    return !this.canvas.hidden && JSON.stringify(this.delegate.otherViews) !== this.shown;
   }
 
   #view() {
@@ -87,9 +81,7 @@ export class Minimap {
       context.lineWidth = width * ratio;
       context.strokeRect(x, y, right - x, bottom - y);
     };
-    const others = this.delegate.otherViews;
-    this.shown = JSON.stringify(others);
-    for (const { view, colour } of others) frame(view, colour, 1);
+    for (const { view, colour } of this.delegate.otherViews) frame(view, colour, 1);
     frame(this.#view(), getComputedStyle(document.documentElement).getPropertyValue("--accent"), 1.5);
   }
 }

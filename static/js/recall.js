@@ -4,7 +4,8 @@ export class Recall {
   /** @param {any} application whose session, outbox and `boardName` it takes */
   constructor(application) {
     this.application = application;
-    this.isKept = "";
+    /** The lineage and sequence number of what is kept. */
+    this.keptMoment = "";
     this.wasAsked = false;
   }
 
@@ -13,8 +14,8 @@ export class Recall {
     const { session, outbox, boardName } = this.application;
     const { epoch, author, log, identity } = session;
     const moment = `${epoch}:${log.seq}`;
-    if (author === undefined || moment === this.isKept) return;
-    this.isKept = moment;
+    if (author === undefined || moment === this.keptMoment) return;
+    this.keptMoment = moment;
     outbox.keepBoard({ board: boardName, epoch, author, clientId: identity.clientId, ...session.snapshot() });
   }
 

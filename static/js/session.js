@@ -43,8 +43,10 @@ export class SessionDelegate {
   inkWasHeld(count) {}
   /** This person may do something else now. */
   accessChanged() {}
-  /** Somebody drags a shape out, or does no longer. @param {number} author */
-  draftChanged(author) {}
+  /** Somebody drags a shape out, or does no longer. @param {number} author @param {object} [shape] */
+  draftChanged(author, shape) {}
+  /** Somebody looks at another part of the board. */
+  viewChanged() {}
   /** Somebody shows something for a moment. @param {number} author @param {string} reaction */
   reacted(author, reaction) {}
   /** The server answers what a person has asked: `link`, `rules`, `audit`, `past` and so on. @param {any} message */
@@ -101,7 +103,7 @@ export class Session {
     this.access = { role: "editor", draws: true, locked: false, muted: false, hosted: false };
     /** How many operations were sent more than once. */
     this.resent = 0;
-    /** @type {Map<number, { name: string, colour: string, at?: number[], view?: number[], role?: string, draws?: boolean, muted?: boolean, hand?: boolean, draft?: any }>} */
+    /** @type {Map<number, { name: string, colour: string, at?: number[], view?: number[], role?: string, draws?: boolean, muted?: boolean, hand?: boolean }>} */
     this.people = new Map();
     this.#rebase();
   }
@@ -454,15 +456,19 @@ export class Session {
       if (type === "here") this.people.set(author, { ...this.people.get(author), name, colour });
       else if (type === "gone") this.people.delete(author);
       else if (!this.people.has(author)) continue;
-      else if (type === "view") this.people.get(author).view = view;
+      else if (type === "view") this.#looksAt(author, view);
       else if (type === "standing") Object.assign(this.people.get(author), standing);
-      else if (type === "draft") this.people.get(author).draft = shape;
+      else if (type === "draft") this.delegate.draftChanged(author, shape);
       else if (type === "reaction") this.delegate.reacted(author, reaction);
       else this.people.get(author).at = at;
       if (type === "laser") this.delegate.laserShone(author, at);
-      if (type === "draft") this.delegate.draftChanged(author);
     }
     this.delegate.peopleChanged(!all && changes.every(({ type }) => MOVEMENTS.has(type)));
+  }
+
+  #looksAt(author, view) {
+    this.people.get(author).view = view;
+    this.delegate.viewChanged();
   }
 
   #tell() {

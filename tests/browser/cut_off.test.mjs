@@ -17,6 +17,8 @@ async function goesOffline(person) {
   await person.page.waitForFunction(() => globalThis.inkwire.connection.state !== "online", undefined, { timeout: 30_000 });
 }
 
+const isPutTogether = ({ page }) => page.waitForFunction(() => globalThis.inkwire?.toolbar.buttons.size > 0);
+
 test("who is offline draws on, and everybody has it when the network is back", async () => {
   const [ada, bob] = [await the.browser.person(board("offline"), { keepsPage: true }), await the.browser.person(board("offline"))];
   await ada.draws(wave(100, 200));
@@ -45,12 +47,12 @@ test("a page that was kept opens without a network as it was, and what is drawn 
   await goesOffline(ada);
   const pixels = await ada.pixels();
   await ada.page.reload();
-  await ada.page.waitForFunction(() => globalThis.inkwire?.toolbar.buttons.size > 0);
+  await isPutTogether(ada);
   await ada.sees("what was there", ({ elements }) => elements.length === 2);
   assert.equal(await ada.pixels(), pixels);
   await ada.draws(wave(100, 300));
   await ada.page.reload();
-  await ada.page.waitForFunction(() => globalThis.inkwire?.toolbar.buttons.size > 0);
+  await isPutTogether(ada);
   await ada.sees("that, and what was drawn without a network", ({ elements }) => elements.length === 3);
   await bob.draws(wave(400, 400));
   await ada.page.context().setOffline(false);
@@ -69,7 +71,7 @@ test("a board opens without a network for somebody who left it, from the start p
   await ada.page.context().setOffline(true);
   await ada.page.reload();
   await ada.page.click("text=left-offline");
-  await ada.page.waitForFunction(() => globalThis.inkwire?.toolbar.buttons.size > 0);
+  await isPutTogether(ada);
   await ada.sees("what was drawn", ({ elements }) => elements.length === 1);
 });
 

@@ -99,12 +99,11 @@ test("screen readers hear who comes, draws and goes, and the list says what is o
   await bob.draws(wave(100, 200));
   await hears("drew something");
   // What is said is gathered for some seconds, so that nobody is talked over.
-  const hearsLater = (words) => ada.page.waitForFunction((words) => document.querySelector("#announcer").textContent.includes(words), words, { timeout: 20_000 });
   await bob.presses("Control+a");
   await bob.presses("ArrowRight");
-  await hearsLater("changed something");
+  await hears("changed something");
   await bob.presses("Delete");
-  await hearsLater("deleted something");
+  await hears("deleted something");
   await bob.presses("Control+z");
   await ada.presses("Shift+O");
   const line = await ada.page.textContent("#objects-list li");

@@ -37,17 +37,11 @@ export async function everything(ada) {
     await ada.draws([[380, 100 + at * 90], [500, 160 + at * 90]]);
   }
   await ada.page.evaluate(() => globalThis.inkwire.toolbar.choose({ fill: "none", dash: "solid", opacity: 1 }));
-  await ada.presses("t");
-  await ada.page.mouse.click(80, 400);
-  await ada.page.keyboard.type("Words <b>& more\nön a secönd line");
+  await ada.writes("t", [80, 400], "Words <b>& more\nön a secönd line");
   await ada.presses("Control+Enter");
-  await ada.presses("t");
-  await ada.page.mouse.click(80, 500);
-  await ada.page.keyboard.insertText("مرحبا (Inkwire)!\nshalom, שלום!");
+  await ada.writes("t", [80, 500], "مرحبا (Inkwire)!\nshalom, שלום!");
   await ada.presses("Control+Enter");
-  await ada.presses("n");
-  await ada.page.mouse.click(560, 100);
-  await ada.page.keyboard.type("A note, with words that go on");
+  await ada.writes("n", [560, 100], "A note, with words that go on");
   await ada.presses("Control+Enter");
   await drop(ada.page, [{ bytes: await picture(ada.page), name: "two.png", type: "image/png" }], [700, 450]);
   await ada.sees("all of it", ({ elements }) => elements.length === 11);

@@ -132,6 +132,13 @@ export class Person {
     await this.page.mouse.up();
   }
 
+  /** Begins a text or a note, by the key of its tool, and types. */
+  async writes(key, place, words) {
+    await this.presses(key);
+    await this.page.mouse.click(...place);
+    await this.page.keyboard.type(words);
+  }
+
   async presses(key) {
     await this.page.keyboard.press(key);
   }

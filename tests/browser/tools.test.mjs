@@ -128,13 +128,9 @@ for (const [way, drag] of Object.entries(WAYS)) {
 
 test("text and notes are written, changed, and emptied away", async () => {
   const ada = await the.browser.person(board("text"));
-  await ada.presses("t");
-  await ada.page.mouse.click(200, 200);
-  await ada.page.keyboard.type("Hello\nworld");
+  await ada.writes("t", [200, 200], "Hello\nworld");
   await ada.presses("Control+Enter");
-  await ada.presses("n");
-  await ada.page.mouse.click(500, 200);
-  await ada.page.keyboard.type("a note whose words are more than go into one line of it");
+  await ada.writes("n", [500, 200], "a note whose words are more than go into one line of it");
   await ada.page.mouse.click(100, 600);
   let [text, note] = await looks(ada);
   assert.deepEqual([text.text, note.kind], ["Hello\nworld", "note"]);

@@ -105,7 +105,7 @@ pub struct Serve {
     /// KiB a second that one connection may send for long, likewise.
     #[arg(long, env = "INKWIRE_BYTES_RATE", default_value_t = NonZeroU32::new(1_024).expect("not zero"), value_name = "KIB")]
     pub bytes_rate: NonZeroU32,
-    /// Points a second that all of one board together may draw for long, likewise.
+    /// Points a second that all of one board together may draw for long; beyond that those wait who draw more than an equal part.
     #[arg(long, env = "INKWIRE_BOARD_POINTS_RATE", default_value_t = NonZeroU32::new(400_000).expect("not zero"), value_name = "N")]
     pub board_points_rate: NonZeroU32,
     /// KiB a second that all of one board together may send for long, likewise.

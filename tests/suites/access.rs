@@ -431,11 +431,11 @@ fn who_draws_too_fast_is_told_and_then_waits_and_loses_nothing() {
         let (_directory, server, mut host) = hosted(&[flag, rate]);
         let mut bob = Client::join(&server.address, "x", "Bob");
         drawn.iter().for_each(|operation| _ = bob.submit(operation.clone()));
-        host.does(text("the host is not slowed down")).expect("a host draws");
-        bob.wait("everything is done", |bob| bob.pending.is_empty());
         let slows_down =
             |client: &Client| client.told.iter().any(|told| matches!(told, ServerMessage::SlowDown { .. }));
-        assert!(slows_down(&bob), "{flag}: {:?}", bob.told);
+        bob.wait("to be told", |bob| slows_down(bob));
+        host.does(text("the host is not slowed down")).expect("a host draws");
+        bob.wait("everything is done", |bob| bob.pending.is_empty());
         assert_eq!((bob.rejects.len(), bob.farewell), (0, None), "{flag}");
         assert!(!slows_down(&host), "{flag}");
         host.wait_for_seq(drawn.len() as u64 + 1);

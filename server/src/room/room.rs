@@ -14,7 +14,7 @@ use inkwire_protocol::{
 };
 
 use super::access::{self, Access, Caller, Digest, Done, Ingredients, OrderError, Target, Verdict};
-use super::bucket::Bucket;
+use super::bucket::{Bucket, SharedBucket};
 use super::flush::{Flush, Packet};
 use super::limits::Limits;
 use super::member::{Encoding, random_token};
@@ -86,8 +86,8 @@ struct State {
     access: Access,
     /// Raised whenever somebody may do something else now; from 1.
     access_version: u64,
-    points: Bucket,
-    bytes: Bucket,
+    points: SharedBucket,
+    bytes: SharedBucket,
     branches: Bucket,
     /// Names of authors that the storage does not know yet.
     names: Vec<AuthorName>,
@@ -226,7 +226,7 @@ pub(super) struct Work {
     pub(super) elements: u64,
     /// Which operations broke which rule.
     pub(super) rejects: Vec<(u64, RejectReason)>,
-    /// How long to wait because all of the board together draw too much.
+    /// How long to wait because all of the board together draw too much, and this member more than its part.
     pub(super) pause: Option<Duration>,
     /// Whether that will soon be so.
     pub(super) is_low: bool,
@@ -273,8 +273,8 @@ impl Room {
             board,
             access,
             access_version: 1,
-            points: Bucket::of(limits.board_points, now),
-            bytes: Bucket::of(limits.board_bytes, now),
+            points: SharedBucket::of(limits.board_points, now),
+            bytes: SharedBucket::of(limits.board_bytes, now),
             branches: Bucket::holding(BRANCHES, BRANCHES_PER_SECOND, now),
             names: Vec::new(),
             epoch,
@@ -520,6 +520,8 @@ impl Room {
     pub(super) fn leave(&self, member: u64) {
         let mut state = self.lock();
         let Some(seat) = state.members.remove(&member) else { return };
+        state.points.leave(member);
+        state.bytes.leave(member);
         self.metrics.members.dec();
         if !seat.replaced {
             state.presence.gone(seat.author);
@@ -564,14 +566,14 @@ impl Room {
     pub(super) fn submit(&self, member: u64, operations: &mut VecDeque<(u64, Operation)>, cost: Cost) -> Work {
         let mut guard = self.lock();
         let state = &mut *guard;
-        let mut work = state.spend(cost);
         let Some(seat) = state.members.get(&member).filter(|seat| seat.is_taken() && state.evicted.is_none()) else {
             operations.clear();
-            return work;
+            return Work::default();
         };
         let (author, client, role) = (seat.author, seat.client, seat.role);
         let rejection = state.access.rejects(role, &seat.caller.someone, storage::now());
         let before = state.board.work();
+        let mut work = state.spend(member, cost);
         while work.elements < WORK
             && let Some((cseq, operation)) = operations.pop_front()
         {
@@ -914,16 +916,15 @@ impl State {
         self.names.extend(name.map(|name| AuthorName { author, name }));
     }
 
-    /// What all of the board together draw.
-    fn spend(&mut self, cost: Cost) -> Work {
+    /// What a member draws counts for all of the board together.
+    fn spend(&mut self, member: u64, cost: Cost) -> Work {
         if cost.bytes == 0 {
             return Work::default();
         }
         let now = Instant::now();
-        self.points.spend(cost.points as f64, now);
-        self.bytes.spend(cost.bytes as f64, now);
-        let pause = self.points.pause().max(self.bytes.pause());
-        Work { pause, is_low: self.points.is_low() || self.bytes.is_low(), ..Work::default() }
+        let (points, many_points) = self.points.spend(member, cost.points as f64, now);
+        let (bytes, many_bytes) = self.bytes.spend(member, cost.bytes as f64, now);
+        Work { pause: points.max(bytes), is_low: many_points || many_bytes, ..Work::default() }
     }
 
     /// What a member may do now, and until when.

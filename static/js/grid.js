@@ -5,13 +5,18 @@ import { overlap } from "./geometry.js";
 
 /** How many times sooner all boxes are looked through than those of as many cells, each of which lies in several. */
 const PER_CELL = 8;
+/** How many boxes that wait for it are put into cells with each question: opening a large board need not wait for all of them. */
+const PLACED = 50;
 
+/** @type {(box: number[]) => number} */
 const levelOf = ([left, top, right, bottom]) => Math.ceil(Math.log2(Math.max(right - left, bottom - top, 1e-3)));
 
 export class Grid {
   constructor() {
-    /** @type {Map<string, { box: number[], level: number }>} */
+    /** @type {Map<string, { box: number[], level: number | undefined }>} */
     this.entries = new Map();
+    /** The keys of boxes that are in no cell yet. @type {Set<string>} */
+    this.waiting = new Set();
     /** Size of a cell, as an exponent of 2, to its cells and to how many boxes it has. */
     this.levels = new Map();
   }
@@ -26,12 +31,17 @@ export class Grid {
 
   set(key, box) {
     this.delete(key);
-    const level = levelOf(box);
-    this.entries.set(key, { box, level });
+    this.entries.set(key, { box, level: undefined });
+    this.waiting.add(key);
+  }
+
+  #place(key) {
+    const entry = this.entries.get(key);
+    const level = (entry.level = levelOf(entry.box));
     if (!this.levels.has(level)) this.levels.set(level, { cells: new Map(), keys: new Set() });
     const { cells, keys } = this.levels.get(level);
     keys.add(key);
-    for (const cell of cellsOf(box, level)) {
+    for (const cell of cellsOf(entry.box, level)) {
       if (!cells.has(cell)) cells.set(cell, new Set());
       cells.get(cell).add(key);
     }
@@ -41,6 +51,7 @@ export class Grid {
     const entry = this.entries.get(key);
     if (!entry) return;
     this.entries.delete(key);
+    if (this.waiting.delete(key)) return;
     const level = this.levels.get(entry.level);
     level.keys.delete(key);
     for (const cell of cellsOf(entry.box, entry.level)) {
@@ -52,18 +63,31 @@ export class Grid {
 
   clear() {
     this.entries.clear();
+    this.waiting.clear();
     this.levels.clear();
   }
 
   /** The keys of all boxes that touch an area. */
   touching(area) {
+    this.#placeSome();
     const found = new Set();
+    const look = (key) => overlap(this.entries.get(key).box, area) && found.add(key);
     for (const [level, { cells, keys }] of this.levels) {
       const isSmall = cellCount(area, level) * PER_CELL < cells.size;
       const candidates = isSmall ? inCells(area, level, cells) : keys;
-      for (const key of candidates) if (overlap(this.entries.get(key).box, area)) found.add(key);
+      for (const key of candidates) look(key);
     }
+    for (const key of this.waiting) look(key);
     return found;
+  }
+
+  #placeSome() {
+    let left = PLACED;
+    for (const key of this.waiting) {
+      if (left-- === 0) return;
+      this.waiting.delete(key);
+      this.#place(key);
+    }
   }
 }
 

@@ -32,7 +32,9 @@ export function addThinned(path, { x, y }, apart) {
 
 /** The half width of a stroke with pressure, on average. @param {number} width @param {number[]} pressures */
 export function meanRadius(width, pressures) {
-  return radius(width, true, pressures.reduce((sum, it) => sum + it, 0) / pressures.length);
+  let sum = 0;
+  for (let at = 0; at < pressures.length; at++) sum += pressures[at];
+  return radius(width, true, sum / pressures.length);
 }
 
 /**

@@ -6,7 +6,7 @@
 
 import { Board } from "./board/board.js";
 import { copyOf, drawCopies } from "./board/copies.js";
-import { Element, Rejected, keyOf } from "./board/element.js";
+import { Rejected, keyOf } from "./board/element.js";
 import { Gesture } from "./board/gesture.js";
 import { restored, snapshotOf } from "./board/snapshot.js";
 import { OPERATIONS } from "./protocol/limits.js";
@@ -261,14 +261,16 @@ export class Session {
   #handlers = {
     welcome: (message) => this.#welcome(message),
     snapshot: ({ seq, authors }) => {
-      this.#arriving = { seq, authors, elements: [] };
+      this.#arriving = { seq, board: Board.arriving({ authors }) };
     },
     elements: ({ elements }) => {
-      // Each part at once: what it was read into can go then.
-      for (const wire of elements) this.#arriving.elements.push(new Element(wire));
+      // Each part at once, while the next one is on its way: and what it was read into can go then.
+      this.#arriving.board.take(elements);
     },
     snapshotEnd: ({ hash }) => {
-      this.log = Board.restore({ ...this.#arriving, hash });
+      const { seq, board } = this.#arriving;
+      board.arrived({ seq, hash });
+      this.log = board;
       this.#isStale = false;
       this.#findLost();
       this.#arriving = undefined;

@@ -323,8 +323,9 @@ export class Stage {
   /** An own element that comes back in the log looks as it did, unless its place in painting order is another one. */
   #looksSame(element, look, box) {
     const now = lookOf(element);
-    if (LOOKS.some((name) => !same(look[name], now[name]))) return false;
-    const [low, high] = [Math.min(look.rank, now.rank), Math.max(look.rank, now.rank)];
+    if (look.count !== now.count || LOOKS.some((name) => !same(look.properties[name], now.properties[name]))) return false;
+    const ranks = [look.properties.rank, now.properties.rank];
+    const [low, high] = [Math.min(...ranks), Math.max(...ranks)];
     const lies = ({ key, properties }) => key !== element.key && properties.rank >= low && properties.rank <= high;
     if (low !== high && this.#elementsIn(box).some(lies)) return false;
     this.looks.set(element.key, now);
@@ -410,8 +411,8 @@ export class Stage {
 }
 
 /** What decides how an element is painted. */
-const LOOKS = ["count", "colour", "fill", "width", "text", "dash", "offset", "matrix"];
-const lookOf = ({ ink, properties }) => ({ count: ink?.x.length, ...properties });
+const LOOKS = ["colour", "fill", "width", "text", "dash", "offset", "matrix"];
+const lookOf = ({ ink, properties }) => ({ count: ink?.x.length, properties });
 
 function same(one, other) {
   return Array.isArray(one) ? one.every((entry, at) => entry === other[at]) : one === other;

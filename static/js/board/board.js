@@ -26,17 +26,33 @@ export class Board {
     this.changed = new Set();
   }
 
-  /** A board from a snapshot's messages, whose elements may be made already; throws {@link Diverged} where its hash does not fit. */
+  /** A board from a snapshot's messages; throws {@link Diverged} where its hash does not fit. */
   static restore({ seq, authors, elements, hash }) {
+    const board = Board.arriving({ authors });
+    board.take(elements);
+    board.arrived({ seq, hash });
+    return board;
+  }
+
+  /** A board whose elements are still to come, in parts. */
+  static arriving({ authors }) {
     const board = new Board();
-    board.seq = seq;
     for (const { author, cseq, gestures } of authors) {
       const history = new History(gestures.map(({ gesture, undone }) => ({ id: gesture, undone, touched: new Set() })));
       board.authors.set(author, { cseq, history, live: new Map() });
     }
-    for (const it of elements) board.#putBack(it instanceof Element ? it : new Element(it));
-    if (board.hash.toString() !== hash) throw new Diverged("the snapshot does not have its hash");
     return board;
+  }
+
+  /** A part of them. */
+  take(elements) {
+    for (const wire of elements) this.#putBack(new Element(wire));
+  }
+
+  /** All of them are here; throws {@link Diverged} where they do not have the snapshot's hash. */
+  arrived({ seq, hash }) {
+    if (this.hash.toString() !== hash) throw new Diverged("the snapshot does not have its hash");
+    this.seq = seq;
   }
 
   /** A copy that goes its own way: a board that stands on nothing. */
@@ -152,8 +168,7 @@ export class Board {
 
   begin(author, cseq, begin) {
     if (this.#look(author)?.live.has(begin.slot)) throw new Rejected("slotBusy");
-    const points = { slot: 0, steps: [] };
-    const content = { type: "stroke", begin: { ...begin, slot: 0, gestureBack: 0 }, points, live: begin.slot };
+    const content = { type: "stroke", begin: { ...begin, slot: 0, gestureBack: 0 }, live: begin.slot };
     this.add(author, cseq, begin.gestureBack, content);
     this.#author(author).live.set(begin.slot, keyOf(author, cseq));
   }

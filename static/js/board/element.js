@@ -30,9 +30,13 @@ export const fixed = (matrix) => matrix.map((entry) => Math.round(entry * limits
 /** Name of an element in maps: its author and the client sequence number that made it. */
 export const keyOf = (author, cseq) => `${author}:${cseq}`;
 
-/** An element as the page holds it. Ink is kept as absolute points in the stroke's units. */
+/**
+ * An element as the page holds it. Ink is kept as absolute points in the stroke's units, in columns.
+ *
+ * @typedef {{ x: number[], y: number[], pressure: number[] }} Ink
+ */
 export class Element {
-  /** @param {any} wire an element of a snapshot, in the shape of its JSON mirror */
+  /** @param {any} wire an element of a snapshot, in the shape of its JSON mirror or with `ink` for a stroke's points */
   constructor(wire) {
     const { author, cseq, seq, gesture, content, deletions, patches } = wire;
     this.author = author;
@@ -42,22 +46,23 @@ export class Element {
     this.deletions = [...deletions];
     this.patches = [...patches];
     // The steps of a stroke become its ink: kept beside that they would take several times its room.
-    const { points, ...kept } = content;
+    const { points, ink, ...kept } = content;
     this.content = kept;
     this.key = keyOf(author, cseq);
     this.kind = content.type;
     this.live = content.live;
     this.visible = false;
     this.hash = [0, 0];
-    if (this.kind === "stroke") this.startInk(content.begin, points);
+    if (this.kind === "stroke") this.startInk(content.begin, ink);
+    if (points) this.append(points);
   }
 
-  startInk(begin, points) {
-    this.pressed = begin.pressure !== undefined;
-    this.ink = { x: [begin.x], y: [begin.y], pressure: [begin.pressure ?? 0] };
+  /** @param {{ x: number, y: number, pressure?: number }} begin @param {Ink} [ink] with the first point */
+  startInk({ x, y, pressure }, ink = { x: [x], y: [y], pressure: [pressure ?? 0] }) {
+    this.pressed = pressure !== undefined;
+    this.ink = ink;
     this.inkFold = new Fold();
-    for (const it of [begin.x, begin.y, begin.pressure ?? 0]) this.inkFold.word(it);
-    if (points.steps.length > 0) this.append(points);
+    this.takeIn(0);
   }
 
   /** A copy that can be changed without changing this one. */
@@ -88,25 +93,25 @@ export class Element {
     const { x, y, pressure } = this.ink;
     let [px, py, pp] = [x.at(-1), y.at(-1), pressure.at(-1)];
     const count = x.length;
-    const most = limits.COORDINATE;
     for (let at = 0; at < steps.length; at++) {
-      px += steps[at][0];
-      py += steps[at][1];
-      if (pressures) pp += pressures[at];
-      if (px > most || px < -most || py > most || py < -most || pp < 0 || pp > limits.PRESSURE) {
-        // All or nothing.
-        for (const column of [x, y, pressure]) column.length = count;
-        throw new Rejected("outOfRange");
-      }
-      x.push(px);
-      y.push(py);
-      pressure.push(pp);
+      x.push((px += steps[at][0]));
+      y.push((py += steps[at][1]));
+      pressure.push(pressures ? (pp += pressures[at]) : pp);
     }
-    for (let at = count; at < x.length; at++) {
-      this.inkFold.word(x[at]);
-      this.inkFold.word(y[at]);
-      this.inkFold.word(pressure[at]);
+    this.takeIn(count);
+  }
+
+  /** Checks what ink there is from a point on, all or nothing, and takes it into the hash. */
+  takeIn(from) {
+    const { x, y, pressure } = this.ink;
+    const most = limits.COORDINATE;
+    for (let at = from; at < x.length; at++) {
+      const isWithin = x[at] <= most && x[at] >= -most && y[at] <= most && y[at] >= -most && pressure[at] >= 0 && pressure[at] <= limits.PRESSURE;
+      if (isWithin) continue;
+      for (const column of [x, y, pressure]) column.length = from;
+      throw new Rejected("outOfRange");
     }
+    this.inkFold.points(this.ink, from);
   }
 
   /** Whether elements of this kind have the property. */

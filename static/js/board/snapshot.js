@@ -29,8 +29,7 @@ function packed({ author, cseq, seq, gesture, deletions, patches, content, live,
 
 function unpacked({ ink, ...element }) {
   if (!ink) return element;
-  const { x, y, pressure } = ink;
-  const steps = Array.from(x.subarray(1), (it, at) => [it - x[at], y[at + 1] - y[at]]);
-  const pressures = pressure && Array.from(pressure.subarray(1), (it, at) => it - pressure[at]);
-  return { ...element, content: { ...element.content, points: { steps, pressures } } };
+  const { x, y, pressure = new Uint16Array(x.length) } = ink;
+  const columns = { x: Array.from(x), y: Array.from(y), pressure: Array.from(pressure) };
+  return { ...element, content: { ...element.content, ink: columns } };
 }

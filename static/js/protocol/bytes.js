@@ -3,7 +3,8 @@
 /** Largest number on the wire, 2^53 - 1. */
 export const NUMBER = Number.MAX_SAFE_INTEGER;
 
-const ESCAPE = 8;
+/** The half byte that says that the step does not fit into one. */
+export const ESCAPE = 8;
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
@@ -95,12 +96,6 @@ export class Reader {
 
   rest() {
     return this.take(this.remaining);
-  }
-
-  pair() {
-    const byte = this.byte();
-    const first = this.step(byte >> 4);
-    return [first, this.step(byte & 0xf)];
   }
 
   /** One step of a pair, from its half byte. */

@@ -1,7 +1,8 @@
 // The page's codec: packets of messages to bytes and back. Its twin is server/protocol/src/binary.rs, and
-// server/protocol/vectors.json holds both to the same bytes. Messages have the shape of their JSON mirror.
+// server/protocol/vectors.json holds both to the same bytes. Messages have the shape of their JSON mirror, except for the ink of a
+// snapshot: it is read into columns of absolute points, because a pair for each of half a million steps is much to collect.
 
-import { DecodeError, Reader, Writer, toHex } from "./bytes.js";
+import { DecodeError, ESCAPE, Reader, Writer, toHex } from "./bytes.js";
 import * as limits from "./limits.js";
 
 const TOOLS = ["pen", "highlighter"];
@@ -238,17 +239,13 @@ const patch = (isOfThis) => {
   };
 };
 
-const points = (least, most) => ({
+const points = {
   read(reader) {
-    const head = reader.number();
-    const count = Math.floor(head / 16);
-    if (count > most) throw new DecodeError("tooMany");
-    if (count < least) throw new DecodeError("empty");
-    if (count > reader.remaining) throw new DecodeError("truncated");
-    const pressed = (head & 8) !== 0;
-    if (pressed && count === 0) throw new DecodeError("invalidFlag");
-    const it = { slot: head & 7, steps: readSteps(reader, count) };
-    if (pressed) it.pressures = readPressures(reader, count);
+    const { slot, count, pressed } = readHead(reader, 1, limits.POINTS);
+    const [dx, dy] = [new Array(count), new Array(count)];
+    readSteps(reader, dx, dy, 0);
+    const it = { slot, steps: dx.map((step, at) => [step, dy[at]]) };
+    if (pressed) readPressures(reader, (it.pressures = new Array(count)), 0);
     return it;
   },
   write(writer, it) {
@@ -262,38 +259,89 @@ const points = (least, most) => ({
     if (!pressed) return;
     for (let at = 0; at < it.pressures.length; at += 2) writer.pair(it.pressures[at], it.pressures[at + 1] ?? 0);
   },
-});
+};
 
-function readSteps(reader, count) {
+function readHead(reader, least, most) {
+  const head = reader.number();
+  const count = Math.floor(head / 16);
+  if (count > most) throw new DecodeError("tooMany");
+  if (count < least) throw new DecodeError("empty");
+  if (count > reader.remaining) throw new DecodeError("truncated");
+  const pressed = (head & 8) !== 0;
+  if (pressed && count === 0) throw new DecodeError("invalidFlag");
+  return { slot: head & 7, count, pressed };
+}
+
+/** Fills two columns with steps, from an index on. @param {Reader} reader @param {number[]} dxs @param {number[]} dys */
+function readSteps(reader, dxs, dys, from) {
   const most = 2 * limits.COORDINATE;
-  const steps = new Array(count);
-  let [dx, dy] = [0, 0];
-  for (let at = 0; at < count; at++) {
-    if (at === 0) {
+  const { bytes } = reader;
+  let dx = 0;
+  let dy = 0;
+  for (let at = from; at < dxs.length; at++) {
+    const byte = bytes[reader.at];
+    if (at === from) {
       dx = reader.signed();
       dy = reader.signed();
+    } else if (byte >> 4 !== ESCAPE && (byte & 0xf) !== ESCAPE && byte !== undefined) {
+      // Nearly every step: without a call, because the first of them are read before any of this is compiled.
+      dx += (byte << 24) >> 28;
+      dy += (byte << 28) >> 28;
+      reader.at += 1;
     } else {
-      const byte = reader.byte();
+      reader.byte();
       dx += reader.step(byte >> 4);
       dy += reader.step(byte & 0xf);
     }
     if (dx > most || dx < -most || dy > most || dy < -most) throw new DecodeError("coordinateOutOfRange");
-    steps[at] = [dx, dy];
+    dxs[at] = dx;
+    dys[at] = dy;
   }
-  return steps;
 }
 
-function readPressures(reader, count) {
-  const pressures = [];
-  while (pressures.length < count) {
-    for (const step of reader.pair()) {
-      if (Math.abs(step) > limits.PRESSURE) throw new DecodeError("pressureOutOfRange");
-      pressures.push(step);
-    }
+/** Fills a column with changes of pressure, from an index on; there are two to a byte. @param {Reader} reader @param {number[]} column */
+function readPressures(reader, column, from) {
+  const most = limits.PRESSURE;
+  for (let at = from; at < column.length; at += 2) {
+    const byte = reader.byte();
+    const first = reader.step(byte >> 4);
+    const second = reader.step(byte & 0xf);
+    if (first > most || first < -most || second > most || second < -most) throw new DecodeError("pressureOutOfRange");
+    column[at] = first;
+    if (at + 1 < column.length) column[at + 1] = second;
+    else if (second !== 0) throw new DecodeError("stepNotMinimal");
   }
-  if (pressures.length > count && pressures.pop() !== 0) throw new DecodeError("stepNotMinimal");
-  return pressures;
 }
+
+/** The points of a stroke of a snapshot as its ink: what stands behind the first point becomes absolute. */
+const ink = {
+  /** @param {Reader} reader @param {any} begin */
+  read(reader, { x, y, pressure = 0 }) {
+    const { slot, count, pressed } = readHead(reader, 0, limits.STROKE_POINTS);
+    if (slot !== 0) throw new DecodeError("slotOutOfRange");
+    const column = (first) => {
+      const all = new Array(count + 1);
+      all[0] = first;
+      return all;
+    };
+    const it = { x: column(x), y: column(y), pressure: column(pressure) };
+    readSteps(reader, it.x, it.y, 1);
+    if (pressed) readPressures(reader, it.pressure, 1);
+    else it.pressure.fill(pressure);
+    for (let at = 1; at <= count; at++) {
+      it.x[at] += it.x[at - 1];
+      it.y[at] += it.y[at - 1];
+      if (pressed) it.pressure[at] += it.pressure[at - 1];
+    }
+    return it;
+  },
+  write(writer, { x, y, pressure }, isPressed) {
+    const changes = (column) => column.slice(1).map((it, at) => it - column[at]);
+    const [dx, dy] = [changes(x), changes(y)];
+    const it = { slot: 0, steps: dx.map((step, at) => [step, dy[at]]) };
+    points.write(writer, isPressed && dx.length > 0 ? { ...it, pressures: changes(pressure) } : it);
+  },
+};
 
 const LATER_PATCH = "laterPatch";
 const laterType = (it) => (it.type === "patch" && !isFirst(it.property.name) ? LATER_PATCH : it.type);
@@ -321,7 +369,7 @@ const tagged = (kinds) => {
 
 const operation = tagged({
   begin: [1, begin],
-  points: [2, points(1, limits.POINTS)],
+  points: [2, points],
   end: [3, fields({ slot })],
   cancel: [4, fields({ slot })],
   shape: [5, shape],
@@ -365,8 +413,8 @@ const gestureState = {
 
 const strokeContent = {
   read(reader) {
-    const it = { begin: begin.read(reader), points: points(0, limits.STROKE_POINTS).read(reader) };
-    if (it.points.slot !== 0) throw new DecodeError("slotOutOfRange");
+    const first = begin.read(reader);
+    const it = { begin: first, ink: ink.read(reader, first) };
     const live = reader.byte();
     if (live > limits.LIVE_SLOTS) throw new DecodeError("slotOutOfRange");
     if (live > 0) it.live = live - 1;
@@ -374,7 +422,7 @@ const strokeContent = {
   },
   write(writer, it) {
     begin.write(writer, it.begin);
-    points(0, limits.STROKE_POINTS).write(writer, it.points);
+    ink.write(writer, it.ink, it.begin.pressure !== undefined);
     writer.byte(it.live === undefined ? 0 : it.live + 1);
   },
 };

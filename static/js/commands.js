@@ -14,6 +14,7 @@ const PAN = 64;
  * @property {boolean} [edits] whether it is about the board as it is now
  * @property {boolean} [isHosts] whether only a host can do anything with it
  * @property {boolean} [needsSelection] whether it does nothing where nothing is selected
+ * @property {boolean} [isBrowsers] whether its keys are left to the browser, which then tells the page of it
  */
 
 /** @returns {Command[]} */
@@ -23,12 +24,16 @@ export function commandsOf(app) {
     name: "nudge", section: "arrange", keys: [key, `Shift+${key}`],
     run: (event) => app.nudge(dx, dy, event?.shiftKey ? NUDGE_FAR : NUDGE, PAN),
   });
-  const edit = (name, keys, run) => ({ name, section: "edit", keys, run, needsSelection: true, edits: true });
-  const arrange = (name, keys, run) => ({ name, section: "arrange", keys, run, needsSelection: true, edits: true });
+  const changes = (section, name, keys, act) => ({ name, section, keys, run: () => app.attempt(act), needsSelection: true, edits: true });
+  const edit = (name, keys, act) => changes("edit", name, keys, act);
+  const arrange = (name, keys, act) => changes("arrange", name, keys, act);
   return [
     { name: "undo", section: "edit", keys: ["Mod+z"], edits: true, run: () => app.undoAsked() },
     { name: "redo", section: "edit", keys: ["Mod+Shift+z", "Mod+y"], edits: true, run: () => app.redoAsked() },
     { name: "selectAll", section: "edit", keys: ["Mod+a"], edits: true, run: () => app.selectAll() },
+    { ...edit("copy", ["Mod+c"], () => app.copyAsked("copy")), isBrowsers: true },
+    { ...edit("cut", ["Mod+x"], () => app.copyAsked("cut")), isBrowsers: true },
+    { name: "paste", section: "edit", keys: ["Mod+v"], edits: true, isBrowsers: true, run: () => app.pasteAsked() },
     edit("duplicate", ["Mod+d"], () => editing.duplicate()),
     edit("delete", ["Delete", "Backspace"], () => editing.delete()),
     edit("deselect", ["Escape"], () => selection.clear()),
@@ -71,17 +76,28 @@ export function commandsOf(app) {
   ];
 }
 
+/**
+ * The letter or digit that an event means where its key is neither: on a keyboard of another script the one at its place, and that
+ * of the row of digits where those need Shift.
+ */
+export function letterOf({ key, code = "" }) {
+  if (key.length !== 1) return key;
+  const atItsPlace = /^(?:Key|Digit)(.)$/.exec(code)?.[1];
+  return (key > "\u007f" && atItsPlace ? atItsPlace : key).toLowerCase();
+}
+
 /** How an event is written as keys. */
-export function keysOf({ key, ctrlKey, metaKey, altKey, shiftKey }) {
-  const name = key.length === 1 ? key.toLowerCase() : key;
+export function keysOf({ key, code = "", ctrlKey = false, metaKey = false, altKey = false, shiftKey = false }) {
+  const name = letterOf({ key, code });
   return [(ctrlKey || metaKey) && "Mod", altKey && "Alt", shiftKey && "Shift", name].filter(Boolean).join("+");
 }
 
-/** The command of an event's keys. A sign such as + or ? may need Shift on some keyboards: then that is not looked at. */
+/** The command of an event's keys. A digit or a sign such as + or ? may need Shift on some keyboards: then that is not looked at. */
 export function commandFor(commands, event) {
   const keys = keysOf(event);
-  const plain = /^[^a-z0-9]$/i.test(event.key) ? keys.replace("Shift+", "") : keys;
-  return commands.find((command) => command.keys?.includes(keys)) ?? commands.find((command) => command.keys?.includes(plain));
+  const plain = /^[^a-z]$/i.test(letterOf(event)) ? keys.replace("Shift+", "") : keys;
+  const own = commands.filter(({ isBrowsers }) => !isBrowsers);
+  return own.find((command) => command.keys?.includes(keys)) ?? own.find((command) => command.keys?.includes(plain));
 }
 
 const SIGNS = { ArrowLeft: "←", ArrowRight: "→", ArrowUp: "↑", ArrowDown: "↓", Delete: "Del" };

@@ -12,8 +12,12 @@ const LONGEST_SIDE = 8192;
 const PER_UNIT = 2;
 /** The largest file of copies that is read, in bytes. */
 const LARGEST = 128 * 1024 * 1024;
+/** What an SVG begins with, behind all that may stand before it (XML 1.0, section 2.8). */
+const SVG_BEGINS = /^\s*(<\?xml[^>]*>\s*)?(<!--[^]*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]/;
 /** Says in an SVG of ours what it was made of. */
 const METADATA = "inkwire-elements";
+/** How much of a text is looked at to tell what it is. */
+const HEAD = 64 * 1024;
 const KINDS = { png: "image/png", svg: "image/svg+xml", json: "application/json" };
 
 export class Exchange {
@@ -50,6 +54,7 @@ export class Exchange {
   /** @param {"png" | "svg" | "json"} kind @param {"board" | "selection" | "view"} part @returns {Promise<Blob>} */
   async blob(kind, part, hasPaper = true) {
     const elements = this.elements(part);
+    if (kind === "png") await this.#loadPictures(elements);
     if (kind === "png") return this.#png(elements, part, hasPaper);
     const images = await this.imagesOf(elements);
     const copies = written(elements, images);
@@ -67,6 +72,12 @@ export class Exchange {
       if (blob) images[hash] = await dataUrl(blob);
     }
     return images;
+  }
+
+  /** Those that cannot be had are shown as the page shows them then. */
+  #loadPictures(elements) {
+    const hashes = new Set(elements.map(({ content }) => content.image).filter(Boolean));
+    return Promise.allSettled(Array.from(hashes, (hash) => this.context.pictures.load(hash)));
   }
 
   async #png(elements, part, hasPaper) {
@@ -90,7 +101,12 @@ export class Exchange {
 
   /** Gives a part of the board as a file. */
   async save(kind, part, hasPaper) {
-    this.download(await this.blob(kind, part, hasPaper), `${this.context.boardName}.${kind}`);
+    try {
+      this.download(await this.blob(kind, part, hasPaper), `${this.context.boardName}.${kind}`);
+    } catch (error) {
+      console.warn("nothing was exported:", error);
+      this.context.say("notExported");
+    }
   }
 
   /** Gives something as a file. @param {Blob} blob @param {string} name */
@@ -130,22 +146,33 @@ export class Exchange {
   /** Puts what is selected on the clipboard; says whether anything is. */
   copy(clipboard) {
     if (this.context.selection.isEmpty) return false;
-    clipboard.setData("text/plain", written(this.context.selection.elements));
+    this.copied = written(this.context.selection.elements);
+    clipboard.setData("text/plain", this.copied);
     return true;
+  }
+
+  /** Brings in what is on the clipboard as far as the browser lets a page see it, or else what was last copied here. */
+  async pasteAsked(place) {
+    const clipboard = await seen().catch(() => this.copied && { files: [], text: this.copied });
+    if (!clipboard) return this.context.say("clipboardForbidden");
+    return this.#paste(clipboard, place);
   }
 
   /** Brings in what is on the clipboard, at a place of the board. */
   async paste(clipboard, place) {
-    const files = Array.from(clipboard.files);
+    return this.#paste({ files: Array.from(clipboard.files), text: clipboard.getData("text/plain") }, place);
+  }
+
+  #paste({ files, text }, place) {
     if (files.length > 0) return this.take(files, place);
-    const text = clipboard.getData("text/plain");
     if (text === "") return undefined;
-    if (/^\s*<(svg|\?xml)/.test(text)) return this.take([new File([text], "pasted.svg", { type: KINDS.svg })], place);
+    if (SVG_BEGINS.test(text.slice(0, HEAD))) return this.take([new File([text], "pasted.svg", { type: KINDS.svg })], place);
     try {
       return this.#drawCopies(read(text), place);
     } catch (error) {
       if (!(error instanceof NotCopies)) throw error;
-      if (error.reason !== "notOurs") return this.context.say(error.reason);
+      // What another program has copied for itself is no text for people.
+      if (error.reason !== "notOurs" || isJson(text)) return this.context.say(error.reason);
       return this.context.attempt(() => this.context.writing.paste(text, place));
     }
   }
@@ -156,8 +183,10 @@ export class Exchange {
       try {
         await this.#takeFile(file, place);
       } catch (error) {
-        if (!(error instanceof NotCopies || error instanceof NotAPicture)) throw error;
-        this.context.say(error.reason);
+        // A folder, say, is no file that could be read.
+        const isOurs = error instanceof NotCopies || error instanceof NotAPicture;
+        if (!isOurs) console.warn("a file was not taken:", error);
+        this.context.say(isOurs ? error.reason : "notAPicture");
       }
     }
   }
@@ -192,7 +221,8 @@ export class Exchange {
   }
 
   #drawCopies({ copies, images }, place) {
-    for (const [hash, data] of Object.entries(images)) this.context.pictures.take(hash, data);
+    const areGood = Object.entries(images).map(([hash, data]) => this.context.pictures.take(hash, data));
+    if (areGood.includes(false)) throw new NotCopies("damaged");
     this.context.attempt(() => {
       const moved = place ? centred(copies, place) : copies;
       this.context.editing.draw(moved);
@@ -213,6 +243,22 @@ function centred(copies, [x, y]) {
     const moved = { ...at, x: at.x + dx, y: at.y + dy };
     return { ...copy, content: copy.content.begin ? { ...copy.content, begin: moved } : moved };
   });
+}
+
+/** What is on the clipboard; throws where the browser does not let the page see it. */
+async function seen() {
+  const [item] = await navigator.clipboard.read();
+  const kind = item?.types.find((type) => type.startsWith("image/"));
+  if (kind) return { files: [new File([await item.getType(kind)], "pasted", { type: kind })], text: "" };
+  return { files: [], text: item?.types.includes("text/plain") ? await (await item.getType("text/plain")).text() : "" };
+}
+
+function isJson(text) {
+  try {
+    return text.trimStart().startsWith("{") && JSON.parse(text) !== undefined;
+  } catch {
+    return false;
+  }
 }
 
 async function dataUrl(blob) {

@@ -56,8 +56,10 @@ const formatted = (value) => (isPlain(value) ? String(value) : (number ??= new I
 /** What every language writes alike that has no digits of its own. */
 const isPlain = (value) => Number.isInteger(value) && value >= 0 && value < 1000 && language !== "ar";
 
+/** What turns or sets apart the text behind it, which could end the isolation that it is put into (Unicode's annex 9). */
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
 /** A value that somebody else wrote must not turn the sentence around it. */
-const isolated = (value) => (typeof value === "number" ? formatted(value) : `\u2068${value}\u2069`);
+const isolated = (value) => (typeof value === "number" ? formatted(value) : `\u2068${String(value).replace(TURNS, "")}\u2069`);
 
 /**
  * Puts the words of the page in its place: `data-words` is the key of an element's text, `data-label` of its name, `data-hint`

@@ -63,7 +63,9 @@ const CHOICES = { grid: "inkwire.grid", minimap: "inkwire.minimap", pen: "inkwir
 const REJECTIONS = ["boardFull", "strokeFull", "outOfRange", "malformed", "readOnly", "boardLocked", "muted", "hostOnly"];
 const OVERTAKEN = ["noSuchElement", "slotFree"];
 /** What is said of what others do to what is there. */
-const CHANGES = { patch: "somebodyChanged", delete: "somebodyErased", clear: "somebodyCleared", clearAuthor: "somebodyCleared" };
+const CHANGES = {
+  patch: "somebodyChanged", delete: "somebodyErased", clear: "somebodyCleared", clearAuthor: "somebodyCleared", undo: "somebodyUndid",
+};
 
 const at = (id) => document.querySelector(id);
 
@@ -169,7 +171,7 @@ class Application {
     on("copy", copy);
     on("cut", (event) => {
       copy(event);
-      if (!this.replay.isOpen) this.editing.delete();
+      if (!this.replay.isOpen) this.attempt(() => this.editing.delete());
     });
     on("paste", (event) => {
       event.preventDefault();
@@ -186,6 +188,15 @@ class Application {
       const files = Array.from(event.dataTransfer.files);
       if (files.length > 0) this.exchange.take(files, this.viewport.toBoard([event.clientX, event.clientY]));
     });
+  }
+
+  /** As the browser's own keys do it: its clipboard takes what is copied also where a page may not write to it. @param {"copy" | "cut"} how */
+  copyAsked(how) {
+    document.execCommand(how);
+  }
+
+  pasteAsked() {
+    this.exchange.pasteAsked(this.#pastePlace());
   }
 
   /** Where the pointer is, or the middle of the screen. */
@@ -238,7 +249,7 @@ class Application {
       await navigator.clipboard.writeText(link);
       this.say(words, values);
     } catch {
-      this.say("shareLink", { link });
+      this.sheets.showLink(link);
     }
   }
 
@@ -461,6 +472,7 @@ class Application {
   follow(author) {
     if (author === this.followed) return;
     this.followed = author;
+    this.followedView = undefined;
     this.#showFollowed();
   }
 
@@ -482,7 +494,9 @@ class Application {
   #sendView() {
     this.viewTimer = undefined;
     if (!this.session.joined) return;
-    const view = this.viewport.bounds(this.stage.size).map((side) => Math.round(side * CURSOR_UNITS));
+    // Whoever follows looks where the other looks, no further: two who follow each other would move away for ever.
+    const followed = this.session.people.get(this.followed)?.view;
+    const view = followed ?? this.viewport.bounds(this.stage.size).map((side) => Math.round(side * CURSOR_UNITS));
     const isWithin = view.every((side) => Math.abs(side) <= COORDINATE);
     this.connection.send([isWithin ? { type: "view", view } : { type: "view" }]);
   }
@@ -776,7 +790,8 @@ class Application {
 
   unlockAll() {
     this.toolbar.chooseTool(select);
-    this.say("unlocked", { count: this.editing.unlockAll() });
+    const count = this.attempt(() => this.editing.unlockAll());
+    if (count !== undefined) this.say("unlocked", { count });
   }
 
   toolChosen({ name }) {

@@ -79,11 +79,16 @@ export class Pictures {
     return this.pixels.get(hash);
   }
 
+  /** The pixels of a picture are there when this is done. Throws where they cannot be had. @param {string} hash */
+  async load(hash) {
+    if (this.pixels.get(hash)) return;
+    this.pixels.set(hash, await createImageBitmap(await this.bytesOf(hash)));
+    this.delegate.pictureArrived(hash);
+  }
+
   async #load(hash, tries) {
     try {
-      const blob = await this.bytesOf(hash);
-      this.pixels.set(hash, await createImageBitmap(blob));
-      this.delegate.pictureArrived(hash);
+      await this.load(hash);
     } catch {
       // Whoever pasted it may still be sending it, or be offline.
       const wait = RETRY_MS[Math.min(tries, RETRY_MS.length - 1)];
@@ -191,13 +196,16 @@ async function unpacked(file) {
   if (file.size > LARGEST_FILE) throw new NotAPicture("pictureTooLarge");
   if (file.type === "image/svg+xml") return drawn(file);
   const head = new Uint8Array(await file.slice(0, 256 * 1024).arrayBuffer());
-  const size = imageSize(head);
+  // What cameras write in front of the pixels may be long.
+  const size = imageSize(head) ?? (isJpeg(head) ? imageSize(new Uint8Array(await file.arrayBuffer())) : undefined);
   if (!size) throw new NotAPicture("notAPicture");
   if (size.width * size.height > MOST_PIXELS) throw new NotAPicture("pictureTooLarge");
   return createImageBitmap(file).catch(() => {
     throw new NotAPicture("notAPicture");
   });
 }
+
+const isJpeg = (bytes) => bytes[0] === 0xff && bytes[1] === 0xd8;
 
 async function drawn(file) {
   if (file.size > LARGEST_SVG || drawnBy(await file.text()) > MOST_DRAWN) throw new NotAPicture("pictureTooLarge");

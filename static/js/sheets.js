@@ -7,7 +7,7 @@ import { tools } from "./tools/tools.js";
 
 const SECTIONS = ["edit", "arrange", "view", "file"];
 const IN_MENU = [
-  "hosting", "export", "import", "copyPicture", "copyPlace", "print", "selectAll", "unlockAll", "objects", "zoomToFit", "replay", "network",
+  "hosting", "export", "import", "copyPicture", "copyPlace", "print", "paste", "selectAll", "unlockAll", "objects", "zoomToFit", "replay", "network",
   "help",
 ];
 /** So many objects are listed at once: more are asked for. */
@@ -39,13 +39,21 @@ export class Sheets {
     document.querySelector("#objects-more").addEventListener("click", () => this.#listObjects(this.listed + PAGE));
   }
 
-  /** @param {"menu" | "help" | "export" | "objects"} name */
+  /** @param {"menu" | "help" | "export" | "objects" | "link"} name */
   open(name) {
     for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
     if (name === "help") this.#fillHelp();
     if (name === "objects") this.#listObjects(PAGE);
     if (name === "menu") this.#showChoices();
     document.querySelector(`#${name}`).showModal();
+  }
+
+  /** Shows a link to be copied by hand, where the browser lets the page not do it. @param {string} link */
+  showLink(link) {
+    const field = document.querySelector("#link-field");
+    field.value = link;
+    this.open("link");
+    field.select();
   }
 
   #startMenu() {

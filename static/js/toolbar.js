@@ -1,5 +1,6 @@
 // The toolbar: which tool and style the next thing has, undo and redo, the zoom; and the bar of what is selected.
 
+import { letterOf } from "./commands.js";
 import { icon } from "./icons.js";
 import { COLOURS, COLOUR_NAMES } from "./identity.js";
 import { label, t } from "./language.js";
@@ -16,7 +17,7 @@ const KEY = "inkwire.style";
 
 /** The buttons of what is selected, in groups: names of commands. */
 const SELECTION_BUTTONS = [
-  ["duplicate", "delete"], ["group", "ungroup", "lock"], ["front", "forward", "backward", "back"],
+  ["copy", "duplicate", "delete"], ["group", "ungroup", "lock"], ["front", "forward", "backward", "back"],
   ["left", "centre", "right", "top", "middle", "bottom"], ["spreadAcross", "spreadDown"],
 ];
 
@@ -86,7 +87,8 @@ export class Toolbar {
   #startStyle() {
     const [custom, opacity, simulates] = ["#custom-colour", "#opacity", "#simulates"].map((id) => document.querySelector(id));
     custom.addEventListener("change", () => this.choose({ colour: custom.value }));
-    opacity.addEventListener("input", () => this.choose({ opacity: Number(opacity.value) / 100 }));
+    // Not with every step of the slider: each is something to undo on what is selected.
+    opacity.addEventListener("change", () => this.choose({ opacity: Number(opacity.value) / 100 }));
     simulates.addEventListener("change", () => this.choose({ simulates: simulates.checked }));
     document.addEventListener("pointerdown", ({ target }) => {
       const isThere = target instanceof Element && target.closest("#style-sheet, #more-style");
@@ -186,10 +188,14 @@ export class Toolbar {
   }
 
   /** A key that may mean a tool or a colour; says whether it does. */
-  keyPressed({ key, ctrlKey, metaKey, altKey, shiftKey }) {
-    if (ctrlKey || metaKey || altKey || shiftKey) return false;
-    const tool = tools.find((it) => it.key === key.toLowerCase());
-    const colour = COLOURS[Number(key) - 1];
+  keyPressed({ key, code = "", ctrlKey, metaKey, altKey, shiftKey }) {
+    // Where digits need Shift, the sign at the place of one means it too.
+    const place = /^Digit(\d)$/.exec(code)?.[1];
+    const isSign = /^[^a-z0-9]$/i.test(key) && !shiftKey;
+    const letter = isSign && place ? place : letterOf({ key, code });
+    if (ctrlKey || metaKey || altKey || (shiftKey && !/^\d$/.test(letter))) return false;
+    const tool = tools.find((it) => it.key === letter);
+    const colour = COLOURS[Number(letter) - 1];
     if (tool) this.chooseTool(tool);
     else if (colour) this.choose({ colour });
     return tool !== undefined || colour !== undefined;

@@ -12,6 +12,8 @@ const LETTERS = { 2: 16, 4: 22, 8: 32, 16: 52 };
 const lettersOf = ({ width }) => LETTERS[width] ?? width * 4;
 const NOTE_LETTERS = 20;
 const NOTE_SIZE = 200;
+/** How many times letters of a note become a tenth smaller, at most, to fit on its paper. */
+const SHRINKINGS = 16;
 /** A note of black would not be read. */
 const NOTE_PAPER = "#ffec99";
 
@@ -57,8 +59,9 @@ export class Writing {
     const scale = viewport.penScale;
     const [x, y] = placeIn(place, scale);
     const size = widthIn(lettersOf(style), scale, viewport.zoom);
-    const text = bounded(cleaned(words), TEXT);
-    if (text.length < words.length) this.context.say("textTooLong");
+    const all = cleaned(words);
+    const text = bounded(all, TEXT);
+    if (text.length < all.length) this.context.say("textTooLong");
     if (text.trim() === "") return;
     new Gesture(this.context).submit({ type: "text", colour: withOpacity(style.colour, style.opacity), size, scale, x, y, text });
   }
@@ -126,11 +129,12 @@ export class Writing {
     if (!target) return;
     this.target = undefined;
     this.field.hidden = true;
-    const text = cleaned(this.field.value);
-    const room = Math.abs(target.made.dx) - 2 * NOTE_EDGE * target.size;
-    const words = bounded(target.isNote ? broken(bounded(text, TEXT), room, target.size) : text, TEXT);
-    if (words.length < text.length) this.context.say("textTooLong");
-    this.context.attempt(() => (target.element ? this.#change(target, words) : this.#add(target, words)));
+    const typed = cleaned(this.field.value);
+    const text = bounded(typed, TEXT);
+    const { words, size } = target.isNote ? this.#laidOut(target, text) : { words: text, size: target.size };
+    const kept = bounded(words, TEXT);
+    if (text.length < typed.length || kept.length < words.length) this.context.say("textTooLong");
+    this.context.attempt(() => (target.element ? this.#change(target, kept, size) : this.#add(target, kept)));
     this.context.endPreview();
     this.context.toolIsDone();
   }
@@ -142,12 +146,25 @@ export class Writing {
     new Gesture(this.context).submit(operation);
   }
 
-  #change({ element }, text) {
+  /** A new note has as much paper as it needs; on paper that is there letters become smaller until all is on it. */
+  #laidOut({ element, made }, text) {
+    // A space at the end of a typed line would be taken for a break of ours.
+    const lines = text.replace(/ +\n/g, "\n");
+    const sizes = element ? Array.from({ length: SHRINKINGS }, (_, times) => Math.max(1, Math.round(element.content.size * 0.9 ** times))) : [made.size];
+    const laid = (size) => ({ size, words: broken(lines, Math.abs(made.dx) - 2 * NOTE_EDGE * size, size) });
+    const fits = ({ size, words }) => heightOf(words, size) <= Math.abs(made.dy);
+    let all = laid(sizes[0]);
+    for (const size of sizes.slice(1)) if (!fits(all)) all = laid(size);
+    return all;
+  }
+
+  #change({ element }, text, size) {
     const now = this.context.session.board.element(element.key);
     if (!now?.visible || now.properties.text === text) return;
     const gesture = new Gesture(this.context);
     if (text.trim() === "" && now.kind === "text") deleteAll(gesture, [now]);
     else patch(gesture, now, { name: "text", text });
+    if (now.kind === "note" && now.properties.width !== size) patch(gesture, now, { name: "width", width: size });
   }
 }
 

@@ -169,6 +169,7 @@ const BAD_FILES = [
   ["an SVG whose entities would fill the memory", { bytes: bytesOf(entityBomb()), name: "a.svg", type: "image/svg+xml" }, /too large/],
   ["an SVG that is none", { bytes: bytesOf("<svg><<<"), name: "a.svg", type: "image/svg+xml" }, /not a picture/],
   ["JSON of another program", { bytes: bytesOf('{"type":"excalidraw","elements":[]}'), name: "a.json", type: "application/json" }, /not of Inkwire/],
+  ["a picture of another name", { bytes: bytesOf(`{"format":"inkwire elements 1","elements":[],"images":{"${"ab".repeat(32)}":"data:;base64,AAAA"}}`), name: "a.json", type: "application/json" }, /damaged/],
   ["no JSON", { bytes: bytesOf("{"), name: "a.json", type: "application/json" }, /not of Inkwire/],
   ["elements that are none", { bytes: bytesOf('{"format":"inkwire elements 1","elements":[{"kind":"stroke"}]}'), name: "a.json", type: "application/json" }, /damaged/],
   ["an element beyond all bounds", { bytes: bytesOf('{"format":"inkwire elements 1","elements":[{"kind":"shape","content":{"kind":"line","colour":"#000000ff","fill":"#000000ff","width":9,"scale":3,"x":1e300,"y":0,"dx":1,"dy":1}}]}'), name: "a.json", type: "application/json" }, /damaged/],
@@ -203,13 +204,76 @@ test("an SVG with scripts and references is a picture: nothing in it runs, nothi
   assert.equal((await fetch(`${the.server.url}images/${hash}`)).headers.get("content-type"), "image/png");
 });
 
+const pasted = (person, text) =>
+  person.page.evaluate((text) => {
+    document.querySelector("#toast").textContent = "";
+    const clipboardData = new DataTransfer();
+    clipboardData.setData("text/plain", text);
+    document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  }, text);
+
+test("what another program has copied is refused, and lines that end as on other systems are not too long", async () => {
+  const ada = await the.browser.person(board("paste-others"));
+  await pasted(ada, '{"type":"excalidraw/clipboard","elements":[]}');
+  assert.match(await ada.page.textContent("#toast"), /not of Inkwire/);
+  assert.equal((await ada.state()).elements.length, 0);
+  await pasted(ada, "two\r\nlines");
+  await ada.sees("a text", ({ elements }) => elements.length === 1);
+  assert.equal(await ada.page.textContent("#toast"), "");
+  await pasted(ada, '<?xml version="1.0"?>\n<!-- made by hand -->\n<!DOCTYPE svg>\n<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>');
+  await ada.sees("a picture", ({ elements }) => elements.length === 2);
+  const kinds = await ada.page.evaluate(() => globalThis.inkwire.exchange.elements("board").map(({ kind }) => kind));
+  assert.deepEqual(kinds, ["text", "picture"]);
+});
+
+test("what cannot be read is refused with a word, and what comes with it is taken", async () => {
+  const ada = await the.browser.person(board("folder"));
+  ada.allowed = /a file was not taken/;
+  await ada.page.evaluate(async (bytes) => {
+    const folder = new File(["x"], "folder");
+    folder.slice = () => ({ arrayBuffer: () => Promise.reject(new DOMException("gone", "NotFoundError")) });
+    await globalThis.inkwire.exchange.take([folder, new File([new Uint8Array(bytes)], "a.png", { type: "image/png" })], [300, 300]);
+  }, await picture(ada.page, "image/png", [40, 40]));
+  assert.match(await ada.page.textContent("#toast"), /not a picture/);
+  await ada.sees("the picture", ({ elements }) => elements.length === 1);
+});
+
+test("things are copied and pasted without a keyboard, and a link is shown where it cannot be copied", async () => {
+  const ada = await the.browser.person(board("buttons"), { before: () => Object.defineProperty(navigator, "clipboard", { value: undefined }) });
+  await ada.presses("r");
+  await ada.draws([[300, 200], [420, 300]]);
+  await ada.presses("v");
+  await ada.page.mouse.click(300, 250);
+  await ada.page.click('#selection-bar [data-command="copy"]');
+  await ada.page.click("#menu-button");
+  await ada.page.click('#menu-list [data-command="paste"]');
+  await ada.sees("two", ({ elements }) => elements.length === 2);
+  await ada.page.click("#share");
+  await ada.page.waitForSelector("#link[open]");
+  assert.equal(await ada.page.inputValue("#link-field"), board("buttons"));
+  assert.equal(await ada.page.evaluate(() => getSelection().toString()), board("buttons"));
+});
+
+test("a PNG that is asked for at once has its pictures", async () => {
+  const ada = await the.browser.person(board("png-early"));
+  await drop(ada.page, [{ bytes: await picture(ada.page, "image/png", [200, 200]), name: "a.png", type: "image/png" }]);
+  await ada.sees("a picture", ({ elements }) => elements.length === 1);
+  await ada.page.waitForFunction(() => globalThis.inkwire.pictures.unsent.size === 0);
+  const middle = (person) => person.page.evaluate(async () => {
+    const image = await createImageBitmap(await globalThis.inkwire.exchange.blob("png", "board"));
+    const context = new OffscreenCanvas(image.width, image.height).getContext("2d");
+    context.drawImage(image, 0, 0);
+    return Array.from(context.getImageData(image.width / 2, image.height / 2, 1, 1).data);
+  });
+  const bob = await the.browser.person(board("png-early"));
+  // As if the board had been opened this moment.
+  await bob.page.evaluate(() => globalThis.inkwire.pictures.pixels.clear());
+  assert.deepEqual(await middle(bob), await middle(ada));
+});
+
 test("a board of text that was pasted is text, and a large picture is made smaller", async () => {
   const ada = await the.browser.person(board("paste"));
-  await ada.page.evaluate(() => {
-    const clipboardData = new DataTransfer();
-    clipboardData.setData("text/plain", "pasted <b>words</b>");
-    document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
-  });
+  await pasted(ada, "pasted <b>words</b>");
   await ada.sees("a text", ({ elements }) => elements.length === 1);
   await drop(ada.page, [{ bytes: await picture(ada.page, "image/jpeg", [5000, 300]), name: "wide.jpg", type: "image/jpeg" }]);
   await ada.sees("a picture", ({ elements }) => elements.length === 2);

@@ -92,6 +92,16 @@ test("a viewer sees what is drawn, cannot draw, and says what is the matter; wit
   const { elements, pending } = await viewer.state();
   assert.deepEqual([elements.length, pending], [1, 0]);
   assert.match(await viewer.page.locator("#toast").innerText(), /ask a host for the pen/);
+  await viewer.presses("v");
+  await viewer.presses("Control+a");
+  for (const key of ["Delete", "Control+d", "Control+x", "Control+g", "Control+Shift+l"]) {
+    await viewer.page.evaluate(() => (document.querySelector("#toast").textContent = ""));
+    await viewer.presses(key);
+    if (key !== "Control+g" && key !== "Control+Shift+l") assert.match(await viewer.page.textContent("#toast"), /ask a host for the pen/, key);
+  }
+  assert.equal((await viewer.state()).elements.length, 1);
+  await viewer.presses("Escape");
+  await viewer.presses("p");
   await viewer.presses("Shift+h");
   await host.page.waitForFunction(() => document.querySelector("#people").textContent.includes("✋"));
   await host.page.locator("#people").click();

@@ -151,6 +151,37 @@ test("text and notes are written, changed, and emptied away", async () => {
   assert.deepEqual(await kinds(ada), ["note"]);
 });
 
+test("a note that is looked at again is what it was, and what is added stays on its paper", async () => {
+  const ada = await the.browser.person(board("paper"));
+  await ada.writes("n", [300, 200], "one \ntwo  \n\nthree is a line that must be broken to fit");
+  await ada.presses("Control+Enter");
+  const noted = async () => (await looks(ada))[0];
+  const size = () => ada.page.evaluate(() => Array.from(globalThis.inkwire.session.board.visible())[0].properties.width);
+  const [before, letters] = [await noted(), await size()];
+  assert.match(before.text, /^one\ntwo\n\nthree is a .*? \n/);
+  await ada.page.mouse.dblclick(350, 220);
+  await ada.presses("Escape");
+  assert.deepEqual(await noted(), before, "nothing was changed");
+  await ada.page.mouse.dblclick(350, 220);
+  await ada.page.keyboard.insertText(" and more".repeat(40));
+  await ada.presses("Escape");
+  assert.ok((await size()) < letters, "smaller letters");
+  assert.ok((await noted()).text.includes("and more"));
+  const isOn = await ada.page.evaluate(() => {
+    const [{ properties, content }] = globalThis.inkwire.session.board.visible();
+    return properties.text.split("\n").length * properties.width * 1.25 <= content.dy;
+  });
+  assert.ok(isOn, "all lines are on the paper");
+  await ada.presses("Control+z");
+  assert.deepEqual([await noted(), await size()], [before, letters], "one step back");
+  await ada.presses("Control+a");
+  await ada.presses("Delete");
+  await ada.writes("n", [300, 200], "");
+  await ada.page.keyboard.insertText("word ".repeat(900));
+  await ada.presses("Control+Enter");
+  assert.match(await ada.page.textContent("#toast"), /too long/);
+});
+
 test("what is written is text, whatever it says", async () => {
   const ada = await the.browser.person(board("hostile-text"));
   const bob = await the.browser.person(board("hostile-text"));

@@ -8,7 +8,7 @@ import { aligned, reordered, snapped, spread } from "../../static/js/arrange.js"
 import { Board } from "../../static/js/board/board.js";
 import { NotCopies, copyOf, operationsOf, read, written } from "../../static/js/board/copies.js";
 import { Element } from "../../static/js/board/element.js";
-import { commandFor, keysOf } from "../../static/js/commands.js";
+import { commandFor, commandsOf, keysOf, letterOf } from "../../static/js/commands.js";
 import { cut } from "../../static/js/cut.js";
 import * as geometry from "../../static/js/geometry.js";
 import { Grid } from "../../static/js/grid.js";
@@ -18,26 +18,65 @@ import { linkTo, viewportOf } from "../../static/js/place.js";
 import { isAt, mappedProperties, patchesFor, previewed } from "../../static/js/select.js";
 import { sha256 } from "../../static/js/sha256.js";
 import { svg } from "../../static/js/svg.js";
+import { REACTIONS } from "../../static/js/protocol/codec.js";
+import { tools } from "../../static/js/tools/tools.js";
 import { Viewport } from "../../static/js/viewport.js";
 
 const WORDS = Object.fromEntries(
   await Promise.all(["en", "de", "fr", "ar"].map(async (code) => [code, (await import(`../../static/js/words/${code}.js`)).default])),
 );
 
-/** The keys of words that the page's modules name as they are. */
+const STATIC = new URL("../../static/", import.meta.url);
+const sourceOf = (file) => readFileSync(new URL(file, STATIC), "utf8");
+/** The strings of a list that a module has under a name. */
+const listIn = (file, name) => {
+  const [, list] = sourceOf(`js/${file}`).match(new RegExp(`const ${name} = [[{]([^\\]}]+)[\\]}]`)) ?? assert.fail(`${file} has no ${name}`);
+  return Array.from(list.matchAll(/"([\w.]+)"/g), ([, it]) => it);
+};
+const prefixed = (prefix, names) => names.map((name) => `${prefix}.${name}`);
+
+/** The keys of words that modules and pages name as they are, and those that they put together. */
 function* named() {
-  const folder = new URL("../../static/js/", import.meta.url);
-  for (const file of readdirSync(folder, { recursive: true })) {
-    if (!file.endsWith(".js") || file.startsWith("words")) continue;
-    const source = readFileSync(new URL(file, folder), "utf8");
-    for (const [, key] of source.matchAll(/\b(?:t|say)\("([\w.]+)"/g)) yield [key, file];
+  for (const file of readdirSync(STATIC, { recursive: true })) {
+    if (file.startsWith("js/words")) continue;
+    const isPage = file.endsWith(".html");
+    if (!isPage && !file.endsWith(".js")) continue;
+    const names = isPage
+      ? /data-(?:words|label|hint)="([\w.]+)"/g
+      : /\b(?:t|say|label\(\w+, t|new NotCopies|new NotAPicture|refusal)\("([\w.]+)"/g;
+    for (const [, key] of sourceOf(file).matchAll(names)) yield [key, file];
   }
+  // Whatever is asked of the page is the page.
+  const app = new Proxy(() => {}, { get: () => app });
+  const commands = commandsOf(app);
+  yield* [...commands.map(({ name }) => name), ...commands.map(({ section }) => section)].map((key) => [key, "commands.js"]);
+  yield* tools.map(({ name }) => [name, "tools.js"]);
+  const lists = {
+    "toolbar.js": [...prefixed("fill", listIn("toolbar.js", "FILLS")), ...prefixed("dash", listIn("toolbar.js", "DASHES"))],
+    "main.js": [...listIn("main.js", "REJECTIONS"), ...listIn("main.js", "CHANGES")],
+    "sheets.js": [...listIn("sheets.js", "SECTIONS"), ...listIn("sheets.js", "IN_MENU"), "colourKeys", "holdToMove", "moveCross", "pressCross"],
+    "door.js": listIn("door.js", "KEPT_OUT").flatMap((reason) => [reason, `door.${reason}`, `door.${reason}.what`]),
+    "hosting.js": prefixed("role", listIn("hosting.js", "ROLES")),
+    "session.js": prefixed("standing", ["muted", "readOnly", "boardLocked"]),
+    "status.js": [...listIn("status.js", "AGAIN"), ...listIn("status.js", "ONLINE")],
+    "identity.js": listIn("identity.js", "COLOUR_NAMES"),
+    "codec.js": prefixed("reaction", REACTIONS),
+  };
+  for (const [file, keys] of Object.entries(lists)) yield* keys.map((key) => [key, file]);
 }
 
 test("every word that a module names is there", () => {
   const all = Array.from(named());
-  assert.ok(all.length > 50, `${all.length} are named`);
+  assert.ok(all.length > 300, `${all.length} are named`);
   for (const [key, file] of all) assert.ok(key in WORDS.en, `${file} names ${key}`);
+});
+
+test("every word that there is is named somewhere", () => {
+  const isNamed = new Set(Array.from(named(), ([key]) => key));
+  const modules = readdirSync(STATIC, { recursive: true }).filter((file) => file.endsWith(".js") && !file.startsWith("js/words"));
+  const sources = modules.map(sourceOf).join("\n");
+  const isSaid = (key) => isNamed.has(key) || key.startsWith("order.") || new RegExp(`["\\s{]${key}[":]`).test(sources);
+  assert.deepEqual(Object.keys(WORDS.en).filter((key) => !isSaid(key)), []);
 });
 
 /** The names in braces of a text, or of all its forms together. */
@@ -216,13 +255,25 @@ test("a link to a place leads back there, and others lead nowhere", () => {
   assert.equal(viewportOf("#0,0,999", [9, 9]).zoom, 64);
 });
 
+/** @type {(key: string, more?: object) => any} */
+const event = (key, more) => ({ key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more });
+
 test("keys are written in one way, and signs that need Shift are found without it", () => {
-  const event = (key, more) => ({ key, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more });
   assert.equal(keysOf(event("Z", { ctrlKey: true, shiftKey: true })), "Mod+Shift+z");
   const commands = [{ name: "help", keys: ["?"] }, { name: "undo", keys: ["Mod+z"] }];
   assert.equal(commandFor(commands, event("?", { shiftKey: true })).name, "help");
   assert.equal(commandFor(commands, event("z", { metaKey: true })).name, "undo");
   assert.equal(commandFor(commands, event("z")), undefined);
+});
+
+test("keys mean the same on keyboards of other scripts, and where digits need Shift", () => {
+  const commands = [{ name: "undo", keys: ["Mod+z"] }, { name: "zoomToFit", keys: ["0"] }, { name: "copy", keys: ["Mod+c"], isBrowsers: true }];
+  assert.equal(commandFor(commands, event("ئ", { code: "KeyZ", ctrlKey: true })).name, "undo", "Arabic");
+  assert.equal(commandFor(commands, event("à", { code: "Digit0" })).name, "zoomToFit", "French");
+  assert.equal(commandFor(commands, event("0", { code: "Digit0", shiftKey: true })).name, "zoomToFit", "French, with Shift");
+  assert.equal(commandFor(commands, event("c", { code: "KeyC", ctrlKey: true })), undefined, "the browser's own");
+  assert.equal(letterOf({ key: "ö", code: "Semicolon" }), "ö");
+  assert.equal(letterOf({ key: "q", code: "KeyA" }), "q", "where its letter is, not where it lies");
 });
 
 test("how much there is to draw in an SVG is told from its text", () => {

@@ -13,7 +13,8 @@ export default {
   dash: "الخط", "dash.solid": "خط متصل", "dash.dashed": "خط متقطّع", "dash.dotted": "خط منقّط",
   opacity: "العتامة", otherColour: "لون آخر", recentColours: "الألوان الأخيرة", simulates: "الضغط حسب السرعة",
   // Commands
-  undo: "تراجع", redo: "إعادة", selectAll: "تحديد الكل", duplicate: "تكرار", delete: "حذف", deselect: "إلغاء التحديد",
+  undo: "تراجع", redo: "إعادة", selectAll: "تحديد الكل", copy: "نسخ", cut: "قص", paste: "لصق",
+  duplicate: "تكرار", delete: "حذف", deselect: "إلغاء التحديد",
   group: "تجميع", ungroup: "فك التجميع", lock: "قفل", unlockAll: "إلغاء قفل الكل", front: "إحضار إلى المقدمة",
   forward: "إحضار إلى الأمام", backward: "إرسال إلى الوراء", back: "إرسال إلى الخلفية", nudge: "تحريك المحدَّد أو اللوحة",
   left: "محاذاة إلى اليسار", centre: "توسيط أفقي", right: "محاذاة إلى اليمين", top: "محاذاة إلى الأعلى", middle: "توسيط عمودي",
@@ -29,7 +30,7 @@ export default {
   // The bar
   home: "اللوحات", share: "مشاركة", menu: "القائمة", peopleHere: "الحاضرون",
   peopleNamed: "الحاضرون: {names}. تغيير اسمك", nobodyYet: "لا أحد بعد", selectionBar: "العناصر المحدَّدة",
-  besideBoard: "بجانب اللوحة", minimap: "خريطة مصغّرة للوحة", drawingBoard: "لوحة الرسم",
+  besideBoard: "بجانب اللوحة", minimap: "خريطة مصغّرة للوحة",
   boardHelp: "لوحة الرسم. ارسم بالفأرة أو الإصبع أو القلم؛ وبلوحة المفاتيح تحرّك الأسهمُ علامةَ تقاطع، ويُنزل مفتاح الإدخال القلم ويرفعه.",
   writeHere: "نص", close: "إغلاق", done: "تم",
   // People
@@ -60,6 +61,7 @@ export default {
     many: "عُدِّل {count} عنصرًا بواسطة {name}.",
     other: "عُدِّل {count} عنصر بواسطة {name}.",
   },
+  somebodyUndid: "تراجع {name} عن شيء.",
   somebodyCleared: "حُذف كثير من الرسومات بواسطة {name}.",
   // Status
   connecting: "جارٍ الاتصال…", waiting: "غير متصل – واصل الرسم، فرسومك محفوظة",
@@ -72,7 +74,8 @@ export default {
   drawHere: "الرسم هنا بدلًا من ذلك", beginAnew: "البدء من جديد",
   // What is said
   linkCopied: "نُسخ الرابط: كل من يفتحه يشارك في الرسم.", placeCopied: "نُسخ رابط هذا الموضع.",
-  shareLink: "شارك هذا الرابط: {link}",
+  shareLink: "انسخ هذا الرابط",
+  notExported: "تعذر التصدير: جرّب جزءًا أصغر من اللوحة.",
   pictureCopied: "نُسخ كصورة.", clipboardForbidden: "لا يسمح المتصفح لهذه الصفحة باستخدام الحافظة.",
   broughtIn: {
     zero: "لم يُستورد أي عنصر.",
@@ -146,7 +149,7 @@ export default {
   "door.full": "لا مكان", "door.full.what": "على هذه اللوحة أكبر عدد مسموح من المشاركين. حاول لاحقًا. ما رسمته محفوظ هنا.",
   "door.tooManyBoards": "لا يحفظ هذا الخادم لوحات أخرى", "door.tooManyBoards.what": "ارسم على لوحة موجودة، أو اسأل من يدير الخادم. ما رسمته محفوظ هنا.",
   forbidden: "لم يُسمح بالدخول", expired: "انتهت صلاحية الرابط", passwordNeeded: "كلمة المرور مطلوبة", tooManyTries: "محاولات كثيرة",
-  removed: "أخرجك مضيف", full: "لا مكان",
+  removed: "أخرجك مضيف", full: "لا مكان", tooManyBoards: "لا يحتفظ هذا الخادم بلوحات أخرى",
   // Hands, reactions, the network
   toggleHand: "رفع اليد", raisedHand: "{name} يرفع يده.", reactions: "ردود الفعل", reacted: "{name}: {reaction}.",
   "reaction.thumbUp": "إعجاب", "reaction.thumbDown": "عدم إعجاب", "reaction.heart": "قلب", "reaction.clap": "تصفيق", "reaction.laugh": "ضحك",

@@ -13,7 +13,8 @@ export default {
   dash: "Linie", "dash.solid": "Durchgezogene Linie", "dash.dashed": "Gestrichelte Linie", "dash.dotted": "Gepunktete Linie",
   opacity: "Deckkraft", otherColour: "Andere Farbe", recentColours: "Letzte Farben", simulates: "Druck nach Tempo",
   // Commands
-  undo: "Rückgängig", redo: "Wiederholen", selectAll: "Alles auswählen", duplicate: "Duplizieren", delete: "Löschen",
+  undo: "Rückgängig", redo: "Wiederholen", selectAll: "Alles auswählen", copy: "Kopieren", cut: "Ausschneiden", paste: "Einfügen",
+  duplicate: "Duplizieren", delete: "Löschen",
   deselect: "Auswahl aufheben",
   group: "Gruppieren", ungroup: "Gruppierung aufheben", lock: "Sperren", unlockAll: "Alles entsperren",
   front: "Ganz nach vorn",
@@ -34,7 +35,7 @@ export default {
   // The bar
   home: "Tafeln", share: "Teilen", menu: "Menü", peopleHere: "Wer hier ist",
   peopleNamed: "Wer hier ist: {names}. Deinen Namen ändern", nobodyYet: "noch niemand", selectionBar: "Auswahl",
-  besideBoard: "Neben der Tafel", minimap: "Übersichtskarte der Tafel", drawingBoard: "Zeichentafel",
+  besideBoard: "Neben der Tafel", minimap: "Übersichtskarte der Tafel",
   boardHelp: "Zeichentafel. Zeichne mit Maus, Finger oder Stift; mit der Tastatur bewegen die Pfeiltasten ein Kreuz, und die Eingabetaste setzt den Stift auf und hebt ihn ab.",
   writeHere: "Text", close: "Schließen", done: "Fertig",
   // People
@@ -43,6 +44,7 @@ export default {
   somebodyDrew: { one: "{name} hat etwas gezeichnet.", other: "{name} hat {count} Dinge gezeichnet." }, somebody: "Jemand",
   somebodyErased: { one: "{name} hat etwas gelöscht.", other: "{name} hat {count} Dinge gelöscht." },
   somebodyChanged: { one: "{name} hat etwas geändert.", other: "{name} hat {count} Dinge geändert." },
+  somebodyUndid: "{name} hat etwas zurückgenommen.",
   somebodyCleared: "{name} hat vieles von dem gelöscht, was gezeichnet war.",
   // Status
   connecting: "Verbinden…", waiting: "Offline – zeichne weiter, Gezeichnetes bleibt erhalten",
@@ -56,7 +58,8 @@ export default {
   drawHere: "Stattdessen hier zeichnen", beginAnew: "Neu beginnen",
   // What is said
   linkCopied: "Link kopiert: Wer ihn öffnet, zeichnet mit.", placeCopied: "Link zu dieser Stelle kopiert.",
-  shareLink: "Teile diesen Link: {link}",
+  shareLink: "Kopiere diesen Link",
+  notExported: "Das ließ sich nicht ausgeben: versuche es mit einem kleineren Teil der Tafel.",
   pictureCopied: "Als Bild kopiert.", clipboardForbidden: "Der Browser lässt diese Seite nicht an die Zwischenablage.",
   broughtIn: { one: "Ein Objekt importiert.", other: "{count} Objekte importiert." },
   notOurs: "Diese Datei ist nicht von Inkwire: Sie enthält nichts zum Zeichnen.",
@@ -113,7 +116,7 @@ export default {
   "door.full": "Kein Platz", "door.full.what": "Auf dieser Tafel sind so viele, wie es sein dürfen. Versuche es später. Was du gezeichnet hast, bleibt hier.",
   "door.tooManyBoards": "Dieser Server nimmt keine weiteren Tafeln auf", "door.tooManyBoards.what": "Zeichne auf einer, die es gibt, oder frage, wer ihn betreibt. Was du gezeichnet hast, bleibt hier.",
   forbidden: "Nicht eingelassen", expired: "Der Link ist abgelaufen", passwordNeeded: "Ein Passwort ist nötig",
-  tooManyTries: "Zu viele Versuche", removed: "Von einem Gastgeber entfernt", full: "Kein Platz",
+  tooManyTries: "Zu viele Versuche", removed: "Von einem Gastgeber entfernt", full: "Kein Platz", tooManyBoards: "Dieser Server behält keine weiteren Tafeln",
   // Hands, reactions, the network
   toggleHand: "Hand heben", raisedHand: "{name} meldet sich.", reactions: "Reaktionen", reacted: "{name}: {reaction}.",
   "reaction.thumbUp": "Daumen hoch", "reaction.thumbDown": "Daumen runter", "reaction.heart": "Herz", "reaction.clap": "Applaus",

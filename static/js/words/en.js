@@ -12,7 +12,8 @@ export default {
   dash: "Line", "dash.solid": "Solid line", "dash.dashed": "Dashed line", "dash.dotted": "Dotted line",
   opacity: "Opacity", otherColour: "Other colour", recentColours: "Recent colours", simulates: "Pressure from speed",
   // Commands
-  undo: "Undo", redo: "Redo", selectAll: "Select all", duplicate: "Duplicate", delete: "Delete", deselect: "Select nothing",
+  undo: "Undo", redo: "Redo", selectAll: "Select all", copy: "Copy", cut: "Cut", paste: "Paste",
+  duplicate: "Duplicate", delete: "Delete", deselect: "Select nothing",
   group: "Group", ungroup: "Ungroup", lock: "Lock", unlockAll: "Unlock everything", front: "Bring to front",
   forward: "Bring forward", backward: "Send backward", back: "Send to back", nudge: "Move what is selected, or the board",
   left: "Align left", centre: "Centre across", right: "Align right", top: "Align top", middle: "Centre down",
@@ -27,7 +28,7 @@ export default {
   // The bar
   home: "Boards", share: "Share", menu: "Menu", peopleHere: "People here",
   peopleNamed: "People here: {names}. Change your name", nobodyYet: "nobody yet", selectionBar: "What is selected",
-  besideBoard: "Beside the board", minimap: "Small map of the board", drawingBoard: "Drawing board",
+  besideBoard: "Beside the board", minimap: "Small map of the board",
   boardHelp: "Drawing board. Draw with mouse, finger or pen; with the keyboard, arrow keys move a cross, and Enter presses the pen down and lifts it.",
   writeHere: "Text", close: "Close", done: "Done",
   // People
@@ -36,6 +37,7 @@ export default {
   somebodyDrew: { one: "{name} drew something.", other: "{name} drew {count} things." }, somebody: "Somebody",
   somebodyErased: { one: "{name} deleted something.", other: "{name} deleted {count} things." },
   somebodyChanged: { one: "{name} changed something.", other: "{name} changed {count} things." },
+  somebodyUndid: "{name} took something back.",
   somebodyCleared: "{name} deleted much of what was drawn.",
   // Status
   connecting: "Connecting…", waiting: "Offline – draw on, your ink is kept",
@@ -47,7 +49,8 @@ export default {
   failing: "Not saved: the server’s disk takes nothing. Keep this page open", saving: "Saving…",
   drawHere: "Draw here instead", beginAnew: "Begin anew",
   // What is said
-  linkCopied: "Link copied: whoever opens it draws along.", placeCopied: "Link to this place copied.", shareLink: "Share this link: {link}",
+  linkCopied: "Link copied: whoever opens it draws along.", placeCopied: "Link to this place copied.", shareLink: "Copy this link",
+  notExported: "That could not be exported: try a smaller part of the board.",
   pictureCopied: "Copied as a picture.", clipboardForbidden: "The browser does not let this page use the clipboard.",
   broughtIn: { one: "One thing brought in.", other: "{count} things brought in." },
   notOurs: "That file is not of Inkwire: there is nothing in it to draw.", tooMany: "That file is too large to bring in.",
@@ -96,7 +99,7 @@ export default {
   "door.full": "There is no room", "door.full.what": "As many people are on this board as may be. Try again later. What you drew is kept here.",
   "door.tooManyBoards": "This server keeps no more boards", "door.tooManyBoards.what": "Draw on one that there is, or ask whoever runs it. What you drew is kept here.",
   forbidden: "Not let in", expired: "The link has expired", passwordNeeded: "A password is needed", tooManyTries: "Too many tries",
-  removed: "Removed by a host", full: "There is no room",
+  removed: "Removed by a host", full: "There is no room", tooManyBoards: "This server keeps no more boards",
   // Hands, reactions, the network
   toggleHand: "Raise hand", raisedHand: "{name} raises a hand.", reactions: "Reactions", reacted: "{name}: {reaction}.",
   "reaction.thumbUp": "Thumb up", "reaction.thumbDown": "Thumb down", "reaction.heart": "Heart", "reaction.clap": "Applause",

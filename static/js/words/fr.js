@@ -13,7 +13,8 @@ export default {
   dash: "Trait", "dash.solid": "Trait continu", "dash.dashed": "Tirets", "dash.dotted": "Pointillés",
   opacity: "Opacité", otherColour: "Autre couleur", recentColours: "Couleurs récentes", simulates: "Pression selon la vitesse",
   // Commands
-  undo: "Annuler", redo: "Rétablir", selectAll: "Tout sélectionner", duplicate: "Dupliquer", delete: "Supprimer",
+  undo: "Annuler", redo: "Rétablir", selectAll: "Tout sélectionner", copy: "Copier", cut: "Couper", paste: "Coller",
+  duplicate: "Dupliquer", delete: "Supprimer",
   deselect: "Tout désélectionner",
   group: "Grouper", ungroup: "Dégrouper", lock: "Verrouiller", unlockAll: "Tout déverrouiller", front: "Mettre au premier plan",
   forward: "Avancer d’un plan", backward: "Reculer d’un plan", back: "Mettre à l’arrière-plan",
@@ -34,7 +35,7 @@ export default {
   home: "Tableaux", share: "Partager", menu: "Menu", peopleHere: "Personnes présentes",
   peopleNamed: "Personnes présentes : {names}. Changer votre nom", nobodyYet: "personne pour l’instant",
   selectionBar: "Sélection",
-  besideBoard: "À côté du tableau", minimap: "Mini-carte du tableau", drawingBoard: "Tableau de dessin",
+  besideBoard: "À côté du tableau", minimap: "Mini-carte du tableau",
   boardHelp: "Tableau de dessin. Dessinez à la souris, au doigt ou au stylet ; au clavier, les flèches déplacent une croix, et Entrée pose le stylo puis le lève.",
   writeHere: "Texte", close: "Fermer", done: "Terminé",
   // People
@@ -56,6 +57,7 @@ export default {
     many: "{name} a modifié {count} d’objets.",
     other: "{name} a modifié {count} objets.",
   },
+  somebodyUndid: "{name} est revenu en arrière.",
   somebodyCleared: "{name} a supprimé une grande partie des dessins.",
   // Status
   connecting: "Connexion…", waiting: "Hors ligne – continuez, vos dessins sont conservés",
@@ -69,7 +71,8 @@ export default {
   drawHere: "Dessiner plutôt ici", beginAnew: "Recommencer",
   // What is said
   linkCopied: "Lien copié : toute personne qui l’ouvre dessine avec vous.", placeCopied: "Lien vers cet endroit copié.",
-  shareLink: "Partagez ce lien : {link}",
+  shareLink: "Copiez ce lien",
+  notExported: "L’exportation a échoué : essayez avec une plus petite partie du tableau.",
   pictureCopied: "Copié comme image.", clipboardForbidden: "Le navigateur interdit à cette page d’utiliser le presse-papiers.",
   broughtIn: { one: "{count} objet importé.", many: "{count} d’objets importés.", other: "{count} objets importés." },
   notOurs: "Ce fichier ne vient pas d’Inkwire : il ne contient rien à dessiner.",
@@ -136,7 +139,7 @@ export default {
   "door.full": "Il n’y a plus de place", "door.full.what": "Ce tableau a autant de participants qu’il peut en avoir. Réessayez plus tard. Vos dessins sont gardés ici.",
   "door.tooManyBoards": "Ce serveur ne garde pas d’autres tableaux", "door.tooManyBoards.what": "Dessinez sur un tableau existant, ou demandez à qui gère le serveur. Vos dessins sont gardés ici.",
   forbidden: "Entrée refusée", expired: "Le lien a expiré", passwordNeeded: "Il faut un mot de passe", tooManyTries: "Trop d’essais",
-  removed: "Renvoyé par un hôte", full: "Plus de place",
+  removed: "Renvoyé par un hôte", full: "Plus de place", tooManyBoards: "Ce serveur ne garde plus de nouveaux tableaux",
   // Hands, reactions, the network
   toggleHand: "Lever la main", raisedHand: "{name} lève la main.", reactions: "Réactions", reacted: "{name} : {reaction}.",
   "reaction.thumbUp": "Pouce levé", "reaction.thumbDown": "Pouce baissé", "reaction.heart": "Cœur", "reaction.clap": "Applaudissements",

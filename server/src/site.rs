@@ -298,6 +298,7 @@ impl Site {
             Route::NewBoard => new_board(),
             Route::Start => self.page(head, START),
             Route::Board(Ok(_)) => self.page(head, "index.html"),
+            Route::Board(Err(_)) if is_asked_by_a_person(head) => bad_name(self.base_path.strip(&head.path)),
             Route::BoardSocket(_) if self.connections.stopping().is_some() => stops(),
             Route::BoardSocket(Ok(name)) => match upgrade(head, &Encoding::SUBPROTOCOLS, &self.allowed_origins) {
                 Ok(upgrade) => return Answer::Join(upgrade, name, address),
@@ -393,6 +394,16 @@ fn words_of(head: &Head) -> Option<&'static str> {
 fn new_board() -> Reply {
     let reply = Reply::redirect(&BoardName::unguessable().link(random_token()));
     reply.header("cache-control", "no-store")
+}
+
+/// Whoever opens a board that cannot be is told so on the start page, in their language, and can open another one there.
+fn bad_name(path: &str) -> Reply {
+    Reply::redirect(&format!("{}#badName", "../".repeat(path.matches('/').count())))
+}
+
+fn is_asked_by_a_person(head: &Head) -> bool {
+    let kinds = head.request.header("accept");
+    kinds.is_some_and(|values| values.iter().any(|value| value.as_str().contains("text/html")))
 }
 
 /// The answer to an upgrade while the server stops.

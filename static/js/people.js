@@ -218,7 +218,8 @@ function badge(name, colour, whole = false) {
   it.className = "badge";
   it.style.backgroundColor = opaque(colour);
   it.setAttribute("aria-hidden", "true");
-  it.textContent = whole ? name : (Array.from(name)[0] ?? "?").toUpperCase();
+  // A picture of a letter and no text: the names are in the words around it (WCAG 2.5.3).
+  it.dataset.sign = whole ? name : (Array.from(name)[0] ?? "?").toUpperCase();
   return it;
 }
 

@@ -39,11 +39,15 @@ function open(event) {
   event.preventDefault();
   const name = document.querySelector("#board-to-open").value.trim();
   if (/^[A-Za-z0-9_-]{1,64}$/.test(name)) location.assign(`b/${name}`);
-  else document.querySelector("#bad-name").textContent = t("badName");
+  else badName();
 }
+
+const badName = () => (document.querySelector("#bad-name").textContent = t("badName"));
 
 translatePage();
 document.title = `${t("startTitle")} – Inkwire`;
 document.querySelector("#open-named").addEventListener("submit", open);
 if (openedBoards().length === 0 && !location.hash) location.replace("new");
 else show();
+// The server has sent somebody here whose board cannot be.
+if (location.hash === "#badName") badName();

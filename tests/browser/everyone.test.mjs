@@ -6,21 +6,12 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { test } from "node:test";
 import { devices } from "playwright-core";
-import { sharedHouse, wave } from "./house.mjs";
+import { fingers, sharedHouse, violations, wave } from "./house.mjs";
 
 const the = sharedHouse();
-const AXE = readFileSync(fileURLToPath(new URL("../node_modules/axe-core/axe.min.js", import.meta.url)), "utf8");
 const SHOTS = fileURLToPath(new URL("../screenshots/", import.meta.url));
 
 const board = (name) => `${the.server.url}b/${name}`;
-
-/** What axe finds, as one line for each place. */
-async function violations(page) {
-  // The page's own policy lets no script in but its own; this one comes from outside of it.
-  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(AXE);
-  const { violations } = await page.evaluate(() => globalThis.axe.run({ resultTypes: ["violations"] }));
-  return violations.flatMap(({ id, nodes }) => nodes.map(({ html, any }) => `${id}: ${html.slice(0, 120)} ${any.map(({ message }) => message).join("; ").slice(0, 160)}`));
-}
 
 const SHEETS = ["menu", "help", "export", "objects", "hosting", "network", "door"];
 
@@ -37,6 +28,13 @@ for (const colorScheme of ["light", "dark"]) {
       await ada.page.evaluate((sheet) => globalThis.inkwire.sheets.open(sheet), sheet);
       assert.deepEqual(await violations(ada.page), [], sheet);
     }
+    await ada.page.evaluate(() => globalThis.inkwire.sheets.showLink("https://example.org/b/x"));
+    assert.deepEqual(await violations(ada.page), [], "a link");
+    await ada.page.click("#link .close");
+    await ada.presses("Escape");
+    await ada.writes("t", [400, 400], "words");
+    assert.deepEqual(await violations(ada.page), [], "an open field");
+    await ada.presses("Control+Enter");
     await ada.page.goto(`${the.server.url}#boards`);
     await ada.page.waitForSelector("#opened li");
     assert.deepEqual(await violations(ada.page), [], "the start page");
@@ -46,7 +44,11 @@ for (const colorScheme of ["light", "dark"]) {
 for (const [name, options] of [["phone", devices["Pixel 7"]], ["tablet", { viewport: { width: 820, height: 1180 }, hasTouch: true }]]) {
   test(`axe finds nothing on the page and its sheets, ${name}`, async () => {
     const ada = await the.browser.person(board(`axe-${name}`), options);
-    await ada.draws(wave(100, 300, 10));
+    const touch = await fingers(ada);
+    await touch("touchStart", [100, 300]);
+    for (const place of wave(100, 300, 10)) await touch("touchMove", place);
+    await touch("touchEnd");
+    await ada.sees("what a finger drew", ({ elements }) => elements.length === 1 && !elements[0].live);
     await ada.page.evaluate(() => globalThis.inkwire.selectAll());
     assert.deepEqual(await violations(ada.page), []);
     for (const sheet of SHEETS) {
@@ -63,8 +65,15 @@ for (const [locale, dir, words] of [["de-AT", "ltr", "Teilen"], ["fr-CA", "ltr",
     assert.equal(await ada.page.getAttribute("html", "dir"), dir);
     const empty = await ada.page.evaluate(() => Array.from(document.querySelectorAll("[data-words], button")).filter((it) => it.checkVisibility() && !it.textContent.trim() && !it.getAttribute("aria-label")).map((it) => it.outerHTML));
     assert.deepEqual(empty, []);
-    await ada.draws(wave(300, 300));
-    await ada.sees("ink where it was drawn", ({ elements }) => elements.length === 1);
+    await ada.draws([[300, 300], [500, 300]]);
+    await ada.pixels();
+    const inked = await ada.page.evaluate(() => {
+      const { viewport, session } = globalThis.inkwire;
+      const [{ ink }] = session.board.visible();
+      const row = document.querySelector("#base").getContext("2d").getImageData(0, 300, 600, 1).data;
+      return { from: viewport.toScreen([ink.x[0] / 8, ink.y[0] / 8]).map(Math.round), alpha: [250, 400, 550].map((x) => row[x * 4 + 3]) };
+    });
+    assert.deepEqual(inked, { from: [300, 300], alpha: [0, 255, 0] }, "ink is where it was drawn");
     assert.deepEqual(await violations(ada.page), []);
   });
 }
@@ -163,6 +172,19 @@ test("two who follow each other stay where they are, and what is beside the boar
   const boxes = await ada.page.evaluate(() => ["#following", "#selection-bar", "#origin"].map((id) => document.querySelector(id).getBoundingClientRect().toJSON()));
   assert.ok(boxes.every(({ height }) => height > 20), JSON.stringify(boxes));
   boxes.slice(1).forEach(({ top }, at) => assert.ok(top >= boxes[at].bottom, JSON.stringify(boxes)));
+});
+
+test("a board whose name is none is refused in words, on a page where another can be opened", async () => {
+  const names = ["%3Cscript%3E", "a%E2%80%AEb", "a%20b", "x".repeat(3_000)];
+  for (const name of names) {
+    const ada = await the.browser.person(board(name), { letIn: false });
+    await ada.page.waitForFunction(() => document.querySelector("#bad-name")?.textContent.includes("1 to 64 letters"));
+    assert.equal(await ada.page.evaluate(() => location.pathname), "/");
+    ada.page.on("dialog", () => assert.fail("something was executed"));
+    await ada.page.fill("#board-to-open", "<b>bold</b>".repeat(10_000));
+    await ada.page.click("#open-named button");
+    assert.match(await ada.page.textContent("#bad-name"), /1 to 64 letters/);
+  }
 });
 
 /** How many pixels of the small map have about a colour. */

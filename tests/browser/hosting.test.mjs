@@ -103,7 +103,7 @@ test("a viewer sees what is drawn, cannot draw, and says what is the matter; wit
   await viewer.presses("Escape");
   await viewer.presses("p");
   await viewer.presses("Shift+h");
-  await host.page.waitForFunction(() => document.querySelector("#people").textContent.includes("✋"));
+  await host.page.waitForFunction(() => document.querySelector('#people [data-sign="✋"]') !== null);
   await host.page.locator("#people").click();
   await host.page.locator("#person-list summary").click();
   await host.page.getByRole("button", { name: "Lend the pen for 10 minutes: Vera" }).click();

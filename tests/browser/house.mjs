@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { after, afterEach, before } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -173,6 +174,16 @@ export class Person {
     await this.page.evaluate(() => globalThis.inkwire.stage.settled());
     return this.page.evaluate(() => document.querySelector("#base").toDataURL());
   }
+}
+
+const AXE = readFileSync(new URL("../node_modules/axe-core/axe.min.js", import.meta.url), "utf8");
+
+/** What axe finds on a page, as one line for each place. */
+export async function violations(page) {
+  // The page's own policy lets no script in but its own; this one comes from outside of it.
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run({ resultTypes: ["violations"] }));
+  return violations.flatMap(({ id, nodes }) => nodes.map(({ html, any }) => `${id}: ${html.slice(0, 120)} ${any.map(({ message }) => message).join("; ").slice(0, 160)}`));
 }
 
 /** Places along a wave. */

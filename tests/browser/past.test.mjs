@@ -5,7 +5,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { Browser, Server, agree, wave } from "./house.mjs";
+import { Browser, Server, agree, violations, wave } from "./house.mjs";
 
 const the = {};
 
@@ -77,6 +77,7 @@ test("the past can be gone through to any moment, and comes to the hash of now",
   await openPast(ada, seq);
   assert.equal(await replay(ada, () => globalThis.inkwire.replay.past.tip.hash.toString()), hash);
   assert.equal(await ada.pixels(), now, "the last moment looks like now");
+  assert.deepEqual(await violations(ada.page), []);
   await scrubTo(ada, 0);
   assert.equal(await replay(ada, () => [...globalThis.inkwire.replay.shown.visible()].length), 0);
   assert.notEqual(await ada.pixels(), now);

@@ -69,6 +69,22 @@ for (const [way, drag] of Object.entries(WAYS)) {
     const moved = await ada.page.evaluate(() => globalThis.inkwire.selection.elements.map(({ properties }) => properties.offset[0] / 8));
     assert.equal(moved.length, 1);
     assert.ok(moved[0] > 300, `moved by ${moved[0]}`);
+    // Its handles scale it, and turn it.
+    const seen = () => ada.page.evaluate(() => {
+      const { selection, viewport } = globalThis.inkwire;
+      const [{ properties }] = selection.elements;
+      const [left, top, right, bottom] = selection.box;
+      return { matrix: properties.matrix, corners: [[left, top], [right, bottom]].map((corner) => viewport.toScreen(corner)) };
+    });
+    const [[left, top], [right, bottom]] = (await seen()).corners;
+    await drag(ada, [[right + 5, bottom + 5], [right + 30, bottom + 20], [right + 65, bottom + 45]]);
+    const { matrix: scaled } = await seen();
+    assert.ok(scaled[0] > 1.2 && scaled[3] > 1.2, `scaled: ${scaled}`);
+    await ada.presses("Control+z");
+    await drag(ada, [[(left + right) / 2, top - 26], [(left + right) / 2 + 60, top + 10], [(left + right) / 2 + 90, (top + bottom) / 2]]);
+    const { matrix: turned } = await seen();
+    assert.ok(Math.abs(turned[1]) > 0.5, `turned: ${turned}`);
+    await ada.presses("Control+z");
     await agree(ada, bob);
     assert.equal(await ada.pixels(), await bob.pixels(), "the same picture");
   });
@@ -216,6 +232,19 @@ test("fill, dash, opacity and colours of one's own style what is drawn, and are 
   await ada.isLive();
   assert.equal(await ada.page.evaluate(() => globalThis.inkwire.style.colour), "#12ab34");
   assert.equal(await ada.page.locator("#recent button").count(), 1, "the colour is among the recent ones");
+});
+
+test("the canvas that is drawn on asks for the shortest way to the screen", async () => {
+  const ada = await the.browser.person(board("direct"), {
+    before: () => {
+      const { getContext } = HTMLCanvasElement.prototype;
+      HTMLCanvasElement.prototype.getContext = function asked(kind, settings) {
+        if (settings?.desynchronized) (globalThis.direct ??= []).push(this.id);
+        return getContext.call(this, kind, settings);
+      };
+    },
+  });
+  assert.deepEqual(await ada.page.evaluate(() => globalThis.direct), ["live"]);
 });
 
 test("ink of a mouse gets pressure from its speed where that is wished for", async () => {

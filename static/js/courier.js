@@ -61,6 +61,11 @@ export class Courier {
     if (!this.session.access.draws) this.connection.stop();
   }
 
+  /** What is not taken is offered to whoever opens the board next. */
+  copiesHeld(copies) {
+    for (const { cseq, copy } of copies) this.box.hold(cseq, copy);
+  }
+
   inkWasHeld() {}
   reacted() {}
   answered() {}

@@ -132,6 +132,7 @@ class Application {
     this.pictures.start();
     if (this.hasBrokenLink) this.#isKeptOut("forbidden", 0);
     else this.connection.start();
+    this.#takeHeld();
     this.#bringWhatIsLeft();
     this.elementsChanged(undefined);
     this.toolbar.showZoom(this.viewport.zoom);
@@ -230,7 +231,15 @@ class Application {
   #answerOffer(act) {
     at("#offer").hidden = true;
     this.attempt(act);
-    if (this.session.lost.length > 0) this.inkWasLost(this.session.lost.length);
+    if (this.session.lost.length > 0) this.inkWasHeld(this.session.lost.length);
+    else this.outbox.letHeldGo(this.boardName);
+  }
+
+  /** What was not taken when this browser was here last is offered again. */
+  async #takeHeld() {
+    const copies = await this.outbox.held(this.boardName);
+    this.session.lost.push(...copies);
+    if (copies.length > 0) this.inkWasHeld(this.session.lost.length);
   }
 
   /** A host hands out links; everybody else the way that they came themselves. */
@@ -330,7 +339,7 @@ class Application {
     if (hosted && role === "host") keepLink(this.boardName, "host", this.comesBy);
     this.#showStanding();
     this.door.close();
-    if (draws && this.session.lost.length > 0) this.inkWasLost(this.session.lost.length);
+    if (draws) at("#offer-take").hidden = false;
   }
 
   #showStanding() {
@@ -340,6 +349,10 @@ class Application {
     const standing = t(`standing.${whyNot}`);
     const words = pending.length > 0 ? t("keptForLater", { standing, count: pending.length }) : standing;
     if (at("#standing").textContent !== words) at("#standing").textContent = words;
+  }
+
+  copiesHeld(copies) {
+    for (const { cseq, copy } of copies) this.box.hold(cseq, copy);
   }
 
   inkWasHeld(count) {
@@ -387,6 +400,7 @@ class Application {
 
   slowedDown(ms) {
     this.slowedUntil = performance.now() + Math.min(ms, 2_000);
+    this.connection.goesUnread(ms);
   }
 
   /** Says something for a few seconds. */

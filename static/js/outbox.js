@@ -8,6 +8,7 @@ const DATABASE = "inkwire";
 const STORE = "operations";
 const IMAGES = "images";
 const BOARDS = "boards";
+const HELD = "held";
 /** Of so many boards it is kept how they were last seen. */
 const MOST_BOARDS = 12;
 
@@ -85,6 +86,19 @@ export class Outbox {
     this.write([(store) => store.delete(name)], BOARDS);
   }
 
+  /** Copies of what was drawn on a board and is not on it, as {@link Box.hold} was given them. */
+  async held(board) {
+    await this.ready;
+    if (!this.keeps) return [];
+    const all = await asked(this.#store("readonly", HELD).getAll(ofBoard(board))).catch(() => []);
+    return all.map(({ copy }) => copy);
+  }
+
+  /** They were put back, or are not wanted. */
+  letHeldGo(board) {
+    this.write([(store) => store.delete(ofBoard(board))], HELD);
+  }
+
   /** The part of one client on one board. */
   box(board, clientId) {
     return new Box(this, board, clientId);
@@ -132,6 +146,12 @@ class Box {
   /** Lets go of the operations from one client sequence number to another. */
   letGo(first, last) {
     this.#change((store) => store.delete(all(this.board, this.clientId, first, last)));
+  }
+
+  /** Keeps a copy of an element that is not on the board, until it is put back. */
+  hold(cseq, copy) {
+    const { board, clientId } = this;
+    this.outbox.write([(store) => store.put({ board, clientId, cseq, copy })], HELD);
   }
 
   /** Keeps these operations and no others. */
@@ -196,6 +216,8 @@ const all = (board, clientId, first, last) =>
     [board, clientId ?? [], ...(clientId === undefined ? [] : [last ?? []])],
   );
 
+const ofBoard = (board) => IDBKeyRange.bound([board], [board, []]);
+
 /** What a request comes to. */
 const asked = (request) =>
   new Promise((resolve, reject) => {
@@ -204,11 +226,12 @@ const asked = (request) =>
   });
 
 function opened() {
-  const request = indexedDB.open(DATABASE, 3);
+  const request = indexedDB.open(DATABASE, 4);
   request.onupgradeneeded = ({ oldVersion }) => {
     if (oldVersion < 1) request.result.createObjectStore(STORE, { keyPath: ["board", "clientId", "cseq"] });
     if (oldVersion < 2) request.result.createObjectStore(IMAGES, { keyPath: "hash" });
-    request.result.createObjectStore(BOARDS, { keyPath: "board" }).createIndex("at", "at");
+    if (oldVersion < 3) request.result.createObjectStore(BOARDS, { keyPath: "board" }).createIndex("at", "at");
+    request.result.createObjectStore(HELD, { keyPath: ["board", "clientId", "cseq"] });
   };
   // A tab of a later version waits for this one to let go.
   return asked(request).then((database) => Object.assign(database, { onversionchange: () => database.close() }));

@@ -101,6 +101,8 @@ export class Replay {
   #pastCame(part) {
     const { past } = this;
     if (part.entries.length === 0 && past.seq === 0 && part.lastSeq > 0) return this.#isNotKept();
+    // An answer to what this bar had asked before it was closed.
+    if (part.entries.length > 0 && part.firstSeq !== past.seq + 1) return undefined;
     try {
       if (part.entries.length > 0) past.add(part);
     } catch (error) {

@@ -37,6 +37,8 @@ export class SessionDelegate {
   operationsReplaced(operations) {}
   /** Own elements that were on the board are not on the one that the server has now. @param {number} count */
   inkWasLost(count) {}
+  /** Copies of own elements are nowhere else: they must be kept until they are put back. @param {{ cseq: number, copy: object }[]} copies */
+  copiesHeld(copies) {}
   /** The server did not do an operation. @param {string} reason */
   operationRejected(reason) {}
   /** Own elements that the server did not take because nothing may be drawn now. @param {number} count */
@@ -214,17 +216,24 @@ export class Session {
     for (const slot of this.board.liveSlots(this.self)) this.submit({ type: "end", slot });
   }
 
-  /** Draws anew what {@link SessionDelegate.inkWasLost} told of, as one gesture. */
+  /** Draws anew what {@link SessionDelegate.inkWasLost} or {@link SessionDelegate.inkWasHeld} told of, as one gesture. */
   putBack() {
     const gesture = new Gesture({ session: this });
     while (this.lost.length > 0) {
-      drawCopies(gesture, [copyOf(this.lost[0])], (group) => group);
+      drawCopies(gesture, [this.lost[0]], (group) => group);
       this.lost.shift();
     }
   }
 
-  /** Own elements that the server does not have any more. */
+  /** Own elements that the server does not have any more or did not take, as copies. */
   lost = [];
+
+  #keepBack(elements) {
+    const copies = elements.map((element) => ({ cseq: element.cseq, copy: copyOf(element) }));
+    this.lost.push(...copies.map(({ copy }) => copy));
+    if (copies.length > 0) this.delegate.copiesHeld(copies);
+  }
+
   #atRisk = [];
 
   undo() {
@@ -405,7 +414,7 @@ export class Session {
       this.log.element(key)?.seq === seq ||
       this.log.element(keyOf(this.author, cseq)) ||
       this.pending.some((it) => it.cseq === cseq);
-    this.lost.push(...this.#atRisk.splice(0).filter((element) => !isThere(element)));
+    this.#keepBack(this.#atRisk.splice(0).filter((element) => !isThere(element)));
     if (this.lost.length > 0) this.delegate.inkWasLost(this.lost.length);
   }
 
@@ -413,7 +422,7 @@ export class Session {
   #hold(cseq) {
     const element = this.board.element(keyOf(this.self, cseq));
     if (!element?.visible) return;
-    this.lost.push(element);
+    this.#keepBack([element]);
     this.delegate.inkWasHeld(this.lost.length);
   }
 

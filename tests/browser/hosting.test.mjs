@@ -202,8 +202,17 @@ test("a muted person's stroke that is under way ends, and what was refused is of
   });
   await order(host, { do: "mute", author: await authorOf(mallory), muted: false });
   await mallory.page.waitForFunction(() => globalThis.inkwire.session.access.draws);
+  // It is offered as long as it was neither put back nor left.
+  await mallory.page.reload();
+  await mallory.isLive();
   await mallory.page.locator("#offer-take").click();
   await host.sees("what was offered again", ({ elements }) => elements.length === 1);
+  await mallory.isLive();
+  await mallory.page.reload();
+  await mallory.isLive();
+  await mallory.page.waitForTimeout(200);
+  assert.ok(await mallory.page.locator("#offer").isHidden(), "once");
+  await agree(host, mallory);
 });
 
 test("a host takes back all that one person drew, and takes that back", async () => {

@@ -98,6 +98,21 @@ test("a page that was opened before its server draws, and sends it later", async
   await agree(ada, bob);
 });
 
+test("who draws faster than the server takes waits for it, and is neither cut off nor loses anything", async () => {
+  const server = await start("--bytes-rate", "1");
+  const ada = await browser.person(`${server.url}b/fast`);
+  await ada.page.evaluate(() => {
+    const { session } = globalThis.inkwire;
+    const words = { type: "text", gestureBack: 0, colour: "#1c1c28ff", size: 90, scale: 3, text: "word ".repeat(400) };
+    for (let line = 0; line < 35; line++) session.submit({ ...words, x: 0, y: line * 90 });
+  });
+  await ada.sees("it waits", ({ pending }) => pending > 0);
+  await ada.page.waitForSelector('#status[data-unsent="0"]', { timeout: 60_000 });
+  const [lost, slowed] = await ada.page.evaluate(() => [globalThis.inkwire.network.lost, globalThis.inkwire.slowedUntil]);
+  assert.deepEqual([lost, typeof slowed], [0, "number"]);
+  assert.equal((await ada.state()).elements.length, 35);
+});
+
 test("a tab that is reloaded goes on as who it was; a copy of it is somebody new", async () => {
   const server = await start();
   const [ada, bob] = await pair(server, "reload");

@@ -71,6 +71,19 @@ const scrubTo = (person, seq) =>
     bar.dispatchEvent(new Event("input"));
   }, seq);
 
+test("a past that is asked for, left and asked for again is the past", async () => {
+  const { ada, hash, seq } = await drewTogether("twice");
+  await ada.page.evaluate(() => {
+    const { replay } = globalThis.inkwire;
+    replay.open();
+    replay.close();
+    replay.open();
+  });
+  await ada.page.waitForFunction((seq) => globalThis.inkwire.replay.board?.seq === seq, seq);
+  await ada.page.waitForTimeout(300);
+  assert.equal(await replay(ada, () => globalThis.inkwire.replay.isOpen && globalThis.inkwire.replay.past.tip.hash.toString()), hash);
+});
+
 test("the past can be gone through to any moment, and comes to the hash of now", async () => {
   const { ada, bob, hash, seq } = await drewTogether("through");
   const now = await ada.pixels();

@@ -194,13 +194,31 @@ fn a_password_is_asked_of_everybody_but_the_host_and_is_not_guessed() {
     bob.connect(&server.address);
     bob.does(text("in")).expect("an editor draws");
     let mut eve = Client::away(&server.address, "x", "Eve");
-    for guess in 0..10 {
+    for guess in 0..20 {
         eve.password = format!("guess {guess}");
         eve.is_kept_out();
     }
     eve.password = "Geheimwort ✎".into();
     assert_eq!(eve.is_kept_out().0, Reason::TooManyTries, "not even the right one, so that nobody learns it");
     Client::join_by(&server.address, "x", "Otto", HOST);
+}
+
+#[test]
+fn a_class_that_comes_with_its_password_at_once_comes_in() {
+    let (_directory, server, mut host) = hosted(&[]);
+    host.orders(Action::Password { password: "Geheimwort".into() });
+    let address = &server.address;
+    std::thread::scope(|scope| {
+        for number in 0..40 {
+            scope.spawn(move || {
+                let mut pupil = Client::away(address, "x", &format!("pupil {number}"));
+                pupil.password = "Geheimwort".into();
+                pupil.connect(address);
+                pupil.does(text("here")).expect("an editor draws");
+            });
+        }
+    });
+    host.wait_for_seq(40);
 }
 
 #[test]
@@ -364,6 +382,7 @@ fn a_board_has_so_many_members_and_elements_as_the_operator_says_and_a_server_so
     let (_directory, server, mut host) = hosted(&["--max-members", "2", "--max-elements", "3", "--max-boards", "2"]);
     let mut bob = Client::join(&server.address, "x", "Bob");
     assert_eq!(Client::away(&server.address, "x", "Carl").is_kept_out(), (Reason::Full, 4004));
+    Client::join_by(&server.address, "x", "Otto", HOST).leave();
     bob.vanish();
     bob.connect(&server.address);
     (0..3).for_each(|_| _ = host.does(text("one of three")).expect("there is room"));
@@ -440,6 +459,19 @@ fn who_draws_too_fast_is_told_and_then_waits_and_loses_nothing() {
         assert!(!slows_down(&host), "{flag}");
         host.wait_for_seq(drawn.len() as u64 + 1);
     }
+}
+
+#[test]
+fn who_waits_for_long_because_it_drew_too_fast_is_not_taken_for_gone() {
+    // Nothing is read of it for some twenty seconds, not even its answers to pings, which are waited for for ten.
+    let (_directory, server, _host) = hosted(&["--bytes-rate", "1", "--ping-interval", "1"]);
+    let mut bob = Client::join(&server.address, "x", "Bob");
+    (0..35).for_each(|_| _ = bob.submit(text(&"word ".repeat(400))));
+    let begin = std::time::Instant::now();
+    bob.wait("everything is done", |bob| bob.pending.is_empty());
+    bob.round_trip();
+    assert!(begin.elapsed().as_secs() > 11, "it had to wait longer than pings are waited for");
+    assert_eq!((bob.rejects.len(), bob.farewell), (0, None));
 }
 
 #[test]

@@ -160,8 +160,8 @@ fn drawn(data: &Path) -> BTreeMap<String, BTreeMap<u64, String>> {
 }
 
 /// Opens every board of a directory that something has happened to: the server must start, and what it serves must be
-/// what some board was at some time. Gives how many operations are there of how many.
-fn served(data: &Path, boards: &BTreeMap<String, BTreeMap<u64, String>>, what: &str) -> (u64, u64) {
+/// what some board was at some time. Gives how many operations are there of how many, and whether `verify` finds all good.
+fn served(data: &Path, boards: &BTreeMap<String, BTreeMap<u64, String>>, what: &str) -> (u64, u64, bool) {
     let server = serve(data);
     let (mut there, mut all) = (0, 0);
     for (name, hashes) in boards {
@@ -180,7 +180,7 @@ fn served(data: &Path, boards: &BTreeMap<String, BTreeMap<u64, String>>, what: &
     // The history behind a good snapshot may be damaged: then `verify` says so, and everything is served all the same.
     let is_good = report.lines().filter(|line| line.contains(": good")).count() >= 3;
     assert!(is_good || there == all, "{what}: {report}");
-    (there, all)
+    (there, all, is_good)
 }
 
 fn copy_of(data: &Path) -> tempfile::TempDir {
@@ -207,8 +207,10 @@ fn of_a_file_that_was_cut_off_anywhere_what_is_good_is_served_and_the_rest_is_se
         let copy = copy_of(data.path());
         let file = fs::OpenOptions::new().write(true).open(copy.path().join("boards.sqlite")).unwrap();
         file.set_len(cut).unwrap();
-        let (there, all) = served(copy.path(), &boards, &format!("cut at {cut} of {size}"));
-        assert!(copy.path().join("set-aside").is_dir(), "cut at {cut}: what was there is kept");
+        let (there, all, is_good) = served(copy.path(), &boards, &format!("cut at {cut} of {size}"));
+        // A last page may be one that holds nothing any more, and end with zeros anyway.
+        let is_whole = there == all && is_good && cut > size - 4096;
+        assert!(is_whole || copy.path().join("set-aside").is_dir(), "cut at {cut}: what was there is kept");
         println!("cut at {cut} of {size}: {there} of {all} operations are served");
         saved += there;
     }
@@ -228,7 +230,7 @@ fn a_byte_that_was_changed_anywhere_is_never_taken_for_ink() {
         let at = dice.below(size) as usize;
         bytes[at] ^= 1 + dice.below(255) as u8;
         fs::write(&path, bytes).unwrap();
-        let (there, all) = served(copy.path(), &boards, &format!("byte {at} of {size}"));
+        let (there, all, _) = served(copy.path(), &boards, &format!("byte {at} of {size}"));
         println!("byte {at} of {size}: {there} of {all} operations are served");
     }
 }

@@ -49,6 +49,11 @@ impl Bucket {
     }
 }
 
+/// Whoever has taken less than this share of all that there was, lately, does not count among those who share it.
+const LEAST_SHARE: f64 = 0.01;
+/// How much of a part whoever comes while there is little counts as having had.
+const HAD: f64 = 0.9;
+
 /// A bucket that many take from. Where it runs short, those wait who have taken more than an equal part of it lately, and
 /// nobody else: one who floods it slows down no one who draws as people draw.
 #[derive(Debug)]
@@ -65,10 +70,13 @@ struct Taken {
 }
 
 impl Taken {
-    fn add(&mut self, amount: f64, now: Instant) {
+    fn at(&self, now: Instant) -> f64 {
         let share_gone = now.saturating_duration_since(self.since).as_secs_f64() / BURST;
-        self.amount = self.amount * (1.0 - share_gone).max(0.0) + amount;
-        self.since = now;
+        self.amount * (1.0 - share_gone).max(0.0)
+    }
+
+    fn add(&mut self, amount: f64, now: Instant) {
+        *self = Self { amount: self.at(now) + amount, since: now };
     }
 }
 
@@ -78,16 +86,26 @@ impl SharedBucket {
         Self { bucket: Bucket::of(per_second, now), takers: HashMap::new() }
     }
 
-    /// Takes something out for somebody; gives how long that one is to wait, and whether it takes too much for long.
+    /// Takes something out for somebody; gives how long that one is to wait, and whether it will soon have to.
     pub(super) fn spend(&mut self, who: u64, amount: f64, now: Instant) -> (Option<Duration>, bool) {
+        // Who comes when there is little has had most of its part: otherwise going and coming back would be a way round this.
+        let had = if self.bucket.is_low() && !self.takers.contains_key(&who) { HAD * self.part(1, now) } else { 0.0 };
         self.bucket.spend(amount, now);
-        let among = self.takers.len() + usize::from(!self.takers.contains_key(&who));
-        let part = self.bucket.most / among as f64;
-        // Who comes when it is short has had its part: otherwise going and coming back would be a way round this.
-        let had = if self.bucket.is_low() { part } else { 0.0 };
         let taken = self.takers.entry(who).or_insert(Taken { amount: had, since: now });
         taken.add(amount, now);
-        if taken.amount > part { (self.bucket.pause(), self.bucket.is_low()) } else { (None, false) }
+        let taken = taken.amount;
+        if !self.bucket.is_low() {
+            return (None, false);
+        }
+        let part = self.part(0, now);
+        let pause = self.bucket.pause().filter(|_| taken > part);
+        (pause, taken > part * 0.75)
+    }
+
+    /// An equal part for each of those who take much, and of so many more.
+    fn part(&self, more: usize, now: Instant) -> f64 {
+        let counts = self.takers.values().filter(|taken| taken.at(now) > LEAST_SHARE * self.bucket.most).count();
+        self.bucket.most / (counts + more).max(1) as f64
     }
 
     /// Somebody takes nothing any more.
@@ -109,9 +127,28 @@ mod tests {
         assert_eq!(shared.spend(2, 19.0, now), (Some(Duration::from_secs(5)), true));
         assert_eq!(shared.spend(1, 1.0, now), (None, false), "who draws little does not wait for who draws much");
         shared.leave(2);
-        assert_eq!(shared.spend(2, 1.0, now), (Some(Duration::from_secs(6)), true), "going does not help");
+        assert_eq!(shared.spend(2, 11.0, now), (Some(Duration::from_secs(11)), true), "going does not help");
+        assert_eq!(shared.spend(3, 1.0, now), (None, true), "somebody new may begin");
         let later = now + Duration::from_secs(40);
         assert_eq!(shared.spend(2, 1.0, later), (None, false), "waiting does");
+    }
+
+    #[test]
+    fn who_is_alone_is_told_before_it_waits() {
+        let now = Instant::now();
+        let mut shared = SharedBucket::of(2.0, now);
+        assert_eq!(shared.spend(1, 76.0, now), (None, true));
+        assert_eq!(shared.spend(1, 30.0, now), (Some(Duration::from_secs(3)), true));
+    }
+
+    #[test]
+    fn who_takes_next_to_nothing_makes_nobody_s_part_smaller() {
+        let now = Instant::now();
+        let mut shared = SharedBucket::of(2.0, now);
+        (10..1000).for_each(|who| _ = shared.spend(who, 0.001, now));
+        assert_eq!(shared.spend(1, 60.0, now), (None, false));
+        assert_eq!(shared.spend(2, 45.0, now).0, None, "less than half");
+        assert!(shared.spend(1, 1.0, now).0.is_some());
     }
 
     #[test]

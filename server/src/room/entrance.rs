@@ -35,7 +35,7 @@ impl Entrance {
         bucket.pause()
     }
 
-    /// Something wrong was tried.
+    /// Something wrong was tried. Whoever has to wait already has not to wait longer for that.
     pub(super) fn tried(&self, address: Option<IpAddr>, now: Instant) {
         let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
         if tries.len() >= REMEMBERED {
@@ -45,14 +45,9 @@ impl Entrance {
             tries.clear();
         }
         let bucket = tries.entry(address).or_insert_with(|| Bucket::holding(TRIES, TRIES_PER_SECOND, now));
-        bucket.spend(1.0, now);
-    }
-
-    /// What was counted as a try was right.
-    pub(super) fn was_right(&self, address: Option<IpAddr>, now: Instant) {
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bucket) = tries.get_mut(&address) {
-            bucket.spend(-1.0, now);
+        bucket.spend(0.0, now);
+        if bucket.pause().is_none() {
+            bucket.spend(1.0, now);
         }
     }
 
@@ -64,11 +59,19 @@ impl Entrance {
         })
     }
 
-    /// Whether a password is that of a hash. Slow.
-    pub(super) fn fits(&self, password: &str, hash: &str) -> bool {
+    /// Whether a password that came from an address is that of a hash; or how long that address has to wait, which is looked at
+    /// when it is its turn: many tries at once are no more than as many after each other. Slow.
+    pub(super) fn try_password(&self, address: Option<IpAddr>, password: &str, hash: &str) -> Result<bool, Duration> {
         self.in_turn(|| {
+            if let Some(wait) = self.wait(address, Instant::now()) {
+                return Err(wait);
+            }
             let hash = argon2::PasswordHash::new(hash);
-            hash.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+            let fits = hash.is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok());
+            if !fits {
+                self.tried(address, Instant::now());
+            }
+            Ok(fits)
         })
     }
 
@@ -92,8 +95,9 @@ mod tests {
         let entrance = Entrance::default();
         let hash = entrance.hash("Geheimwort ✎");
         assert!(hash.starts_with("$argon2id$") && !hash.contains("Geheimwort"));
-        assert!(entrance.fits("Geheimwort ✎", &hash));
-        assert!(!entrance.fits("geheimwort ✎", &hash) && !entrance.fits("", &hash) && !entrance.fits("x", "no hash"));
+        let fits = |password, hash| entrance.try_password(None, password, hash) == Ok(true);
+        assert!(fits("Geheimwort ✎", &hash));
+        assert!(!fits("geheimwort ✎", &hash) && !fits("", &hash) && !fits("x", "no hash"));
         assert_ne!(hash, entrance.hash("Geheimwort ✎"), "each has a salt of its own");
     }
 
@@ -105,6 +109,9 @@ mod tests {
         assert_eq!(entrance.wait(address, now), None, "ten are nobody's attack");
         entrance.tried(address, now);
         assert_eq!(entrance.wait(address, now), Some(Duration::from_secs(5)));
+        entrance.tried(address, now);
+        assert_eq!(entrance.wait(address, now), Some(Duration::from_secs(5)), "no longer, however often it is tried");
+        assert!(entrance.try_password(address, "x", "no hash").is_err());
         assert_eq!(entrance.wait(Some([10, 0, 0, 2].into()), now), None);
         assert_eq!(entrance.wait(address, now + Duration::from_secs(6)), None);
     }

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use inkwire_protocol::ServerMessage;
 
@@ -13,7 +14,7 @@ pub(super) enum Told {
     /// This is to be said.
     Answers(Vec<ServerMessage>),
     /// Whether the password that was checked is that of this hash.
-    Password(String, bool),
+    Password(String, Result<bool, Duration>),
 }
 
 /// One member's work elsewhere.

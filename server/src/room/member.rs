@@ -341,15 +341,14 @@ impl Member {
         }
     }
 
-    fn password_checked(&mut self, hash: &str, fits: bool) {
+    fn password_checked(&mut self, hash: &str, fits: Result<bool, Duration>) {
         let Some(entering) = &mut self.entering else { return };
         let Some(hello) = entering.joining.take() else { return };
         let held = std::mem::take(&mut entering.held);
-        if fits {
-            self.rooms.entrance().was_right(self.address, Instant::now());
-            self.join(hello, Some(hash));
-        } else {
-            self.stays_out(Reason::PasswordNeeded, Duration::ZERO);
+        match fits {
+            Ok(true) => self.join(hello, Some(hash)),
+            Ok(false) => self.stays_out(Reason::PasswordNeeded, Duration::ZERO),
+            Err(wait) => self.stays_out(Reason::TooManyTries, wait),
         }
         // Whether it goes was asked before this was known.
         self.wakeup.wake();
@@ -454,15 +453,10 @@ impl Member {
         if password.is_empty() {
             return self.stays_out(Reason::PasswordNeeded, Duration::ZERO);
         }
-        if let Some(wait) = self.rooms.entrance().wait(self.address, Instant::now()) {
-            return self.stays_out(Reason::TooManyTries, wait);
-        }
         entering.joining = Some(hello);
-        // Before it is known whether it is wrong: many at once are many tries.
-        self.rooms.entrance().tried(self.address, Instant::now());
-        let rooms = self.rooms.clone();
+        let (rooms, address) = (self.rooms.clone(), self.address);
         self.later().begin(move || {
-            let fits = rooms.entrance().fits(&password, &hash);
+            let fits = rooms.entrance().try_password(address, &password, &hash);
             Told::Password(hash, fits)
         });
     }

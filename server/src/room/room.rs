@@ -375,7 +375,9 @@ impl Room {
         if self.is_beyond && state.board.seq() == 0 {
             return Err(Refusal::Reason(Reason::TooManyBoards));
         }
-        if others >= self.limits.members {
+        // There is always room for whoever keeps order in it.
+        let is_host = matches!(state.access.admit(&caller, now), Verdict::Welcome(Role::Host));
+        if others >= self.limits.members && !is_host {
             return Err(Refusal::Reason(Reason::Full));
         }
         let begins = state.begins_hosting(&caller, now);

@@ -29,8 +29,8 @@ export class Editing {
   }
 
   selectAll() {
-    const all = Array.from(this.context.session.board.visible());
-    const free = all.filter(({ live, properties }) => live === undefined && !properties.locked);
+    const { session } = this.context;
+    const free = Array.from(session.board.visible()).filter((it) => !session.isBeingDrawn(it) && !it.properties.locked);
     this.context.selection.set(new Set(free.map(({ key }) => key)));
   }
 

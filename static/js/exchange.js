@@ -32,8 +32,8 @@ export class Exchange {
 
   /** The elements of a part of the board, in painting order: `board`, `selection` or `view`. */
   elements(part) {
-    const { shownBoard, selection, stage } = this.context;
-    const finished = ({ live }) => live === undefined;
+    const { shownBoard, selection, session, stage } = this.context;
+    const finished = (element) => !session.isBeingDrawn(element);
     if (part === "selection") return selection.elements.sort(inOrder);
     if (part === "view") return stage.elementsTouching(this.#view).filter(finished).sort(inOrder);
     return Array.from(shownBoard.visible()).filter(finished).sort(inOrder);

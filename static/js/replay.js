@@ -2,6 +2,7 @@
 
 import { Diverged } from "./board/board.js";
 import { OfAuthor, Past } from "./board/past.js";
+import { rememberBoard } from "./boards.js";
 import { date } from "./hosting.js";
 import { keepLink } from "./identity.js";
 import { t } from "./language.js";
@@ -42,12 +43,19 @@ export class Replay {
     if (!this.application.session.joined) return this.application.say("pastNeedsServer");
     this.isOpen = true;
     this.past = new Past();
+    this.timeline = undefined;
+    this.#enable(false);
     document.body.dataset.replays = "true";
     at("#replay").hidden = false;
     at("#replay-label").textContent = t("pastComes", { count: 0 });
     this.application.selection.clear();
     this.application.send({ type: "chronicle" });
     this.application.send({ type: "past", from: 1 });
+  }
+
+  /** Nothing can be done with a past that has not come. */
+  #enable(isHere) {
+    for (const name of ["play", "seq", "export", "timelapse", "branch"]) at(`#replay-${name}`).disabled = !isHere;
   }
 
   /** The connection is there again: what of the past had not come is asked for anew. */
@@ -124,6 +132,7 @@ export class Replay {
   #isHere() {
     const { moments, names } = this.chronicle;
     this.timeline = new Timeline(moments, this.past.seq);
+    this.#enable(true);
     const authors = at("#replay-author");
     authors.replaceChildren(new Option(t("everybody"), ""), ...names.map(({ author, name }) => new Option(name, String(author))));
     at("#replay-seq").max = this.past.seq;
@@ -188,7 +197,9 @@ export class Replay {
 
   async #saveTimelapse() {
     const { exchange, boardName } = this.application;
-    const images = await exchange.imagesOf(this.past.tip.visible());
+    // Also of pictures that are not there any more.
+    const pictures = this.past.entries.filter(({ operation }) => operation.type === "picture");
+    const images = await exchange.imagesOf(pictures.map(({ operation }) => ({ content: operation })));
     // Asked for seldom, so fetched then.
     const { timelapse } = await import("./timelapse.js");
     const svg = timelapse(this.past, this.timeline, { author: this.#author, images });
@@ -200,6 +211,8 @@ export class Replay {
     const link = new URL(name, location.href.replace(/#.*/, "")).href;
     keepLink(name, "host", token);
     keepLink(name, "own", token);
+    // Also where the browser lets no window be opened: nobody could guess its name again.
+    rememberBoard(name);
     this.application.say("branched", { link });
     window.open(link, "_blank", "noopener");
   }

@@ -122,6 +122,11 @@ export class Session {
 
   #welcomedAt = 0;
 
+  /** Whether somebody who is here is drawing it: what is left of others stays as it is, and is a stroke like any other. */
+  isBeingDrawn({ live, author }) {
+    return live !== undefined && (author === this.self || this.people.has(author));
+  }
+
   /** The connection is lost: who else is here is not known any more. */
   left() {
     this.joined = false;

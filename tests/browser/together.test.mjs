@@ -105,6 +105,23 @@ test("the eraser takes away what it touches, as one gesture", async () => {
   await agree(ada, bob);
 });
 
+test("a stroke whose person has gone in the middle of it can be exported, selected and taken away", async () => {
+  const [ada, bob] = [await the.browser.person(board("gone")), await the.browser.person(board("gone"))];
+  await bob.draws(wave(200, 200), { lifts: false });
+  await ada.sees("what is drawn", ({ elements }) => elements.length === 1 && elements[0].live);
+  const exported = () => ada.page.evaluate(() => globalThis.inkwire.exchange.elements("board").length);
+  await ada.presses("v");
+  await ada.presses("Control+a");
+  await ada.presses("Delete");
+  assert.deepEqual([(await ada.state()).elements.length, await exported()], [1, 0], "not while it is drawn");
+  await bob.page.evaluate(() => globalThis.inkwire.connection.stop());
+  await ada.page.waitForFunction(() => globalThis.inkwire.session.people.size === 1);
+  assert.equal(await exported(), 1);
+  await ada.presses("Control+a");
+  await ada.presses("Delete");
+  await ada.sees("nothing", ({ elements }) => elements.length === 0);
+});
+
 test("pointers with names are seen on the others' boards", async () => {
   const ada = await the.browser.person(board("pointers"), { name: "Ada" });
   const markup = "<img src=x onerror=alert(1)>";

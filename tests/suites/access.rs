@@ -204,6 +204,18 @@ fn a_password_is_asked_of_everybody_but_the_host_and_is_not_guessed() {
 }
 
 #[test]
+fn who_had_the_link_of_a_viewer_does_not_host_the_board_that_comes_after_it() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let link = host.makes_link(Role::Viewer, 0);
+    let own = host.makes_link(Role::Host, 0);
+    // As boards are once the memory that they were kept in is gone.
+    let mut pupil = Client::join_by(&server.address, "after", "Pupil", link);
+    assert!(matches!(pupil.orders(Action::Rules)[..], [ServerMessage::NotDone { .. }]));
+    let mut ada = Client::join_by(&server.address, "as-well", "Ada", own);
+    assert!(matches!(ada.orders(Action::Rules)[..], [ServerMessage::Rules { .. }]));
+}
+
+#[test]
 fn a_class_that_comes_with_its_password_at_once_comes_in() {
     let (_directory, server, mut host) = hosted(&[]);
     host.orders(Action::Password { password: "Geheimwort".into() });

@@ -81,7 +81,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("drafts.js", &["tools/shapes.js"]),
     ("timeline.js", &[]),
     ("timelapse.js", &["board/", "geometry.js", "svg.js"]),
-    ("replay.js", &["board/", "hosting.js", "identity.js", "language.js", "timelapse.js", "timeline.js"]),
+    ("replay.js", &["board/", "boards.js", "hosting.js", "identity.js", "language.js", "timelapse.js", "timeline.js"]),
     ("door.js", &["language.js"]),
     ("network.js", &["language.js"]),
     ("reactions.js", &["language.js", "people.js", "protocol/"]),

@@ -8,6 +8,21 @@ use crate::message::reasons;
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token(#[serde(with = "crate::json::hex_array")] pub [u8; 16]);
 
+impl Token {
+    /// Whether it is that of a link which a host has made for others: nobody begins to host a board by such a one. The first of its
+    /// bits says so; the other 127 are the secret.
+    pub fn is_for_others(&self) -> bool {
+        self.0[0] & 0x80 != 0
+    }
+
+    /// The same secret, for others or for whoever hosts.
+    #[must_use]
+    pub fn made(mut self, for_others: bool) -> Self {
+        self.0[0] = (self.0[0] & 0x7f) | (u8::from(for_others) << 7);
+        self
+    }
+}
+
 impl std::fmt::Debug for Token {
     /// Shows nothing of the secret, so that it cannot end in a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -54,6 +54,8 @@ impl Someone {
 pub(super) struct Caller {
     pub(super) someone: Someone,
     pub(super) token: Option<Digest>,
+    /// Whether that is a secret by which a board can be begun; see [`Token::is_for_others`].
+    pub(super) begins: bool,
     pub(super) address: Option<IpAddr>,
 }
 
@@ -338,9 +340,10 @@ impl Access {
             Action::MakeLink { role, seconds } => {
                 done.revoked = self.remove_link(*role);
                 let expires = if *seconds == 0 { 0 } else { with.now + seconds * 1000 };
-                let (hash, made) = (Digest::of(&with.secret.0), with.now);
+                let secret = with.secret.made(*role != Role::Host);
+                let (hash, made) = (Digest::of(&secret.0), with.now);
                 self.links.push(Link { role: *role, hash, made, expires });
-                done.answer = Some(ServerMessage::Link { role: *role, token: with.secret, expires });
+                done.answer = Some(ServerMessage::Link { role: *role, token: secret, expires });
                 done.what = format!("makeLink {role}");
                 // Whoever makes the first host link of a board begins to host it.
                 if !std::mem::replace(&mut self.hosted, true) {
@@ -443,7 +446,8 @@ mod tests {
     }
 
     fn caller(number: u8, token: Option<u8>) -> Caller {
-        Caller { someone: someone(number), token: token.map(digest), address: Some([10, 0, 0, number].into()) }
+        let (token, address) = (token.map(digest), Some([10, 0, 0, number].into()));
+        Caller { someone: someone(number), token, begins: token.is_some(), address }
     }
 
     fn with(now: u64, secret: u8) -> Ingredients {
@@ -460,6 +464,9 @@ mod tests {
         access
     }
 
+    /// A secret as links for others have it.
+    const OTHERS: u8 = 0x82;
+
     #[test]
     fn a_board_that_nobody_hosts_is_everybodys() {
         let access = Access::default();
@@ -471,14 +478,14 @@ mod tests {
     #[test]
     fn a_link_makes_its_role_until_it_is_revoked_or_expires() {
         let mut access = hosted();
-        access.order(&Action::MakeLink { role: Role::Viewer, seconds: 10 }, None, with(1000, 2)).unwrap();
+        access.order(&Action::MakeLink { role: Role::Viewer, seconds: 10 }, None, with(1000, OTHERS)).unwrap();
         assert_eq!(access.admit(&caller(5, Some(1)), 1000), Verdict::Welcome(Role::Host));
-        assert_eq!(access.admit(&caller(5, Some(2)), 10_999), Verdict::Welcome(Role::Viewer));
-        assert_eq!(access.admit(&caller(5, Some(2)), 11_000), Verdict::Refused(Reason::Expired));
+        assert_eq!(access.admit(&caller(5, Some(OTHERS)), 10_999), Verdict::Welcome(Role::Viewer));
+        assert_eq!(access.admit(&caller(5, Some(OTHERS)), 11_000), Verdict::Refused(Reason::Expired));
         assert_eq!(access.admit(&caller(5, Some(3)), 0), Verdict::Refused(Reason::Forbidden));
         let done = access.order(&Action::RevokeLink { role: Role::Viewer }, None, with(0, 0)).unwrap();
-        assert_eq!(done.revoked, Some(digest(2)));
-        assert_eq!(access.admit(&caller(5, Some(2)), 1000), Verdict::Refused(Reason::Forbidden));
+        assert_eq!(done.revoked, Some(digest(OTHERS)));
+        assert_eq!(access.admit(&caller(5, Some(OTHERS)), 1000), Verdict::Refused(Reason::Forbidden));
         let last = access.order(&Action::RevokeLink { role: Role::Host }, None, with(0, 0));
         assert_eq!(last, Err(OrderError::LastHostLink));
     }
@@ -537,7 +544,7 @@ mod tests {
         access.order(&ban(false), Some(&target(5, Role::Editor)), with(0, 0)).unwrap();
         let again = Someone::new(ClientId([77; 16]), Some(Token([5; 16])));
         let (away, home) = (Some([1, 1, 1, 1].into()), Some([10, 0, 0, 6].into()));
-        let comes = |someone, address| Caller { someone, token: None, address };
+        let comes = |someone, address| Caller { someone, token: None, begins: false, address };
         assert_eq!(access.admit(&comes(again, away), 0), Verdict::Refused(Reason::Banned));
         access.order(&ban(true), Some(&target(6, Role::Editor)), with(0, 0)).unwrap();
         assert_eq!(access.admit(&comes(someone(9), home), 0), Verdict::Refused(Reason::Banned));

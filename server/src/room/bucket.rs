@@ -49,8 +49,6 @@ impl Bucket {
     }
 }
 
-/// Whoever has taken less than this share of all that there was, lately, does not count among those who share it.
-const LEAST_SHARE: f64 = 0.01;
 /// How much of a part whoever comes while there is little counts as having had.
 const HAD: f64 = 0.9;
 
@@ -66,17 +64,16 @@ pub(super) struct SharedBucket {
 #[derive(Debug, Clone, Copy)]
 struct Taken {
     amount: f64,
+    /// What it counts as having had when it came, as a share of a part.
+    had: f64,
     since: Instant,
 }
 
 impl Taken {
-    fn at(&self, now: Instant) -> f64 {
-        let share_gone = now.saturating_duration_since(self.since).as_secs_f64() / BURST;
-        self.amount * (1.0 - share_gone).max(0.0)
-    }
-
-    fn add(&mut self, amount: f64, now: Instant) {
-        *self = Self { amount: self.at(now) + amount, since: now };
+    fn at(&self, now: Instant) -> Self {
+        let gone = now.saturating_duration_since(self.since).as_secs_f64() / BURST;
+        let left = (1.0 - gone).max(0.0);
+        Self { amount: self.amount * left, had: self.had * left, since: now }
     }
 }
 
@@ -88,24 +85,29 @@ impl SharedBucket {
 
     /// Takes something out for somebody; gives how long that one is to wait, and whether it will soon have to.
     pub(super) fn spend(&mut self, who: u64, amount: f64, now: Instant) -> (Option<Duration>, bool) {
+        self.bucket.spend(0.0, now);
         // Who comes when there is little has had most of its part: otherwise going and coming back would be a way round this.
-        let had = if self.bucket.is_low() && !self.takers.contains_key(&who) { HAD * self.part(1, now) } else { 0.0 };
+        let had = if self.bucket.is_low() { HAD } else { 0.0 };
+        let taken = self.takers.entry(who).or_insert(Taken { amount: 0.0, had, since: now });
+        *taken = taken.at(now);
+        taken.amount += amount;
+        let Taken { amount: taken, had, .. } = *taken;
         self.bucket.spend(amount, now);
-        let taken = self.takers.entry(who).or_insert(Taken { amount: had, since: now });
-        taken.add(amount, now);
-        let taken = taken.amount;
+        // Those who wait need not wait for what others were let take beyond it.
+        self.bucket.level = self.bucket.level.max(-2.0 * self.bucket.most);
         if !self.bucket.is_low() {
             return (None, false);
         }
-        let part = self.part(0, now);
-        let pause = self.bucket.pause().filter(|_| taken > part);
-        (pause, taken > part * 0.75)
+        let part = self.part(now);
+        let pause = self.bucket.pause().filter(|_| taken > part * (1.0 - had));
+        (pause, taken > part * (0.75 - had))
     }
 
-    /// An equal part for each of those who take much, and of so many more.
-    fn part(&self, more: usize, now: Instant) -> f64 {
-        let counts = self.takers.values().filter(|taken| taken.at(now) > LEAST_SHARE * self.bucket.most).count();
-        self.bucket.most / (counts + more).max(1) as f64
+    /// An equal part for each of those who have taken at least half as much as that would be if all took alike.
+    fn part(&self, now: Instant) -> f64 {
+        let least = self.bucket.most / (2 * self.takers.len()).max(1) as f64;
+        let counts = self.takers.values().filter(|taken| taken.at(now).amount > least).count();
+        self.bucket.most / counts.max(1) as f64
     }
 
     /// Somebody takes nothing any more.
@@ -145,10 +147,34 @@ mod tests {
     fn who_takes_next_to_nothing_makes_nobody_s_part_smaller() {
         let now = Instant::now();
         let mut shared = SharedBucket::of(2.0, now);
-        (10..1000).for_each(|who| _ = shared.spend(who, 0.001, now));
+        (10..40).for_each(|who| _ = shared.spend(who, 0.001, now));
         assert_eq!(shared.spend(1, 60.0, now), (None, false));
         assert_eq!(shared.spend(2, 45.0, now).0, None, "less than half");
         assert!(shared.spend(1, 1.0, now).0.is_some());
+    }
+
+    #[test]
+    fn a_class_that_comes_while_one_floods_may_begin() {
+        let now = Instant::now();
+        let mut shared = SharedBucket::of(200.0, now);
+        assert!(shared.spend(1, 12_000.0, now).0.is_some());
+        for pupil in 2..32 {
+            assert_eq!(shared.spend(pupil, 20.0, now).0, None, "pupil {}", pupil - 1);
+        }
+        let later = now + Duration::from_secs(3600);
+        assert_eq!(shared.spend(99, 1.0, later), (None, false), "an hour later it is full again");
+    }
+
+    #[test]
+    fn a_thousand_who_each_take_a_little_too_much_wait_as_well() {
+        let mut now = Instant::now();
+        let mut shared = SharedBucket::of(1000.0, now);
+        let mut waited = 0;
+        for _ in 0..100 {
+            waited += (0..900).filter(|who| shared.spend(*who, 5.0, now).0.is_some()).count();
+            now += Duration::from_secs(1);
+        }
+        assert!(waited > 20_000, "{waited}");
     }
 
     #[test]
@@ -165,7 +191,8 @@ mod tests {
             }
             now += Duration::from_secs(1);
         }
-        let most = 10.0 * (1000.0 + 2.0 * BURST);
+        // What was there, what came in, and the longest debt.
+        let most = 10.0 * (BURST + 1000.0 + 2.0 * BURST);
         assert!(taken < most, "{taken} of {most}");
     }
 

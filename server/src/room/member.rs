@@ -419,7 +419,9 @@ impl Member {
         let Some(entering) = &self.entering else { return };
         let Credentials { token, visitor, .. } = &entering.credentials;
         let (is_with_link, someone) = (token.is_some(), Someone::new(hello.client_id, *visitor));
-        let caller = Caller { someone, token: token.map(|token| Digest::of(&token.0)), address: self.address };
+        let begins = token.is_some_and(|token| !token.is_for_others());
+        let token = token.map(|token| Digest::of(&token.0));
+        let caller = Caller { someone, token, begins, address: self.address };
         match self.room.join(self.id, &hello, caller, knows, self.wakeup.clone()) {
             Ok(joined) => {
                 tracing::debug!(board = %self.room.name(), member = self.id, author = joined.author, "joined");
@@ -650,11 +652,11 @@ fn obey(rooms: &Rooms, room: &Room, member: u64, action: &Action) -> Result<Vec<
     Ok(done.answer.into_iter().chain(not_kept).chain([room.rules()]).collect())
 }
 
-/// A secret that nobody has.
+/// A secret that nobody has, of whoever hosts.
 pub(crate) fn random_token() -> Token {
     let mut bytes = [0; 16];
     getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
-    Token(bytes)
+    Token(bytes).made(false)
 }
 
 fn not_done(error: &StorageError) -> ServerMessage {

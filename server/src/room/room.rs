@@ -816,10 +816,11 @@ impl State {
         author
     }
 
-    /// Whoever comes first to a board that nobody has drawn on or hosts, with the secret of a link, is its host.
+    /// Whoever comes first to a board that nobody has drawn on or hosts, with a secret that is not that of a link for others, is its
+    /// host: a board that is gone must not come back as that of whoever had only looked on.
     fn begins_hosting(&mut self, caller: &Caller, now: u64) -> bool {
         let is_free = !self.access.is_hosted() && self.board.seq() == 0 && self.members.is_empty();
-        let secret = caller.token.filter(|_| is_free);
+        let secret = caller.token.filter(|_| is_free && caller.begins);
         secret.into_iter().for_each(|secret| self.access.begin(secret, now));
         secret.is_some()
     }
@@ -1025,7 +1026,7 @@ mod tests {
     }
 
     fn join(room: &Room, member: u64, hello: &Hello) -> Joined {
-        let caller = Caller { someone: Someone::new(hello.client_id, None), token: None, address: None };
+        let caller = Caller { someone: Someone::new(hello.client_id, None), token: None, begins: false, address: None };
         room.join(member, hello, caller, None, Arc::default()).expect("everybody is let in")
     }
 

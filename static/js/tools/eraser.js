@@ -82,7 +82,7 @@ class Cutting {
     const [a, b] = [viewport.toBoard([from.x, from.y]), viewport.toBoard([to.x, to.y])];
     const reach = CUTTER_REACH / viewport.zoom;
     const area = [Math.min(a[0], b[0]) - reach, Math.min(a[1], b[1]) - reach, Math.max(a[0], b[0]) + reach, Math.max(a[1], b[1]) + reach];
-    const strokes = this.context.elementsIn(area).filter(({ kind, live, properties }) => kind === "stroke" && live === undefined && !properties.locked);
+    const strokes = this.context.elementsIn(area).filter((it) => it.kind === "stroke" && !this.context.session.isBeingDrawn(it) && !it.properties.locked);
     for (const stroke of strokes) this.#cutStroke(stroke, [a, b], reach);
   }
 

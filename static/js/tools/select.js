@@ -57,7 +57,7 @@ class Enclosing {
     const { context } = this;
     const box = geometry.around(this.places);
     const found = context.elementsIn(box).filter((element) => {
-      if (element.properties.locked || element.live !== undefined) return false;
+      if (element.properties.locked || context.session.isBeingDrawn(element)) return false;
       const bounds = context.boundsOf(element);
       return this.how === "lasso" ? isInLasso(element, bounds, this.places) : geometry.contains(box, bounds);
     });

@@ -80,15 +80,17 @@ export function commandsOf(app) {
  * The letter or digit that an event means where its key is neither: on a keyboard of another script the one at its place, and that
  * of the row of digits where those need Shift.
  */
-export function letterOf({ key, code = "" }) {
-  if (key.length !== 1) return key;
+export function letterOf(event) {
+  const { key, code = "" } = event;
+  if (key.length !== 1 || event.getModifierState?.("AltGraph")) return key;
   const atItsPlace = /^(?:Key|Digit)(.)$/.exec(code)?.[1];
   return (key > "\u007f" && atItsPlace ? atItsPlace : key).toLowerCase();
 }
 
 /** How an event is written as keys. */
-export function keysOf({ key, code = "", ctrlKey = false, metaKey = false, altKey = false, shiftKey = false }) {
-  const name = letterOf({ key, code });
+export function keysOf(event) {
+  const { ctrlKey, metaKey, altKey, shiftKey } = event;
+  const name = letterOf(event);
   return [(ctrlKey || metaKey) && "Mod", altKey && "Alt", shiftKey && "Shift", name].filter(Boolean).join("+");
 }
 

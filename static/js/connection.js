@@ -141,7 +141,7 @@ export class Connection {
 
   /** The server reads nothing from here for a while, pings neither. @param {number} ms */
   goesUnread(ms) {
-    this.unreadUntil = performance.now() + ms;
+    this.unreadUntil = Math.max(this.unreadUntil, performance.now() + ms);
   }
 
   #expect(ms, otherwise) {

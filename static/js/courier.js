@@ -62,14 +62,18 @@ export class Courier {
   }
 
   /** What is not taken is offered to whoever opens the board next. */
-  copiesHeld(copies) {
-    for (const { cseq, copy } of copies) this.box.hold(cseq, copy);
+  copiesHeld(all) {
+    for (const held of all) this.box.hold(held);
   }
 
+  slowedDown(ms) {
+    this.connection.goesUnread(ms);
+  }
+
+  copyLetGo() {}
   inkWasHeld() {}
   reacted() {}
   answered() {}
-  slowedDown() {}
   elementsChanged() {}
   peopleChanged() {}
   operationRejected() {}

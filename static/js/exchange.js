@@ -13,7 +13,7 @@ const PER_UNIT = 2;
 /** The largest file of copies that is read, in bytes. */
 const LARGEST = 128 * 1024 * 1024;
 /** What an SVG begins with, behind all that may stand before it (XML 1.0, section 2.8). */
-const SVG_BEGINS = /^\s*(<\?xml[^>]*>\s*)?(<!--[^]*?-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]/;
+const SVG_BEGINS = /^\s*(<\?xml[^>]*>\s*)?(<!--(?:(?!-->)[^])*-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]/;
 /** Says in an SVG of ours what it was made of. */
 const METADATA = "inkwire-elements";
 /** How much of a text is looked at to tell what it is. */

@@ -153,7 +153,7 @@ class Application {
     click("#share", () => this.#share());
     click("#status-retry", () => this.connection.restart());
     click("#offer-take", () => this.#answerOffer(() => this.session.putBack()));
-    click("#offer-leave", () => this.#answerOffer(() => (this.session.lost = [])));
+    click("#offer-leave", () => this.#answerOffer(() => this.session.leaveLost()));
     click("#following-stop", () => this.follow(undefined));
     addEventListener("pagehide", () => this.#leave());
     addEventListener("pageshow", ({ persisted }) => persisted && comeBack());
@@ -232,14 +232,13 @@ class Application {
     at("#offer").hidden = true;
     this.attempt(act);
     if (this.session.lost.length > 0) this.inkWasHeld(this.session.lost.length);
-    else this.outbox.letHeldGo(this.boardName);
   }
 
   /** What was not taken when this browser was here last is offered again. */
   async #takeHeld() {
-    const copies = await this.outbox.held(this.boardName);
-    this.session.lost.push(...copies);
-    if (copies.length > 0) this.inkWasHeld(this.session.lost.length);
+    const held = await this.outbox.held(this.boardName);
+    this.session.lost.push(...held);
+    if (held.length > 0) this.inkWasHeld(this.session.lost.length);
   }
 
   /** A host hands out links; everybody else the way that they came themselves. */
@@ -351,8 +350,12 @@ class Application {
     if (at("#standing").textContent !== words) at("#standing").textContent = words;
   }
 
-  copiesHeld(copies) {
-    for (const { cseq, copy } of copies) this.box.hold(cseq, copy);
+  copiesHeld(all) {
+    for (const held of all) this.box.hold(held);
+  }
+
+  copyLetGo(held) {
+    this.box.letHeldGo(held);
   }
 
   inkWasHeld(count) {
@@ -487,6 +490,7 @@ class Application {
     if (author === this.followed) return;
     this.followed = author;
     this.followedView = undefined;
+    this.#sendViewSoon();
     this.#showFollowed();
   }
 
@@ -964,7 +968,7 @@ class Application {
   }
 
   inkWasLost(count) {
-    at("#offer-take").hidden = false;
+    at("#offer-take").hidden = !this.session.access.draws;
     at("#offer-text").textContent = t("lostInk", { count });
     at("#offer").hidden = false;
   }

@@ -86,17 +86,12 @@ export class Outbox {
     this.write([(store) => store.delete(name)], BOARDS);
   }
 
-  /** Copies of what was drawn on a board and is not on it, as {@link Box.hold} was given them. */
+  /** Copies of what was drawn on a board and is not on it, as {@link Box.hold} was given them. @returns {Promise<import("./session.js").Held[]>} */
   async held(board) {
     await this.ready;
     if (!this.keeps) return [];
     const all = await asked(this.#store("readonly", HELD).getAll(ofBoard(board))).catch(() => []);
-    return all.map(({ copy }) => copy);
-  }
-
-  /** They were put back, or are not wanted. */
-  letHeldGo(board) {
-    this.write([(store) => store.delete(ofBoard(board))], HELD);
+    return all.map(({ clientId, cseq, copy }) => ({ clientId, cseq, copy }));
   }
 
   /** The part of one client on one board. */
@@ -149,9 +144,13 @@ class Box {
   }
 
   /** Keeps a copy of an element that is not on the board, until it is put back. */
-  hold(cseq, copy) {
-    const { board, clientId } = this;
-    this.outbox.write([(store) => store.put({ board, clientId, cseq, copy })], HELD);
+  hold(held) {
+    this.outbox.write([(store) => store.put({ board: this.board, ...held })], HELD);
+  }
+
+  /** It was put back, or is not wanted: also one that another client had drawn. */
+  letHeldGo({ clientId, cseq }) {
+    this.outbox.write([(store) => store.delete([this.board, clientId, cseq])], HELD);
   }
 
   /** Keeps these operations and no others. */

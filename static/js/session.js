@@ -37,8 +37,10 @@ export class SessionDelegate {
   operationsReplaced(operations) {}
   /** Own elements that were on the board are not on the one that the server has now. @param {number} count */
   inkWasLost(count) {}
-  /** Copies of own elements are nowhere else: they must be kept until they are put back. @param {{ cseq: number, copy: object }[]} copies */
-  copiesHeld(copies) {}
+  /** Copies of own elements are nowhere else: they must be kept until they are let go. @param {Held[]} held */
+  copiesHeld(held) {}
+  /** One of them is on the board again, or not wanted. @param {Held} held */
+  copyLetGo(held) {}
   /** The server did not do an operation. @param {string} reason */
   operationRejected(reason) {}
   /** Own elements that the server did not take because nothing may be drawn now. @param {number} count */
@@ -71,6 +73,8 @@ const HELD = ["readOnly", "boardLocked", "muted", "boardFull"];
 const ENDS = ["end", "cancel"];
 
 /** @typedef {{ role: string, draws: boolean, locked: boolean, muted: boolean, hosted: boolean }} Access what a person may do */
+
+/** @typedef {{ clientId: string, cseq: number, copy: any }} Held a copy of what a client drew, which is not on the board */
 
 /** @typedef {{ cseq: number, operation: any, seq?: number }} Numbered an operation with its client sequence number */
 
@@ -225,18 +229,24 @@ export class Session {
   putBack() {
     const gesture = new Gesture({ session: this });
     while (this.lost.length > 0) {
-      drawCopies(gesture, [this.lost[0]], (group) => group);
-      this.lost.shift();
+      drawCopies(gesture, [this.lost[0].copy], (group) => group);
+      this.delegate.copyLetGo(this.lost.shift());
     }
   }
 
-  /** Own elements that the server does not have any more or did not take, as copies. */
+  /** What was lost is not wanted any more. */
+  leaveLost() {
+    for (const held of this.lost.splice(0)) this.delegate.copyLetGo(held);
+  }
+
+  /** Own elements that the server does not have any more or did not take. @type {Held[]} */
   lost = [];
 
   #keepBack(elements) {
-    const copies = elements.map((element) => ({ cseq: element.cseq, copy: copyOf(element) }));
-    this.lost.push(...copies.map(({ copy }) => copy));
-    if (copies.length > 0) this.delegate.copiesHeld(copies);
+    const { clientId } = this.identity;
+    const held = elements.map((element) => ({ clientId, cseq: element.cseq, copy: copyOf(element) }));
+    this.lost.push(...held);
+    if (held.length > 0) this.delegate.copiesHeld(held);
   }
 
   #atRisk = [];
@@ -419,8 +429,9 @@ export class Session {
       this.log.element(key)?.seq === seq ||
       this.log.element(keyOf(this.author, cseq)) ||
       this.pending.some((it) => it.cseq === cseq);
-    this.#keepBack(this.#atRisk.splice(0).filter((element) => !isThere(element)));
-    if (this.lost.length > 0) this.delegate.inkWasLost(this.lost.length);
+    const gone = this.#atRisk.splice(0).filter((element) => !isThere(element));
+    this.#keepBack(gone);
+    if (gone.length > 0) this.delegate.inkWasLost(this.lost.length);
   }
 
   /** An element that is not taken now stays with whoever drew it, to be put back when it may be. */

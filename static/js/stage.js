@@ -47,7 +47,8 @@ export class Stage {
     /** Where each finished element is, and how it looked when it was painted. */
     this.grid = new Grid();
     this.looks = new Map();
-    this.liveKeys = new Set();
+    /** Strokes that are being drawn, and how each looked. @type {Map<string, any>} */
+    this.liveKeys = new Map();
     /** Elements that are seen elsewhere for a moment: `{ hidden: Set<string>, elements }`. */
     this.preview = undefined;
     /** What is drawn above everything, each given the context and the view; says whether it drew. @type {Set<Function>} */
@@ -265,7 +266,7 @@ export class Stage {
     this.#content = undefined;
     this.tiles.clear();
     for (const element of this.session.board.visible()) {
-      if (element.live !== undefined) this.liveKeys.add(element.key);
+      if (element.live !== undefined) this.liveKeys.set(element.key, element.properties);
       else this.#keep(element, this.painter.bounds(element));
     }
     this.isStale = this.liveChanged = this.isNew = true;
@@ -280,6 +281,7 @@ export class Stage {
   /** Works out what one changed element means for either canvas. */
   #take(key) {
     const element = this.session.board.element(key);
+    const look = this.liveKeys.get(key);
     if (this.liveKeys.delete(key)) this.liveChanged = true;
     if (this.wetPieces.has(key)) this.#endWet(key, element);
     if (!element?.visible) {
@@ -287,8 +289,10 @@ export class Stage {
       this.#letGo(key);
     } else if (element.live !== undefined) {
       this.#letGo(key);
-      this.liveKeys.add(key);
+      this.liveKeys.set(key, element.properties);
       this.liveChanged = true;
+      // What is on the wet canvas of it stays there while it only grows.
+      if (look && LOOKS.some((name) => !same(look[name], element.properties[name]))) this.#dry();
     } else {
       this.#takeFinished(element);
     }
@@ -348,7 +352,7 @@ export class Stage {
   /** The visible elements whose box touches an area of the board, topmost first. */
   elementsTouching(area) {
     this.#takeChanges();
-    const live = Array.from(this.liveKeys, (key) => this.session.board.element(key));
+    const live = Array.from(this.liveKeys.keys(), (key) => this.session.board.element(key));
     const all = [...this.#elementsIn(area), ...live.filter((element) => overlap(this.painter.bounds(element), area))];
     return all.sort((one, other) => inOrder(other, one));
   }
@@ -384,7 +388,9 @@ export class Stage {
     if (this.liveIsDrawn) live.clearRect(0, 0, this.canvases[1].width, this.canvases[1].height);
     this.liveIsDrawn = this.liveKeys.size > 0 || this.preview?.elements.length > 0;
     const draw = (element) => element?.visible && this.painter.draw(live, element, view);
-    for (const key of this.liveKeys) this.#paintGrowing(this.session.board.element(key), view);
+    for (const key of this.liveKeys.keys()) {
+      if (!this.preview?.hidden.has(key)) this.#paintGrowing(this.session.board.element(key), view);
+    }
     for (const element of this.preview?.elements ?? []) draw(element);
     for (const sketch of this.sketches) {
       live.setTransform(1, 0, 0, 1, 0, 0);
@@ -405,7 +411,7 @@ export class Stage {
     for (const { box } of this.#content ? [] : this.grid.entries.values()) {
       this.#content = this.#content ? union(this.#content, box) : box;
     }
-    const live = Array.from(this.liveKeys, (key) => this.painter.bounds(this.session.board.element(key)));
+    const live = Array.from(this.liveKeys.keys(), (key) => this.painter.bounds(this.session.board.element(key)));
     return live.reduce((all, box) => (all ? union(all, box) : box), this.#content);
   }
 }

@@ -188,12 +188,13 @@ export class Toolbar {
   }
 
   /** A key that may mean a tool or a colour; says whether it does. */
-  keyPressed({ key, code = "", ctrlKey, metaKey, altKey, shiftKey }) {
+  keyPressed(event) {
+    const { key, code = "", ctrlKey, metaKey, altKey, shiftKey } = event;
     // Where digits need Shift, the sign at the place of one means it too.
     const place = /^Digit(\d)$/.exec(code)?.[1];
-    const isSign = /^[^a-z0-9]$/i.test(key) && !shiftKey;
-    const letter = isSign && place ? place : letterOf({ key, code });
-    if (ctrlKey || metaKey || altKey || (shiftKey && !/^\d$/.test(letter))) return false;
+    const isSign = /^[^a-z0-9]$/i.test(key) && !shiftKey && !event.getModifierState?.("AltGraph");
+    const letter = isSign && place ? place : letterOf(event);
+    if (ctrlKey || metaKey || altKey || (shiftKey && !/^\p{Nd}$/u.test(key))) return false;
     const tool = tools.find((it) => it.key === letter);
     const colour = COLOURS[Number(letter) - 1];
     if (tool) this.chooseTool(tool);

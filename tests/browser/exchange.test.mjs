@@ -217,6 +217,9 @@ test("what another program has copied is refused, and lines that end as on other
   await pasted(ada, '{"type":"excalidraw/clipboard","elements":[]}');
   assert.match(await ada.page.textContent("#toast"), /not of Inkwire/);
   assert.equal((await ada.state()).elements.length, 0);
+  await pasted(ada, `${"<!-- -->".repeat(40)} <p>`);
+  await ada.sees("a text", ({ elements }) => elements.length === 1);
+  await ada.presses("Control+z");
   await pasted(ada, "two\r\nlines");
   await ada.sees("a text", ({ elements }) => elements.length === 1);
   assert.equal(await ada.page.textContent("#toast"), "");

@@ -272,6 +272,7 @@ test("keys mean the same on keyboards of other scripts, and where digits need Sh
   assert.equal(commandFor(commands, event("à", { code: "Digit0" })).name, "zoomToFit", "French");
   assert.equal(commandFor(commands, event("0", { code: "Digit0", shiftKey: true })).name, "zoomToFit", "French, with Shift");
   assert.equal(commandFor(commands, event("c", { code: "KeyC", ctrlKey: true })), undefined, "the browser's own");
+  assert.equal(letterOf({ key: "€", code: "KeyE", getModifierState: () => true }), "€", "with AltGr");
   assert.equal(letterOf({ key: "ö", code: "Semicolon" }), "ö");
   assert.equal(letterOf({ key: "q", code: "KeyA" }), "q", "where its letter is, not where it lies");
 });

@@ -103,11 +103,19 @@ impl SharedBucket {
         (pause, taken > part * (0.75 - had))
     }
 
-    /// An equal part for each of those who have taken at least half as much as that would be if all took alike.
+    /// An equal part of what the others have left for each of those who have taken at least half as much as that would be if
+    /// all took alike.
     fn part(&self, now: Instant) -> f64 {
         let least = self.bucket.most / (2 * self.takers.len()).max(1) as f64;
-        let counts = self.takers.values().filter(|taken| taken.at(now).amount > least).count();
-        self.bucket.most / counts.max(1) as f64
+        let amounts = self.takers.values().map(|taken| taken.at(now).amount);
+        let (counts, others) =
+            amounts.fold(
+                (0, 0.0),
+                |(counts, others), amount| {
+                    if amount > least { (counts + 1, others) } else { (counts, others + amount) }
+                },
+            );
+        (self.bucket.most - others).max(0.0) / f64::from(counts.max(1))
     }
 
     /// Somebody takes nothing any more.

@@ -100,8 +100,8 @@ pub struct Member {
     allowance: Allowance,
     /// What has come and is not accounted for yet.
     cost: Cost,
-    /// When this member was last told to slow down.
-    signalled: Option<Instant>,
+    /// When this member was last told to slow down, and until when.
+    signalled: Option<(Instant, Instant)>,
     /// Until when this member rests; a timer wakes it then.
     rests_until: Option<Instant>,
     said_goodbye: bool,
@@ -405,11 +405,13 @@ impl Member {
 
     /// Says that this member draws more than it may for long, now and then.
     fn signal(&mut self, pause: Option<Duration>) {
-        let now = Instant::now();
-        if self.signalled.is_none_or(|last| now >= last + SIGNALS_APART) {
-            self.signalled = Some(now);
-            let ms = pause.unwrap_or(SIGNALS_APART).as_millis() as u64;
-            self.answers.push(ServerMessage::SlowDown { ms });
+        let (now, pause) = (Instant::now(), pause.unwrap_or(SIGNALS_APART));
+        // At once where it will be longer than it was told: it expects an answer sooner.
+        let is_news =
+            |(last, until): (Instant, Instant)| now >= last + SIGNALS_APART || now + pause > until + SIGNALS_APART;
+        if self.signalled.is_none_or(is_news) {
+            self.signalled = Some((now, now + pause));
+            self.answers.push(ServerMessage::SlowDown { ms: pause.as_millis() as u64 });
             self.rooms.metrics().slowed.inc();
         }
     }

@@ -442,11 +442,6 @@ impl<S: Session> Connection<'_, S> {
     /// Rings when the peer has been silent for too long, or has taken too long to end.
     fn poll_timer(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         loop {
-            if self.phase == Phase::Open && self.session.is_saturated() {
-                // Nothing is read from it, not even its pongs: that it is silent says nothing of it.
-                self.last_heard = self.now;
-                self.pinged = false;
-            }
             let next = match self.phase {
                 Phase::Closing { until } | Phase::Lingering { until: Some(until), .. } => until,
                 Phase::Lingering { until: None, .. } => self.last_written + self.settings.write_timeout,
@@ -476,6 +471,11 @@ impl<S: Session> Connection<'_, S> {
             }
             match self.phase {
                 Phase::Open if !self.pinged => self.ping(cx),
+                Phase::Open if self.session.is_saturated() => {
+                    // Nothing is read from it, not even its pongs: that it is silent says nothing of it.
+                    self.last_heard = self.now;
+                    self.pinged = false;
+                }
                 Phase::Open => {
                     // Should it still hear something, it is told why.
                     self.is_deaf = true;

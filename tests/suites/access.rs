@@ -394,7 +394,6 @@ fn a_board_has_so_many_members_and_elements_as_the_operator_says_and_a_server_so
     let (_directory, server, mut host) = hosted(&["--max-members", "2", "--max-elements", "3", "--max-boards", "2"]);
     let mut bob = Client::join(&server.address, "x", "Bob");
     assert_eq!(Client::away(&server.address, "x", "Carl").is_kept_out(), (Reason::Full, 4004));
-    Client::join_by(&server.address, "x", "Otto", HOST).leave();
     bob.vanish();
     bob.connect(&server.address);
     (0..3).for_each(|_| _ = host.does(text("one of three")).expect("there is room"));
@@ -404,6 +403,8 @@ fn a_board_has_so_many_members_and_elements_as_the_operator_says_and_a_server_so
     second.wait("it is on the disk", |second| second.mark >= 1);
     assert_eq!(Client::away(&server.address, "third", "Ada").is_kept_out(), (Reason::TooManyBoards, 4004));
     Client::join(&server.address, "second", "Bob");
+    assert_eq!(Client::away(&server.address, "x", "Carl").is_kept_out(), (Reason::Full, 4004));
+    Client::join_by(&server.address, "x", "Otto", HOST);
 }
 
 #[test]

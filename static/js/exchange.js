@@ -54,7 +54,6 @@ export class Exchange {
   /** @param {"png" | "svg" | "json"} kind @param {"board" | "selection" | "view"} part @returns {Promise<Blob>} */
   async blob(kind, part, hasPaper = true) {
     const elements = this.elements(part);
-    if (kind === "png") await this.#loadPictures(elements);
     if (kind === "png") return this.#png(elements, part, hasPaper);
     const images = await this.imagesOf(elements);
     const copies = written(elements, images);
@@ -81,6 +80,7 @@ export class Exchange {
   }
 
   async #png(elements, part, hasPaper) {
+    await this.#loadPictures(elements);
     const { painter } = this.context.stage;
     const [left, top, right, bottom] = this.#area(elements, part);
     const scale = Math.min(PER_UNIT, LONGEST_SIDE / Math.max(right - left, bottom - top));

@@ -90,8 +90,8 @@ export class Outbox {
   async held(board) {
     await this.ready;
     if (!this.keeps) return [];
-    const all = await asked(this.#store("readonly", HELD).getAll(ofBoard(board))).catch(() => []);
-    return all.map(({ clientId, cseq, copy }) => ({ clientId, cseq, copy }));
+    const kept = await asked(this.#store("readonly", HELD).getAll(all(board))).catch(() => []);
+    return kept.map(({ clientId, cseq, copy }) => ({ clientId, cseq, copy }));
   }
 
   /** The part of one client on one board. */
@@ -214,8 +214,6 @@ const all = (board, clientId, first, last) =>
     [board, ...(clientId === undefined ? [] : [clientId]), ...(first === undefined ? [] : [first])],
     [board, clientId ?? [], ...(clientId === undefined ? [] : [last ?? []])],
   );
-
-const ofBoard = (board) => IDBKeyRange.bound([board], [board, []]);
 
 /** What a request comes to. */
 const asked = (request) =>

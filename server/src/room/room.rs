@@ -376,8 +376,8 @@ impl Room {
             return Err(Refusal::Reason(Reason::TooManyBoards));
         }
         // There is always room for whoever keeps order in it.
-        let is_host = matches!(state.access.admit(&caller, now), Verdict::Welcome(Role::Host));
-        if others >= self.limits.members && !is_host {
+        let is_host = || matches!(state.access.admit(&caller, now), Verdict::Welcome(Role::Host));
+        if others >= self.limits.members && !is_host() {
             return Err(Refusal::Reason(Reason::Full));
         }
         let begins = state.begins_hosting(&caller, now);

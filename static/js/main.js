@@ -869,6 +869,7 @@ class Application {
     // The past does not change.
     if (!this.replay?.isOpen) this.stage.elementsChanged(keys);
     this.selection.elementsChanged(keys);
+    this.sheets.elementsChanged();
   }
 
   /** Tells what others did to what is there. */

@@ -12,6 +12,8 @@ const IN_MENU = [
 ];
 /** So many objects are listed at once: more are asked for. */
 const PAGE = 200;
+/** How long others may go on drawing before the list is made anew, in milliseconds. */
+const LISTED_EVERY = 250;
 
 const isApple = /Mac|iPhone|iPad/.test(navigator.platform ?? "");
 
@@ -113,10 +115,22 @@ export class Sheets {
     list.replaceChildren(...[drawing, ...others].map(([name, commands]) => helpSection(t(name), commands)));
   }
 
+  /** The list says what is on the board also while others draw and delete. */
+  elementsChanged() {
+    if (!document.querySelector("#objects").open) return;
+    this.listing ??= setTimeout(() => {
+      this.listing = undefined;
+      this.#listObjects(this.listed);
+    }, LISTED_EVERY);
+  }
+
   #listObjects(count) {
     const elements = this.app.exchange.elements("board");
     const list = document.querySelector("#objects-list");
+    // Whoever goes through it by keyboard stays where they are.
+    const focused = list.querySelector("button:focus")?.getAttribute("data-key");
     list.replaceChildren(...elements.slice(0, count).map((element) => this.#objectLine(element)));
+    if (focused) list.querySelector(`[data-key="${focused}"]`)?.focus();
     this.listed = count;
     document.querySelector("#objects-more").hidden = elements.length <= count;
     document.querySelector("#objects-empty").hidden = elements.length > 0;
@@ -126,6 +140,7 @@ export class Sheets {
     const line = document.createElement("li");
     const button = document.createElement("button");
     button.type = "button";
+    button.dataset.key = element.key;
     button.textContent = this.app.describe(element);
     button.style.setProperty("--colour", element.properties.colour.slice(0, 7));
     button.addEventListener("click", () => {

@@ -113,11 +113,19 @@ test("screen readers hear who comes, draws and goes, and the list says what is o
   await hears("changed something");
   await bob.presses("Delete");
   await hears("deleted something");
-  await bob.presses("Control+z");
+  // The list follows what others do while it is open, and whoever is in it by keyboard stays there.
   await ada.presses("Shift+O");
+  assert.equal(await ada.page.locator("#objects-list li").count(), 0);
+  await bob.presses("Control+z");
   const line = await ada.page.textContent("#objects-list li");
   assert.match(line.replaceAll(/[\u2068\u2069]/g, ""), /Pen|Stroke/);
-  await ada.page.click("#objects-list button");
+  await ada.page.focus("#objects-list button");
+  const listed = await ada.page.evaluate(() => document.activeElement.textContent);
+  await bob.presses("p");
+  await bob.draws(wave(100, 300));
+  await ada.page.waitForFunction(() => document.querySelectorAll("#objects-list li").length === 2);
+  assert.equal(await ada.page.evaluate(() => document.activeElement.textContent), listed);
+  await ada.presses("Enter");
   assert.equal(await ada.page.evaluate(() => globalThis.inkwire.selection.keys.size), 1);
 });
 

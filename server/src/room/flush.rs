@@ -62,8 +62,32 @@ impl Packet {
 /// Operations that a room sent at once.
 #[derive(Debug)]
 pub(super) struct Flush {
+    pub(super) first_seq: u64,
     pub(super) last_seq: u64,
     /// The board's state hash behind it.
     pub(super) hash: StateHash,
     pub(super) packet: Packet,
+    /// The encoded entries alone: the end of the packet.
+    entries: Bytes,
+}
+
+impl Flush {
+    /// What [`binary::put_entry`] has written of a board up to where it is now.
+    pub(super) fn of(first_seq: u64, entries: &[u8], last_seq: u64, hash: StateHash) -> Self {
+        let mut packet = Vec::with_capacity(entries.len() + 12);
+        binary::put_entries(&mut packet, first_seq, entries);
+        let packet = Packet::new(&packet);
+        let entries = packet.bytes.slice(packet.bytes.len() - entries.len()..);
+        Self { first_seq, last_seq, hash, packet, entries }
+    }
+
+    /// One packet of several that lie behind each other.
+    pub(super) fn together<'a>(flushes: impl Iterator<Item = &'a Self>) -> Option<Packet> {
+        let mut flushes = flushes.peekable();
+        let first_seq = flushes.peek()?.first_seq;
+        let entries: Vec<u8> = flushes.flat_map(|flush| &flush.entries).copied().collect();
+        let mut packet = Vec::with_capacity(entries.len() + 12);
+        binary::put_entries(&mut packet, first_seq, &entries);
+        Some(Packet::new(&packet))
+    }
 }

@@ -15,6 +15,7 @@ mod ring;
 #[expect(clippy::module_inception, reason = "the room is what this folder is about")]
 mod room;
 mod rooms;
+mod tick;
 
 pub use limits::Limits;
 pub(crate) use member::random_token;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use inkwire_board::StateHash;
 
-use super::flush::Flush;
+use super::flush::{Flush, Packet};
 
 /// Flushes are kept up to this many bytes; a member that is further behind gets a snapshot.
 const CAPACITY: usize = 1024 * 1024;
@@ -22,12 +22,24 @@ pub(super) struct Ring {
     /// The number of the oldest.
     start: u64,
     bytes: usize,
+    /// What everybody has been told of: the flushes before this number.
+    told: u64,
+    /// Those that most were told of at once, in one packet.
+    together: Option<Together>,
+}
+
+/// Flushes that go out as one to whoever has none of them.
+#[derive(Debug)]
+struct Together {
+    from: u64,
+    to: u64,
+    packet: Packet,
 }
 
 impl Ring {
     /// An empty ring behind a board at a sequence number.
     pub(super) fn behind(seq: u64, hash: StateHash) -> Self {
-        Self { flushes: VecDeque::new(), base: (seq, hash), start: 0, bytes: 0 }
+        Self { flushes: VecDeque::new(), base: (seq, hash), start: 0, bytes: 0, told: 0, together: None }
     }
 
     /// The number of the oldest flush that is held.
@@ -40,8 +52,24 @@ impl Ring {
         self.start + self.flushes.len() as u64
     }
 
-    pub(super) fn get(&self, number: u64) -> Option<&Arc<Flush>> {
-        self.flushes.get(usize::try_from(number.checked_sub(self.start)?).ok()?)
+    /// What goes on at a flush, and the number behind it.
+    pub(super) fn from(&self, number: u64) -> Option<(&Packet, u64)> {
+        if let Some(Together { to, packet, .. }) = self.together.as_ref().filter(|together| together.from == number) {
+            return Some((packet, *to));
+        }
+        let flush = self.flushes.get(usize::try_from(number.checked_sub(self.start)?).ok()?)?;
+        Some((&flush.packet, number + 1))
+    }
+
+    /// Everybody is told now of what was flushed since that was last so: in one packet, if it is more than one.
+    pub(super) fn tells_all(&mut self) {
+        let to = self.end();
+        let from = std::mem::replace(&mut self.told, to);
+        if from < self.start || to - from < 2 {
+            return;
+        }
+        let packet = Flush::together(self.flushes.range((from - self.start) as usize..).map(AsRef::as_ref));
+        self.together = packet.map(|packet| Together { from, to, packet });
     }
 
     /// The bytes of the flushes from a number on.
@@ -80,8 +108,12 @@ impl Ring {
 
 #[cfg(test)]
 mod tests {
+    use inkwire_protocol::{ServerMessage, binary};
+
     use super::*;
-    use crate::room::flush::Packet;
+
+    /// More than stands before the entries of a flush.
+    const HEAD: usize = 16;
 
     fn hash(of: u8) -> StateHash {
         StateHash::from_bytes([of; 8])
@@ -90,8 +122,7 @@ mod tests {
     fn ring(count: u64, size: usize) -> Ring {
         let mut ring = Ring::behind(0, hash(0));
         for at in 0..count {
-            let packet = Packet::new(&vec![0; size]);
-            ring.push(Flush { last_seq: at * 10 + 10, hash: hash(at as u8 + 1), packet });
+            ring.push(Flush::of(at * 10 + 1, &vec![0; size.saturating_sub(HEAD)], at * 10 + 10, hash(at as u8 + 1)));
         }
         ring
     }
@@ -121,8 +152,33 @@ mod tests {
         let ring = ring(100, CAPACITY / 10 - OVERHEAD);
         assert_eq!((ring.start(), ring.end()), (90, 100));
         assert_eq!(ring.after(5), None);
-        assert!(ring.get(89).is_none());
-        assert!(ring.get(90).is_some());
+        assert!(ring.from(89).is_none());
+        assert!(ring.from(90).is_some());
         assert_eq!(ring.after(900), Some(90), "from right before the oldest");
+    }
+
+    #[test]
+    fn who_was_told_of_nothing_for_a_while_gets_it_as_one() {
+        let mut ring = Ring::behind(0, hash(0));
+        let entry = |seq: u8| {
+            let mut entries = Vec::new();
+            let operation = inkwire_protocol::Operation::Clear { gesture_back: 0 };
+            binary::put_entry(&mut entries, &inkwire_protocol::Entry { author: u32::from(seq), skip: 0, operation });
+            entries
+        };
+        let push = |ring: &mut Ring, seq: u8| ring.push(Flush::of(seq.into(), &entry(seq), seq.into(), hash(seq)));
+        push(&mut ring, 1);
+        ring.tells_all();
+        assert_eq!(ring.from(0).map(|(_, next)| next), Some(1), "one is what it is");
+        for seq in 2..=4 {
+            push(&mut ring, seq);
+        }
+        ring.tells_all();
+        let (packet, next) = ring.from(1).unwrap();
+        assert_eq!(next, 4);
+        let messages = binary::decode_server(&packet.bytes).unwrap();
+        let [ServerMessage::Operations { first_seq: 2, entries }] = &messages[..] else { panic!("{messages:?}") };
+        assert_eq!(entries.iter().map(|entry| entry.author).collect::<Vec<_>>(), [2, 3, 4]);
+        assert_eq!(ring.from(2).map(|(_, next)| next), Some(3), "and who has a part of it gets the rest");
     }
 }

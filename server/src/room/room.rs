@@ -19,22 +19,13 @@ use super::flush::{Flush, Packet};
 use super::limits::Limits;
 use super::member::{Encoding, random_token};
 use super::ring::Ring;
+use super::tick::Tick;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::storage::{self, Part, Storage, StorageError, Stored};
 use crate::wakeup::Wakeup;
 use crate::ws::Outgoing;
 
-/// One display frame: no operation waits longer for its flush.
-const LONGEST_TICK: Duration = Duration::from_millis(16);
-/// The tick of a room for each of its members. A flush costs a write of about 4 µs for each, so this keeps flushing at
-/// a few hundredths of a core: a room of two sends at once, one of a hundred merges what comes within 16 ms.
-const TICK_PER_MEMBER: Duration = Duration::from_micros(160);
-/// What a flush to one member takes, with what the others' reading holds up: the last of a thousand is written to several
-/// milliseconds behind the first, and the tick is shorter by that, so that also the last one waits for one display frame.
-const FLUSH_PER_MEMBER: Duration = Duration::from_micros(8);
-/// No tick of a large room is shorter: it would spend its time on writing.
-const SHORTEST_LARGE_TICK: Duration = Duration::from_millis(8);
 /// Pointers are sent at most this often.
 const PRESENCE_TICK: Duration = Duration::from_millis(33);
 /// Most bytes of log that a newcomer gets behind a snapshot that others are being given, and that part of its size.
@@ -114,7 +105,7 @@ struct State {
     /// The last snapshot, as long as somebody is being given it.
     snapshot: Weak<SnapshotPackets>,
     members: HashMap<u64, Seat>,
-    last_flush: Instant,
+    tick: Tick,
     /// The moment at which somebody has promised to flush.
     flush_scheduled: Option<Instant>,
     /// The room is no longer that of its board: nobody draws here any more.
@@ -292,7 +283,7 @@ impl Room {
             storage_state: storage.state(),
             snapshot: Weak::new(),
             members: HashMap::new(),
-            last_flush: now,
+            tick: Tick::new(now),
             flush_scheduled: None,
             evicted: None,
             is_closing: false,
@@ -309,7 +300,9 @@ impl Room {
 
     /// Sends what was gathered, whether that is due or not; for a server that stops.
     pub fn flush_now(&self) {
-        self.flush(&mut self.lock());
+        let mut state = self.lock();
+        self.flush(&mut state);
+        state.members.values().for_each(|seat| seat.wakeup.wake());
     }
 
     /// Whether everything on the board is on disk, so that it can be opened from there again.
@@ -523,6 +516,7 @@ impl Room {
         let mut state = self.lock();
         let Some(seat) = state.members.remove(&member) else { return };
         state.points.leave(member);
+        state.tick.left(member);
         state.bytes.leave(member);
         self.metrics.members.dec();
         if !seat.replaced {
@@ -574,8 +568,8 @@ impl Room {
         };
         let (author, client, role) = (seat.author, seat.client, seat.role);
         let rejection = state.access.rejects(role, &seat.caller.someone, storage::now());
-        let before = state.board.work();
-        let mut work = state.spend(member, cost);
+        let (before, now) = (state.board.work(), Instant::now());
+        let mut work = state.spend(member, cost, now);
         while work.elements < WORK
             && let Some((cseq, operation)) = operations.pop_front()
         {
@@ -600,10 +594,11 @@ impl Room {
                     }
                     if state.gathered.is_empty() {
                         state.gathered_first = state.board.seq();
-                        state.gathered_since = Instant::now();
+                        state.gathered_since = now;
                     }
                     work.audit.extend(clears.map(|whose| state.cleared(author, whose)));
                     binary::put_entry(&mut state.gathered, &entry);
+                    state.tick.drew(member, now);
                     self.metrics.operations.inc();
                 }
                 Ok(Submitted::Duplicate) => {
@@ -702,39 +697,34 @@ impl Room {
         self.flush_if_due()
     }
 
-    /// Makes what was gathered one packet for everybody, and wakes all members.
+    /// Makes what was gathered one packet for everybody, and wakes those for whom it is time.
     fn flush(&self, state: &mut State) {
         let now = Instant::now();
-        let mut news = false;
-        if !state.gathered.is_empty() {
+        let has_operations = !state.gathered.is_empty();
+        let has_pointers =
+            state.presence.version() > state.presence_flushed && now >= state.presence_flush + PRESENCE_TICK;
+        let has_mark = state.mark > state.mark_flushed;
+        if has_operations {
             self.flush_operations(state, now);
-            news = true;
         }
-        if state.presence.version() > state.presence_flushed && now >= state.presence_flush + PRESENCE_TICK {
+        if has_pointers {
             state.flush_presence(now);
-            news = true;
         }
-        if state.mark > state.mark_flushed {
+        if has_mark {
             state.mark_flushed = state.mark;
             state.mark_packet = Packet::of(&[ServerMessage::Mark { seq: state.mark }]);
-            news = true;
         }
-        if news {
-            state.last_flush = now;
-            state.members.values().for_each(|seat| seat.wakeup.wake());
-        }
+        state.tell(has_operations || has_pointers || has_mark, now);
     }
 
     fn flush_operations(&self, state: &mut State, now: Instant) {
-        let mut packet = Vec::with_capacity(state.gathered.len() + 12);
-        binary::put_entries(&mut packet, state.gathered_first, &state.gathered);
-        state.gathered.clear();
         let (first_seq, last_seq, hash) = (state.gathered_first, state.board.seq(), state.board.hash());
-        let packet = Packet::new(&packet);
-        let (epoch, bytes, clients) = (state.epoch, packet.bytes.clone(), std::mem::take(&mut state.newcomers));
-        let names = std::mem::take(&mut state.names);
-        self.storage.append(&self.name, Part { epoch, first_seq, last_seq, packet: bytes, hash, clients, names });
-        state.ring.push(Flush { last_seq, hash, packet });
+        let flush = Flush::of(first_seq, &state.gathered, last_seq, hash);
+        state.gathered.clear();
+        let (epoch, packet) = (state.epoch, flush.packet.bytes.clone());
+        let (clients, names) = (std::mem::take(&mut state.newcomers), std::mem::take(&mut state.names));
+        self.storage.append(&self.name, Part { epoch, first_seq, last_seq, packet, hash, clients, names });
+        state.ring.push(flush);
         self.metrics.flushes.inc();
         self.metrics.flush_lag.observe((now - state.gathered_since).as_secs_f64());
     }
@@ -784,10 +774,10 @@ impl Room {
                 }
                 Some(frame)
             }
-            LogPosition::Ring(next) => match state.ring.get(*next) {
-                Some(flush) => {
-                    *next += 1;
-                    Some(flush.packet.frame(encoding))
+            LogPosition::Ring(at) => match state.ring.from(*at) {
+                Some((packet, next)) => {
+                    *at = next;
+                    Some(packet.frame(encoding))
                 }
                 // Who has all of the log gets what is not in it; who lags does not, and misses nothing that counts.
                 None => state.next_beside_the_log(position, encoding),
@@ -920,11 +910,10 @@ impl State {
     }
 
     /// What a member draws counts for all of the board together.
-    fn spend(&mut self, member: u64, cost: Cost) -> Work {
+    fn spend(&mut self, member: u64, cost: Cost, now: Instant) -> Work {
         if cost.bytes == 0 {
             return Work::default();
         }
-        let now = Instant::now();
         let (points, many_points) = self.points.spend(member, cost.points as f64, now);
         let (bytes, many_bytes) = self.bytes.spend(member, cost.bytes as f64, now);
         Work { pause: points.max(bytes), is_low: many_points || many_bytes, ..Work::default() }
@@ -941,10 +930,17 @@ impl State {
         Some(self.access.message(self.access.standing(seat.role, &seat.caller.someone, now)))
     }
 
-    fn tick(&self) -> Duration {
-        let members = self.members.len() as u32;
-        let longest = LONGEST_TICK.saturating_sub(FLUSH_PER_MEMBER * members).max(SHORTEST_LARGE_TICK);
-        (TICK_PER_MEMBER * members).min(longest)
+    /// Wakes whom it is time to tell.
+    fn tell(&mut self, is_news: bool, now: Instant) {
+        if is_news {
+            self.tick.flushes(now);
+        }
+        if self.tick.tells_all(self.members.len(), now) {
+            self.ring.tells_all();
+            self.members.values().for_each(|seat| seat.wakeup.wake());
+        } else if is_news {
+            self.tick.drawers().filter_map(|member| self.members.get(&member)).for_each(|seat| seat.wakeup.wake());
+        }
     }
 
     /// Whether somebody of this lineage has what the log does not: it was told what a server that was killed had not
@@ -956,7 +952,7 @@ impl State {
     /// When what waits must be flushed.
     fn due(&self) -> Option<Instant> {
         let waits = !self.gathered.is_empty() || self.mark > self.mark_flushed;
-        let operations = waits.then(|| self.last_flush + self.tick());
+        let operations = self.tick.due(waits, self.members.len());
         let presence = (self.presence.version() > self.presence_flushed).then(|| self.presence_flush + PRESENCE_TICK);
         operations.into_iter().chain(presence).min()
     }
@@ -1070,7 +1066,7 @@ mod tests {
         room.flush_now();
         room.cursor(joined.author, Some([1, 1]));
         let Due::At(pointers) = room.flush_if_due() else { panic!("a flush is promised for the pointer") };
-        room.lock().last_flush = Instant::now() + Duration::from_millis(5);
+        room.lock().tick = Tick::new(Instant::now() + Duration::from_millis(5));
         submit(&room, [(1, text())]);
         let Due::At(ink) = room.flush_if_due() else { panic!("an earlier one is promised for the ink") };
         assert!(ink < pointers);

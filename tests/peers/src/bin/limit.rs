@@ -1,5 +1,6 @@
 //! The limits of a relay: a bare epoll loop with one write for each delivery, or one that merges what is pending in a room for as many
-//! milliseconds as its argument says. It checks nothing, and is no server to use.
+//! milliseconds as its argument says. Like Inkwire the latter gives those who send what they send to each other sooner. It checks
+//! nothing, and is no server to use.
 
 use std::collections::HashMap;
 use std::io::{self, ErrorKind, Read, Write};
@@ -10,6 +11,9 @@ use mio::{Events, Interest, Poll, Token};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 const LISTENER: Token = Token(usize::MAX);
+/// The time to merge for each who sends, where few of many do, and how long somebody counts for who has sent: as in Inkwire's room.
+const PER_SENDER: Duration = Duration::from_micros(700);
+const LATELY: Duration = Duration::from_secs(1);
 
 struct Client {
     stream: TcpStream,
@@ -22,9 +26,59 @@ struct Client {
 #[derive(Default)]
 struct Room {
     members: Vec<usize>,
+    /// Who has sent lately, and when.
+    senders: Vec<(usize, Instant)>,
+    /// What nobody has been given yet, and before it what only those have who send.
     pending: Vec<u8>,
+    given: usize,
+    /// When those were given something who send, and when all were.
     flushed: Option<Instant>,
+    flushed_to_all: Option<Instant>,
     is_due: bool,
+}
+
+impl Room {
+    fn merges_for_senders(&self, merge: Duration) -> Duration {
+        if self.senders.len() < 2 { merge } else { merge.min(PER_SENDER * self.senders.len() as u32) }
+    }
+
+    /// When it is time for those who send, and when for all; nothing where that was long ago.
+    fn due(&self, merge: Duration) -> (Option<Instant>, Option<Instant>) {
+        let waits = self.given < self.pending.len();
+        let for_senders = self.flushed.filter(|_| waits).map(|flushed| flushed + self.merges_for_senders(merge));
+        (for_senders, self.flushed_to_all.map(|flushed| flushed + merge))
+    }
+
+    /// Somebody has sent something. Who is new among those who do has been given all that they have.
+    fn sent(&mut self, client: usize, clients: &mut HashMap<usize, Client>, now: Instant) {
+        if let Some((_, at)) = self.senders.iter_mut().find(|(sender, _)| *sender == client) {
+            *at = now;
+            return;
+        }
+        if self.given > 0 {
+            self.flush_to_all(clients, now);
+        }
+        self.senders.push((client, now));
+    }
+
+    fn flush_to_senders(&mut self, clients: &mut HashMap<usize, Client>, now: Instant) {
+        for (sender, _) in &self.senders {
+            if let Some(client) = clients.get_mut(sender) {
+                client.send(&self.pending[self.given..]);
+            }
+        }
+        (self.given, self.flushed) = (self.pending.len(), Some(now));
+    }
+
+    fn flush_to_all(&mut self, clients: &mut HashMap<usize, Client>, now: Instant) {
+        for member in &self.members {
+            let given = if self.senders.iter().any(|(sender, _)| sender == member) { self.given } else { 0 };
+            clients.get_mut(member).expect("a member is a client").send(&self.pending[given..]);
+        }
+        self.pending.clear();
+        self.senders.retain(|(_, at)| now < *at + LATELY);
+        (self.given, self.flushed, self.flushed_to_all) = (0, Some(now), Some(now));
+    }
 }
 
 struct Relay {
@@ -72,8 +126,11 @@ fn main() -> io::Result<()> {
 impl Relay {
     fn sleeps_for(&self) -> Option<Duration> {
         let merge = self.merge?;
-        let next = self.due.iter().filter_map(|room| self.rooms[*room].flushed).min()?;
-        Some((next + merge).saturating_duration_since(Instant::now()))
+        let next = |room: &usize| {
+            let (for_senders, for_all) = self.rooms[*room].due(merge);
+            for_senders.into_iter().chain(for_all).min()
+        };
+        Some(self.due.iter().filter_map(next).min()?.saturating_duration_since(Instant::now()))
     }
 
     fn accept(&mut self, listener: &TcpListener, next: &mut usize) -> io::Result<()> {
@@ -122,6 +179,9 @@ impl Relay {
             self.rooms[room].members.retain(|member| *member != at);
             self.clients.remove(&at);
         }
+        if self.merge.is_some() && !frames.is_empty() {
+            self.rooms[room].sent(at, &mut self.clients, Instant::now());
+        }
         self.tell(room, &frames);
     }
 
@@ -149,15 +209,15 @@ impl Relay {
         let (rooms, clients) = (&mut self.rooms, &mut self.clients);
         self.due.retain(|at| {
             let room = &mut rooms[*at];
-            if room.flushed.is_some_and(|flushed| now < flushed + merge) {
-                return true;
+            let (for_senders, for_all) = room.due(merge);
+            let is_time = for_all.is_none_or(|due| due <= now);
+            if is_time {
+                room.flush_to_all(clients, now);
+                room.is_due = false;
+            } else if for_senders.is_some_and(|due| due <= now) {
+                room.flush_to_senders(clients, now);
             }
-            for member in &room.members {
-                clients.get_mut(member).expect("a member is a client").send(&room.pending);
-            }
-            room.pending.clear();
-            (room.flushed, room.is_due) = (Some(now), false);
-            false
+            !is_time
         });
     }
 }

@@ -1,19 +1,29 @@
 //! Many clients on one thread: an event loop that sends what is due and reads many frames a call.
 
+use std::collections::VecDeque;
 use std::io::{ErrorKind, Read, Write};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::time::{Duration, Instant};
 
 use mio::net::TcpStream;
+use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token};
 use rustix::net::sockopt::set_socket_recv_buffer_size;
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
 
 use super::heard::Heard;
 use super::peers::Peer;
 use super::speech::Speech;
 use crate::raw::{client_frame, whole_frame};
 
+/// The token of the clock; nobody's place in a crowd.
+const CLOCK: Token = Token(usize::MAX);
 /// What one read takes at most.
 const READ: usize = 256 * 1024;
+/// For so long others read than those who draw before these have their turn.
+const READS_ON: Duration = Duration::from_micros(100);
 /// A client whose server does not read says no more than this ahead, in bytes.
 const AHEAD: usize = 256 * 1024;
 /// What the kernel holds for somebody who never reads, in bytes.
@@ -38,8 +48,12 @@ pub struct Plan {
 #[derive(Debug)]
 pub struct Crowd {
     poll: Poll,
+    /// What ends a wait between two whole milliseconds.
+    clock: OwnedFd,
     events: Events,
     people: Vec<Person>,
+    /// Who has something to read, and draws nothing: those who draw need not wait while a hundred others are given a board.
+    unread: VecDeque<usize>,
     /// Who sends empty frames as fast as the server takes them.
     flooders: Vec<Flooder>,
     speech: Speech,
@@ -59,6 +73,8 @@ struct Person {
     is_deaf: bool,
     /// Its deliveries count.
     counts: bool,
+    /// It has a part in the plan.
+    draws: bool,
 }
 
 #[derive(Debug)]
@@ -74,10 +90,15 @@ impl Crowd {
     /// # Panics
     /// Where the kernel gives no epoll.
     pub fn new(of: Peer) -> Self {
+        let poll = Poll::new().expect("an epoll");
+        let clock = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK).expect("a clock");
+        poll.registry().register(&mut SourceFd(&clock.as_raw_fd()), CLOCK, Interest::READABLE).expect("a clock");
         Self {
-            poll: Poll::new().expect("an epoll"),
+            poll,
+            clock,
             events: Events::with_capacity(4096),
             people: Vec::new(),
+            unread: VecDeque::new(),
             flooders: Vec::new(),
             speech: of.speech(),
             began: Instant::now(),
@@ -142,7 +163,7 @@ impl Crowd {
         let interest = if is_deaf { Interest::WRITABLE } else { Interest::READABLE | Interest::WRITABLE };
         self.poll.registry().register(&mut stream, Token(self.people.len()), interest).expect("a socket");
         let (partial, unsent) = (Vec::new(), Vec::new());
-        self.people.push(Person { stream, board, partial, unsent, is_deaf, counts });
+        self.people.push(Person { stream, board, partial, unsent, is_deaf, counts, draws: false });
     }
 
     /// How many there are.
@@ -163,6 +184,7 @@ impl Crowd {
         let share = period / plan.who.len().max(1) as u32;
         let mut due: Vec<Instant> = (0..plan.who.len()).map(|at| start + share * at as u32).collect();
         let hearers = self.hearers();
+        plan.who.iter().for_each(|who| self.people[*who].draws = true);
         loop {
             let now = Instant::now();
             if now >= start + plan.lasts {
@@ -171,7 +193,7 @@ impl Crowd {
             let mut next = start + plan.lasts;
             for (who, due) in plan.who.iter().zip(&mut due) {
                 while *due <= now {
-                    self.say(*who, hearers[self.people[*who].board]);
+                    self.say(*who, hearers[self.people[*who].board], *due);
                     *due += period;
                 }
                 self.people[*who].write();
@@ -208,14 +230,14 @@ impl Crowd {
         hearers
     }
 
-    fn say(&mut self, who: usize, hearers: u64) {
-        let now = self.now();
+    fn say(&mut self, who: usize, hearers: u64, due: Instant) {
+        let due = due.duration_since(self.began).as_nanos() as u64;
         let person = &mut self.people[who];
         if person.unsent.len() > AHEAD {
             self.heard.unsent += 1;
             return;
         }
-        self.speech.say(who, person.board, now, &mut person.unsent);
+        self.speech.say(who, person.board, due, &mut person.unsent);
         self.heard.sent += 1;
         self.heard.expected += hearers;
     }
@@ -232,56 +254,77 @@ impl Crowd {
 
     /// Waits for what comes, and takes it.
     fn turn(&mut self, timeout: Duration) {
+        // An epoll waits for whole milliseconds, and messages are due in between. Who waited awake would take from the server's core
+        // what the two share.
+        let once = |wait| Itimerspec { it_interval: Timespec::default(), it_value: wait };
+        let timeout = if self.unread.is_empty() { timeout } else { Duration::ZERO };
+        let wait = Timespec::try_from(timeout).expect("less than centuries");
+        timerfd_settime(&self.clock, TimerfdTimerFlags::empty(), &once(wait)).expect("a clock");
         let _ = self.poll.poll(&mut self.events, Some(timeout));
         let events = std::mem::replace(&mut self.events, Events::with_capacity(0));
         for event in &events {
             let at = event.token().0;
+            if event.token() == CLOCK {
+                continue;
+            }
             if event.is_writable() {
                 self.people[at].write();
             }
             if event.is_readable() && !self.people[at].is_deaf {
-                self.read(at);
+                if self.people[at].draws { while self.read(at) {} } else { self.unread.push_back(at) }
             }
         }
         self.events = events;
+        self.read_on();
     }
 
-    fn read(&mut self, at: usize) {
-        loop {
-            let person = &mut self.people[at];
-            let Ok(count @ 1..) = person.stream.read(&mut self.scratch) else { return };
-            self.heard.bytes += count as u64;
-            let now = self.began.elapsed().as_nanos() as u64;
-            let (board, is_short) = (person.board, count < self.scratch.len());
-            let mut partial = std::mem::take(&mut person.partial);
-            let bytes = match partial.is_empty() {
-                true => &self.scratch[..count],
-                false => {
-                    partial.extend_from_slice(&self.scratch[..count]);
-                    &partial[..]
-                }
-            };
-            let mut taken = 0;
-            while let Some((start, end)) = whole_frame(&bytes[taken..]) {
-                let (first, payload) = (bytes[taken], &bytes[taken + start..taken + end]);
-                match first {
-                    0x89 => person.send(&client_frame(0x8a, payload)),
-                    0x82 => self.speech.hear(at, board, payload, now, &mut self.heard),
-                    _ => {}
-                }
-                taken += end;
+    /// Lets others read than those who draw, until it is time to look whether there is something for these again.
+    fn read_on(&mut self) {
+        let until = Instant::now() + READS_ON;
+        while let Some(at) = self.unread.pop_front() {
+            if self.read(at) {
+                self.unread.push_back(at);
             }
-            person.partial = match partial.is_empty() {
-                true => self.scratch[taken..count].to_vec(),
-                false => {
-                    partial.drain(..taken);
-                    partial
-                }
-            };
-            if is_short {
+            if Instant::now() >= until {
                 return;
             }
         }
+    }
+
+    /// Takes what one read gives; says whether there may be more.
+    fn read(&mut self, at: usize) -> bool {
+        let person = &mut self.people[at];
+        let Ok(count @ 1..) = person.stream.read(&mut self.scratch) else { return false };
+        self.heard.bytes += count as u64;
+        self.heard.is_drawer = person.draws;
+        let now = self.began.elapsed().as_nanos() as u64;
+        let (board, is_short) = (person.board, count < self.scratch.len());
+        let mut partial = std::mem::take(&mut person.partial);
+        let bytes = match partial.is_empty() {
+            true => &self.scratch[..count],
+            false => {
+                partial.extend_from_slice(&self.scratch[..count]);
+                &partial[..]
+            }
+        };
+        let mut taken = 0;
+        while let Some((start, end)) = whole_frame(&bytes[taken..]) {
+            let (first, payload) = (bytes[taken], &bytes[taken + start..taken + end]);
+            match first {
+                0x89 => person.send(&client_frame(0x8a, payload)),
+                0x82 => self.speech.hear(at, board, payload, now, &mut self.heard),
+                _ => {}
+            }
+            taken += end;
+        }
+        person.partial = match partial.is_empty() {
+            true => self.scratch[taken..count].to_vec(),
+            false => {
+                partial.drain(..taken);
+                partial
+            }
+        };
+        !is_short
     }
 }
 

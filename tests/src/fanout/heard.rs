@@ -18,8 +18,12 @@ pub struct Heard {
     pub deliveries: u64,
     /// Bytes that have come, frames and all.
     pub bytes: u64,
-    /// From a message's way into its sender's socket to its delivery, in microseconds.
+    /// From when a message was due to its delivery, in microseconds: who generates the load cannot hide that it comes late.
     pub latency: Histogram<u64>,
+    /// The same, of those alone who draw.
+    pub among_drawers: Histogram<u64>,
+    /// Whether whoever hears just now draws.
+    pub(super) is_drawer: bool,
     /// From a hello to the first thing behind the whole snapshot, in microseconds.
     pub joins: Histogram<u64>,
     /// Snapshots that members were given because they were too far behind.
@@ -38,6 +42,8 @@ impl Default for Heard {
             deliveries: 0,
             bytes: 0,
             latency: histogram(),
+            among_drawers: histogram(),
+            is_drawer: false,
             joins: histogram(),
             snapshots: 0,
             refusals: 0,
@@ -49,6 +55,9 @@ impl Heard {
     pub(super) fn delivery(&mut self, nanoseconds: u64) {
         self.deliveries += 1;
         self.latency.saturating_record(nanoseconds / 1000);
+        if self.is_drawer {
+            self.among_drawers.saturating_record(nanoseconds / 1000);
+        }
     }
 
     /// Whether everything that was sent came to everybody, and nobody had to begin anew.
@@ -58,6 +67,15 @@ impl Heard {
 
     /// A latency that so much of all is no longer than, in milliseconds.
     pub fn quantile(&self, share: f64) -> f64 {
-        self.latency.value_at_quantile(share) as f64 / 1000.0
+        milliseconds(&self.latency, share)
     }
+
+    /// The same, of those alone who draw.
+    pub fn quantile_among_drawers(&self, share: f64) -> f64 {
+        milliseconds(&self.among_drawers, share)
+    }
+}
+
+fn milliseconds(latency: &Histogram<u64>, share: f64) -> f64 {
+    latency.value_at_quantile(share) as f64 / 1000.0
 }

@@ -204,8 +204,8 @@ impl Report {
             ("idle: KiB a connection", own(Idle, "KiB/connection"), 3.0),
             ("late: the last of a hundred has the board after, ms", own(Late, "joined last ms"), 1000.0),
             (
-                "late: p99 of those who draw beside that among as many people when all have joined",
-                over(own(Late, "p99 ms meanwhile"), own(Late, "p99 ms after")),
+                "late: p99 of those who draw while a hundred join, beside that before",
+                over(own(Late, "p99 ms meanwhile"), own(Late, "p99 ms among drawers before")),
                 2.0,
             ),
             ("flood: p99 of another member, ms", own(Flood, p99), 50.0),

@@ -18,6 +18,8 @@ const LONG: u64 = 120;
 pub(super) const SHORT: u64 = 8;
 /// Flushes that are remembered: nobody lags by more and is not too far behind.
 const REMEMBERED: usize = 65_536;
+/// So many operations: more than are in those.
+const OPERATIONS_REMEMBERED: usize = 1 << 18;
 
 /// Tags of messages, by which a packet begins (PROTOCOL.md).
 const SNAPSHOT: u8 = 33;
@@ -77,8 +79,11 @@ impl Default for Boards {
 struct Board {
     /// When the operations of each author were sent that have not come back.
     sent: HashMap<u32, VecDeque<u64>>,
-    /// Which were sent when, by the first number of the flush.
-    flushes: VecDeque<(u64, Vec<u64>)>,
+    /// When each was sent that has come back, the latest last, and the number of the first of them.
+    came: VecDeque<u64>,
+    first: u64,
+    /// The same by packet: its first number and its length. Who draws gets in parts what others get as one.
+    packets: VecDeque<((u64, usize), Vec<u64>)>,
 }
 
 #[derive(Debug)]
@@ -142,18 +147,18 @@ impl Speech {
     }
 
     /// Appends the next message of somebody who draws.
-    pub(super) fn say(&mut self, person: usize, board: usize, now: u64, out: &mut Vec<u8>) {
+    pub(super) fn say(&mut self, person: usize, board: usize, due: u64, out: &mut Vec<u8>) {
         match self {
             Self::Relay => {
                 let mut payload = [0; 16];
-                payload[..8].copy_from_slice(&now.to_be_bytes());
+                payload[..8].copy_from_slice(&due.to_be_bytes());
                 out.extend_from_slice(&client_frame(0x82, &payload));
             }
             Self::Inkwire(boards) => {
                 let drawer = &mut boards.people[person];
                 let operations = [ink(drawer.cseq, boards.per_stroke)].into();
                 drawer.cseq += 1;
-                boards.boards.entry(board).or_default().sent.entry(drawer.author).or_default().push_back(now);
+                boards.boards.entry(board).or_default().sent.entry(drawer.author).or_default().push_back(due);
                 let message = ClientMessage::Operations { first_cseq: drawer.cseq, operations };
                 out.extend_from_slice(&client_frame(0x82, &binary::encode_client(&[message])));
             }
@@ -197,29 +202,44 @@ impl Boards {
 impl Board {
     /// When the operations of a flush were sent.
     fn flush(&mut self, packet: &[u8]) -> &[u64] {
-        let first = first_seq(packet).expect("a flush has a number");
-        let at = match self.flushes.binary_search_by_key(&first, |(first, _)| *first) {
+        let key = (first_seq(packet).expect("a flush has a number"), packet.len());
+        let at = match self.packets.binary_search_by_key(&key, |(key, _)| *key) {
             Ok(at) => at,
             Err(at) => {
                 let sent = self.decode(packet);
-                self.flushes.insert(at, (first, sent));
-                if self.flushes.len() > REMEMBERED {
-                    self.flushes.pop_front();
+                self.packets.insert(at, (key, sent));
+                if self.packets.len() > REMEMBERED {
+                    self.packets.pop_front();
                 }
-                at.min(self.flushes.len() - 1)
+                at.min(self.packets.len() - 1)
             }
         };
-        &self.flushes[at].1
+        &self.packets[at].1
     }
 
     fn decode(&mut self, packet: &[u8]) -> Vec<u64> {
         let mut all = Vec::new();
         for message in binary::decode_server(packet).expect("a flush decodes") {
-            let ServerMessage::Operations { entries, .. } = message else { continue };
-            let sent = entries.iter().filter_map(|entry| self.sent.get_mut(&entry.author)?.pop_front());
-            all.extend(sent);
+            let ServerMessage::Operations { first_seq, entries } = message else { continue };
+            let numbered = (first_seq..).zip(&entries);
+            all.extend(numbered.filter_map(|(seq, entry)| self.sent(seq, entry.author)));
         }
         all
+    }
+
+    /// When the operation of a number was sent; nothing where that was not counted.
+    fn sent(&mut self, seq: u64, author: u32) -> Option<u64> {
+        if self.came.is_empty() {
+            self.first = seq;
+        }
+        if seq == self.first + self.came.len() as u64 {
+            self.came.push_back(self.sent.get_mut(&author)?.pop_front()?);
+        }
+        if self.came.len() > OPERATIONS_REMEMBERED {
+            self.came.pop_front();
+            self.first += 1;
+        }
+        self.came.get(usize::try_from(seq.checked_sub(self.first)?).ok()?).copied()
     }
 }
 

@@ -18,6 +18,10 @@ use crate::reactor::{Reactor, Sleep};
 use crate::socket::{Socket, Stream};
 use crate::timers;
 
+/// Rounds between two looks at the clock and the sockets: whom a task of the first one wakes, as a flush does everybody on a board, need
+/// not wait for a system call.
+const ROUNDS: usize = 2;
+
 /// All workers of a server. They live as long as the process.
 #[derive(Debug)]
 pub struct Workers {
@@ -133,10 +137,10 @@ impl Worker {
     fn run(&self, mut sleep: Sleep) {
         let mut round = VecDeque::new();
         loop {
-            self.reactor.stays_awake();
-            std::mem::swap(&mut round, &mut *self.ready());
-            for task in round.drain(..) {
-                task.run();
+            for _ in 0..ROUNDS {
+                self.reactor.stays_awake();
+                std::mem::swap(&mut round, &mut *self.ready());
+                round.drain(..).for_each(|task| _ = task.run());
             }
             let next = timers::ring();
             self.reactor.sleep(&mut sleep, next);

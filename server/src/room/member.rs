@@ -104,6 +104,8 @@ pub struct Member {
     signalled: Option<(Instant, Instant)>,
     /// Until when this member rests; a timer wakes it then.
     rests_until: Option<Instant>,
+    /// See [`Room::dismisses`].
+    asked: u64,
     said_goodbye: bool,
 }
 
@@ -199,6 +201,7 @@ impl Member {
             cost: Cost::default(),
             signalled: None,
             rests_until: None,
+            asked: 0,
             said_goodbye: false,
         }
     }
@@ -604,7 +607,7 @@ impl Session for Member {
                 Close::new(Close::POLICY, "timedOut")
             });
         }
-        let reason = self.room.dismisses(self.id)?;
+        let reason = self.room.dismisses(self.id, &mut self.asked)?;
         Some(self.dismiss(reason, Duration::ZERO))
     }
 

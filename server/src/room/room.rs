@@ -65,6 +65,8 @@ pub struct Room {
     /// Whether this board would be one more than there may be.
     is_beyond: bool,
     state: Mutex<State>,
+    /// See [`State::dismissals`].
+    dismissals: Arc<AtomicU64>,
     /// Counts this board as long as the storage does not.
     uncounted: Mutex<Option<Uncounted>>,
     /// Held while who may do what is written, so that the last word is the last one written.
@@ -105,6 +107,8 @@ struct State {
     /// The last snapshot, as long as somebody is being given it.
     snapshot: Weak<SnapshotPackets>,
     members: HashMap<u64, Seat>,
+    /// Raised whenever connections are to end, from 1: only then each looks whether it is one of them.
+    dismissals: Arc<AtomicU64>,
     tick: Tick,
     /// The moment at which somebody has promised to flush.
     flush_scheduled: Option<Instant>,
@@ -259,6 +263,7 @@ impl Room {
         });
         let now = Instant::now();
         let mark = board.seq();
+        let dismissals = Arc::new(AtomicU64::new(1));
         let state = State {
             ring: Ring::behind(mark, board.hash()),
             board,
@@ -283,6 +288,7 @@ impl Room {
             storage_state: storage.state(),
             snapshot: Weak::new(),
             members: HashMap::new(),
+            dismissals: dismissals.clone(),
             tick: Tick::new(now),
             flush_scheduled: None,
             evicted: None,
@@ -290,7 +296,7 @@ impl Room {
         };
         metrics.rooms.inc();
         let (state, uncounted) = (Mutex::new(state), Mutex::new(uncounted));
-        Self { name, metrics, storage, limits, is_beyond, state, uncounted, keeping: Mutex::default() }
+        Self { name, metrics, storage, limits, is_beyond, state, dismissals, uncounted, keeping: Mutex::default() }
     }
 
     /// The board's name.
@@ -343,6 +349,7 @@ impl Room {
     pub(super) fn evict(&self, reason: Reason) {
         let mut state = self.lock();
         state.evicted = Some(reason);
+        state.dismisses_some();
         state.gathered.clear();
         state.members.values().for_each(|seat| seat.wakeup.wake());
     }
@@ -492,6 +499,7 @@ impl Room {
             seat.wakeup.wake();
             found = true;
         }
+        state.dismisses_some();
         drop(state);
         if found {
             let record = AuditRecord { at: storage::now(), who: "operator".into(), what: "remove".into(), whom };
@@ -539,8 +547,12 @@ impl Room {
     }
 
     /// Why a member must go: another connection has taken its place, a host says so, or the room is no longer that of its
-    /// board.
-    pub(super) fn dismisses(&self, member: u64) -> Option<Reason> {
+    /// board. Nothing is looked up where nobody was to go since this was last `asked`, from 0.
+    pub(super) fn dismisses(&self, member: u64, asked: &mut u64) -> Option<Reason> {
+        let dismissals = self.dismissals.load(Ordering::Acquire);
+        if std::mem::replace(asked, dismissals) == dismissals {
+            return None;
+        }
         let state = self.lock();
         let seat = state.members.get(&member);
         let own = || seat.and_then(|seat| if seat.replaced { Some(Reason::Replaced) } else { seat.dismissed });
@@ -801,6 +813,9 @@ impl State {
             author = Some(seat.author);
             seat.wakeup.wake();
         }
+        if author.is_some() {
+            self.dismisses_some();
+        }
         let author = author.unwrap_or_else(|| self.board.author_for(client));
         self.members.insert(member, Seat { client, author, wakeup, replaced: false, role, caller, dismissed: None });
         author
@@ -813,6 +828,10 @@ impl State {
         let secret = caller.token.filter(|_| is_free && caller.begins);
         secret.into_iter().for_each(|secret| self.access.begin(secret, now));
         secret.is_some()
+    }
+
+    fn dismisses_some(&self) {
+        self.dismissals.fetch_add(1, Ordering::Release);
     }
 
     /// Carries out an order of a member, or of the operator; gives what came of it, and the name of whom it was about.
@@ -876,6 +895,7 @@ impl State {
                 Verdict::Refused(reason) => seat.dismissed = Some(reason),
             }
         }
+        self.dismisses_some();
         for seat in self.members.values().filter(|seat| !seat.replaced) {
             self.presence.standing(seat.author, self.access.standing(seat.role, &seat.caller.someone, now));
             seat.wakeup.wake();

@@ -54,7 +54,10 @@ export class Connection {
   /** Does not come back by itself. */
   stop() {
     this.#become("stopped");
-    this.socket?.close(1000);
+    const { socket } = this;
+    // What of it has come and was not heard yet is not heard any more.
+    this.socket = undefined;
+    socket?.close(1000);
     clearTimeout(this.timer);
   }
 
@@ -88,14 +91,14 @@ export class Connection {
   #open() {
     clearTimeout(this.timer);
     this.#become("connecting");
-    const socket = dial(this.url);
+    const dialled = dial(this.url);
+    const { socket } = dialled;
     this.socket = socket;
-    socket.onopen = () => this.#watch(socket, () => this.#opened());
-    socket.onmessage = ({ data }) => this.#watch(socket, () => this.#received(data));
-    socket.onclose = () => socket === this.socket && this.#lost();
-    // One that was begun early may have come to something already.
-    if (socket.readyState === WebSocket.OPEN) queueMicrotask(() => socket.onopen(undefined));
-    if (socket.readyState === WebSocket.CLOSED) queueMicrotask(() => socket.onclose(undefined));
+    dialled.heardBy({
+      opened: () => this.#watch(socket, () => this.send(this.delegate.firstMessages())),
+      received: (data) => this.#watch(socket, () => this.#received(data)),
+      closed: () => socket === this.socket && this.#lost(),
+    });
     this.#expect(OPEN_PATIENCE_MS, () => this.#abandon());
   }
 
@@ -109,10 +112,6 @@ export class Connection {
       this.delegate.packetFailed(error);
       this.#abandon();
     }
-  }
-
-  #opened() {
-    this.send(this.delegate.firstMessages());
   }
 
   #received(data) {

@@ -2,6 +2,7 @@
 
 import { claimed } from "./outbox.js";
 import { toHex } from "./protocol/bytes.js";
+import { NAME } from "./protocol/limits.js";
 import { keep, kept } from "./storage.js";
 
 const NAMES = ["Otter", "Heron", "Lynx", "Wren", "Marten", "Ibis", "Newt", "Finch", "Badger", "Swift", "Hare", "Owl"];
@@ -94,6 +95,12 @@ export function person() {
 
 export function keepPerson({ name, colour }) {
   keep("localStorage", PERSON_KEY, { name, colour });
+}
+
+/** Name and colour as the protocol takes them. */
+export function profile() {
+  const { name, colour } = person();
+  return { name: shortened(name, NAME), colour: `${colour}ff` };
 }
 
 /** A name that fits the protocol: as many of its characters as go into `limit` bytes. */

@@ -2,6 +2,7 @@
 
 import { Announcer } from "./announcer.js";
 import { snapped } from "./arrange.js";
+import * as arrival from "./arrival.js";
 import { Rejected, keyOf } from "./board/element.js";
 import { THUMBNAIL, rememberBoard } from "./boards.js";
 import { commandsOf } from "./commands.js";
@@ -16,7 +17,7 @@ import { moved } from "./geometry.js";
 import { Hosting, button } from "./hosting.js";
 import { icon } from "./icons.js";
 import {
-  COLOURS, COLOUR_NAMES, comeBack, keepClient, keepLink, keepPerson, linksOf, person, shortened, takeClient, takeOthers, visitor,
+  COLOURS, COLOUR_NAMES, comeBack, keepClient, keepLink, keepPerson, linksOf, profile, takeOthers,
 } from "./identity.js";
 import { Keyboard } from "./keyboard.js";
 import { t, translatePage } from "./language.js";
@@ -24,12 +25,11 @@ import { Lasers } from "./laser.js";
 import { Minimap } from "./minimap.js";
 import { Network } from "./network.js";
 import { keepForOffline } from "./offline.js";
-import { Outbox } from "./outbox.js";
 import { CURSOR_UNITS, People, cursorOf } from "./people.js";
 import { Pictures } from "./pictures.js";
-import { linkOf, linkTo, tokenOf, viewportOf } from "./place.js";
+import { linkOf, linkTo, viewportOf } from "./place.js";
 import { Pointers } from "./pointers.js";
-import { COORDINATE, NAME } from "./protocol/limits.js";
+import { COORDINATE } from "./protocol/limits.js";
 import { Reactions } from "./reactions.js";
 import { Recall } from "./recall.js";
 import { Replay } from "./replay.js";
@@ -71,22 +71,21 @@ const at = (id) => document.querySelector(id);
 
 class Application {
   static async open() {
-    const boardName = location.pathname.split("/").pop();
-    const outbox = new Outbox();
-    return new Application(boardName, outbox, await takeClient(boardName, outbox));
+    return new Application(await arrival.identity);
   }
 
-  constructor(boardName, outbox, client) {
+  constructor(identity) {
+    const { boardName, outbox, link } = arrival;
     this.boardName = boardName;
     this.outbox = outbox;
     this.viewport = new Viewport();
-    const identity = { ...client, ...profile() };
     this.box = outbox.box(boardName, identity.clientId);
-    this.comesBy = this.#takeToken();
+    this.comesBy = link.token;
+    this.hasBrokenLink = link.isBroken;
     this.connection = new Connection(socketUrl(this.boardName), this);
     this.pictures = new Pictures(outbox, this);
     this.session = new Session(identity, this);
-    this.session.credentials = { token: this.comesBy, visitor: visitor(), password: "" };
+    this.session.credentials = { ...arrival.credentials };
     const canvases = { base: at("#base"), wet: at("#wet"), live: at("#live") };
     this.stage = new Stage(canvases, this.session, this.viewport, (hash) => this.pictures.pixelsOf(hash));
     this.selection = new Selection(this.stage, this.session, this);
@@ -132,6 +131,8 @@ class Application {
     this.pictures.start();
     if (this.hasBrokenLink) this.#isKeptOut("forbidden", 0);
     else this.connection.start();
+    // One that was put into the address while the page was being fetched.
+    if (location.hash.startsWith("#t=") && !this.hasBrokenLink) this.#linkChanged();
     this.#takeHeld();
     this.#bringWhatIsLeft();
     this.elementsChanged(undefined);
@@ -263,25 +264,12 @@ class Application {
 
   // Who may do what
 
-  /**
-   * The secret of a link is taken out of the address at once, so that nobody sees it there, and kept for when this board is opened
-   * again.
-   */
-  #takeToken() {
-    const token = tokenOf(location.hash);
-    this.hasBrokenLink = !token && location.hash.startsWith("#t=");
-    const { own, host } = linksOf(this.boardName);
-    if (!token) return own;
-    history.replaceState(history.state, "", location.href.replace(/#.*/, ""));
-    // A host who looks at what others see comes back as the host.
-    if (!host) keepLink(this.boardName, "own", token);
-    return token;
-  }
-
   #linkChanged() {
     if (!location.hash.startsWith("#t=")) return void this.#goToLink();
-    this.comesBy = this.#takeToken();
-    this.session.credentials.token = this.comesBy;
+    const { token, isBroken } = arrival.takeLink();
+    this.comesBy = token;
+    this.hasBrokenLink = isBroken;
+    this.session.credentials.token = token;
     this.#goIn();
   }
 
@@ -1090,12 +1078,6 @@ class Application {
 function colourName(colour) {
   const index = COLOURS.indexOf(colour.slice(0, 7));
   return t(index < 0 ? "otherColourOf" : COLOUR_NAMES[index]);
-}
-
-/** Name and colour as the protocol takes them. */
-function profile() {
-  const { name, colour } = person();
-  return { name: shortened(name, NAME), colour: `${colour}ff` };
 }
 
 // For tests, and for whoever looks around in the console.

@@ -9,13 +9,13 @@ import { copyOf, drawCopies } from "./board/copies.js";
 import { Rejected, keyOf } from "./board/element.js";
 import { Gesture } from "./board/gesture.js";
 import { restored, snapshotOf } from "./board/snapshot.js";
+import { NO_EPOCH, greeting } from "./protocol/greeting.js";
 import { OPERATIONS } from "./protocol/limits.js";
 
 /** Messages that change neither the log nor what is pending on top of it. */
 const BESIDE_THE_LOG = new Set(["presence", "mark", "pong", "slowDown", "storage", "access", "image"]);
 /** Changes of presence that happen many times a second. */
 const MOVEMENTS = new Set(["cursor", "laser", "view", "draft"]);
-const NO_EPOCH = "0".repeat(16);
 /** Operations of the log between two comparisons of state hashes with the server. */
 const CHECK_EVERY = 256;
 /** Weight of one message when much is sent, in bytes that it may take at most: well below the limit of a packet. */
@@ -140,16 +140,9 @@ export class Session {
 
   /** The first messages of a connection. */
   greeting() {
-    const { token, visitor, password } = this.credentials;
-    const hello = this.#hello();
-    return token || visitor || password ? [{ type: "credentials", token, visitor, password }, hello] : [hello];
-  }
-
-  #hello() {
     this.joined = false;
-    const { clientId, name, colour } = this.identity;
     const [epoch, seq] = this.#wantsSnapshot ? [NO_EPOCH, 0] : [this.epoch, this.log.seq];
-    return { type: "hello", clientId, epoch, seq, hash: this.log.hash.toString(), name, colour };
+    return greeting(this.identity, this.credentials, { epoch, seq, hash: this.log.hash.toString() });
   }
 
   /** Does something now, and sends it. Gives back its client sequence number; throws {@link Rejected}. */

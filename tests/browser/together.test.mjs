@@ -180,3 +180,23 @@ test("a newcomer on a small screen is shown all of the drawing", async () => {
   const phone = await the.browser.person(board("fit"), { viewport: { width: 390, height: 700 }, hasTouch: true, isMobile: true });
   await phone.page.waitForFunction(() => globalThis.inkwire.viewport.zoom < 0.5);
 });
+
+test("whoever comes is there before the whole page is, and has missed nothing when it is", async () => {
+  const bob = await the.browser.person(board("early"), { name: "Bob" });
+  await bob.draws(wave(100, 500));
+  const context = await the.browser.chromium.newContext();
+  let letGo;
+  const held = new Promise((resolve) => (letGo = resolve));
+  await context.route("**/js/main.js", async (route) => {
+    await held;
+    await route.continue();
+  });
+  const page = await context.newPage();
+  const comes = page.goto(board("early"));
+  await bob.page.waitForFunction(() => globalThis.inkwire.session.people.size === 2);
+  await bob.draws(wave(200, 500));
+  letGo();
+  await comes;
+  await page.waitForFunction(() => globalThis.inkwire?.session.log.elements.size === 2);
+  await context.close();
+});

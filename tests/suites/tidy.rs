@@ -92,6 +92,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("writing.js", &["board/", "geometry.js", "painter.js", "protocol/", "shape.js", "tools/look.js"]),
     ("connection.js", &["dial.js", "protocol/"]),
     ("dial.js", &["protocol/"]),
+    ("arrival.js", &["dial.js", "identity.js", "outbox.js", "place.js", "protocol/"]),
     ("outbox.js", &[]),
     ("recall.js", &[]),
     ("courier.js", &["connection.js", "session.js"]),

@@ -79,3 +79,27 @@ impl Heard {
 fn milliseconds(latency: &Histogram<u64>, share: f64) -> f64 {
     latency.value_at_quantile(share) as f64 / 1000.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_who_draw_are_counted_among_all_and_by_themselves() {
+        let mut heard = Heard::default();
+        for (is_drawer, milliseconds) in [(true, 2), (false, 9)] {
+            heard.is_drawer = is_drawer;
+            heard.delivery(milliseconds * 1_000_000);
+        }
+        assert_eq!((heard.quantile_among_drawers(1.0).round(), heard.quantile(1.0).round()), (2.0, 9.0));
+    }
+
+    #[test]
+    fn what_was_sent_and_did_not_come_is_told() {
+        let mut heard = Heard { expected: 2, ..Heard::default() };
+        heard.delivery(1);
+        assert!(!heard.is_whole());
+        heard.delivery(1);
+        assert!(heard.is_whole());
+    }
+}

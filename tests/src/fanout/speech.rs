@@ -254,3 +254,40 @@ fn number(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let value = bytes[..length].iter().rev().fold(0, |value, byte| value << 7 | u64::from(byte & 0x7f));
     Some((value, &bytes[length..]))
 }
+
+#[cfg(test)]
+mod tests {
+    use inkwire_protocol::{Entry, Operation};
+
+    use super::*;
+
+    fn packet(first_seq: u64, authors: &[u32]) -> Vec<u8> {
+        let mut entries = Vec::new();
+        for author in authors {
+            let operation = Operation::Clear { gesture_back: 0 };
+            binary::put_entry(&mut entries, &Entry { author: *author, skip: 0, operation });
+        }
+        let mut packet = Vec::new();
+        binary::put_entries(&mut packet, first_seq, &entries);
+        packet
+    }
+
+    #[test]
+    fn what_some_get_in_parts_and_others_as_one_was_due_at_the_same_times() {
+        let mut board = Board::default();
+        board.sent.insert(1, [10, 30].into());
+        board.sent.insert(2, [20].into());
+        assert_eq!(board.flush(&packet(1, &[1])), [10]);
+        assert_eq!(board.flush(&packet(2, &[2, 1])), [20, 30]);
+        assert_eq!(board.flush(&packet(1, &[1, 2, 1])), [10, 20, 30]);
+        assert_eq!(board.flush(&packet(2, &[2, 1])), [20, 30], "and so it is for the next member");
+    }
+
+    #[test]
+    fn what_nobody_counted_is_no_delivery() {
+        let mut board = Board::default();
+        assert!(board.flush(&packet(1, &[9])).is_empty());
+        board.sent.insert(1, [10].into());
+        assert_eq!(board.flush(&packet(2, &[1])), [10]);
+    }
+}

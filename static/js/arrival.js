@@ -4,7 +4,7 @@
 import { dialEarly, socketUrl } from "./dial.js";
 import { keepClient, keepLink, linksOf, profile, takeClient, visitor } from "./identity.js";
 import { Outbox } from "./outbox.js";
-import { tokenOf } from "./place.js";
+import { isSecret, tokenOf } from "./place.js";
 import { NOTHING_YET, greeting } from "./protocol/greeting.js";
 
 export const boardName = location.pathname.split("/").pop();
@@ -19,7 +19,7 @@ export const outbox = new Outbox();
 export function takeLink() {
   const token = tokenOf(location.hash);
   const { own, host } = linksOf(boardName);
-  if (!token) return { token: own, isBroken: location.hash.startsWith("#t=") };
+  if (!token) return { token: own, isBroken: isSecret(location.hash) };
   history.replaceState(history.state, "", location.href.replace(/#.*/, ""));
   // A host who looks at what others see comes back as the host.
   if (!host) keepLink(boardName, "own", token);

@@ -27,7 +27,7 @@ import { Network } from "./network.js";
 import { keepForOffline } from "./offline.js";
 import { CURSOR_UNITS, People, cursorOf } from "./people.js";
 import { Pictures } from "./pictures.js";
-import { linkOf, linkTo, viewportOf } from "./place.js";
+import { isSecret, linkOf, linkTo, viewportOf } from "./place.js";
 import { Pointers } from "./pointers.js";
 import { COORDINATE } from "./protocol/limits.js";
 import { Reactions } from "./reactions.js";
@@ -132,7 +132,7 @@ class Application {
     if (this.hasBrokenLink) this.#isKeptOut("forbidden", 0);
     else this.connection.start();
     // One that was put into the address while the page was being fetched.
-    if (location.hash.startsWith("#t=") && !this.hasBrokenLink) this.#linkChanged();
+    if (isSecret(location.hash) && !this.hasBrokenLink) this.#linkChanged();
     this.#takeHeld();
     this.#bringWhatIsLeft();
     this.elementsChanged(undefined);
@@ -265,7 +265,7 @@ class Application {
   // Who may do what
 
   #linkChanged() {
-    if (!location.hash.startsWith("#t=")) return void this.#goToLink();
+    if (!isSecret(location.hash)) return void this.#goToLink();
     const { token, isBroken } = arrival.takeLink();
     this.comesBy = token;
     this.hasBrokenLink = isBroken;

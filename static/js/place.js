@@ -12,6 +12,9 @@ export function linkTo(viewport, [width, height]) {
 /** The part of a link that carries a secret. @param {string | undefined} token */
 export const linkOf = (token) => (token ? `#t=${token}` : "");
 
+/** Whether a part is one that carries a secret, or half of one. @param {string} hash */
+export const isSecret = (hash) => hash.startsWith("#t=");
+
 /** The secret that such a part carries; `undefined` where it carries none. @param {string} hash */
 export const tokenOf = (hash) => hash.match(/^#t=([0-9a-f]{32})$/)?.[1];
 

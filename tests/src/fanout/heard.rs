@@ -70,14 +70,19 @@ impl Heard {
         milliseconds(&self.latency, share)
     }
 
-    /// The same, of those alone who draw.
+    /// The same of the time that joining took.
+    pub fn quantile_of_joins(&self, share: f64) -> f64 {
+        milliseconds(&self.joins, share)
+    }
+
+    /// A latency as in [`Heard::quantile`], of those alone who draw.
     pub fn quantile_among_drawers(&self, share: f64) -> f64 {
         milliseconds(&self.among_drawers, share)
     }
 }
 
-fn milliseconds(latency: &Histogram<u64>, share: f64) -> f64 {
-    latency.value_at_quantile(share) as f64 / 1000.0
+fn milliseconds(times: &Histogram<u64>, share: f64) -> f64 {
+    times.value_at_quantile(share) as f64 / 1000.0
 }
 
 #[cfg(test)]

@@ -255,10 +255,9 @@ fn late(peer: Peer) -> Measure {
     heard = crowd.drain(PATIENCE);
     crowd.run(&plan);
     let after = crowd.drain(PATIENCE);
-    let joins = |share: f64| heard.joins.value_at_quantile(share) as f64 / 1000.0;
     vec![
-        ("joined p50 ms", joins(0.5)),
-        ("joined last ms", joins(1.0)),
+        ("joined p50 ms", heard.quantile_of_joins(0.5)),
+        ("joined last ms", heard.quantile_of_joins(1.0)),
         ("p99 ms among drawers before", before.quantile_among_drawers(0.99)),
         ("p99 ms meanwhile", heard.quantile_among_drawers(0.99)),
         ("p99 ms after", after.quantile_among_drawers(0.99)),

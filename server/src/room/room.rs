@@ -349,9 +349,8 @@ impl Room {
     pub(super) fn evict(&self, reason: Reason) {
         let mut state = self.lock();
         state.evicted = Some(reason);
-        state.dismisses_some();
         state.gathered.clear();
-        state.members.values().for_each(|seat| seat.wakeup.wake());
+        state.lets_go();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -496,10 +495,9 @@ impl Room {
         let mut found = false;
         for seat in state.members.values_mut().filter(|seat| seat.author == author && seat.is_taken()) {
             seat.dismissed = Some(Reason::Removed);
-            seat.wakeup.wake();
             found = true;
         }
-        state.dismisses_some();
+        state.lets_go();
         drop(state);
         if found {
             let record = AuditRecord { at: storage::now(), who: "operator".into(), what: "remove".into(), whom };
@@ -811,10 +809,9 @@ impl State {
         for seat in self.members.values_mut().filter(|seat| seat.client == client && !seat.replaced) {
             seat.replaced = true;
             author = Some(seat.author);
-            seat.wakeup.wake();
         }
         if author.is_some() {
-            self.dismisses_some();
+            self.lets_go();
         }
         let author = author.unwrap_or_else(|| self.board.author_for(client));
         self.members.insert(member, Seat { client, author, wakeup, replaced: false, role, caller, dismissed: None });
@@ -830,8 +827,11 @@ impl State {
         secret.is_some()
     }
 
-    fn dismisses_some(&self) {
+    /// Those who are to go are told so. It is counted first: who is woken asks without the lock, and sleeps on where nothing was.
+    fn lets_go(&self) {
         self.dismissals.fetch_add(1, Ordering::Release);
+        let goes = |seat: &&Seat| self.evicted.is_some() || !seat.is_taken();
+        self.members.values().filter(goes).for_each(|seat| seat.wakeup.wake());
     }
 
     /// Carries out an order of a member, or of the operator; gives what came of it, and the name of whom it was about.
@@ -895,7 +895,7 @@ impl State {
                 Verdict::Refused(reason) => seat.dismissed = Some(reason),
             }
         }
-        self.dismisses_some();
+        self.lets_go();
         for seat in self.members.values().filter(|seat| !seat.replaced) {
             self.presence.standing(seat.author, self.access.standing(seat.role, &seat.caller.someone, now));
             seat.wakeup.wake();
@@ -1018,6 +1018,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Wake, Waker};
+
     use inkwire_protocol::Text;
 
     use super::super::access::Someone;
@@ -1042,8 +1044,12 @@ mod tests {
     }
 
     fn join(room: &Room, member: u64, hello: &Hello) -> Joined {
+        join_woken_by(room, member, hello, Arc::default())
+    }
+
+    fn join_woken_by(room: &Room, member: u64, hello: &Hello, wakeup: Arc<Wakeup>) -> Joined {
         let caller = Caller { someone: Someone::new(hello.client_id, None), token: None, begins: false, address: None };
-        room.join(member, hello, caller, None, Arc::default()).expect("everybody is let in")
+        room.join(member, hello, caller, None, wakeup).expect("everybody is let in")
     }
 
     fn submit(room: &Room, operations: impl Into<VecDeque<(u64, Operation)>>) {
@@ -1061,6 +1067,34 @@ mod tests {
             messages.extend(binary::decode_server(&frame[2..]).expect("a small frame"));
         }
         messages
+    }
+
+    /// Looks at what is counted of those who are to go, whenever it is woken.
+    struct Look(Arc<AtomicU64>, Mutex<Vec<u64>>);
+
+    impl Wake for Look {
+        fn wake(self: Arc<Self>) {
+            self.1.lock().unwrap().push(self.0.load(Ordering::Relaxed));
+        }
+    }
+
+    fn ends(reason: Reason, end: impl Fn(&Room)) {
+        let room = open();
+        let look = Arc::new(Look(room.dismissals.clone(), Mutex::default()));
+        let (wakeup, mut asked) = (Arc::<Wakeup>::default(), 0);
+        join_woken_by(&room, 1, &hello(), wakeup.clone());
+        assert_eq!(room.dismisses(1, &mut asked), None);
+        wakeup.arm(&Waker::from(look.clone()));
+        end(&room);
+        assert!(look.1.lock().unwrap().first().is_some_and(|counted| *counted > asked), "{reason:?}");
+        assert_eq!(room.dismisses(1, &mut asked), Some(reason));
+    }
+
+    #[test]
+    fn whoever_is_woken_to_go_finds_that_somebody_is_to_go() {
+        ends(Reason::Removed, |room| assert!(room.disconnect(1).expect("it is kept")));
+        ends(Reason::Replaced, |room| _ = join(room, 2, &hello()));
+        ends(Reason::Restart, |room| room.evict(Reason::Restart));
     }
 
     #[test]

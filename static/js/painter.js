@@ -321,10 +321,10 @@ const inkOf = (element) =>
 function grownBy({ x, y }, box, from, margin) {
   let [left, top, right, bottom] = box;
   for (let at = from; at < x.length; at++) {
-    left = Math.min(left, x[at] - margin);
-    top = Math.min(top, y[at] - margin);
-    right = Math.max(right, x[at] + margin);
-    bottom = Math.max(bottom, y[at] + margin);
+    if (x[at] - margin < left) left = x[at] - margin;
+    if (y[at] - margin < top) top = y[at] - margin;
+    if (x[at] + margin > right) right = x[at] + margin;
+    if (y[at] + margin > bottom) bottom = y[at] + margin;
   }
   return [left, top, right, bottom];
 }

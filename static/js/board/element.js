@@ -45,9 +45,9 @@ export class Element {
     this.gesture = gesture;
     this.deletions = [...deletions];
     this.patches = [...patches];
+    const { points, ink } = content;
     // The steps of a stroke become its ink: kept beside that they would take several times its room.
-    const { points, ink, ...kept } = content;
-    this.content = kept;
+    this.content = content.type === "stroke" ? { type: "stroke", begin: content.begin } : content;
     this.key = keyOf(author, cseq);
     this.kind = content.type;
     this.live = content.live;

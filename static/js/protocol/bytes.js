@@ -49,6 +49,12 @@ export class Reader {
   }
 
   number() {
+    // Nearly every one has one byte.
+    const first = this.bytes[this.at];
+    if (first < 0x80) {
+      this.at += 1;
+      return first;
+    }
     let value = 0;
     for (let shift = 0; shift < 56; shift += 7) {
       const byte = this.byte();

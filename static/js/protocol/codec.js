@@ -47,7 +47,23 @@ const byte = { read: (reader) => reader.byte(), write: (writer, it) => writer.by
 const flag = { read: (reader) => reader.flag(), write: (writer, it) => writer.flag(it) };
 const hex = (length) => ({ read: (reader) => reader.hex(length), write: (writer, it) => writer.hex(it) });
 const text = (limit) => ({ read: (reader) => reader.text(limit), write: (writer, it) => writer.text(it) });
-const colour = { read: (reader) => `#${reader.hex(4)}`, write: (writer, it) => writer.hex(it.slice(1)) };
+const colour = {
+  read(reader) {
+    const bytes = reader.take(4);
+    const word = (bytes[0] << 24) | (bytes[1] << 16) | (bytes[2] << 8) | bytes[3];
+    // A board has few colours: most are those of the stroke before, or of one not long ago.
+    let text = colours.get(word);
+    if (text === undefined) {
+      if (colours.size === COLOURS_KEPT) colours.clear();
+      colours.set(word, (text = `#${toHex(bytes)}`));
+    }
+    return text;
+  },
+  write: (writer, it) => writer.hex(it.slice(1)),
+};
+/** @type {Map<number, string>} */
+const colours = new Map();
+const COLOURS_KEPT = 256;
 const author = {
   read: (reader) => reader.numberUpTo(limits.AUTHOR, "numberTooLarge"),
   write: (writer, it) => writer.number(it),
@@ -128,7 +144,11 @@ const imagePart = {
 };
 
 const list = (item) => ({
-  read: (reader) => Array.from({ length: reader.count() }, () => item.read(reader)),
+  read(reader) {
+    const all = [];
+    for (let left = reader.count(); left > 0; left--) all.push(item.read(reader));
+    return all;
+  },
   write(writer, all) {
     writer.number(all.length);
     for (const one of all) item.write(writer, one);
@@ -150,14 +170,14 @@ const untilEmpty = (item, least = 0, most = Infinity) => ({
   },
 });
 
-/** Fields one after the other, as an object; an optional one is a flag and is left out of the object when absent. */
+/** Fields one after the other, as an object or into one; an optional one is a flag and is left out of the object when absent. */
 const fields = (described) => {
   // Looked up once: a snapshot reads a hundred thousand of these.
   const all = Object.entries(described).map(([name, field]) => ({ name, field: field.optional ?? field, isOptional: field.optional !== undefined }));
   return {
-    read(reader) {
-      const it = {};
-      for (const { name, field, isOptional } of all) {
+    read(reader, it = {}) {
+      for (let at = 0; at < all.length; at++) {
+        const { name, field, isOptional } = all[at];
         if (!isOptional || reader.flag()) it[name] = field.read(reader);
       }
       return it;
@@ -180,7 +200,7 @@ const oneOf = (tag, names, kinds) => ({
   read(reader) {
     const name = names[reader.byte()];
     if (name === undefined) throw new DecodeError("unknownValue");
-    return { [tag]: name, ...kinds[name].read(reader) };
+    return kinds[name].read(reader, { [tag]: name });
   },
   write(writer, it) {
     writer.byte(names.indexOf(it[tag]));
@@ -313,26 +333,26 @@ function readPressures(reader, column, from) {
   }
 }
 
+/** Makes values of a first one and the changes behind it. @param {number[]} column */
+function addUp(column, first) {
+  column[0] = first;
+  let value = first;
+  for (let at = 1; at < column.length; at++) column[at] = value += column[at];
+}
+
 /** The points of a stroke of a snapshot as its ink: what stands behind the first point becomes absolute. */
 const ink = {
   /** @param {Reader} reader @param {any} begin */
   read(reader, { x, y, pressure = 0 }) {
     const { slot, count, pressed } = readHead(reader, 0, limits.STROKE_POINTS);
     if (slot !== 0) throw new DecodeError("slotOutOfRange");
-    const column = (first) => {
-      const all = new Array(count + 1);
-      all[0] = first;
-      return all;
-    };
-    const it = { x: column(x), y: column(y), pressure: column(pressure) };
+    const it = { x: new Array(count + 1), y: new Array(count + 1), pressure: new Array(count + 1) };
     readSteps(reader, it.x, it.y, 1);
     if (pressed) readPressures(reader, it.pressure, 1);
+    addUp(it.x, x);
+    addUp(it.y, y);
+    if (pressed) addUp(it.pressure, pressure);
     else it.pressure.fill(pressure);
-    for (let at = 1; at <= count; at++) {
-      it.x[at] += it.x[at - 1];
-      it.y[at] += it.y[at - 1];
-      if (pressed) it.pressure[at] += it.pressure[at - 1];
-    }
     return it;
   },
   write(writer, { x, y, pressure }, isPressed) {
@@ -412,9 +432,9 @@ const gestureState = {
 };
 
 const strokeContent = {
-  read(reader) {
-    const first = begin.read(reader);
-    const it = { begin: first, ink: ink.read(reader, first) };
+  read(reader, it) {
+    it.begin = begin.read(reader);
+    it.ink = ink.read(reader, it.begin);
     const live = reader.byte();
     if (live > limits.LIVE_SLOTS) throw new DecodeError("slotOutOfRange");
     if (live > 0) it.live = live - 1;

@@ -1,7 +1,10 @@
 //! `inkwire draw` and `inkwire watch` as members of a board.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use assert_cmd::assert::Assert;
 use inkwire_protocol::{Action, Operation, Role, ShapeKind, Token};
@@ -12,6 +15,14 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const SHAPE: &str = r##"{"type":"shape","kind":"ellipse","colour":"#e03231ff","fill":"#00000000","width":16,"scale":3,"x":0,"y":0,"dx":800,"dy":400}"##;
+const STROKE: &str = concat!(
+    r##"{"type":"begin","slot":0,"tool":"pen","colour":"#e03231ff","width":16,"scale":3,"x":0,"y":0}"##,
+    "\n",
+    r##"{"type":"points","slot":0,"steps":[[80,0],[0,80]]}"##,
+    "\n",
+    r##"{"type":"end","slot":0}"##,
+    "\n"
+);
 const SVG: &str = "<svg xmlns='http://www.w3.org/2000/svg' width='100' height='100'><circle cx='50' cy='50' r='40' stroke='red' fill='none'/></svg>";
 
 fn draw(server: &Server, board: &str, flags: &[&str], input: impl Into<Vec<u8>>) -> Assert {
@@ -116,6 +127,89 @@ fn a_script_on_a_board_that_is_locked_meanwhile_says_that_it_waits_and_goes_on()
     host.wait_for_seq(2);
     drop(input);
     assert!(script.0.wait().expect("it ends").success());
+}
+
+#[test]
+fn what_is_on_its_way_when_a_board_is_locked_is_drawn_when_it_is_not() {
+    const STROKES: u64 = 3_000;
+    let server = Server::start(&[]);
+    let mut host = Client::join_by(&server.address, "x", "Ada", Token([1; 16]));
+    let mut command = Command::new(binary());
+    command.args(["draw", &format!("{}b/x", server.url), "--speed", "0"]);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+    let mut script = Running(child);
+    let mut input = script.0.stdin.take().expect("a pipe");
+    let writing = std::thread::spawn(move || {
+        (0..STROKES).for_each(|_| input.write_all(STROKE.as_bytes()).expect("it reads"));
+    });
+    // Until something that was on its way was refused.
+    while server.metric("inkwire_rejects_total") == 0.0 {
+        host.wait_for_seq(host.replica.board().seq() + 30);
+        host.orders(Action::Lock { locked: true });
+        host.round_trip();
+        host.orders(Action::Lock { locked: false });
+    }
+    writing.join().expect("all of it is read");
+    assert!(script.0.wait().expect("it ends").success(), "nothing was rejected for good");
+    host.wait_for_seq(3 * STROKES);
+    assert_eq!((host.replica.board().seq(), host.replica.board().elements().count() as u64), (3 * STROKES, STROKES));
+}
+
+#[test]
+fn a_script_whose_connection_is_dead_without_a_word_makes_another_one() {
+    let server = Server::start(&[]);
+    let network = Silent::in_front_of(&server.address);
+    let mut command = Command::new(binary());
+    command.args(["draw", &format!("http://{}/b/x", network.address), "--speed", "0"]);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
+    let mut script = Running(child);
+    let mut input = script.0.stdin.take().expect("a pipe");
+    let mut ada = Client::join(&server.address, "x", "Ada");
+    writeln!(input, "{SHAPE}").expect("it reads");
+    ada.wait_for_seq(1);
+    network.is_dead.store(true, Ordering::Relaxed);
+    writeln!(input, "{SHAPE}").expect("it reads");
+    drop(input);
+    assert!(script.0.wait().expect("it ends").success());
+    ada.wait_for_seq(2);
+    assert_eq!(ada.replica.board().elements().count(), 2);
+}
+
+/// A network in which the first connection comes to carry nothing any more, and is not closed.
+struct Silent {
+    address: String,
+    is_dead: Arc<AtomicBool>,
+}
+
+impl Silent {
+    fn in_front_of(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let address = listener.local_addr().expect("it has an address").to_string();
+        let (server, is_dead) = (server.to_owned(), Arc::<AtomicBool>::default());
+        let first_is_dead = is_dead.clone();
+        std::thread::spawn(move || {
+            let mut dies = first_is_dead;
+            for client in listener.incoming().flatten() {
+                let server = TcpStream::connect(&server).expect("the server is there");
+                let ends = |stream: &TcpStream| stream.try_clone().expect("a descriptor");
+                for (from, to) in [(ends(&client), ends(&server)), (ends(&server), ends(&client))] {
+                    let is_dead = dies.clone();
+                    std::thread::spawn(move || carry(from, to, &is_dead));
+                }
+                dies = Arc::default();
+            }
+        });
+        Self { address, is_dead }
+    }
+}
+
+fn carry(mut from: TcpStream, mut to: TcpStream, is_dead: &AtomicBool) {
+    let mut bytes = [0; 4096];
+    while let Ok(read) = from.read(&mut bytes) {
+        if read == 0 || (!is_dead.load(Ordering::Relaxed) && to.write_all(&bytes[..read]).is_err()) {
+            return;
+        }
+    }
 }
 
 /// A process that is ended when this is let go.

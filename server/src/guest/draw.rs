@@ -63,16 +63,12 @@ pub fn run(flags: Draw) -> anyhow::Result<()> {
     if let Some(refusal) = guest.refusal {
         bail!("{}: {refusal}", flags.who.url);
     }
-    let mut told = None;
+    let mut told = Told::default();
     let mut pace = Pace { speed: flags.speed, next: Instant::now() };
     let mut places = Vec::new();
     let broken = loop {
         guest.turn(Duration::from_millis(2))?;
-        if guest.refusal != told {
-            told = guest.refusal;
-            let goes_on = told.map_or("goes on".into(), |refusal| format!("waits: {refusal}"));
-            eprintln!("inkwire: {}: {goes_on}", flags.who.url);
-        }
+        told.of(&guest);
         if guest.refusal.is_some() || guest.pending.len() >= UNDER_WAY || Instant::now() < pace.next {
             continue;
         }
@@ -89,8 +85,23 @@ pub fn run(flags: Draw) -> anyhow::Result<()> {
     };
     while !guest.is_done() {
         guest.turn(Duration::from_millis(20))?;
+        told.of(&guest);
     }
     report(&guest, &places, broken)
+}
+
+/// What was last said of why nothing is drawn.
+#[derive(Default)]
+struct Told(Option<&'static str>);
+
+impl Told {
+    /// Says why nothing is drawn, or that it goes on, where that is new.
+    fn of(&mut self, guest: &Guest) {
+        if std::mem::replace(&mut self.0, guest.refusal) != guest.refusal {
+            let goes_on = guest.refusal.map_or("goes on".into(), |refusal| format!("waits: {refusal}"));
+            eprintln!("inkwire: {}: {goes_on}", guest.who.url);
+        }
+    }
 }
 
 /// Says what came of it.

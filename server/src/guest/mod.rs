@@ -29,6 +29,12 @@ pub use watch::{Watch, run as watch};
 
 /// How long a server that does not answer is waited for before it is tried again.
 const RETRY: Duration = Duration::from_millis(500);
+/// How long a server says nothing before it is asked whether it is there, and how long its answer is waited for.
+const PING_AFTER: Duration = Duration::from_secs(10);
+const PONG_PATIENCE: Duration = Duration::from_secs(5);
+/// What a pong answers: whether the server is there, and whether all that it refused before it took things again is known.
+const IS_THERE: u64 = 0;
+const IS_BEHIND_REFUSALS: u64 = 1;
 /// Bytes of operations in one packet, at most about.
 const PACKET: usize = limits::CLIENT_PACKET / 2;
 /// Largest message of a server that is taken, in bytes: a snapshot comes in parts far below it.
@@ -82,7 +88,12 @@ pub(crate) struct Guest {
     is_welcome: bool,
     /// Why nothing that it draws is taken now.
     refusal: Option<&'static str>,
+    /// Pending operations that were not taken because of that, and why: they are sent again when they may be taken.
+    held: BTreeMap<u64, RejectReason>,
     rests_until: Instant,
+    /// When something last came from the server, and whether it was asked for a sign since.
+    heard: Instant,
+    is_pinged: bool,
     pen: Pen,
     people: BTreeMap<u32, String>,
     rejects: Vec<(u64, RejectReason)>,
@@ -111,7 +122,10 @@ impl Guest {
             storage: None,
             is_welcome: false,
             refusal: None,
+            held: BTreeMap::new(),
             rests_until: Instant::now(),
+            heard: Instant::now(),
+            is_pinged: false,
             pen: Pen::default(),
             people: BTreeMap::new(),
             rejects: Vec::new(),
@@ -132,6 +146,7 @@ impl Guest {
         }
         self.send();
         let messages = self.read(wait)?;
+        self.look_after();
         for message in &messages {
             self.take(message)?;
             let follows = self.replica.receive(message.clone());
@@ -169,8 +184,24 @@ impl Guest {
         }
     }
 
+    /// A connection may be dead without anybody saying so. A server that reads nothing for a while has said for how long.
+    fn look_after(&mut self) {
+        let quiet = Instant::now().saturating_duration_since(self.heard.max(self.rests_until));
+        if quiet >= PING_AFTER + PONG_PATIENCE {
+            self.socket = None;
+        } else if quiet >= PING_AFTER && !std::mem::replace(&mut self.is_pinged, true) {
+            self.say(&[ClientMessage::Ping { nonce: IS_THERE }]);
+        }
+    }
+
+    fn is_heard(&mut self) {
+        (self.heard, self.is_pinged) = (Instant::now(), false);
+    }
+
     fn greet(&mut self) {
         (self.is_welcome, self.sent) = (false, 0);
+        self.held.clear();
+        self.is_heard();
         let (token, password) = (self.who.url.token(), self.who.password.clone().unwrap_or_default());
         let credentials = ClientMessage::Credentials { token, visitor: None, password };
         let board = self.replica.board();
@@ -197,7 +228,8 @@ impl Guest {
 
     /// Sends what was not sent on this connection.
     fn send(&mut self) {
-        if !self.is_welcome || self.refusal.is_some() || Instant::now() < self.rests_until {
+        let is_held = self.refusal.is_some() || !self.held.is_empty();
+        if !self.is_welcome || is_held || Instant::now() < self.rests_until {
             return;
         }
         let unsent: Vec<_> = self.pending.iter().filter(|(cseq, _)| *cseq > self.sent).cloned().collect();
@@ -215,7 +247,11 @@ impl Guest {
     fn read(&mut self, wait: Duration) -> anyhow::Result<Vec<ServerMessage>> {
         let Some(socket) = &mut self.socket else { return Ok(Vec::new()) };
         socket.get_ref().wait_at_most(wait)?;
-        match socket.read() {
+        let read = socket.read();
+        if read.is_ok() {
+            self.is_heard();
+        }
+        match read {
             Ok(Message::Binary(bytes)) => {
                 let messages = binary::decode_server(&bytes);
                 messages.with_context(|| format!("{}: this is not the drawing protocol", self.who.url))
@@ -246,22 +282,44 @@ impl Guest {
                     Role::Viewer => "whoever comes by this link only looks",
                     _ => "only hosts draw on this board now",
                 });
+                if *draws && !self.held.is_empty() {
+                    self.say(&[ClientMessage::Ping { nonce: IS_BEHIND_REFUSALS }]);
+                }
             }
+            ServerMessage::Pong { nonce: IS_BEHIND_REFUSALS } => self.take_up(),
             ServerMessage::Storage { state } => self.storage = Some(*state),
             ServerMessage::Mark { seq } => self.mark = *seq,
             ServerMessage::SlowDown { ms } => {
                 self.rests_until = Instant::now() + Duration::from_millis((*ms).min(5_000));
             }
-            ServerMessage::Reject { cseq, reason } => {
-                self.pending.retain(|(waiting, _)| waiting != cseq);
-                self.rejects.push((*cseq, *reason));
-            }
+            ServerMessage::Reject { cseq, reason } => self.rejected(*cseq, *reason),
             ServerMessage::Presence { all, changes } => self.hear(*all, changes),
             ServerMessage::Bye { reason: Reason::Restart | Reason::TimedOut, .. } => {}
             ServerMessage::Bye { text, .. } => bail!("{}: {text}", self.who.url),
             _ => {}
         }
         Ok(())
+    }
+
+    /// What may be taken later is kept, and with it all that is refused behind it: that builds on it.
+    fn rejected(&mut self, cseq: u64, reason: RejectReason) {
+        let is_for_now = matches!(reason, RejectReason::ReadOnly | RejectReason::BoardLocked | RejectReason::Muted);
+        if is_for_now || !self.held.is_empty() {
+            self.held.insert(cseq, reason);
+        } else {
+            self.pending.retain(|(waiting, _)| *waiting != cseq);
+            self.rejects.push((cseq, reason));
+        }
+    }
+
+    /// Everything from the first operation on that was not taken is sent again, under the numbers it had.
+    fn take_up(&mut self) {
+        if self.refusal.is_none()
+            && let Some((first, _)) = self.held.pop_first()
+        {
+            self.sent = first - 1;
+            self.held.clear();
+        }
     }
 
     fn hear(&mut self, all: bool, changes: &[Change]) {
@@ -292,7 +350,13 @@ impl Guest {
         }
         let (cseq, seq) = (self.replica.board().cseq(self.author), self.replica.board().seq());
         let there = self.pending.partition_point(|(own, _)| *own <= cseq);
-        self.received.extend(self.pending.drain(..there).map(|(own, operation)| (own, operation, seq)));
+        for (own, operation) in self.pending.drain(..there) {
+            match self.held.remove(&own) {
+                // One behind it was taken, a stroke's end for example: its number has passed.
+                Some(reason) => self.rejects.push((own, reason)),
+                None => self.received.push_back((own, operation, seq)),
+            }
+        }
         let keeps = self.storage != Some(StorageState::Memory);
         let durable = self.received.partition_point(|(.., at)| !keeps || *at <= self.mark);
         self.received.drain(..durable);

@@ -84,7 +84,8 @@ pub struct Serve {
     /// Most connections at once; further ones are answered 503.
     #[arg(long, env = "INKWIRE_MAX_CONNECTIONS", default_value_t = NonZeroUsize::new(10_000).expect("not zero"), value_name = "N")]
     pub max_connections: NonZeroUsize,
-    /// Most connections at once from one IP address; further ones are answered 429. Behind a proxy all come from its own.
+    /// Most connections at once from one IP address, or one /64 network of IPv6; further ones are answered 429. Behind a proxy all
+    /// come from its own.
     #[arg(long, env = "INKWIRE_MAX_PER_ADDRESS", default_value_t = NonZeroUsize::new(10_000).expect("not zero"), value_name = "N")]
     pub max_per_address: NonZeroUsize,
     /// Take the address of whoever connects from the last entry of X-Forwarded-For, as a proxy before this server writes it.

@@ -18,7 +18,7 @@ use crate::name::{BoardName, NameError};
 use crate::room::{Encoding, Member, Place, Rooms, random_token};
 use crate::socket::Socket;
 use crate::watch;
-use crate::ws::{self, Addresses, Connections, Entry, Full, Handle, Hub, Message, Service, Settings};
+use crate::ws::{self, Addresses, Connections, Entry, Full, Handle, Hub, Message, Service, Settings, host_of};
 
 /// The path below which the page lives: begins and ends with a slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -283,10 +283,10 @@ impl Site {
     /// Who asks: the other end of the socket, or whom a proxy there names last (what stands before that, anybody can write).
     fn address(&self, head: &Head, socket: &Socket) -> Option<IpAddr> {
         if !self.behind_proxy {
-            return socket.peer().map(|peer| peer.ip());
+            return socket.peer().map(|peer| host_of(peer.ip()));
         }
         let values = head.request.header("x-forwarded-for")?;
-        values.last().as_str().rsplit(',').next()?.trim().parse().ok()
+        values.last().as_str().rsplit(',').next()?.trim().parse().ok().map(host_of)
     }
 
     fn answer(&self, head: &Head, address: Option<IpAddr>) -> Answer {

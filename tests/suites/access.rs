@@ -311,7 +311,15 @@ fn a_host_takes_back_all_that_one_person_drew_and_takes_that_back_too() {
     assert_eq!((seen(&host), seen(&mallory)), (3, 3));
     let told = host.orders(Action::Audit);
     let [ServerMessage::Audit { records }] = &told[..] else { panic!("{told:?}") };
-    assert_eq!((&*records[0].what, &*records[0].whom), ("clearAuthor", "Mallory"));
+    let said: Vec<_> = records.iter().map(|record| (&*record.who, &*record.what, &*record.whom)).collect();
+    assert_eq!(said[..2], [("Ada", "undoClearAuthor", "Mallory"), ("Ada", "clearAuthor", "Mallory")]);
+    let author = mallory.author;
+    mallory.leave();
+    host.wait("Mallory has gone", |host| !host.people.contains_key(&author));
+    host.does(Operation::Redo { gesture }).expect("whoever drew it has gone");
+    let told = host.orders(Action::Audit);
+    let [ServerMessage::Audit { records }] = &told[..] else { panic!("{told:?}") };
+    assert_eq!((&*records[0].what, &*records[0].whom), ("redoClearAuthor", "Mallory"), "the board knows the name");
 }
 
 #[test]

@@ -22,6 +22,7 @@ use crate::name::BoardName;
 use crate::room::{MemberRecord, Room, Rooms};
 use crate::socket::Socket;
 use crate::storage::{BoardRecord, Disk, Reader, StorageError};
+use crate::ws::host_of;
 
 /// The description of the API (OpenAPI 3.1).
 const OPENAPI: &str = include_str!("openapi.json");
@@ -130,7 +131,7 @@ impl Admin {
 
     /// Answers what comes on a connection until it ends.
     pub async fn serve(self: Arc<Self>, mut socket: Socket) {
-        let address = socket.peer().map(|peer| peer.ip());
+        let address = socket.peer().map(|peer| host_of(peer.ip()));
         let mut reader = HeadReader::new(PATIENCE).taking(METHODS);
         let mut first = true;
         loop {

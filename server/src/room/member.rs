@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use inkwire_board::StateHash;
 use inkwire_protocol::{
-    Action, AuditRecord, ClientId, ClientMessage, Colour, Epoch, ImageState, Operation, Reason, SUBPROTOCOL_BINARY,
+    Action, ClientId, ClientMessage, Colour, Epoch, ImageState, Operation, Reason, SUBPROTOCOL_BINARY,
     SUBPROTOCOL_JSON, ServerMessage, Token,
     binary::{self, ClientPacket},
     json,
@@ -387,8 +387,9 @@ impl Member {
         let work = self.room.submit(self.id, &mut self.backlog, cost);
         let answers = work.rejects.into_iter().map(|(cseq, reason)| ServerMessage::Reject { cseq, reason });
         self.answers.extend(answers);
-        if !work.audit.is_empty() {
-            self.keep_access(work.audit);
+        if !work.deeds.is_empty() {
+            let room = self.room.clone();
+            self.keep(move || room.keep_deeds(work.deeds));
         }
         let pause = self.allowance.spend(work.elements, cost).max(work.pause);
         self.rest_for(pause);
@@ -435,7 +436,8 @@ impl Member {
                 self.seat = Some((joined.author, joined.position));
                 self.entering = None;
                 if joined.begins {
-                    self.keep_access(Vec::new());
+                    let room = self.room.clone();
+                    self.keep(move || room.keep_access(Vec::new()));
                 }
             }
             Err(Refusal::Password(hash)) => self.check_password(hello, hash),
@@ -470,10 +472,10 @@ impl Member {
 
     /// Keeps what this member has changed of who may do what, and what it has ordered; where that fails, it holds as long as the
     /// room is open.
-    fn keep_access(&mut self, orders: Vec<AuditRecord>) {
-        let room = self.room.clone();
+    /// Keeps something of who may do what, and says where that cannot be.
+    fn keep(&mut self, keeps: impl FnOnce() -> Result<(), StorageError> + Send + 'static) {
         self.later().begin(move || {
-            let kept = room.keep_access(orders);
+            let kept = keeps();
             Told::Answers(kept.err().map(|error| not_done(&error)).into_iter().collect())
         });
     }

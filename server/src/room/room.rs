@@ -26,6 +26,8 @@ use crate::storage::{self, Part, Storage, StorageError, Stored};
 use crate::wakeup::Wakeup;
 use crate::ws::Outgoing;
 
+/// Deletions of all that somebody drew that are remembered, so that the audit list says when one is undone.
+const CLEARINGS: usize = 256;
 /// Pointers are sent at most this often.
 const PRESENCE_TICK: Duration = Duration::from_millis(33);
 /// Most bytes of log that a newcomer gets behind a snapshot that others are being given, and that part of its size.
@@ -84,6 +86,8 @@ struct State {
     branches: Bucket,
     /// Names of authors that the storage does not know yet.
     names: Vec<AuthorName>,
+    /// The last ones first.
+    clearings: VecDeque<Clearing>,
     epoch: Epoch,
     /// Entries since the last flush, encoded as they will stand in it.
     gathered: Vec<u8>,
@@ -226,7 +230,22 @@ pub(super) struct Work {
     /// Whether that will soon be so.
     pub(super) is_low: bool,
     /// What the audit list is to say of it.
-    pub(super) audit: Vec<AuditRecord>,
+    pub(super) deeds: Vec<Deed>,
+}
+
+/// What a host did to all that somebody else drew, who may have gone long ago.
+#[derive(Debug)]
+pub(super) struct Deed {
+    record: AuditRecord,
+    whose: u32,
+}
+
+/// A `clearAuthor` of what another one drew: who did it, in which gesture, and whose ink it was.
+#[derive(Debug)]
+struct Clearing {
+    by: u32,
+    gesture: u64,
+    whose: u32,
 }
 
 /// When the room must be flushed.
@@ -273,6 +292,7 @@ impl Room {
             bytes: SharedBucket::of(limits.board_bytes, now),
             branches: Bucket::holding(BRANCHES, BRANCHES_PER_SECOND, now),
             names: Vec::new(),
+            clearings: VecDeque::new(),
             epoch,
             gathered: Vec::new(),
             gathered_first: 0,
@@ -461,6 +481,20 @@ impl Room {
         Ok(())
     }
 
+    /// Keeps what hosts did to what others drew, with the names of those who have gone. Blocks.
+    pub(super) fn keep_deeds(&self, deeds: Vec<Deed>) -> Result<(), StorageError> {
+        let is_gone = deeds.iter().any(|deed| deed.record.whom.is_empty());
+        let names = if is_gone { self.storage.chronicle(&self.name)?.names } else { Vec::new() };
+        let named = |Deed { mut record, whose }| {
+            if record.whom.is_empty() {
+                let known = names.iter().find(|known| known.author == whose);
+                record.whom = known.map_or_else(|| format!("#{whose}"), |known| known.name.clone());
+            }
+            record
+        };
+        self.keep_access(deeds.into_iter().map(named).collect())
+    }
+
     /// Who is here.
     pub fn members(&self) -> Vec<MemberRecord> {
         let state = self.lock();
@@ -584,10 +618,7 @@ impl Room {
             && let Some((cseq, operation)) = operations.pop_front()
         {
             let is_new = cseq > state.board.cseq(author);
-            let clears = match operation {
-                Operation::ClearAuthor { author: whose, .. } if whose != 0 && whose != author => Some(whose),
-                _ => None,
-            };
+            let deeds = state.deeds_of(author, cseq, &operation);
             if let Some(reason) = state.access.rejects_operation(rejection, role, author, &operation)
                 && is_new
             {
@@ -606,7 +637,7 @@ impl Room {
                         state.gathered_first = state.board.seq();
                         state.gathered_since = now;
                     }
-                    work.audit.extend(clears.map(|whose| state.cleared(author, whose)));
+                    work.deeds.extend(deeds.into_iter().map(|(what, clearing)| state.did(what, clearing)));
                     binary::put_entry(&mut state.gathered, &entry);
                     state.tick.drew(member, now);
                     self.metrics.operations.inc();
@@ -912,10 +943,30 @@ impl State {
         Some(self.access.standing(seat.role, &seat.caller.someone, storage::now()))
     }
 
-    /// Somebody has deleted all that somebody else drew, who may have gone long ago.
-    fn cleared(&self, by: u32, whose: u32) -> AuditRecord {
-        let name = |author| self.presence.name(author).map_or_else(|| format!("#{author}"), ToOwned::to_owned);
-        AuditRecord { at: storage::now(), who: name(by), what: "clearAuthor".into(), whom: name(whose) }
+    /// What an operation does that the audit list tells of: it deletes all that somebody else drew, or turns that over.
+    fn deeds_of(&self, by: u32, cseq: u64, operation: &Operation) -> Vec<(&'static str, Clearing)> {
+        let known = |what, gesture| {
+            let those = self.clearings.iter().filter(move |it| (it.by, it.gesture) == (by, gesture));
+            those.map(|it| (what, Clearing { ..*it })).collect()
+        };
+        match *operation {
+            Operation::ClearAuthor { author: whose, gesture_back } if whose != 0 && whose != by => {
+                vec![("clearAuthor", Clearing { by, gesture: cseq.saturating_sub(gesture_back), whose })]
+            }
+            Operation::Undo { gesture } => known("undoClearAuthor", gesture),
+            Operation::Redo { gesture } => known("redoClearAuthor", gesture),
+            _ => Vec::new(),
+        }
+    }
+
+    fn did(&mut self, what: &str, clearing: Clearing) -> Deed {
+        let Clearing { by, whose, .. } = clearing;
+        if what == "clearAuthor" {
+            self.clearings.truncate(CLEARINGS - 1);
+            self.clearings.push_front(clearing);
+        }
+        let record = AuditRecord { at: storage::now(), who: self.name(by), what: what.into(), whom: self.name(whose) };
+        Deed { record, whose }
     }
 
     fn is_muted(&self, member: u64) -> bool {

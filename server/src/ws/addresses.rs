@@ -1,8 +1,19 @@
 //! How many connections there are, in all and of each IP address, so that one host does not take the places of all others.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Bits of an IPv6 address that are the network's; the others a host chooses by itself (RFC 4291 section 2.5.4, RFC 8981).
+const NETWORK: u32 = 64;
+
+/// What a host is known by: its IPv4 address, or the network of its IPv6 address, in which it can have as many as it likes.
+pub fn host_of(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> (128 - NETWORK) << (128 - NETWORK)).into(),
+        address => address,
+    }
+}
 
 /// The addresses that have connections, and how many.
 #[derive(Debug, Default)]
@@ -33,7 +44,7 @@ pub enum Full {
 }
 
 impl Addresses {
-    /// A place for one more connection. It is taken here and at once, so that no two take the last one. A connection without
+    /// A place for one more connection, of a [host](host_of). It is taken here and at once, so that no two take the last one. A connection without
     /// an address, over a unix socket, counts only among all.
     ///
     /// # Errors
@@ -45,6 +56,7 @@ impl Addresses {
         most: usize,
     ) -> Result<AddressPlace<'_>, Full> {
         let mut taken = self.lock();
+        let address = address.map(host_of);
         let of_address = address.and_then(|address| taken.of_address.get(&address).copied()).unwrap_or(0);
         if address.is_some() && of_address >= most_of_address {
             return Err(Full::Address);
@@ -94,5 +106,21 @@ mod tests {
         drop(first);
         addresses.enter(one, 1, 3).unwrap();
         assert_eq!(addresses.lock().of_address.len(), 1, "nothing is kept of who is gone");
+    }
+
+    #[test]
+    fn a_host_is_known_by_its_network_where_it_chooses_the_rest_by_itself() {
+        for (address, host) in [
+            ("10.0.0.7", "10.0.0.7"),
+            ("::ffff:10.0.0.7", "10.0.0.7"),
+            ("2001:db8:1:2:aaaa::1", "2001:db8:1:2::"),
+            ("2001:db8:1:3::", "2001:db8:1:3::"),
+        ] {
+            assert_eq!(host_of(address.parse().unwrap()), host.parse::<IpAddr>().unwrap());
+        }
+        let addresses = Addresses::default();
+        let [one, other] = ["2001:db8::1", "2001:db8::2"].map(|address| address.parse().ok());
+        let _first = addresses.enter(one, 1, 3).unwrap();
+        assert_eq!(addresses.enter(other, 1, 3).unwrap_err(), Full::Address);
     }
 }

@@ -28,7 +28,7 @@ mod server;
 mod service;
 mod wire;
 
-pub use addresses::{Addresses, Full};
+pub use addresses::{Addresses, Full, host_of};
 pub use connection::serve;
 pub use frame::Opcode;
 pub(crate) use frame::frame;

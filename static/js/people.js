@@ -7,6 +7,8 @@ import { NAME } from "./protocol/limits.js";
 import { LENT, button } from "./hosting.js";
 
 const SHOWN = 5;
+/** So many of those who have gone can still be ordered about by a host. */
+const GONE = 16;
 /** Units of presence in a board unit. */
 export const CURSOR_UNITS = 64;
 
@@ -26,6 +28,8 @@ export class People {
     /** @type {Map<number, HTMLElement>} */
     this.cursors = new Map();
     this.known = new Map();
+    /** Who was here and has gone, the last ones last. @type {Map<number, any>} */
+    this.gone = new Map();
     /** Who raises a hand. @type {Set<number>} */
     this.raised = new Set();
   }
@@ -76,10 +80,16 @@ export class People {
   }
 
   #list() {
-    const list = document.querySelector("#person-list");
     // Where somebody is just doing something to a person, that person stays under the pointer.
-    const opened = new Set(Array.from(list.querySelectorAll("details[open]"), (it) => /** @type {HTMLElement} */ (it).dataset.author));
-    list.replaceChildren(...this.#inOrder().map(([author, one]) => this.#line(author, one, opened)));
+    const details = this.sheet.querySelectorAll(".persons details[open]");
+    const opened = new Set(Array.from(details, (it) => /** @type {HTMLElement} */ (it).dataset.author));
+    const list = (id, people) => {
+      document.querySelector(id).replaceChildren(...people.map(([author, one]) => this.#line(author, one, opened)));
+    };
+    list("#person-list", this.#inOrder());
+    const gone = Array.from(this.gone).filter(([, { role }]) => role !== "host").reverse();
+    list("#gone-list", gone);
+    document.querySelector("#gone-part").toggleAttribute("hidden", gone.length === 0);
     const { session } = this.application;
     const hand = document.querySelector("#raise-hand");
     hand.setAttribute("aria-pressed", String(session.people.get(session.self)?.hand === true));
@@ -93,17 +103,19 @@ export class People {
     words.textContent = isSelf ? t("you", { name: one.name }) : one.name;
     line.append(badge(one.name, one.colour), words, ...standingOf(one));
     if (isSelf) return line;
-    line.append(button("follow", one.name, () => {
+    const isHere = session.people.has(author);
+    const follow = () => {
       this.sheet.close();
       this.application.follow(author);
-    }));
+    };
+    if (isHere) line.append(button("follow", one.name, follow));
     const { role, hosted } = session.access;
-    if (hosted && role === "host" && one.role !== "host") line.append(this.#orders(author, one, opened.has(String(author))));
+    if (hosted && role === "host" && one.role !== "host") line.append(this.#orders(author, one, opened.has(String(author)), isHere));
     return line;
   }
 
-  /** What a host can do about somebody. */
-  #orders(author, { name, role = "editor", muted = false, draws = true, hand = false }, isOpen) {
+  /** What a host can do about somebody, of which not everything makes sense where that one has gone. */
+  #orders(author, { name, role = "editor", muted = false, draws = true, hand = false }, isOpen, isHere) {
     const isLent = draws && (role === "viewer" || this.application.session.access.locked);
     const details = document.createElement("details");
     details.dataset.author = String(author);
@@ -112,15 +124,21 @@ export class People {
     summary.textContent = "⋯";
     summary.setAttribute("aria-label", t("ordersFor", { name }));
     const moderate = (action) => () => this.application.moderate({ author, ...action });
+    const ban = (address) => () => {
+      moderate({ do: "ban", address })();
+      // One who is here goes now.
+      if (this.gone.delete(author)) this.#list();
+    };
+    const ifHere = (...all) => (isHere ? all : []);
     const buttons = [
       button(muted ? "unmute" : "mute", name, moderate({ do: "mute", muted: !muted })),
-      ...(draws || muted ? [] : [button("lend", name, moderate({ do: "lend", seconds: LENT }))]),
-      ...(hand ? [button("lowerHand", name, moderate({ do: "lowerHand" }))] : []),
-      ...(isLent ? [button("takeBackPen", name, moderate({ do: "lend", seconds: 0 }))] : []),
+      ...(draws || muted ? [] : ifHere(button("lend", name, moderate({ do: "lend", seconds: LENT })))),
+      ...(hand ? ifHere(button("lowerHand", name, moderate({ do: "lowerHand" }))) : []),
+      ...(isLent ? ifHere(button("takeBackPen", name, moderate({ do: "lend", seconds: 0 }))) : []),
       button("clearAuthor", name, () => this.application.clearAuthor(author)),
-      button("remove", name, moderate({ do: "remove" })),
-      button("ban", name, moderate({ do: "ban", address: false })),
-      button("banAddress", name, moderate({ do: "ban", address: true })),
+      ...ifHere(button("remove", name, moderate({ do: "remove" }))),
+      button("ban", name, ban(false)),
+      button("banAddress", name, ban(true)),
     ];
     details.append(summary, ...buttons);
     return details;
@@ -139,6 +157,7 @@ export class People {
 
   update() {
     const all = this.#inOrder();
+    this.#followGoing();
     if (this.sheet.open) this.#list();
     // A raised hand must be seen, also where there are many.
     const raised = all.filter(([, { hand }]) => hand);
@@ -152,6 +171,13 @@ export class People {
     this.placeCursors();
   }
 
+  #followGoing() {
+    const { people } = this.application.session;
+    for (const [author, one] of this.known) if (!people.has(author)) this.gone.set(author, one);
+    for (const author of people.keys()) this.gone.delete(author);
+    for (const author of Array.from(this.gone.keys()).slice(0, -GONE)) this.gone.delete(author);
+  }
+
   #announce() {
     const { people, self } = this.application.session;
     const news = [];
@@ -162,8 +188,8 @@ export class People {
       if (hand && !this.raised.has(author) && author !== self) news.push(t("raisedHand", { name }));
     }
     this.raised = new Set(Array.from(people).filter(([, { hand }]) => hand).map(([author]) => author));
-    for (const [author, name] of this.known) if (!people.has(author)) news.push(t("hasGone", { name }));
-    this.known = new Map(Array.from(people, ([author, { name }]) => [author, name]));
+    for (const [author, { name }] of this.known) if (!people.has(author)) news.push(t("hasGone", { name }));
+    this.known = new Map(Array.from(people, ([author, one]) => [author, { ...one }]));
     if (news.length > 0) this.application.announcer.say(news.join(" "));
   }
 

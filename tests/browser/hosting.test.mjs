@@ -246,6 +246,26 @@ test("somebody who is removed is told and can come back; somebody who is banned 
   await tab.getByRole("heading", { name: "A host does not let you in" }).waitFor();
 });
 
+test("whoever spoils a board and goes is still in reach of a host: what they drew, and the way back", async () => {
+  const { host, board } = await hosts();
+  const mallory = await the.browser.person(board, { name: "Mallory" });
+  await mallory.draws(wave(200, 300));
+  await host.sees("her stroke", ({ elements }) => elements.length === 1);
+  await mallory.page.goto(new URL("../healthz", board).href);
+  await host.page.locator("#people").click();
+  await host.page.getByText("Have left").waitFor();
+  const orders = host.page.locator("#gone-list summary");
+  await orders.click();
+  assert.deepEqual(await host.page.locator("#gone-list button").allTextContents(), ["Mute", "Delete all they drew", "Ban", "Ban with address"]);
+  await host.page.getByRole("button", { name: "Delete all they drew: Mallory" }).click();
+  await host.sees("an empty board", ({ elements }) => elements.length === 0);
+  await host.page.getByRole("button", { name: "Ban: Mallory" }).click();
+  await orders.waitFor({ state: "detached" });
+  await host.page.locator("#person-done").click();
+  await mallory.page.goto(board);
+  await mallory.page.getByRole("heading", { name: "A host does not let you in" }).waitFor();
+});
+
 test("a board with a password asks for it, and says when it was wrong", async () => {
   const { host, board } = await hosts();
   await host.page.locator("#share").click();

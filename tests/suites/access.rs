@@ -285,6 +285,24 @@ fn a_removed_person_comes_back_and_a_banned_browser_does_not_under_whatever_clie
 }
 
 #[test]
+fn whoever_has_gone_can_still_be_muted_and_banned_but_not_removed() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let mut mallory = Client::join(&server.address, "x", "Mallory");
+    let author = mallory.author;
+    mallory.leave();
+    host.wait("she has gone", |host| !host.people.contains_key(&author));
+    let told = host.orders(Action::Remove { author });
+    assert!(matches!(&told[..], [ServerMessage::NotDone { text }] if text.contains("not here any more")), "{told:?}");
+    host.orders(Action::Mute { author, muted: true });
+    mallory.connect(&server.address);
+    assert!(mallory.does(text("spoiled")).is_err(), "she is muted");
+    mallory.leave();
+    host.wait("she has gone again", |host| !host.people.contains_key(&author));
+    host.orders(Action::Ban { author, address: false });
+    assert_eq!(mallory.is_kept_out(), (Reason::Banned, 4003));
+}
+
+#[test]
 fn an_address_is_banned_by_choice_but_never_a_host_at_it() {
     let (_directory, server, mut host) = hosted(&[]);
     let mallory = Client::join(&server.address, "x", "Mallory");

@@ -94,7 +94,7 @@ struct Ban {
     at: u64,
 }
 
-/// Somebody who is here, as an order names them.
+/// Somebody who is here, or was, as an order names them.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) someone: Someone,

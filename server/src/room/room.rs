@@ -28,6 +28,8 @@ use crate::ws::Outgoing;
 
 /// Deletions of all that somebody drew that are remembered, so that the audit list says when one is undone.
 const CLEARINGS: usize = 256;
+/// People who have gone that are remembered, so that a host can still ban and mute them.
+const GONE: usize = 64;
 /// Pointers are sent at most this often.
 const PRESENCE_TICK: Duration = Duration::from_millis(33);
 /// Most bytes of log that a newcomer gets behind a snapshot that others are being given, and that part of its size.
@@ -88,6 +90,8 @@ struct State {
     names: Vec<AuthorName>,
     /// The last ones first.
     clearings: VecDeque<Clearing>,
+    /// Who was here, by their author numbers, the last ones first.
+    gone: VecDeque<(u32, Target)>,
     epoch: Epoch,
     /// Entries since the last flush, encoded as they will stand in it.
     gathered: Vec<u8>,
@@ -293,6 +297,7 @@ impl Room {
             branches: Bucket::holding(BRANCHES, BRANCHES_PER_SECOND, now),
             names: Vec::new(),
             clearings: VecDeque::new(),
+            gone: VecDeque::new(),
             epoch,
             gathered: Vec::new(),
             gathered_first: 0,
@@ -560,7 +565,7 @@ impl Room {
         state.bytes.leave(member);
         self.metrics.members.dec();
         if !seat.replaced {
-            state.presence.gone(seat.author);
+            state.goes(seat);
         }
     }
 
@@ -867,7 +872,8 @@ impl State {
 
     /// Carries out an order of a member, or of the operator; gives what came of it, and the name of whom it was about.
     fn order(&mut self, by: Option<u64>, action: &Action, with: Ingredients) -> Result<(Done, String), OrderError> {
-        let target = access::target_of(action).and_then(|author| self.target(author));
+        let whom = access::target_of(action);
+        let target = whom.and_then(|author| self.target(author).or_else(|| self.gone_target(action, author)));
         let done = self.access.order(action, target.as_ref().map(|(_, target)| target), with)?;
         let name = target.as_ref().map_or_else(String::new, |(_, target)| target.name.clone());
         if let Some((author, target)) = target {
@@ -890,9 +896,27 @@ impl State {
 
     fn target(&self, author: u32) -> Option<(u32, Target)> {
         let seat = self.members.values().find(|seat| seat.author == author && seat.is_taken())?;
-        let name = self.name(author);
-        let (someone, address) = (seat.caller.someone, seat.caller.address);
-        Some((author, Target { someone, address, name, role: seat.role }))
+        Some((author, self.target_at(seat)))
+    }
+
+    fn target_at(&self, seat: &Seat) -> Target {
+        let Caller { someone, address, .. } = seat.caller;
+        Target { someone, address, name: self.name(seat.author), role: seat.role }
+    }
+
+    /// Whom an order is about that also holds for those who have gone: whoever spoils a board does not wait for a host.
+    fn gone_target(&self, action: &Action, author: u32) -> Option<(u32, Target)> {
+        let holds = matches!(action, Action::Ban { .. } | Action::Mute { .. });
+        self.gone.iter().find(|(gone, _)| holds && *gone == author).cloned()
+    }
+
+    /// Nobody is at a seat any more.
+    fn goes(&mut self, seat: Seat) {
+        let author = seat.author;
+        self.gone.retain(|(gone, _)| *gone != author);
+        self.gone.truncate(GONE - 1);
+        self.gone.push_front((author, self.target_at(&seat)));
+        self.presence.gone(author);
     }
 
     /// What an order does to whom it names, beside what is kept of it.

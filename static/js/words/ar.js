@@ -34,7 +34,7 @@ export default {
   boardHelp: "لوحة الرسم. ارسم بالفأرة أو الإصبع أو القلم؛ وبلوحة المفاتيح تحرّك الأسهمُ علامةَ تقاطع، ويُنزل مفتاح الإدخال القلم ويرفعه.",
   writeHere: "نص", close: "إغلاق", done: "تم",
   // People
-  yourName: "اسمك", yourColour: "لونك", hereNow: "الحاضرون الآن", you: "{name} (أنت)", follow: "متابعة", stopFollowing: "إيقاف المتابعة",
+  yourName: "اسمك", yourColour: "لونك", hereNow: "الحاضرون الآن", haveGone: "الذين غادروا", you: "{name} (أنت)", follow: "متابعة", stopFollowing: "إيقاف المتابعة",
   following: "تجري متابعة {name}", cameHere: "حضر {name}.", hasGone: "غادر {name}.",
   somebodyDrew: {
     zero: "لا رسومات جديدة من {name}.",

@@ -39,7 +39,7 @@ export default {
   boardHelp: "Zeichentafel. Zeichne mit Maus, Finger oder Stift; mit der Tastatur bewegen die Pfeiltasten ein Kreuz, und die Eingabetaste setzt den Stift auf und hebt ihn ab.",
   writeHere: "Text", close: "Schließen", done: "Fertig",
   // People
-  yourName: "Dein Name", yourColour: "Deine Farbe", hereNow: "Gerade hier", you: "{name} (du)", follow: "Folgen", stopFollowing: "Nicht mehr folgen",
+  yourName: "Dein Name", yourColour: "Deine Farbe", hereNow: "Gerade hier", haveGone: "Wieder gegangen", you: "{name} (du)", follow: "Folgen", stopFollowing: "Nicht mehr folgen",
   following: "Du folgst {name}", cameHere: "{name} ist da.", hasGone: "{name} ist gegangen.",
   somebodyDrew: { one: "{name} hat etwas gezeichnet.", other: "{name} hat {count} Dinge gezeichnet." }, somebody: "Jemand",
   somebodyErased: { one: "{name} hat etwas gelöscht.", other: "{name} hat {count} Dinge gelöscht." },

@@ -32,7 +32,7 @@ export default {
   boardHelp: "Drawing board. Draw with mouse, finger or pen; with the keyboard, arrow keys move a cross, and Enter presses the pen down and lifts it.",
   writeHere: "Text", close: "Close", done: "Done",
   // People
-  yourName: "Your name", yourColour: "Your colour", hereNow: "Here now", you: "{name} (you)", follow: "Follow", stopFollowing: "Stop following",
+  yourName: "Your name", yourColour: "Your colour", hereNow: "Here now", haveGone: "Have left", you: "{name} (you)", follow: "Follow", stopFollowing: "Stop following",
   following: "Following {name}", cameHere: "{name} is here.", hasGone: "{name} has gone.",
   somebodyDrew: { one: "{name} drew something.", other: "{name} drew {count} things." }, somebody: "Somebody",
   somebodyErased: { one: "{name} deleted something.", other: "{name} deleted {count} things." },

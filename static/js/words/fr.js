@@ -39,7 +39,7 @@ export default {
   boardHelp: "Tableau de dessin. Dessinez à la souris, au doigt ou au stylet ; au clavier, les flèches déplacent une croix, et Entrée pose le stylo puis le lève.",
   writeHere: "Texte", close: "Fermer", done: "Terminé",
   // People
-  yourName: "Votre nom", yourColour: "Votre couleur", hereNow: "Ici en ce moment", you: "{name} (vous)", follow: "Suivre", stopFollowing: "Ne plus suivre",
+  yourName: "Votre nom", yourColour: "Votre couleur", hereNow: "Ici en ce moment", haveGone: "Partis", you: "{name} (vous)", follow: "Suivre", stopFollowing: "Ne plus suivre",
   following: "Vous suivez {name}", cameHere: "{name} est là.", hasGone: "{name} n’est plus là.",
   somebodyDrew: {
     one: "{name} a dessiné quelque chose.",

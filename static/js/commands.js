@@ -76,15 +76,23 @@ export function commandsOf(app) {
   ];
 }
 
-/**
- * The letter or digit that an event means where its key is neither: on a keyboard of another script the one at its place, and that
- * of the row of digits where those need Shift.
- */
+/** The letter or digit at the place of an event's key on a keyboard of Latin script, where that has one. */
+const atPlaceOf = ({ code = "" }) => /^(?:Key|Digit)(.)$/.exec(code)?.[1];
+
+const isThirdLevel = (event) => event.getModifierState?.("AltGraph") === true;
+
+/** The letter or digit that an event means where its key is neither: on a keyboard of another script the one at its place. */
 export function letterOf(event) {
-  const { key, code = "" } = event;
-  if (key.length !== 1 || event.getModifierState?.("AltGraph")) return key;
-  const atItsPlace = /^(?:Key|Digit)(.)$/.exec(code)?.[1];
-  return (key > "\u007f" && atItsPlace ? atItsPlace : key).toLowerCase();
+  const { key } = event;
+  if (key.length !== 1 || isThirdLevel(event)) return key;
+  return ((key > "\u007f" && atPlaceOf(event)) || key).toLowerCase();
+}
+
+/** The digit at the place of a sign that is typed without Shift, where those of a row need it; `undefined` where it is none. */
+export function digitOf(event) {
+  const isSign = /^[^a-z0-9]$/i.test(event.key) && !event.shiftKey && !isThirdLevel(event);
+  const place = atPlaceOf(event);
+  return isSign && place >= "0" && place <= "9" ? place : undefined;
 }
 
 /** How an event is written as keys. */

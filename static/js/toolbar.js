@@ -1,6 +1,6 @@
 // The toolbar: which tool and style the next thing has, undo and redo, the zoom; and the bar of what is selected.
 
-import { letterOf } from "./commands.js";
+import { digitOf, letterOf } from "./commands.js";
 import { icon } from "./icons.js";
 import { COLOURS, COLOUR_NAMES } from "./identity.js";
 import { label, t } from "./language.js";
@@ -189,11 +189,8 @@ export class Toolbar {
 
   /** A key that may mean a tool or a colour; says whether it does. */
   keyPressed(event) {
-    const { key, code = "", ctrlKey, metaKey, altKey, shiftKey } = event;
-    // Where digits need Shift, the sign at the place of one means it too.
-    const place = /^Digit(\d)$/.exec(code)?.[1];
-    const isSign = /^[^a-z0-9]$/i.test(key) && !shiftKey && !event.getModifierState?.("AltGraph");
-    const letter = isSign && place ? place : letterOf(event);
+    const { key, ctrlKey, metaKey, altKey, shiftKey } = event;
+    const letter = digitOf(event) ?? letterOf(event);
     if (ctrlKey || metaKey || altKey || (shiftKey && !/^\p{Nd}$/u.test(key))) return false;
     const tool = tools.find((it) => it.key === letter);
     const colour = COLOURS[Number(letter) - 1];

@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -111,11 +111,7 @@ fn a_link_a_password_and_an_address_are_checked_and_said() {
 fn a_script_on_a_board_that_is_locked_meanwhile_says_that_it_waits_and_goes_on() {
     let server = Server::start(&[]);
     let mut host = Client::join_by(&server.address, "x", "Ada", Token([1; 16]));
-    let mut command = Command::new(binary());
-    command.args(["draw", &format!("{}b/x", server.url), "--speed", "0"]);
-    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
-    let mut script = Running(child);
-    let mut input = script.0.stdin.take().expect("a pipe");
+    let (mut script, mut input) = script(&server.address, Stdio::piped());
     let mut said = BufReader::new(script.0.stderr.take().expect("a pipe")).lines().map(|line| line.expect("text"));
     writeln!(input, "{SHAPE}").expect("it reads");
     host.wait_for_seq(1);
@@ -131,16 +127,14 @@ fn a_script_on_a_board_that_is_locked_meanwhile_says_that_it_waits_and_goes_on()
 
 #[test]
 fn what_is_on_its_way_when_a_board_is_locked_is_drawn_when_it_is_not() {
-    const STROKES: u64 = 3_000;
     let server = Server::start(&[]);
     let mut host = Client::join_by(&server.address, "x", "Ada", Token([1; 16]));
-    let mut command = Command::new(binary());
-    command.args(["draw", &format!("{}b/x", server.url), "--speed", "0"]);
-    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
-    let mut script = Running(child);
-    let mut input = script.0.stdin.take().expect("a pipe");
+    let (mut script, mut input) = script(&server.address, Stdio::null());
+    let is_over = Arc::<AtomicBool>::default();
+    let is_enough = is_over.clone();
     let writing = std::thread::spawn(move || {
-        (0..STROKES).for_each(|_| input.write_all(STROKE.as_bytes()).expect("it reads"));
+        let strokes = (0_u64..20_000).take_while(|_| !is_enough.load(Ordering::Relaxed));
+        strokes.inspect(|_| input.write_all(STROKE.as_bytes()).expect("it reads")).count() as u64
     });
     // Until something that was on its way was refused.
     while server.metric("inkwire_rejects_total") == 0.0 {
@@ -149,21 +143,18 @@ fn what_is_on_its_way_when_a_board_is_locked_is_drawn_when_it_is_not() {
         host.round_trip();
         host.orders(Action::Lock { locked: false });
     }
-    writing.join().expect("all of it is read");
+    is_over.store(true, Ordering::Relaxed);
+    let strokes = writing.join().expect("all of it is read");
     assert!(script.0.wait().expect("it ends").success(), "nothing was rejected for good");
-    host.wait_for_seq(3 * STROKES);
-    assert_eq!((host.replica.board().seq(), host.replica.board().elements().count() as u64), (3 * STROKES, STROKES));
+    host.wait_for_seq(3 * strokes);
+    assert_eq!((host.replica.board().seq(), host.replica.board().elements().count() as u64), (3 * strokes, strokes));
 }
 
 #[test]
 fn a_script_whose_connection_is_dead_without_a_word_makes_another_one() {
     let server = Server::start(&[]);
     let network = Silent::in_front_of(&server.address);
-    let mut command = Command::new(binary());
-    command.args(["draw", &format!("http://{}/b/x", network.address), "--speed", "0"]);
-    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().expect("it starts");
-    let mut script = Running(child);
-    let mut input = script.0.stdin.take().expect("a pipe");
+    let (mut script, mut input) = script(&network.address, Stdio::null());
     let mut ada = Client::join(&server.address, "x", "Ada");
     writeln!(input, "{SHAPE}").expect("it reads");
     ada.wait_for_seq(1);
@@ -212,6 +203,16 @@ fn carry(mut from: TcpStream, mut to: TcpStream, is_dead: &AtomicBool) {
     }
 }
 
+/// A script that draws on a board, as fast as it can, what is written to it.
+fn script(address: &str, errors: Stdio) -> (Running, ChildStdin) {
+    let mut command = Command::new(binary());
+    command.args(["draw", &format!("http://{address}/b/x"), "--speed", "0"]);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(errors).spawn().expect("it starts");
+    let mut script = Running(child);
+    let input = script.0.stdin.take().expect("a pipe");
+    (script, input)
+}
+
 /// A process that is ended when this is let go.
 struct Running(Child);
 
@@ -228,11 +229,7 @@ fn a_script_whose_server_is_killed_goes_on_with_the_next_and_nothing_is_lost_or_
     let data = directory.path().to_str().expect("a path");
     let server = Server::start(&["--data", data]);
     let address = server.address.clone();
-    let mut command = Command::new(binary());
-    command.args(["draw", &format!("{}b/x", server.url), "--speed", "0"]);
-    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
-    let mut script = Running(child);
-    let mut input = script.0.stdin.take().expect("a pipe");
+    let (mut script, mut input) = script(&address, Stdio::null());
     let mut ada = Client::join(&address, "x", "Ada");
     for _ in 0..20 {
         writeln!(input, "{SHAPE}").expect("it reads");

@@ -40,7 +40,7 @@ export class Editing {
   }
 
   duplicate() {
-    const by = ASIDE / this.context.viewport.zoom;
+    const by = this.context.gridStep ?? ASIDE / this.context.viewport.zoom;
     this.draw(this.#elements.sort(inOrder).map((element) => copyOf(element, [by, by])));
   }
 
@@ -48,6 +48,7 @@ export class Editing {
   draw(copies) {
     if (copies.length === 0) return;
     const keys = drawCopies(this.#gesture(), copies, newGroup);
+    this.context.copiesDrawn();
     this.context.selection.set(new Set(keys));
   }
 

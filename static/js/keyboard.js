@@ -32,6 +32,10 @@ export class KeyboardDelegate {
   /** As `PointersDelegate.pointerWentDown`. @returns {any} */
   pointerWentDown(sample, how) {}
   pointerMoved(sample) {}
+  /** What pointers have begun is not to be; says whether there was anything. @returns {boolean} */
+  pointersTakenBack() {
+    return false;
+  }
   /** The cross began or ended to draw, at a place of the screen. */
   crossPressed(isDown, place) {}
 }
@@ -77,7 +81,9 @@ export class Keyboard {
       event.preventDefault();
       return;
     }
-    if (event.target.closest?.("button, a, [role=slider]") && ["Enter", " "].includes(event.key)) return;
+    const { key, ctrlKey, metaKey } = event;
+    if (event.target.closest?.("button, a, [role=slider]") && ["Enter", " "].includes(key) && !ctrlKey && !metaKey) return;
+    if (key === "Escape" && this.delegate.pointersTakenBack()) return void event.preventDefault();
     const command = commandFor(this.delegate.commands, event);
     const isTaken = command ? this.#runs(command, event) : this.delegate.keyPressed(event);
     if (isTaken) event.preventDefault();

@@ -401,12 +401,15 @@ class Application {
 
   // Where the screen is
 
-  /** To where a link points, or where this tab was. */
+  /** To where this tab was, where it is only loaded anew, or to where a link points. */
   #comeBackToPlace() {
-    if (this.#goToLink()) return;
+    const [navigation] = performance.getEntriesByType("navigation");
+    const isReload = /** @type {PerformanceNavigationTiming | undefined} */ (navigation)?.type === "reload";
+    if (!isReload && this.#goToLink()) return;
     const view = kept("sessionStorage", CHOICES.view);
     const numbers = [view?.x, view?.y, view?.zoom];
     if (view?.board === this.boardName && numbers.every(Number.isFinite)) this.setViewport(new Viewport(...numbers));
+    else this.#goToLink();
   }
 
   #goToLink() {
@@ -489,6 +492,8 @@ class Application {
     if (!followed) return;
     at("#following-text").textContent = t("following", { name: followed.name });
     const view = followed.view?.map((side) => side / CURSOR_UNITS);
+    // The board stays where it is under a pointer that draws.
+    if (this.#isBusy) return;
     if (view && view.join() !== this.followedView) this.setViewport(Viewport.around(view, this.stage.size, 0, Infinity));
     this.followedView = view?.join();
   }
@@ -508,6 +513,11 @@ class Application {
   }
 
   // The grid, the small map, the theme
+
+  /** Board units between two places to which things snap; `undefined` where they do not. */
+  get gridStep() {
+    return this.hasGrid ? this.#gridStep : undefined;
+  }
 
   get #gridStep() {
     return GRID * 2 ** Math.max(0, Math.ceil(Math.log2(GRID_APART / GRID / this.viewport.zoom)));
@@ -702,6 +712,8 @@ class Application {
 
   #ended(gesture, how) {
     gesture[how]();
+    // Whom one follows may have gone on meanwhile.
+    this.#showFollowed();
   }
 
   /** Does something that the board may refuse, and then says why. */
@@ -764,6 +776,14 @@ class Application {
     return this.toolbar.keyPressed(event);
   }
 
+  get #isBusy() {
+    return this.pointers.isBusy || this.keyboard.gesture !== undefined;
+  }
+
+  pointersTakenBack() {
+    return this.pointers.takeBack();
+  }
+
   crossPressed(isDown) {
     this.announcer.say(t(isDown ? "penDown" : "penUp"));
   }
@@ -781,12 +801,18 @@ class Application {
 
   // Toolbar and selection delegate
 
+  /** Not of what is only just being done: Escape takes that back. */
   undoAsked() {
-    this.attempt(() => this.session.undo());
+    if (!this.#isBusy) this.attempt(() => this.session.undo());
   }
 
   redoAsked() {
-    this.attempt(() => this.session.redo());
+    if (!this.#isBusy) this.attempt(() => this.session.redo());
+  }
+
+  /** What was just drawn is selected, and can be moved. */
+  copiesDrawn() {
+    this.toolbar.chooseTool(select);
   }
 
   selectAll() {

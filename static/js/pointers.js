@@ -182,6 +182,18 @@ export class Pointers {
     }
   }
 
+  /** Whether anything is being done by a pointer. */
+  get isBusy() {
+    return Array.from(this.down.values()).some(({ gesture }) => gesture !== undefined);
+  }
+
+  /** Takes back what pointers have begun and not ended; says whether there was anything. */
+  takeBack() {
+    const { isBusy } = this;
+    this.#takeBack(Array.from(this.down.values()));
+    return isBusy;
+  }
+
   #beginTap({ timeStamp }, count) {
     if (count === 1) this.tap = { time: timeStamp, most: 1, moved: 0 };
     else if (this.tap) this.tap.most = Math.max(this.tap.most, count);

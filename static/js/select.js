@@ -38,6 +38,13 @@ function cornersOf(element) {
   return [[x, y], [x + dx, y], [x + dx, y + dy], [x, y + dy]].map(placementOf(element));
 }
 
+/** The box that was dragged out for an element, in board units: that around it without the line that makes it larger. @param {any} element @param {number[]} bounds */
+export function drawnBox(element, bounds) {
+  if (element.kind !== "shape") return bounds;
+  const unit = unitOf(element);
+  return geometry.around(cornersOf(element).map(([x, y]) => [x * unit, y * unit]));
+}
+
 const isFilled = ({ content, properties }) => hasInside(content.kind) && opacityOf(properties.fill) > 0;
 
 function outlineOf(element) {

@@ -116,14 +116,16 @@ export class Selection {
     return geometry.cornersOf(box).map((corner) => viewport.toScreen(this.map ? geometry.applied(this.map, corner) : corner));
   }
 
-  /** Places of the handles on the screen. */
-  #handles() {
+  /** Places of the handles on the screen. For a finger what is thin has fewer of them, or it could not be grasped itself. */
+  #handles(isTouch = false) {
     const [left, top, right, bottom] = geometry.grown(geometry.around(this.#corners()), DISTANCE);
     const [width, height] = [right - left, bottom - top];
+    const [isNarrow, isLow] = [width < 2 * SMALLEST, height < 2 * SMALLEST];
+    const isThin = isTouch && (isNarrow || isLow);
     const handles = new Map();
     for (const [name, [x, y]] of Object.entries(HANDLES)) {
-      const isSide = x === 0.5 ? width < 2 * SMALLEST : y === 0.5 && height < 2 * SMALLEST;
-      if (!isSide) handles.set(name, [left + x * width, top + y * height]);
+      const isInTheWay = (x === 0.5 && (isNarrow || isThin)) || (y === 0.5 && (isLow || isThin));
+      if (!isInTheWay) handles.set(name, [left + x * width, top + y * height]);
     }
     handles.set("turn", [left + width / 2, top - TURN_DISTANCE]);
     return handles;
@@ -134,7 +136,7 @@ export class Selection {
     if (this.isEmpty) return undefined;
     const reach = isTouch ? TOUCH_REACH : REACH;
     let [nearest, best] = [reach, undefined];
-    for (const [name, place] of this.#handles()) {
+    for (const [name, place] of this.#handles(isTouch)) {
       const far = Math.hypot(place[0] - x, place[1] - y);
       if (far <= nearest) [nearest, best] = [far, name];
     }

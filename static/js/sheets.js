@@ -47,7 +47,11 @@ export class Sheets {
     if (name === "help") this.#fillHelp();
     if (name === "objects") this.#listObjects(PAGE);
     if (name === "menu") this.#showChoices();
-    document.querySelector(`#${name}`).showModal();
+    if (name === "export") this.#offerSelection();
+    const sheet = document.querySelector(`#${name}`);
+    sheet.showModal();
+    // A browser gives what scrolls the focus, and scrolls to it.
+    sheet.scrollTop = 0;
   }
 
   /** Shows a link to be copied by hand, where the browser lets the page not do it. @param {string} link */
@@ -106,6 +110,14 @@ export class Sheets {
       const { kind, part, paper } = Object.fromEntries(new FormData(sheet.querySelector("form")));
       this.app.exchange.save(kind, part, paper === "on");
     });
+  }
+
+  /** What is selected can be had where something is. */
+  #offerSelection() {
+    const parts = document.querySelector("#export [name=part]");
+    const own = parts.querySelector("[value=selection]");
+    own.disabled = this.app.selection.isEmpty;
+    if (own.disabled && parts.value === "selection") parts.value = "board";
   }
 
   #fillHelp() {

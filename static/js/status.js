@@ -73,7 +73,8 @@ export class Status {
       return takesLong || this.text.textContent !== online ? t("saving") : undefined;
     }
     if (this.state === "stopped") return t(this.why);
-    if (!this.wasOnline && this.failures >= BLOCKED_AFTER && navigator.onLine) return t("blocked");
+    const isBlocked = !this.wasOnline && this.failures >= BLOCKED_AFTER && navigator.onLine;
+    if (isBlocked) return t(this.keeps ? "blocked" : "blockedUnkept");
     const isWaiting = this.state === "waiting" || this.wasOnline;
     if (isWaiting && !this.keeps && this.unsent > 0) return t("waitingUnkept");
     if (isWaiting && this.unsent > 0 && this.state === "waiting") return t("waitingToSend", { count: this.unsent });

@@ -1,5 +1,6 @@
 // The field in which a text or note is written, at its place on the board.
 
+import { copyOf, drawCopies } from "./board/copies.js";
 import { Gesture, deleteAll, patch } from "./board/gesture.js";
 import { applied } from "./geometry.js";
 import { FONT, textExtent } from "./painter.js";
@@ -19,7 +20,8 @@ const NOTE_PAPER = "#ffec99";
 
 export class Writing {
   /**
-   * @param {import("./tools/tools.js").ToolContext & { toolIsDone: () => void, say: (words: string) => void }} context
+   * @param {import("./tools/tools.js").ToolContext & { toolIsDone: () => void, say: (words: string) => void,
+   *   editing: import("./editing.js").Editing }} context
    * @param {HTMLTextAreaElement} field
    */
   constructor(context, field) {
@@ -63,7 +65,8 @@ export class Writing {
     const text = bounded(all, TEXT);
     if (text.length < all.length) this.context.say("textTooLong");
     if (text.trim() === "") return;
-    new Gesture(this.context).submit({ type: "text", colour: withOpacity(style.colour, style.opacity), size, scale, x, y, text });
+    const content = { colour: withOpacity(style.colour, style.opacity), size, scale, x, y, text };
+    this.context.editing.draw([{ kind: "text", content }]);
   }
 
   /** Changes the words of an element. */
@@ -71,14 +74,16 @@ export class Writing {
     this.finish();
     const { content, properties, kind } = element;
     const made = { ...content, size: properties.width, colour: properties.colour, fill: properties.fill };
-    const target = { element, made, isNote: kind === "note", size: properties.width, unit: unitOf(element), map: mapOf(element) };
+    const isNote = kind === "note";
+    const target = { element, copy: copyOf(element), made, isNote, size: properties.width, unit: unitOf(element), map: mapOf(element) };
     this.context.showPreview({ hidden: new Set([element.key]), elements: [] });
-    this.#open(target, kind === "note" ? unbroken(properties.text) : properties.text);
+    this.#open(target, isNote ? unbroken(properties.text) : properties.text);
   }
 
   #open(target, text) {
     this.target = target;
     this.field.value = text;
+    this.begunWith = this.field.value;
     this.field.hidden = false;
     this.place();
     this.field.focus();
@@ -129,14 +134,19 @@ export class Writing {
     if (!target) return;
     this.target = undefined;
     this.field.hidden = true;
+    // What was not touched is not written over what somebody else may have made of it.
+    if (!target.element || this.field.value !== this.begunWith) this.#take(target);
+    this.context.endPreview();
+    this.context.toolIsDone();
+  }
+
+  #take(target) {
     const typed = cleaned(this.field.value);
     const text = bounded(typed, TEXT);
     const { words, size } = target.isNote ? this.#laidOut(target, text) : { words: text, size: target.size };
     const kept = bounded(words, TEXT);
     if (text.length < typed.length || kept.length < words.length) this.context.say("textTooLong");
     this.context.attempt(() => (target.element ? this.#change(target, kept, size) : this.#add(target, kept)));
-    this.context.endPreview();
-    this.context.toolIsDone();
   }
 
   #add({ made, isNote, size }, text) {
@@ -158,10 +168,15 @@ export class Writing {
     return all;
   }
 
-  #change({ element }, text, size) {
+  #change({ element, copy }, text, size) {
     const now = this.context.session.board.element(element.key);
-    if (!now?.visible || now.properties.text === text) return;
+    if (now?.visible && now.properties.text === text) return;
     const gesture = new Gesture(this.context);
+    if (!now?.visible) {
+      // Somebody has deleted it meanwhile, and not these words.
+      if (text.trim() !== "") drawCopies(gesture, [{ ...copy, content: { ...copy.content, text, size } }], (group) => group);
+      return;
+    }
     if (text.trim() === "" && now.kind === "text") deleteAll(gesture, [now]);
     else patch(gesture, now, { name: "text", text });
     if (now.kind === "note" && now.properties.width !== size) patch(gesture, now, { name: "width", width: size });
@@ -170,8 +185,9 @@ export class Writing {
 
 const heightOf = (text, size) => Math.ceil((text.split("\n").length * LINE_HEIGHT + 2 * NOTE_EDGE) * size);
 
-/** A zero-width joiner of lines would be one more thing to explain: where a line was broken is told by a space at its end. */
-const unbroken = (text) => text.replaceAll(" \n", " ");
+/** Where a line was broken is told by the space at its end, or in a word that is too long by one that has no width. */
+const NO_WIDTH = "\u200b";
+const unbroken = (text) => text.replaceAll(" \n", " ").replaceAll(`${NO_WIDTH}\n`, "");
 
 /** Breaks the lines of a note where they are too long, in units. */
 export function broken(text, width, size) {
@@ -196,7 +212,7 @@ function parts(word, fits) {
     if (all.at(-1) !== "" && !fits((all.at(-1) + letter).trimEnd())) all.push("");
     all[all.length - 1] += letter;
   }
-  return all;
+  return all.map((part, at) => (at < all.length - 1 ? part + NO_WIDTH : part));
 }
 
 /** Text without what the board refuses. */

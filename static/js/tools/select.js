@@ -3,7 +3,7 @@
 
 import { Gesture, patch } from "../board/gesture.js";
 import * as geometry from "../geometry.js";
-import { isInLasso, keepsShape, patchesFor, previewed } from "../select.js";
+import { drawnBox, isInLasso, keepsShape, patchesFor, previewed } from "../select.js";
 
 const REACH = 6;
 /** CSS pixels that a pointer moves before a tap becomes a drag. */
@@ -84,6 +84,7 @@ class Transforming {
     this.start = context.viewport.toBoard(this.from);
     this.elements = context.selection.elements;
     this.box = context.selection.box;
+    this.corner = this.elements.map((element) => drawnBox(element, context.boundsOf(element))).reduce(geometry.union, geometry.NOTHING);
     this.map = geometry.IDENTITY;
     this.isDragged = false;
     this.gesture = new Gesture(context);
@@ -96,6 +97,8 @@ class Transforming {
     this.isDragged ||= way > SLACK;
     if (!this.isDragged) return;
     this.map = this.#mapTo(sample);
+    // What somebody deletes meanwhile is not dragged any more.
+    this.elements = this.elements.filter(({ key }) => this.context.session.board.element(key)?.visible);
     const hidden = new Set(this.elements.map(({ key }) => key));
     this.context.showPreview({ hidden, elements: this.elements.map((element) => previewed(element, this.map)) });
     this.context.selection.setMap(this.map);
@@ -116,10 +119,10 @@ class Transforming {
   #movedTo([x, y], isStraight) {
     let [dx, dy] = [x - this.start[0], y - this.start[1]];
     if (isStraight) [dx, dy] = Math.abs(dx) > Math.abs(dy) ? [dx, 0] : [0, dy];
-    // The corner of what is moved goes to the grid, not the pointer.
-    const corner = [this.box[0] + dx, this.box[1] + dy];
-    const [snapX, snapY] = this.context.snap(corner);
-    return geometry.moved(snapX - this.box[0], snapY - this.box[1]);
+    // The corner of what is moved goes to the grid, not the pointer: where it would have been drawn, without the line around it.
+    const [left, top] = this.corner;
+    const [snapX, snapY] = this.context.snap([left + dx, top + dy]);
+    return geometry.moved(snapX - left, snapY - top);
   }
 
   #scaledTo([x, y], { shift, alt }) {

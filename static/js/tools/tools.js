@@ -39,6 +39,8 @@ import { note, text } from "./text.js";
  * @property {(shape: object | undefined) => void} showDraft shows the others what is just being dragged out
  * @property {(sketch: object | undefined) => void} showOutline shows a box or lasso: `{ places, isClosed }` on the board
  * @property {(place: number[]) => number[]} snap a place of the board, on the grid where there is one
+ * @property {number | undefined} gridStep board units between two places to which things snap, where they do
+ * @property {() => void} copiesDrawn copies are drawn, and about to be selected
  * @property {(act: () => any) => any} attempt does something that the board may refuse, and then says so
  * @property {string} firstColour the colour that one begins with
  * @property {any} stage where things are painted: not for tools

@@ -52,6 +52,7 @@ export default {
   waitingUnkept: "Offline – lass diese Seite offen: Dieser Browser speichert nichts",
   keepsNothing: "Dieser Browser behält nichts auf diesem Gerät: Was du zeichnest, ist sicher, sobald es gespeichert ist.",
   blocked: "Keine Verbindung: Etwas zwischen dieser Seite und dem Server blockiert WebSocket. Gezeichnetes bleibt hier erhalten",
+  blockedUnkept: "Keine Verbindung: Etwas zwischen dieser Seite und dem Server blockiert WebSocket. Lass diese Seite offen: Dieser Browser speichert nichts",
   replaced: "Diese Tafel ist in einem anderen Tab offen", deleted: "Diese Tafel wurde gelöscht", live: "Live",
   saved: "Gespeichert",
   failing: "Nicht gespeichert: Die Festplatte des Servers nimmt nichts an. Lass diese Seite offen", saving: "Speichern…",

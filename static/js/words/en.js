@@ -45,6 +45,7 @@ export default {
   waitingUnkept: "Offline – keep this page open: this browser keeps nothing",
   keepsNothing: "This browser keeps nothing on this device: what you draw is safe once it is saved.",
   blocked: "No connection: something between this page and the server stops WebSocket. Your ink is kept here",
+  blockedUnkept: "No connection: something between this page and the server stops WebSocket. Keep this page open: this browser keeps nothing",
   replaced: "This board is open in another tab", deleted: "This board was deleted", live: "Live", saved: "Saved",
   failing: "Not saved: the server’s disk takes nothing. Keep this page open", saving: "Saving…",
   drawHere: "Draw here instead", beginAnew: "Begin anew",

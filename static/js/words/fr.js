@@ -65,6 +65,7 @@ export default {
   waitingUnkept: "Hors ligne – gardez cette page ouverte : ce navigateur ne conserve rien",
   keepsNothing: "Ce navigateur ne garde rien sur cet appareil : ce que vous dessinez est en sécurité dès que c’est enregistré.",
   blocked: "Pas de connexion : quelque chose entre cette page et le serveur bloque WebSocket. Vos dessins sont conservés ici",
+  blockedUnkept: "Pas de connexion : quelque chose entre cette page et le serveur bloque WebSocket. Gardez cette page ouverte : ce navigateur ne conserve rien",
   replaced: "Ce tableau est ouvert dans un autre onglet", deleted: "Ce tableau a été supprimé", live: "En direct",
   saved: "Enregistré",
   failing: "Non enregistré : le disque du serveur n’accepte rien. Gardez cette page ouverte", saving: "Enregistrement…",

@@ -18,12 +18,15 @@ export class Door {
     this.sheet = /** @type {HTMLDialogElement} */ (document.querySelector("#door"));
     this.field = /** @type {HTMLInputElement} */ (document.querySelector("#door-password"));
     this.wait = 0;
+    /** Whether a password was tried that did not open it. */
+    this.hasTried = false;
   }
 
   start() {
     document.querySelector("#door-form").addEventListener("submit", (event) => {
       event.preventDefault();
       this.sheet.close();
+      this.hasTried = this.field.value !== "";
       this.application.knock(this.field.value);
     });
     document.querySelector("#door-without").addEventListener("click", () => {
@@ -35,7 +38,8 @@ export class Door {
   /** @param {string} reason one of {@link KEPT_OUT} @param {number} retryMs */
   show(reason, retryMs) {
     document.querySelector("#door-title").textContent = t(`door.${reason}`, { count: Math.ceil(retryMs / 1000) });
-    document.querySelector("#door-what").textContent = t(`door.${reason}.what`);
+    const isWrong = reason === "passwordNeeded" && this.hasTried;
+    document.querySelector("#door-what").textContent = t(isWrong ? "door.passwordWrong.what" : `door.${reason}.what`);
     const asks = reason === "passwordNeeded" || reason === "tooManyTries";
     this.field.parentElement.hidden = !asks;
     const again = /** @type {HTMLButtonElement} */ (document.querySelector("#door-again"));
@@ -49,7 +53,9 @@ export class Door {
     this.field.value = "";
   }
 
+  /** Somebody is in. */
   close() {
+    this.hasTried = false;
     if (this.sheet.open) this.sheet.close();
   }
 }

@@ -276,7 +276,7 @@ test("a board with a password asks for it, and says when it was wrong", async ()
   await bob.page.getByRole("heading", { name: "This board has a password" }).waitFor();
   await bob.page.locator("#door-password").fill("wrong");
   await bob.page.locator("#door-again").click();
-  await bob.page.getByRole("heading", { name: "This board has a password" }).waitFor();
+  await bob.page.getByText("That was not the password").waitFor();
   await bob.page.locator("#door-password").fill("Geheimwort");
   await bob.page.keyboard.press("Enter");
   await bob.isLive();

@@ -289,6 +289,8 @@ fn whoever_has_gone_can_still_be_muted_and_banned_but_not_removed() {
     let (_directory, server, mut host) = hosted(&[]);
     let mut mallory = Client::join(&server.address, "x", "Mallory");
     let author = mallory.author;
+    mallory.does(text("once")).expect("she may");
+    host.wait("she is here", |host| host.people.contains_key(&author));
     mallory.leave();
     host.wait("she has gone", |host| !host.people.contains_key(&author));
     let told = host.orders(Action::Remove { author });
@@ -296,6 +298,7 @@ fn whoever_has_gone_can_still_be_muted_and_banned_but_not_removed() {
     host.orders(Action::Mute { author, muted: true });
     mallory.connect(&server.address);
     assert!(mallory.does(text("spoiled")).is_err(), "she is muted");
+    host.wait("she is here again", |host| host.people.contains_key(&author));
     mallory.leave();
     host.wait("she has gone again", |host| !host.people.contains_key(&author));
     host.orders(Action::Ban { author, address: false });
@@ -347,6 +350,10 @@ fn what_is_set_holds_over_a_restart_and_the_audit_list_says_who_did_what() {
     host.orders(Action::Mute { author: bob.author, muted: true });
     host.orders(Action::WithoutLink { role: None });
     host.makes_link(Role::Viewer, 0);
+    host.orders(Action::Ban { author: bob.author, address: false });
+    host.orders(Action::Unban { ban: 1 });
+    host.orders(Action::Password { password: "Geheimwort".into() });
+    host.orders(Action::Password { password: String::new() });
     drop((host, bob));
     server.stop();
     let data = directory.path().to_str().expect("a path").to_owned();
@@ -356,7 +363,9 @@ fn what_is_set_holds_over_a_restart_and_the_audit_list_says_who_did_what() {
     let told = host.orders(Action::Audit);
     let [ServerMessage::Audit { records }] = &told[..] else { panic!("{told:?}") };
     let lines: Vec<String> = records.iter().map(|it| format!("{} {} {}", it.who, it.what, it.whom)).collect();
-    assert_eq!(lines, ["Ada makeLink viewer ", "Ada withoutLink nobody ", "Ada mute Bob"]);
+    let set = ["Ada makeLink viewer ", "Ada withoutLink nobody ", "Ada mute Bob"];
+    let undone = ["Ada noPassword ", "Ada password ", "Ada unban Bob", "Ada ban Bob"];
+    assert_eq!(lines, [&undone[..], &set].concat());
 }
 
 #[test]

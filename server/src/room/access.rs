@@ -360,7 +360,12 @@ impl Access {
                 self.without_link = *role;
                 done.what = role.map_or("withoutLink nobody".into(), |role| format!("withoutLink {role}"));
             }
-            Action::Password { .. } => self.password = with.password,
+            Action::Password { .. } => {
+                self.password = with.password;
+                if self.password.is_none() {
+                    done.what = "noPassword".into();
+                }
+            }
             Action::LowerHand { .. } => drop(target()?),
             Action::Rules | Action::Audit => {}
         }
@@ -381,6 +386,11 @@ impl Access {
         let (number, name, someone) = (self.last_ban, target.name.clone(), target.someone);
         push(&mut self.bans, Ban { number, name, someone, address, at });
         Ok(())
+    }
+
+    /// Whom a ban keeps out.
+    pub(super) fn banned(&self, number: u64) -> Option<&str> {
+        self.bans.iter().find(|ban| ban.number == number).map(|ban| &*ban.name)
     }
 
     fn unban(&mut self, number: u64) -> Result<(), OrderError> {

@@ -874,8 +874,12 @@ impl State {
     fn order(&mut self, by: Option<u64>, action: &Action, with: Ingredients) -> Result<(Done, String), OrderError> {
         let whom = access::target_of(action);
         let target = whom.and_then(|author| self.target(author).or_else(|| self.gone_target(action, author)));
+        let name = match (action, &target) {
+            (_, Some((_, target))) => target.name.clone(),
+            (Action::Unban { ban }, None) => self.access.banned(*ban).unwrap_or_default().to_owned(),
+            _ => String::new(),
+        };
         let done = self.access.order(action, target.as_ref().map(|(_, target)| target), with)?;
-        let name = target.as_ref().map_or_else(String::new, |(_, target)| target.name.clone());
         if let Some((author, target)) = target {
             self.let_go(action, author, &target);
         }
@@ -904,10 +908,14 @@ impl State {
         Target { someone, address, name: self.name(seat.author), role: seat.role }
     }
 
-    /// Whom an order is about that also holds for those who have gone: whoever spoils a board does not wait for a host.
+    /// Whom an order is about that also holds for those who are going or have gone: whoever spoils a board does not wait for a host.
     fn gone_target(&self, action: &Action, author: u32) -> Option<(u32, Target)> {
-        let holds = matches!(action, Action::Ban { .. } | Action::Mute { .. });
-        self.gone.iter().find(|(gone, _)| holds && *gone == author).cloned()
+        if !matches!(action, Action::Ban { .. } | Action::Mute { .. }) {
+            return None;
+        }
+        let goes = self.members.values().find(|seat| seat.author == author && !seat.replaced);
+        let gone = || self.gone.iter().find(|(gone, _)| *gone == author).cloned();
+        goes.map(|seat| (author, self.target_at(seat))).or_else(gone)
     }
 
     /// Nobody is at a seat any more.

@@ -36,6 +36,8 @@ pub struct Rooms {
     /// Boards that are open and that the storage has nothing of yet.
     uncounted: Arc<AtomicU64>,
     entrance: Entrance,
+    /// The way in to the operator's API: who guesses there keeps nobody from a board.
+    operators: Entrance,
     next_member: AtomicU64,
 }
 
@@ -93,6 +95,7 @@ impl Rooms {
             limits: Arc::new(limits),
             uncounted: Arc::default(),
             entrance: Entrance::default(),
+            operators: Entrance::default(),
             next_member: AtomicU64::new(1),
         });
         let hears = Arc::downgrade(&rooms);
@@ -256,14 +259,14 @@ impl Rooms {
         &self.limits
     }
 
-    /// How long an address has to wait because it has tried too much that was wrong.
+    /// How long an address has to wait because it has tried too many wrong tokens of the operator.
     pub fn wait_of(&self, address: Option<IpAddr>) -> Option<Duration> {
-        self.entrance.wait(address, Instant::now())
+        self.operators.wait(address, Instant::now())
     }
 
-    /// An address has tried something wrong.
+    /// An address has tried a wrong token of the operator.
     pub fn tried_wrong(&self, address: Option<IpAddr>) {
-        self.entrance.tried(address, Instant::now());
+        self.operators.tried(address, Instant::now());
     }
 
     pub(super) fn entrance(&self) -> &Entrance {

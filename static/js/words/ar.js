@@ -118,7 +118,7 @@ export default {
   "order.undoClearAuthor": "أعاد كل ما رسمه", "order.redoClearAuthor": "حذف من جديد كل ما رسمه",
   "order.remove": "أخرج", "order.ban": "حظر", "order.banAddress": "حظر مع العنوان", "order.unban": "سمح بعودة", "order.mute": "أسكت",
   "order.unmute": "سمح بالرسم", "order.lend": "أعار القلم (ثوانٍ)", "order.lock": "يرسم المضيفون فقط", "order.unlock": "يرسم الجميع",
-  "order.makeLink": "أنشأ رابط", "order.revokeLink": "ألغى رابط", "order.withoutLink": "بلا رابط يكون المرء", "order.password": "غيّر كلمة المرور",
+  "order.makeLink": "أنشأ رابط", "order.revokeLink": "ألغى رابط", "order.withoutLink": "بلا رابط يكون المرء", "order.password": "غيّر كلمة المرور", "order.noPassword": "أزال كلمة المرور",
   "order.lowerHand": "أنزل اليد",
   ordersFor: "ما يمكن للمضيف فعله مع {name}", mute: "إسكات", unmute: "السماح بالرسم", lend: "إعارة القلم عشر دقائق", takeBackPen: "استعادة القلم",
   lowerHand: "إنزال اليد", clearAuthor: "حذف كل ما رسمه", remove: "إخراج", ban: "حظر", banAddress: "حظر مع العنوان",
@@ -142,6 +142,7 @@ export default {
   "door.forbidden": "هذا الرابط لا يُدخل أحدًا", "door.forbidden.what": "لم يكن صالحًا قط أو ألغاه مضيف. اطلب رابطًا جديدًا. ما رسمته محفوظ هنا.",
   "door.expired": "انتهت صلاحية هذا الرابط", "door.expired.what": "اطلب رابطًا جديدًا من مضيف. ما رسمته محفوظ هنا.",
   "door.passwordNeeded": "لهذه اللوحة كلمة مرور", "door.passwordNeeded.what": "من دعاك يعرفها.",
+  "door.passwordWrong.what": "ليست هذه كلمة المرور. من دعاك يعرفها.",
   "door.tooManyTries": {
     zero: "محاولات كثيرة: حاول الآن", one: "محاولات كثيرة: انتظر ثانية", two: "محاولات كثيرة: انتظر ثانيتين", few: "محاولات كثيرة: انتظر {count} ثوانٍ",
     many: "محاولات كثيرة: انتظر {count} ثانية", other: "محاولات كثيرة: انتظر {count} ثانية",

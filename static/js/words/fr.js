@@ -110,7 +110,7 @@ export default {
   "order.remove": "a renvoyé", "order.ban": "a exclu", "order.banAddress": "a exclu avec l’adresse", "order.unban": "a laissé revenir",
   "order.mute": "a rendu muet", "order.unmute": "a laissé dessiner", "order.lend": "a prêté le stylo (secondes)",
   "order.lock": "seuls les hôtes dessinent", "order.unlock": "tout le monde dessine", "order.makeLink": "a créé le lien",
-  "order.revokeLink": "a révoqué le lien", "order.withoutLink": "sans lien on est", "order.password": "a changé le mot de passe",
+  "order.revokeLink": "a révoqué le lien", "order.withoutLink": "sans lien on est", "order.password": "a changé le mot de passe", "order.noPassword": "a retiré le mot de passe",
   "order.lowerHand": "a baissé la main",
   ordersFor: "Ce qu’un hôte peut faire pour {name}", mute: "Rendre muet", unmute: "Laisser dessiner", lend: "Prêter le stylo 10 minutes",
   takeBackPen: "Reprendre le stylo", lowerHand: "Baisser la main", clearAuthor: "Supprimer tous ses dessins", remove: "Renvoyer",
@@ -132,6 +132,7 @@ export default {
   "door.forbidden": "Ce lien ne laisse entrer personne", "door.forbidden.what": "Il n’a jamais existé, ou un hôte l’a révoqué. Demandez-en un nouveau. Vos dessins sont gardés ici.",
   "door.expired": "Ce lien a expiré", "door.expired.what": "Demandez-en un nouveau à un hôte. Vos dessins sont gardés ici.",
   "door.passwordNeeded": "Ce tableau a un mot de passe", "door.passwordNeeded.what": "La personne qui vous a invité le connaît.",
+  "door.passwordWrong.what": "Ce n’était pas le mot de passe. La personne qui vous a invité le connaît.",
   "door.tooManyTries": {
     one: "Trop d’essais : attendez une seconde", many: "Trop d’essais : attendez {count} secondes",
     other: "Trop d’essais : attendez {count} secondes",

@@ -97,7 +97,7 @@ pub struct Serve {
     /// Most members of one board at once; further ones are told so.
     #[arg(long, env = "INKWIRE_MAX_MEMBERS", default_value_t = NonZeroUsize::new(1_000).expect("not zero"), value_name = "N")]
     pub max_members: NonZeroUsize,
-    /// Most elements of one board; nothing more is added then, and what is there can be deleted.
+    /// Most elements that are seen on one board; nothing more is added then, until something is deleted.
     #[arg(long, env = "INKWIRE_MAX_ELEMENTS", default_value_t = 500_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500_000))]
     pub max_elements: u32,
     /// Points a second that one connection may draw for long, and fifty times as many at once; beyond that it is slowed down.

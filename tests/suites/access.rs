@@ -9,6 +9,7 @@ use inkwire_protocol::{
 };
 use inkwire_tests::client::{Client, client_id, text};
 use inkwire_tests::patience::PATIENCE;
+use inkwire_tests::pen;
 use inkwire_tests::server::{Server, binary};
 use tempfile::TempDir;
 
@@ -431,7 +432,14 @@ fn a_board_has_so_many_members_and_elements_as_the_operator_says_and_a_server_so
     assert_eq!(Client::away(&server.address, "x", "Carl").is_kept_out(), (Reason::Full, 4004));
     bob.vanish();
     bob.connect(&server.address);
-    (0..3).for_each(|_| _ = host.does(text("one of three")).expect("there is room"));
+    (0..2).for_each(|_| _ = host.does(text("one of three")).expect("there is room"));
+    host.does(pen::begin()).expect("there is room for the last");
+    let (steps, pressures) = ([[8, 0], [8, 8]].into_iter().collect(), [].into_iter().collect());
+    host.does(Operation::Points(Points { slot: 0, steps, pressures })).expect("and for all of it");
+    host.does(Operation::End { slot: 0 }).expect("and for its end");
+    assert_eq!(bob.does(text("one more")), Err(RejectReason::BoardFull));
+    host.does(Operation::Clear { gesture_back: 0 }).expect("what is there can be deleted");
+    (0..3).for_each(|_| _ = bob.does(text("another one of three")).expect("that makes room"));
     assert_eq!(bob.does(text("one more")), Err(RejectReason::BoardFull));
     let mut second = Client::join(&server.address, "second", "Ada");
     second.does(text("a second board")).expect("there is room");

@@ -64,7 +64,8 @@ pub struct Board {
     /// About the memory that the elements take, and how much it may be.
     pub(crate) bytes: usize,
     pub(crate) most_bytes: usize,
-    /// How many elements are taken; what a log has already is replayed all the same.
+    /// How many elements are seen, and how many may be; what a log has already is replayed all the same.
+    pub(crate) seen: usize,
     pub(crate) most_elements: usize,
 }
 
@@ -90,11 +91,13 @@ impl Board {
             work: 0,
             bytes: 0,
             most_bytes,
+            seen: 0,
             most_elements: limits::BOARD_ELEMENTS,
         }
     }
 
-    /// From now on nothing is added where it has so many elements; at most [`limits::BOARD_ELEMENTS`].
+    /// From now on nothing is added where so many elements are seen; at most [`limits::BOARD_ELEMENTS`]. What is deleted makes room
+    /// at once: undoing that may then make them more.
     pub fn take_at_most(&mut self, elements: usize) {
         self.most_elements = elements.min(limits::BOARD_ELEMENTS);
     }
@@ -177,7 +180,8 @@ impl Board {
         if cseq > limits::CSEQ {
             return Err(RejectReason::OutOfRange);
         }
-        if (self.bytes >= self.most_bytes || self.elements.len() >= self.most_elements) && adds(&operation) {
+        let has_room_for_one = self.seen < self.most_elements || !makes_one(&operation);
+        if !has_room_for_one || (self.bytes >= self.most_bytes && adds(&operation)) {
             return Err(RejectReason::BoardFull);
         }
         self.apply(author, cseq, &operation)?;
@@ -432,6 +436,7 @@ impl Board {
     fn remove(&mut self, seq: u64) {
         let Some(element) = self.elements.remove(&seq) else { return };
         self.by_id.remove(&element.id());
+        self.seen -= usize::from(element.is_visible());
         self.bytes -= element.counted();
         self.hash.subtract(element.hash());
         if let Some(slot) = element.live() {
@@ -454,8 +459,10 @@ impl Board {
         self.work += 1;
         self.bytes = self.bytes - element.counted() + element.count();
         self.hash.subtract(element.hash());
+        self.seen -= usize::from(element.is_visible());
         let authors = &self.authors;
         element.refresh(|by| authors.get(&by.author).is_some_and(|author| author.history.is_undone(by.gesture)));
+        self.seen += usize::from(element.is_visible());
         self.hash.add(element.hash());
     }
 }
@@ -463,8 +470,13 @@ impl Board {
 /// Whether an operation puts something on the board. A full one refuses it where it gets its place in the log; what has one
 /// is replayed.
 fn adds(operation: &Operation) -> bool {
-    use Operation::{Begin, Note, Patch, Picture, Points, Shape, Text};
-    matches!(operation, Begin(_) | Points(_) | Shape(_) | Text(_) | Note(_) | Picture(_) | Patch(_))
+    makes_one(operation) || matches!(operation, Operation::Points(_) | Operation::Patch(_))
+}
+
+/// Whether an operation makes an element.
+fn makes_one(operation: &Operation) -> bool {
+    use Operation::{Begin, Note, Picture, Shape, Text};
+    matches!(operation, Begin(_) | Shape(_) | Text(_) | Note(_) | Picture(_))
 }
 
 /// Texts hold no control characters but line feed and tab; directions and markup are shown, never obeyed.

@@ -1,6 +1,7 @@
 //! `inkwire draw`: draws what it reads on a board, at a chosen speed, while everybody there watches.
 
 use std::io::{BufRead, BufReader, Read};
+use std::ops::ControlFlow;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,8 @@ use super::{Guest, Who, lines, svg};
 const AHEAD: usize = 1_024;
 /// Operations that may be on their way.
 const UNDER_WAY: usize = 4_096;
+/// So late what is drawn may be to be made up for.
+const LATEST: Duration = Duration::from_millis(50);
 /// So often a second a line grows.
 const GROWS: f64 = 30.0;
 
@@ -69,18 +72,8 @@ pub fn run(flags: Draw) -> anyhow::Result<()> {
     let broken = loop {
         guest.turn(Duration::from_millis(2))?;
         told.of(&guest);
-        if guest.refusal.is_some() || guest.pending.len() >= UNDER_WAY || Instant::now() < pace.next {
-            continue;
-        }
-        match next.recv_timeout(Duration::from_millis(20)) {
-            Ok(Ok((place, operation))) => {
-                pace.spend(&operation);
-                let cseq = guest.submit(operation);
-                places.push((cseq, place));
-            }
-            Ok(Err(words)) => break Some(words),
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => break None,
+        if let ControlFlow::Break(broken) = submit_due(&mut guest, &next, &mut pace, &mut places) {
+            break broken;
         }
     };
     while !guest.is_done() {
@@ -88,6 +81,29 @@ pub fn run(flags: Draw) -> anyhow::Result<()> {
         told.of(&guest);
     }
     report(&guest, &places, broken)
+}
+
+/// Draws all that is due; breaks behind the last, with what is wrong where the input is broken there.
+fn submit_due(
+    guest: &mut Guest,
+    next: &Receiver<Next>,
+    pace: &mut Pace,
+    places: &mut Vec<(u64, String)>,
+) -> ControlFlow<Option<String>> {
+    pace.catches_up(Instant::now());
+    while guest.refusal.is_none() && guest.pending.len() < UNDER_WAY && pace.next <= Instant::now() {
+        match next.recv_timeout(Duration::from_millis(20)) {
+            Ok(Ok((place, operation))) => {
+                pace.spend(&operation);
+                let cseq = guest.submit(operation);
+                places.push((cseq, place));
+            }
+            Ok(Err(words)) => return ControlFlow::Break(Some(words)),
+            Err(RecvTimeoutError::Timeout) => break,
+            Err(RecvTimeoutError::Disconnected) => return ControlFlow::Break(None),
+        }
+    }
+    ControlFlow::Continue(())
 }
 
 /// What was last said of why nothing is drawn.
@@ -128,14 +144,18 @@ struct Pace {
 }
 
 impl Pace {
+    /// Whoever waited, for the input or a lock, does not hurry; a turn that took its time is made up for.
+    fn catches_up(&mut self, now: Instant) {
+        self.next = self.next.max(now.checked_sub(LATEST).unwrap_or(now));
+    }
+
     fn spend(&mut self, operation: &Operation) {
         let points = match operation {
             Operation::Points(points) => points.steps.len(),
             _ => 1,
         };
         if self.speed > 0.0 {
-            // Who is late does not hurry.
-            self.next = self.next.max(Instant::now()) + Duration::from_secs_f64(points as f64 / self.speed);
+            self.next += Duration::from_secs_f64(points as f64 / self.speed);
         }
     }
 }
@@ -187,4 +207,28 @@ fn strokes(input: impl Read, flags: &Draw) -> anyhow::Result<Vec<Next>> {
         all.extend(operations.into_iter().map(|operation| Ok((format!("line {} of the SVG", number + 1), operation))));
     }
     Ok(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_chosen_speed_is_kept_however_long_turns_take_and_nobody_who_waited_hurries() {
+        let start = Instant::now();
+        let mut pace = Pace { speed: 1_000.0, next: start };
+        let mut drawn_at = |ms| {
+            let now = start + Duration::from_millis(ms);
+            pace.catches_up(now);
+            let mut drawn = 0;
+            while pace.next <= now {
+                pace.spend(&Operation::End { slot: 0 });
+                drawn += 1;
+            }
+            drawn
+        };
+        let in_a_second: i32 = (0..=1_000).step_by(8).map(&mut drawn_at).sum();
+        assert_eq!(in_a_second, 1_001);
+        assert_eq!(drawn_at(60_000), 51);
+    }
 }

@@ -70,7 +70,7 @@ export default {
   pictureRefusedByServer: "Der Server hat dieses Bild nicht angenommen: Andere sehen es nicht.",
   textTooLong: "Der Text war zu lang: Das Ende wurde abgeschnitten.",
   damaged: "Diese Datei ist beschädigt: Nichts daraus wurde importiert.",
-  boardFull: "Diese Tafel ist voll: Es passt nichts mehr darauf.", strokeFull: "Dieser Strich war zu lang.",
+  boardFull: "Diese Tafel ist voll: Es passt nichts mehr darauf, bis etwas gelöscht wird.", strokeFull: "Dieser Strich war zu lang.",
   outOfRange: "So weit draußen kann nichts gezeichnet werden.",
   malformed: "Etwas Gezeichnetes konnte nicht gesendet werden und wird verworfen.",
   refused: "Der Server hat das nicht angenommen: {reason}.",

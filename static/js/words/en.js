@@ -59,7 +59,7 @@ export default {
   pictureFull: "The server keeps no more pictures: others will not see this one.",
   pictureRefusedByServer: "The server did not take that picture: others will not see it.",
   textTooLong: "That text was too long: its end is cut off.", damaged: "That file is damaged: nothing of it was brought in.",
-  boardFull: "This board is full: nothing more can be added.", strokeFull: "That stroke was too long.",
+  boardFull: "This board is full: nothing more can be added until something is deleted.", strokeFull: "That stroke was too long.",
   outOfRange: "Nothing can be drawn this far out.", malformed: "Something that was drawn could not be sent and is let go.",
   refused: "The server did not take that: {reason}.", unlocked: { one: "One thing unlocked.", other: "{count} things unlocked." },
   penModeOn: "Pen seen: fingers move the board now. The menu changes that.", penDown: "Pen down", penUp: "Pen up",

@@ -83,7 +83,7 @@ export default {
   pictureRefusedByServer: "Le serveur n’a pas accepté cette image : les autres ne la verront pas.",
   textTooLong: "Ce texte était trop long : la fin a été coupée.",
   damaged: "Ce fichier est endommagé : rien n’en a été importé.",
-  boardFull: "Ce tableau est plein : on ne peut plus rien y ajouter.", strokeFull: "Ce tracé était trop long.",
+  boardFull: "Ce tableau est plein : on ne peut rien y ajouter avant d’avoir supprimé quelque chose.", strokeFull: "Ce tracé était trop long.",
   outOfRange: "Impossible de dessiner aussi loin.",
   malformed: "Un élément dessiné n’a pas pu être envoyé et est abandonné.",
   refused: "Le serveur n’a pas accepté cela : {reason}.",

@@ -231,12 +231,20 @@ export class Exchange {
   }
 }
 
-/** The place about which copies lie, by their first points; and the copies moved to another one. */
+const first = ({ content }) => content.begin ?? content;
+
+/** The box around a copy's points or corners, in board units; of a text that of its beginning. */
+function boxOf(copy) {
+  const { x, y, scale, dx = 0, dy = 0 } = first(copy);
+  const places = [[x, y], [x + dx, y + dy]];
+  for (const [right, down] of copy.content.points?.steps ?? []) places.push([places.at(-1)[0] + right, places.at(-1)[1] + down]);
+  return geometry.around(places).map((side) => side / 2 ** scale);
+}
+
+/** Copies, moved so that the middle of all of them comes to a place. */
 function centred(copies, [x, y]) {
-  const first = ({ content }) => content.begin ?? content;
-  const places = copies.map((copy) => [first(copy).x / 2 ** first(copy).scale, first(copy).y / 2 ** first(copy).scale]);
-  if (places.length === 0) return copies;
-  const [middleX, middleY] = geometry.middleOf(geometry.around(places));
+  if (copies.length === 0) return copies;
+  const [middleX, middleY] = geometry.middleOf(copies.map(boxOf).reduce(geometry.union));
   return copies.map((copy) => {
     const at = first(copy);
     const [dx, dy] = [x - middleX, y - middleY].map((by) => Math.round(by * 2 ** at.scale));

@@ -164,9 +164,9 @@ export class Sheets {
   }
 }
 
-function keysBeside({ keys = [] }) {
+function keysBeside({ keys = [], all = keys.slice(0, 1) }) {
   const beside = document.createElement("kbd");
-  beside.textContent = keys[0] ? readable(keys[0], isApple) : "";
+  beside.textContent = all.map((it) => readable(it, isApple)).join(" ");
   return beside;
 }
 
@@ -185,9 +185,12 @@ function helpSection(title, commands) {
   return section;
 }
 
-/** The arrow keys share a name and are one line. */
+/** The arrow keys share a name and are one line, with all of them. */
 function uniquelyNamed(commands) {
   const seen = new Map();
-  for (const command of commands) if (!seen.has(command.name)) seen.set(command.name, command);
+  for (const command of commands) {
+    const all = [...(seen.get(command.name)?.all ?? []), ...command.keys.slice(0, 1)];
+    seen.set(command.name, { ...command, all });
+  }
   return seen.values();
 }

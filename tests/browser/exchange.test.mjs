@@ -161,13 +161,13 @@ function bomb(width, height) {
 }
 
 const BAD_FILES = [
-  ["text that says it is a picture", { bytes: bytesOf("no picture"), name: "a.png", type: "image/png" }, /not a picture/],
-  ["HTML", { bytes: bytesOf("<script>globalThis.isHacked=1</script>"), name: "a.html", type: "text/html" }, /not a picture/],
+  ["text that says it is a picture", { bytes: bytesOf("no picture"), name: "a.png", type: "image/png" }, /neither a picture/],
+  ["HTML", { bytes: bytesOf("<script>globalThis.isHacked=1</script>"), name: "a.html", type: "text/html" }, /neither a picture/],
   ["a bomb", { bytes: bomb(60_000, 60_000), name: "a.png", type: "image/png" }, /too large/],
-  ["a picture that is cut off", { bytes: bomb(100, 100), name: "a.png", type: "image/png" }, /not a picture/],
+  ["a picture that is cut off", { bytes: bomb(100, 100), name: "a.png", type: "image/png" }, /neither a picture/],
   ["an SVG in which a few stand for a thousand million", { bytes: bytesOf(useBomb()), name: "a.svg", type: "image/svg+xml" }, /too large/],
   ["an SVG whose entities would fill the memory", { bytes: bytesOf(entityBomb()), name: "a.svg", type: "image/svg+xml" }, /too large/],
-  ["an SVG that is none", { bytes: bytesOf("<svg><<<"), name: "a.svg", type: "image/svg+xml" }, /not a picture/],
+  ["an SVG that is none", { bytes: bytesOf("<svg><<<"), name: "a.svg", type: "image/svg+xml" }, /neither a picture/],
   ["JSON of another program", { bytes: bytesOf('{"type":"excalidraw","elements":[]}'), name: "a.json", type: "application/json" }, /not of Inkwire/],
   ["a picture of another name", { bytes: bytesOf(`{"format":"inkwire elements 1","elements":[],"images":{"${"ab".repeat(32)}":"data:;base64,AAAA"}}`), name: "a.json", type: "application/json" }, /damaged/],
   ["no JSON", { bytes: bytesOf("{"), name: "a.json", type: "application/json" }, /not of Inkwire/],
@@ -237,7 +237,7 @@ test("what cannot be read is refused with a word, and what comes with it is take
     folder.slice = () => ({ arrayBuffer: () => Promise.reject(new DOMException("gone", "NotFoundError")) });
     await globalThis.inkwire.exchange.take([folder, new File([new Uint8Array(bytes)], "a.png", { type: "image/png" })], [300, 300]);
   }, await picture(ada.page, "image/png", [40, 40]));
-  assert.match(await ada.page.textContent("#toast"), /not a picture/);
+  assert.match(await ada.page.textContent("#toast"), /neither a picture/);
   await ada.sees("the picture", ({ elements }) => elements.length === 1);
 });
 

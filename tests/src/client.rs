@@ -349,7 +349,8 @@ impl Client {
         while !is_so(self) {
             let left = deadline.saturating_duration_since(Instant::now());
             assert!(!left.is_zero(), "{} waited in vain: {what}", self.name);
-            assert!(self.read(left), "{} lost the connection: {what}", self.name);
+            let goes_on = self.read(left);
+            assert!(goes_on, "{} lost the connection ({:?}, {:?}): {what}", self.name, self.closed, self.farewell);
         }
     }
 
@@ -414,7 +415,12 @@ impl Client {
                 self.receive(message);
                 true
             }
-            Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => true,
+            // A read with a time limit is also interrupted where the process was stopped for a while (signal(7)).
+            Err(tungstenite::Error::Io(error))
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) =>
+            {
+                true
+            }
             Err(_) => {
                 self.socket = None;
                 false

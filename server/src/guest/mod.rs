@@ -257,8 +257,9 @@ impl Guest {
                 messages.with_context(|| format!("{}: this is not the drawing protocol", self.who.url))
             }
             Ok(_) => Ok(Vec::new()),
+            // Also where the process was stopped for a while (signal(7), on reads with a time limit).
             Err(tungstenite::Error::Io(error))
-                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
+                if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted) =>
             {
                 Ok(Vec::new())
             }

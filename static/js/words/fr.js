@@ -78,7 +78,7 @@ export default {
   broughtIn: { one: "{count} objet importé.", many: "{count} d’objets importés.", other: "{count} objets importés." },
   notOurs: "Ce fichier ne vient pas d’Inkwire : il ne contient rien à dessiner.",
   tooMany: "Ce fichier est trop gros pour être importé.",
-  notAPicture: "Ce n’est pas une image que l’on peut afficher ici.", pictureTooLarge: "Cette image est trop grande.",
+  notAPicture: "Ce n’est ni une image qui puisse être affichée ici, ni un fichier d’Inkwire.", pictureTooLarge: "Cette image est trop grande.",
   pictureFull: "Le serveur ne conserve plus d’autres images : les autres ne verront pas celle-ci.",
   pictureRefusedByServer: "Le serveur n’a pas accepté cette image : les autres ne la verront pas.",
   textTooLong: "Ce texte était trop long : la fin a été coupée.",

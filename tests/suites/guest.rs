@@ -15,14 +15,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const SHAPE: &str = r##"{"type":"shape","kind":"ellipse","colour":"#e03231ff","fill":"#00000000","width":16,"scale":3,"x":0,"y":0,"dx":800,"dy":400}"##;
-const STROKE: &str = concat!(
-    r##"{"type":"begin","slot":0,"tool":"pen","colour":"#e03231ff","width":16,"scale":3,"x":0,"y":0}"##,
-    "\n",
-    r##"{"type":"points","slot":0,"steps":[[80,0],[0,80]]}"##,
-    "\n",
-    r##"{"type":"end","slot":0}"##,
-    "\n"
-);
 const SVG: &str = "<svg xmlns='http://www.w3.org/2000/svg' width='100' height='100'><circle cx='50' cy='50' r='40' stroke='red' fill='none'/></svg>";
 
 fn draw(server: &Server, board: &str, flags: &[&str], input: impl Into<Vec<u8>>) -> Assert {
@@ -123,31 +115,6 @@ fn a_script_on_a_board_that_is_locked_meanwhile_says_that_it_waits_and_goes_on()
     host.wait_for_seq(2);
     drop(input);
     assert!(script.0.wait().expect("it ends").success());
-}
-
-#[test]
-fn what_is_on_its_way_when_a_board_is_locked_is_drawn_when_it_is_not() {
-    let server = Server::start(&[]);
-    let mut host = Client::join_by(&server.address, "x", "Ada", Token([1; 16]));
-    let (mut script, mut input) = script(&server.address, Stdio::null());
-    let is_over = Arc::<AtomicBool>::default();
-    let is_enough = is_over.clone();
-    let writing = std::thread::spawn(move || {
-        let strokes = (0_u64..20_000).take_while(|_| !is_enough.load(Ordering::Relaxed));
-        strokes.inspect(|_| input.write_all(STROKE.as_bytes()).expect("it reads")).count() as u64
-    });
-    // Until something that was on its way was refused.
-    while server.metric("inkwire_rejects_total") == 0.0 {
-        host.wait_for_seq(host.replica.board().seq() + 30);
-        host.orders(Action::Lock { locked: true });
-        host.round_trip();
-        host.orders(Action::Lock { locked: false });
-    }
-    is_over.store(true, Ordering::Relaxed);
-    let strokes = writing.join().expect("all of it is read");
-    assert!(script.0.wait().expect("it ends").success(), "nothing was rejected for good");
-    host.wait_for_seq(3 * strokes);
-    assert_eq!((host.replica.board().seq(), host.replica.board().elements().count() as u64), (3 * strokes, strokes));
 }
 
 #[test]

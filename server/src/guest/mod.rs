@@ -105,9 +105,17 @@ impl Guest {
     /// # Errors
     /// Where the server cannot be reached in time, or does not let it in.
     fn join(who: Who) -> anyhow::Result<Self> {
+        let mut guest = Self::new(who);
+        while !guest.is_welcome || guest.storage.is_none() || !guest.people.contains_key(&guest.author) {
+            guest.turn(Duration::from_millis(50))?;
+        }
+        Ok(guest)
+    }
+
+    fn new(who: Who) -> Self {
         let mut id = [0; 16];
         getrandom::fill(&mut id).expect("the kernel gives random bytes");
-        let mut guest = Self {
+        Self {
             who,
             id: ClientId(id),
             socket: None,
@@ -129,11 +137,7 @@ impl Guest {
             pen: Pen::default(),
             people: BTreeMap::new(),
             rejects: Vec::new(),
-        };
-        while !guest.is_welcome || guest.storage.is_none() || !guest.people.contains_key(&guest.author) {
-            guest.turn(Duration::from_millis(50))?;
         }
-        Ok(guest)
     }
 
     /// Reads what has come, for at most so long, and sends what is to be sent. Where there is no connection, makes one.
@@ -453,6 +457,51 @@ mod tests {
         for wrong in ["1971c2", "#1971c", "#+971c2", "red", ""] {
             assert!(colour(wrong).is_err(), "{wrong}");
         }
+    }
+
+    /// A guest who is welcome and has sent the three operations of a stroke, without a server.
+    fn drawing() -> Guest {
+        let url = "http://h/b/x".parse().expect("a board's page");
+        let colour = Colour(0x1971_c2ff);
+        let mut guest = Guest::new(Who { url, name: "Script".into(), colour, password: None, patience: 0 });
+        guest.is_welcome = true;
+        (0..3).for_each(|_| _ = guest.submit(Operation::End { slot: 0 }));
+        guest.sent = 3;
+        guest
+    }
+
+    fn hears(guest: &mut Guest, draws: bool) {
+        let access = ServerMessage::Access { role: Role::Editor, draws, locked: !draws, muted: false, hosted: true };
+        guest.take(&access).expect("it goes on");
+    }
+
+    fn refuses(guest: &mut Guest, cseq: u64, reason: RejectReason) {
+        guest.take(&ServerMessage::Reject { cseq, reason }).expect("it goes on");
+    }
+
+    #[test]
+    fn what_is_on_its_way_when_a_board_is_locked_is_sent_again_behind_the_last_refusal() {
+        let mut guest = drawing();
+        hears(&mut guest, false);
+        refuses(&mut guest, 1, RejectReason::BoardLocked);
+        refuses(&mut guest, 2, RejectReason::SlotFree);
+        hears(&mut guest, true);
+        refuses(&mut guest, 3, RejectReason::SlotFree);
+        assert_eq!((guest.sent, guest.pending.len()), (3, 3), "another refusal may be on its way");
+        guest.take(&ServerMessage::Pong { nonce: IS_BEHIND_REFUSALS }).expect("it goes on");
+        assert_eq!((guest.sent, guest.pending.len(), guest.rejects.len()), (0, 3, 0));
+        refuses(&mut guest, 1, RejectReason::BoardFull);
+        assert_eq!((guest.pending.len(), &guest.rejects[..]), (2, &[(1, RejectReason::BoardFull)][..]));
+    }
+
+    #[test]
+    fn a_lock_that_falls_again_before_that_is_waited_for() {
+        let mut guest = drawing();
+        refuses(&mut guest, 1, RejectReason::Muted);
+        hears(&mut guest, true);
+        hears(&mut guest, false);
+        guest.take(&ServerMessage::Pong { nonce: IS_BEHIND_REFUSALS }).expect("it goes on");
+        assert_eq!((guest.sent, guest.held.len()), (3, 1));
     }
 
     #[test]

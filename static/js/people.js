@@ -189,7 +189,7 @@ export class People {
     }
     this.raised = new Set(Array.from(people).filter(([, { hand }]) => hand).map(([author]) => author));
     for (const [author, { name }] of this.known) if (!people.has(author)) news.push(t("hasGone", { name }));
-    this.known = new Map(Array.from(people, ([author, one]) => [author, { ...one }]));
+    this.known = new Map(people);
     if (news.length > 0) this.application.announcer.say(news.join(" "));
   }
 

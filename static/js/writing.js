@@ -75,7 +75,7 @@ export class Writing {
     const { content, properties, kind } = element;
     const made = { ...content, size: properties.width, colour: properties.colour, fill: properties.fill };
     const isNote = kind === "note";
-    const target = { element, copy: copyOf(element), made, isNote, size: properties.width, unit: unitOf(element), map: mapOf(element) };
+    const target = { element, made, isNote, size: properties.width, unit: unitOf(element), map: mapOf(element) };
     this.context.showPreview({ hidden: new Set([element.key]), elements: [] });
     this.#open(target, isNote ? unbroken(properties.text) : properties.text);
   }
@@ -168,12 +168,13 @@ export class Writing {
     return all;
   }
 
-  #change({ element, copy }, text, size) {
+  #change({ element }, text, size) {
     const now = this.context.session.board.element(element.key);
     if (now?.visible && now.properties.text === text) return;
     const gesture = new Gesture(this.context);
     if (!now?.visible) {
       // Somebody has deleted it meanwhile, and not these words.
+      const copy = copyOf(element);
       if (text.trim() !== "") drawCopies(gesture, [{ ...copy, content: { ...copy.content, text, size } }], (group) => group);
       return;
     }

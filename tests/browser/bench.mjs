@@ -165,12 +165,15 @@ async function firstPicture(page) {
 async function firstPictures(url) {
   const browser = await Browser.start();
   const times = [];
-  for (let visit = 0; visit < VISITS; visit++) {
-    const { page } = await browser.person(url, { before: noteFirstPicture, letIn: false });
-    times.push(await firstPicture(page));
-    await browser.everybodyLeaves();
+  try {
+    for (let visit = 0; visit < VISITS; visit++) {
+      const { page } = await browser.person(url, { before: noteFirstPicture, letIn: false });
+      times.push(await firstPicture(page));
+      await browser.everybodyLeaves();
+    }
+  } finally {
+    await browser.stop();
   }
-  await browser.stop();
   return percentile(times, 0.5);
 }
 

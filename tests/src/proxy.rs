@@ -1,4 +1,4 @@
-//! A network that fails: a TCP proxy that delays, stalls, cuts, half-closes and doubles connections, by a seed.
+//! A network that fails: a TCP proxy that delays, stalls, cuts, half-closes and doubles connections, by a seed, and silences them.
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -32,7 +32,14 @@ pub struct Proxy {
     pub address: String,
     fails: Arc<AtomicBool>,
     faults: Arc<AtomicU64>,
-    open: Arc<Mutex<Vec<TcpStream>>>,
+    open: Arc<Mutex<Vec<Open>>>,
+}
+
+/// A connection of a client, and whether it carries nothing any more.
+#[derive(Debug)]
+struct Open {
+    client: TcpStream,
+    is_silent: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -44,18 +51,19 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it has an address").to_string();
         let (fails, faults) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
-        let open = Arc::<Mutex<Vec<TcpStream>>>::default();
+        let open = Arc::<Mutex<Vec<Open>>>::default();
         let proxy = Self { address, fails: fails.clone(), faults: faults.clone(), open: open.clone() };
         let server = server.to_owned();
         std::thread::spawn(move || {
             let mut dice = Dice(seed);
             for client in listener.incoming().flatten() {
                 let fate = if fails.load(Ordering::Relaxed) { fate(&mut dice) } else { Fate::Holds };
-                let (server, faults) = (server.clone(), faults.clone());
+                let (server, faults, is_silent) = (server.clone(), faults.clone(), Arc::<AtomicBool>::default());
                 if let Ok(client) = client.try_clone() {
-                    open.lock().expect("no thread panics with it").push(client);
+                    let is_silent = is_silent.clone();
+                    open.lock().expect("no thread panics with it").push(Open { client, is_silent });
                 }
-                std::thread::spawn(move || pass(client, &server, fate, &faults));
+                std::thread::spawn(move || pass(client, &server, fate, &faults, &is_silent));
             }
         });
         proxy
@@ -72,8 +80,18 @@ impl Proxy {
     /// Never in practice: no thread panics with the lock.
     pub fn heal(&self) {
         self.fails.store(false, Ordering::Relaxed);
-        for client in self.open.lock().expect("no thread panics with it").drain(..) {
+        for Open { client, .. } in self.open.lock().expect("no thread panics with it").drain(..) {
             let _ = client.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// From now on those that are open carry nothing either way, and are not closed.
+    ///
+    /// # Panics
+    /// Never in practice: no thread panics with the lock.
+    pub fn silence(&self) {
+        for Open { is_silent, .. } in self.open.lock().expect("no thread panics with it").iter() {
+            is_silent.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -89,13 +107,24 @@ fn fate(dice: &mut Dice) -> Fate {
     }
 }
 
-fn pass(client: TcpStream, server: &str, fate: Fate, faults: &AtomicU64) {
+/// Carries everything one way until that ends.
+fn carry(from: &mut TcpStream, to: &mut TcpStream, is_silent: &AtomicBool) {
+    let mut buffer = [0; 512];
+    while let Ok(read @ 1..) = from.read(&mut buffer) {
+        if !is_silent.load(Ordering::Relaxed) && to.write_all(&buffer[..read]).is_err() {
+            return;
+        }
+    }
+}
+
+fn pass(client: TcpStream, server: &str, fate: Fate, faults: &AtomicU64, is_silent: &Arc<AtomicBool>) {
     let Ok(upstream) = TcpStream::connect(server) else { return };
     let mut twin = matches!(fate, Fate::IsDoubled(_)).then(|| TcpStream::connect(server).ok()).flatten();
     let _ = (client.set_nodelay(true), upstream.set_nodelay(true));
     let (Ok(mut from), Ok(mut to)) = (upstream.try_clone(), client.try_clone()) else { return };
+    let is_silent_back = is_silent.clone();
     std::thread::spawn(move || {
-        let _ = std::io::copy(&mut from, &mut to);
+        carry(&mut from, &mut to, &is_silent_back);
         let _ = to.shutdown(Shutdown::Both);
     });
     let (mut client, mut upstream) = (client, upstream);
@@ -108,6 +137,9 @@ fn pass(client: TcpStream, server: &str, fate: Fate, faults: &AtomicU64) {
     };
     while passed < limit {
         let Ok(read @ 1..) = client.read(&mut buffer) else { break };
+        if is_silent.load(Ordering::Relaxed) {
+            continue;
+        }
         if fate == Fate::IsDelayed {
             std::thread::park_timeout(Duration::from_millis(15));
         }

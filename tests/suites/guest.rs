@@ -1,14 +1,12 @@
 //! `inkwire draw` and `inkwire watch` as members of a board.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use assert_cmd::assert::Assert;
 use inkwire_protocol::{Action, Operation, Role, ShapeKind, Token};
 use inkwire_tests::client::Client;
+use inkwire_tests::proxy::Proxy;
 use inkwire_tests::server::{Server, binary};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -120,54 +118,18 @@ fn a_script_on_a_board_that_is_locked_meanwhile_says_that_it_waits_and_goes_on()
 #[test]
 fn a_script_whose_connection_is_dead_without_a_word_makes_another_one() {
     let server = Server::start(&[]);
-    let network = Silent::in_front_of(&server.address);
+    let network = Proxy::start(&server.address, 0);
+    network.heal();
     let (mut script, mut input) = script(&network.address, Stdio::null());
     let mut ada = Client::join(&server.address, "x", "Ada");
     writeln!(input, "{SHAPE}").expect("it reads");
     ada.wait_for_seq(1);
-    network.is_dead.store(true, Ordering::Relaxed);
+    network.silence();
     writeln!(input, "{SHAPE}").expect("it reads");
     drop(input);
     assert!(script.0.wait().expect("it ends").success());
     ada.wait_for_seq(2);
     assert_eq!(ada.replica.board().elements().count(), 2);
-}
-
-/// A network in which the first connection comes to carry nothing any more, and is not closed.
-struct Silent {
-    address: String,
-    is_dead: Arc<AtomicBool>,
-}
-
-impl Silent {
-    fn in_front_of(server: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let address = listener.local_addr().expect("it has an address").to_string();
-        let (server, is_dead) = (server.to_owned(), Arc::<AtomicBool>::default());
-        let first_is_dead = is_dead.clone();
-        std::thread::spawn(move || {
-            let mut dies = first_is_dead;
-            for client in listener.incoming().flatten() {
-                let server = TcpStream::connect(&server).expect("the server is there");
-                let ends = |stream: &TcpStream| stream.try_clone().expect("a descriptor");
-                for (from, to) in [(ends(&client), ends(&server)), (ends(&server), ends(&client))] {
-                    let is_dead = dies.clone();
-                    std::thread::spawn(move || carry(from, to, &is_dead));
-                }
-                dies = Arc::default();
-            }
-        });
-        Self { address, is_dead }
-    }
-}
-
-fn carry(mut from: TcpStream, mut to: TcpStream, is_dead: &AtomicBool) {
-    let mut bytes = [0; 4096];
-    while let Ok(read) = from.read(&mut bytes) {
-        if read == 0 || (!is_dead.load(Ordering::Relaxed) && to.write_all(&bytes[..read]).is_err()) {
-            return;
-        }
-    }
 }
 
 /// A script that draws on a board, as fast as it can, what is written to it.

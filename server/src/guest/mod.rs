@@ -287,8 +287,8 @@ impl Guest {
                     Role::Viewer => "whoever comes by this link only looks",
                     _ => "only hosts draw on this board now",
                 });
-                if *draws && !self.held.is_empty() {
-                    self.say(&[ClientMessage::Ping { nonce: IS_BEHIND_REFUSALS }]);
+                if !self.held.is_empty() {
+                    self.asks_for_refusals();
                 }
             }
             ServerMessage::Pong { nonce: IS_BEHIND_REFUSALS } => self.take_up(),
@@ -310,10 +310,21 @@ impl Guest {
     fn rejected(&mut self, cseq: u64, reason: RejectReason) {
         let is_for_now = matches!(reason, RejectReason::ReadOnly | RejectReason::BoardLocked | RejectReason::Muted);
         if is_for_now || !self.held.is_empty() {
+            if self.held.is_empty() {
+                // It may be drawn again already, and that been said before this.
+                self.asks_for_refusals();
+            }
             self.held.insert(cseq, reason);
         } else {
             self.pending.retain(|(waiting, _)| *waiting != cseq);
             self.rejects.push((cseq, reason));
+        }
+    }
+
+    /// Has the server say when everything is known that it has refused, where it takes things.
+    fn asks_for_refusals(&mut self) {
+        if self.refusal.is_none() {
+            self.say(&[ClientMessage::Ping { nonce: IS_BEHIND_REFUSALS }]);
         }
     }
 
@@ -492,6 +503,15 @@ mod tests {
         assert_eq!((guest.sent, guest.pending.len(), guest.rejects.len()), (0, 3, 0));
         refuses(&mut guest, 1, RejectReason::BoardFull);
         assert_eq!((guest.pending.len(), &guest.rejects[..]), (2, &[(1, RejectReason::BoardFull)][..]));
+    }
+
+    #[test]
+    fn a_refusal_that_comes_when_it_may_be_drawn_again_holds_nothing_up() {
+        let mut guest = drawing();
+        hears(&mut guest, true);
+        refuses(&mut guest, 1, RejectReason::BoardLocked);
+        guest.take(&ServerMessage::Pong { nonce: IS_BEHIND_REFUSALS }).expect("it goes on");
+        assert_eq!((guest.sent, guest.held.len()), (0, 0));
     }
 
     #[test]

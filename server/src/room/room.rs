@@ -245,7 +245,7 @@ pub(super) struct Deed {
 }
 
 /// A `clearAuthor` of what another one drew: who did it, in which gesture, and whose ink it was.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Clearing {
     by: u32,
     gesture: u64,
@@ -979,7 +979,7 @@ impl State {
     fn deeds_of(&self, by: u32, cseq: u64, operation: &Operation) -> Vec<(&'static str, Clearing)> {
         let known = |what, gesture| {
             let those = self.clearings.iter().filter(move |it| (it.by, it.gesture) == (by, gesture));
-            those.map(|it| (what, Clearing { ..*it })).collect()
+            those.map(|it| (what, *it)).collect()
         };
         match *operation {
             Operation::ClearAuthor { author: whose, gesture_back } if whose != 0 && whose != by => {
@@ -993,7 +993,7 @@ impl State {
 
     fn did(&mut self, what: &str, clearing: Clearing) -> Deed {
         let Clearing { by, whose, .. } = clearing;
-        if what == "clearAuthor" {
+        if !self.clearings.contains(&clearing) {
             self.clearings.truncate(CLEARINGS - 1);
             self.clearings.push_front(clearing);
         }

@@ -1,4 +1,4 @@
-//! How many connections there are, in all and of each IP address, so that one host does not take the places of all others.
+//! How many connections there are, in all and of each host, so that one does not take the places of all others.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -44,8 +44,8 @@ pub enum Full {
 }
 
 impl Addresses {
-    /// A place for one more connection, of a [host](host_of). It is taken here and at once, so that no two take the last one. A connection without
-    /// an address, over a unix socket, counts only among all.
+    /// A place for one more connection, of a [host](host_of). It is taken here and at once, so that no two take the last one. A
+    /// connection without an address, over a unix socket, counts only among all.
     ///
     /// # Errors
     /// Where its address has `most_of_address` connections, or all together are `most`.

@@ -84,8 +84,9 @@ class Transforming {
     this.start = context.viewport.toBoard(this.from);
     this.elements = context.selection.elements;
     this.box = context.selection.box;
-    this.corner = this.elements.map((element) => drawnBox(element, context.boundsOf(element))).reduce(geometry.union, geometry.NOTHING);
     this.map = geometry.IDENTITY;
+    /** The box that all of it was dragged out in; worked out where it snaps. @type {number[] | undefined} */
+    this.drawn = undefined;
     this.isDragged = false;
     this.gesture = new Gesture(context);
     this.sharedAt = 0;
@@ -119,8 +120,10 @@ class Transforming {
   #movedTo([x, y], isStraight) {
     let [dx, dy] = [x - this.start[0], y - this.start[1]];
     if (isStraight) [dx, dy] = Math.abs(dx) > Math.abs(dy) ? [dx, 0] : [0, dy];
+    if (this.context.gridStep === undefined) return geometry.moved(dx, dy);
     // The corner of what is moved goes to the grid, not the pointer: where it would have been drawn, without the line around it.
-    const [left, top] = this.corner;
+    this.drawn ??= this.elements.map((element) => drawnBox(element, this.context.boundsOf(element))).reduce(geometry.union, geometry.NOTHING);
+    const [left, top] = this.drawn;
     const [snapX, snapY] = this.context.snap([left + dx, top + dy]);
     return geometry.moved(snapX - left, snapY - top);
   }

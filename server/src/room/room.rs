@@ -90,7 +90,7 @@ struct State {
     names: Vec<AuthorName>,
     /// The last ones first.
     clearings: VecDeque<Clearing>,
-    /// Who was here, by their author numbers, the last ones first.
+    /// Who was here while the board was hosted, by their author numbers, the last ones first.
     gone: VecDeque<(u32, Target)>,
     epoch: Epoch,
     /// Entries since the last flush, encoded as they will stand in it.
@@ -565,7 +565,7 @@ impl Room {
         state.bytes.leave(member);
         self.metrics.members.dec();
         if !seat.replaced {
-            state.goes(seat);
+            state.goes(&seat);
         }
     }
 
@@ -918,12 +918,14 @@ impl State {
         goes.map(|seat| (author, self.target_at(seat))).or_else(gone)
     }
 
-    /// Nobody is at a seat any more.
-    fn goes(&mut self, seat: Seat) {
+    /// Nobody is at a seat any more. Where nobody hosts, nobody will ask for whoever it was.
+    fn goes(&mut self, seat: &Seat) {
         let author = seat.author;
-        self.gone.retain(|(gone, _)| *gone != author);
-        self.gone.truncate(GONE - 1);
-        self.gone.push_front((author, self.target_at(&seat)));
+        if self.access.is_hosted() {
+            self.gone.retain(|(gone, _)| *gone != author);
+            self.gone.truncate(GONE - 1);
+            self.gone.push_front((author, self.target_at(seat)));
+        }
         self.presence.gone(author);
     }
 

@@ -28,6 +28,21 @@ fn draw_durably(client: &mut Client, count: u64, words: &str) {
     client.wait("all is durable", |client| client.durable == last);
 }
 
+/// Draws until a disk of so many bytes takes nothing, and twice as much waits as it could ever hold: a database that was
+/// full can have room for a little once its log is checkpointed.
+fn overfill(client: &mut Client, disk: u64) {
+    const LETTERS: usize = 4000;
+    let long = "x".repeat(LETTERS);
+    while client.storage != Some(StorageState::Failing) || (client.cseq - client.durable) * (LETTERS as u64) < 2 * disk
+    {
+        for at in 0..50 {
+            client.submit(text(&format!("{at} {long}")));
+        }
+        client.round_trip();
+        assert!(client.cseq < 20_000, "the disk does not fill up");
+    }
+}
+
 #[test]
 fn on_a_full_disk_drawing_goes_on_and_all_is_written_when_there_is_room_again() {
     if !can_mount("the full disk") {
@@ -39,14 +54,7 @@ fn on_a_full_disk_drawing_goes_on_and_all_is_written_when_there_is_room_again() 
     let mut bob = Client::join(&server.address, "x", "bob");
     draw_durably(&mut ada, 10, "there is room");
     assert!(server.get("/readyz").starts_with("HTTP/1.1 200 "));
-    let long = "x".repeat(4000);
-    while ada.storage != Some(StorageState::Failing) {
-        for at in 0..50 {
-            ada.submit(text(&format!("{at} {long}")));
-        }
-        ada.round_trip();
-        assert!(ada.cseq < 20_000, "the disk does not fill up");
-    }
+    overfill(&mut ada, 2 << 20);
     assert!(server.get("/readyz").starts_with("HTTP/1.1 503 "));
     let (durable, mark) = (ada.durable, ada.mark);
     ada.does(text("drawn on a full disk")).unwrap();
@@ -78,15 +86,7 @@ fn a_server_that_stops_on_a_full_disk_says_what_is_not_written() {
     let disk = Mount::tmpfs("1m").unwrap();
     let server = Server::start(&["--data", disk.path().to_str().unwrap(), "--drain", "1"]);
     let mut ada = Client::join(&server.address, "x", "ada");
-    let long = "x".repeat(4000);
-    while ada.storage != Some(StorageState::Failing) {
-        for at in 0..50 {
-            ada.submit(text(&format!("{at} {long}")));
-        }
-        ada.round_trip();
-    }
-    let unwritten = ada.cseq - ada.durable;
-    assert!(unwritten > 0);
+    overfill(&mut ada, 1 << 20);
     assert_eq!(server.stop().code(), Some(1));
     // The page has what the disk has not.
     disk.resize("64m");

@@ -4,7 +4,8 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 use assert_cmd::assert::Assert;
-use inkwire_protocol::{Action, Operation, Role, ShapeKind, Token};
+use inkwire_board::BoardElement;
+use inkwire_protocol::{Action, Content, Operation, Role, ShapeKind, Token};
 use inkwire_tests::client::Client;
 use inkwire_tests::proxy::Proxy;
 use inkwire_tests::server::{Server, binary};
@@ -41,12 +42,15 @@ fn an_svg_is_drawn_as_strokes_at_a_chosen_speed() {
     let server = Server::start(&[]);
     let mut ada = Client::join(&server.address, "x", "Ada");
     draw(&server, "x", &["--speed", "3000", "--at", "-100,20", "--scale", "2"], SVG).success();
-    ada.round_trip();
-    let elements: Vec<_> = ada.replica.board().elements().collect();
-    assert_eq!(elements.len(), 1);
+    let is_whole = |ada: &Client, count| {
+        let board = ada.replica.board();
+        let is_live = |it: &BoardElement| matches!(it.wire().content, Content::Stroke { live: Some(_), .. });
+        board.elements().count() == count && !board.elements().any(is_live)
+    };
+    ada.wait("the slow one", |ada| is_whole(ada, 1));
     let slow = ada.replica.board().seq();
     draw(&server, "x", &["--speed", "0"], SVG).success();
-    ada.round_trip();
+    ada.wait("the fast one", |ada| is_whole(ada, 2));
     let fast = ada.replica.board().seq() - slow;
     assert!(slow >= 4 && fast == 3, "a slow line grows in more parts: {slow} and {fast}");
 }

@@ -83,6 +83,30 @@ fn boards_are_listed_shown_exported_and_deleted_and_members_are_let_go() {
 }
 
 #[test]
+fn a_board_with_a_host_and_no_ink_is_one_and_so_is_one_that_somebody_looks_at() {
+    let operated = Operated::on_a_socket();
+    let address = operated.server.address.clone();
+    let mut ada = Client::join_by(&address, "hosted", "Ada", inkwire_protocol::Token([7; 16]));
+    ada.wait("she is its host", |ada| ada.access == Some((inkwire_protocol::Role::Host, true)));
+    let mut bob = Client::join(&address, "open", "Bob");
+    let listed = operated.asks("GET", "/v1/boards", 200);
+    let names: Vec<_> = listed["boards"].as_array().expect("a list").iter().map(|board| &board["board"]).collect();
+    assert_eq!(names, ["hosted", "open"]);
+    let second = operated.asks("GET", "/v1/boards?after=hosted&limit=1", 200);
+    assert_eq!((&second["boards"][0]["members"], &second["hasMore"]), (&1.into(), &false.into()));
+    for (name, member) in [("hosted", &mut ada), ("open", &mut bob)] {
+        assert_eq!(operated.asks("GET", &format!("/v1/boards/{name}"), 200)["seq"], 0);
+        assert_eq!(operated.asks("GET", &format!("/v1/boards/{name}/members"), 200)["members"][0]["author"], 1);
+        assert_eq!(operated.asks("GET", &format!("/v1/boards/{name}/export"), 200)["elements"], serde_json::json!([]));
+        operated.asks("DELETE", &format!("/v1/boards/{name}"), 200);
+        assert_eq!(member.wait_for_close(), 4001);
+        operated.asks("GET", &format!("/v1/boards/{name}"), 404);
+        operated.asks("DELETE", &format!("/v1/boards/{name}"), 404);
+    }
+    assert_eq!(operated.asks("GET", "/v1/boards", 200)["boards"], serde_json::json!([]));
+}
+
+#[test]
 fn a_host_link_that_the_operator_makes_is_one() {
     let operated = Operated::on_a_socket();
     Client::join(&operated.server.address, "team", "Bob").does(text("hello")).expect("he draws");

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use assert_cmd::Command;
-use inkwire_protocol::{Begin, Colour, Operation, Points, Reason, Tool};
+use inkwire_protocol::{Begin, Colour, Operation, Points, Reason, Role, Token, Tool};
 use inkwire_tests::client::{Client, text};
 use inkwire_tests::patience::PATIENCE;
 use inkwire_tests::server::{Server, binary};
@@ -102,6 +102,34 @@ fn boards_are_listed_and_shown_while_the_server_runs_and_after() {
     assert!(server.wait().success());
     let left: Vec<_> = std::fs::read_dir(house.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(left.len(), 2, "a clean stop leaves one file, and the lock: {left:?}");
+}
+
+#[test]
+fn a_board_that_has_a_host_and_no_ink_yet_is_a_board() {
+    let house = House::new();
+    let server = house.serve();
+    let host = Token([7; 16]);
+    drop(Client::join_by(&server.address, "planned", "Ada", host));
+    drop(Client::join_by(&server.address, "dropped", "Ada", host));
+    assert!(server.stop().success());
+    let list = house.good(&["list"]);
+    assert!(list.lines().all(|line| line.contains("  0 operations  made on ")) && list.lines().count() == 2, "{list}");
+    assert!(house.good(&["show", "planned"]).contains("operations  0\nelements    0 visible"));
+    assert!(house.good(&["verify"]).contains("planned: good, 0 operations"));
+    house.good(&["compact"]);
+    let file = house.path().join("planned.json");
+    std::fs::write(&file, house.good(&["export", "planned"])).unwrap();
+    house.good(&["delete", "dropped"]);
+    house.bad(&["show", "dropped"], "there is no board dropped");
+    house.bad(&["import", file.to_str().unwrap()], "there is a board planned already");
+    let server = house.serve();
+    let mut ada = Client::join_by(&server.address, "planned", "Ada", host);
+    assert_eq!(ada.access, Some((Role::Host, true)), "she is its host still");
+    let last = ada.submit(text("the first ink"));
+    ada.wait("it is durable", |ada| ada.durable == last);
+    assert!(server.stop().success());
+    assert!(house.good(&["list"]).contains("planned          1 operations  drawn on "));
+    assert!(house.good(&["verify"]).contains("planned: good, 1 operations from 1"));
 }
 
 #[test]

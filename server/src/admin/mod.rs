@@ -3,6 +3,7 @@
 //! `openapi.json` describes it, and is what it is tested against. No request has a body; answers are JSON, but for exports
 //! and metrics.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use http_types::{Method, StatusCode};
+use inkwire_board::Board;
 use inkwire_protocol::{Action, Reason, Role, ServerMessage, limits};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -241,7 +243,7 @@ impl Admin {
 
     /// The room of a board, where it is open and more than a name.
     fn room_of(&self, name: &BoardName) -> Option<Arc<Room>> {
-        self.rooms.open_room_of(name).filter(|room| room.seq() > 0 || !room.members().is_empty())
+        self.rooms.open_room_of(name).filter(is_more_than_a_name)
     }
 
     /// Does something with the database that blocks.
@@ -276,20 +278,18 @@ impl Admin {
         }
         query.only(&["limit", "after"])?;
         let open = self.rooms.open_rooms();
-        let mut all: Vec<Value> = if self.disk.is_some() {
-            let records = self.read(|reader| Ok(reader.boards()?)).await?;
-            let is_wanted = |record: &&BoardRecord| {
-                record.name.as_str() > after.as_str() && record.name.parse::<BoardName>().is_ok()
-            };
-            let facts = |record: &BoardRecord| of_board(&record.name, Some(record), open_of(&open, &record.name));
-            records.iter().filter(is_wanted).map(facts).collect()
-        } else {
-            let is_wanted = |room: &&Arc<Room>| room.name().as_str() > after.as_str();
-            open.iter().filter(is_wanted).map(|room| of_board(room.name().as_str(), None, Some(room))).collect()
-        };
-        let has_more = all.len() > most;
-        all.truncate(most);
-        Ok(ok(&json!({ "boards": all, "hasMore": has_more })))
+        let records = if self.disk.is_some() { self.read(|reader| Ok(reader.boards()?)).await? } else { Vec::new() };
+        // Also those that are only open yet: they count as well.
+        let mut all: BTreeMap<&str, (Option<&BoardRecord>, Option<&Arc<Room>>)> = BTreeMap::new();
+        records.iter().for_each(|record| all.entry(&record.name).or_default().0 = Some(record));
+        open.iter()
+            .filter(|room| is_more_than_a_name(room))
+            .for_each(|room| all.entry(room.name().as_str()).or_default().1 = Some(room));
+        let is_wanted = |name: &str| name > after.as_str() && name.parse::<BoardName>().is_ok();
+        let mut wanted = all.into_iter().filter(|(name, _)| is_wanted(name));
+        let facts: Vec<Value> =
+            wanted.by_ref().take(most).map(|(name, (record, room))| of_board(name, record, room)).collect();
+        Ok(ok(&json!({ "boards": facts, "hasMore": wanted.next().is_some() })))
     }
 
     async fn board(&self, name: BoardName) -> Result<Reply, Refusal> {
@@ -302,11 +302,14 @@ impl Admin {
 
     async fn delete(&self, name: BoardName) -> Result<Reply, Refusal> {
         let disk = self.disk.clone().ok_or(Refusal::NoDisk)?;
-        if self.record(&name).await?.is_none() {
-            return Err(Refusal::NoBoard);
-        }
+        self.sees(&name).await?;
         let gone = name.clone();
-        self.rooms.replace(&name, Reason::Deleted, move || disk.delete(&gone)).await?;
+        let delete = move || match disk.delete(&gone) {
+            // Where people are on a board of which nothing is kept, that they go is all there is to do.
+            Err(StorageError::NoBoard(_)) => Ok(()),
+            other => other,
+        };
+        self.rooms.replace(&name, Reason::Deleted, delete).await?;
         Ok(ok(&json!({ "deleted": name.as_str() })))
     }
 
@@ -333,14 +336,19 @@ impl Admin {
         };
         let at = query.number("at", 0..=limits::NUMBER)?;
         query.only(&["format", "at"])?;
+        let is_open = self.room_of(&name).is_some();
         let bytes = self
             .read(move |reader| {
-                let record = reader.record(name.as_str())?.ok_or(Refusal::NoBoard)?;
+                let record = reader.record(name.as_str())?;
                 let failed = |error: anyhow::Error| match error.downcast::<StorageError>() {
                     Ok(error) => error.into(),
                     Err(error) => Refusal::Failed(format!("{error:#}")),
                 };
-                let board = boards::good(&reader, &record, at).map_err(failed)?;
+                let board = match record {
+                    Some(record) => boards::good(&reader, &record, at).map_err(failed)?,
+                    None if is_open && at.unwrap_or(0) == 0 => Board::default(),
+                    None => return Err(Refusal::NoBoard),
+                };
                 boards::exported(&reader, &name, &board, format).map_err(failed)
             })
             .await?;
@@ -374,8 +382,9 @@ impl Admin {
     }
 }
 
-fn open_of<'a>(open: &'a [Arc<Room>], name: &str) -> Option<&'a Arc<Room>> {
-    open.binary_search_by(|room| room.name().as_str().cmp(name)).ok().map(|at| &open[at])
+/// Whether anything was drawn in a room, or somebody is in it.
+fn is_more_than_a_name(room: &Arc<Room>) -> bool {
+    room.seq() > 0 || !room.members().is_empty()
 }
 
 fn of_board(name: &str, record: Option<&BoardRecord>, room: Option<&Arc<Room>>) -> Value {

@@ -244,8 +244,9 @@ impl Boards<'_> {
         self.print(&json!(all), || {
             let width = records.iter().map(|record| record.name.len()).max().unwrap_or(0);
             let line = |record: &BoardRecord| {
-                let (name, seq, changed) = (&record.name, record.seq, date(record.changed));
-                format!("{name:width$}  {seq:>9} operations  drawn on {changed}\n")
+                let (name, seq) = (&record.name, record.seq);
+                let deed = if seq > 0 { "drawn on" } else { "made on" };
+                format!("{name:width$}  {seq:>9} operations  {deed} {}\n", date(record.changed))
             };
             records.iter().map(line).collect()
         })

@@ -1,7 +1,10 @@
 //! Who may do what on a board, and what was ordered there: a record of the room's own, and a list that only grows at its end.
 
+use inkwire_board::StateHash;
 use inkwire_protocol::AuditRecord;
 use rusqlite::{Connection, OptionalExtension, Transaction};
+
+use super::new_epoch;
 
 /// Orders that are kept of one board; older ones are forgotten.
 pub(super) const AUDIT: i64 = 500;
@@ -11,13 +14,17 @@ pub(super) fn find(connection: &Connection, name: &str) -> rusqlite::Result<Opti
     connection.query_row("SELECT record FROM access WHERE board = ?1", [name], |row| row.get(0)).optional()
 }
 
-/// Keeps the record of a board, and what was ordered.
+/// Keeps the record of a board, and what was ordered. From then on there is such a board, also where nothing is drawn on it:
+/// its lineage is that of whoever draws first.
 pub(super) fn keep(
     transaction: &Transaction<'_>,
     name: &str,
     record: &str,
     orders: &[AuditRecord],
 ) -> rusqlite::Result<()> {
+    let board =
+        "INSERT OR IGNORE INTO boards (name, epoch, seq, hash, last_author, is_open) VALUES (?1, ?2, 0, ?3, 0, 0)";
+    transaction.execute(board, (name, new_epoch().0, StateHash::default().to_bytes()))?;
     transaction.execute("INSERT OR REPLACE INTO access VALUES (?1, ?2)", (name, record))?;
     for AuditRecord { at, who, what, whom } in orders {
         let insert = "INSERT INTO audit (board, at, who, what, whom) VALUES (?1, ?2, ?3, ?4, ?5)";

@@ -40,9 +40,9 @@ pub struct BoardRecord {
     pub tail_bytes: u64,
     /// Whether a server has written to it and not closed it.
     pub is_open: bool,
-    /// When it was first drawn on, in seconds since 1970.
+    /// When it was first drawn on, or made where nothing is drawn yet, in seconds since 1970.
     pub created: i64,
-    /// When it was last drawn on, in seconds since 1970.
+    /// When it was last drawn on, or made where nothing is drawn yet, in seconds since 1970.
     pub changed: i64,
 }
 
@@ -329,8 +329,8 @@ impl Reader {
     /// # Errors
     /// What SQLite says.
     pub fn count(&self) -> Result<u64, StorageError> {
-        let all = "SELECT count(*) FROM (SELECT name FROM boards UNION SELECT board FROM access)";
-        let count: i64 = self.connection.query_row(all, [], |row| row.get(0)).map_err(self.said())?;
+        let count: i64 =
+            self.connection.query_row("SELECT count(*) FROM boards", [], |row| row.get(0)).map_err(self.said())?;
         Ok(count as u64)
     }
 

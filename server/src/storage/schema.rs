@@ -22,8 +22,9 @@ const BUSY: Duration = Duration::from_secs(5);
 /// `log` holds the whole history of a board: rows of about one commit each, which compaction packs (deflate) behind its
 /// back. `snapshots` is the board at `boards.snapshot_seq`, in parts, so that it is never held in memory at once. `images`
 /// are the bytes of the pictures of all boards, by their SHA-256; the second format brought them. The third brought who may
-/// do what (`access`, `audit`, by the name of a board, which may have no ink yet), and when a log was drawn and by whom.
-const MIGRATIONS: [&str; 3] = [
+/// do what (`access`, `audit`, by the name of a board), and when a log was drawn and by whom. The fourth says that a board that
+/// has a host is one of `boards` before it has any ink.
+const MIGRATIONS: [&str; 4] = [
     "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE boards (
@@ -67,6 +68,10 @@ const MIGRATIONS: [&str; 3] = [
     CREATE TABLE authors (
         board INTEGER NOT NULL, author INTEGER NOT NULL, name TEXT NOT NULL, PRIMARY KEY (board, author)
     ) WITHOUT ROWID;
+",
+    "
+    INSERT OR IGNORE INTO boards (name, epoch, seq, hash, last_author, is_open)
+        SELECT board, randomblob(8), 0, zeroblob(8), 0, 0 FROM access;
 ",
 ];
 
@@ -179,4 +184,28 @@ pub(super) fn begin_new_lineages(connection: &mut Connection) -> rusqlite::Resul
 pub(super) fn mark_as_backup(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('backup', datetime('now'))", [])?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::Reader;
+
+    #[test]
+    fn a_board_that_had_a_host_and_no_ink_in_the_third_format_is_a_board_in_the_fourth() {
+        let path = std::env::temp_dir().join(format!("inkwire-schema-{}.sqlite", std::process::id()));
+        let _ = std::fs::remove_file(&path);
+        let old = Connection::open(&path).unwrap();
+        MIGRATIONS[..3].iter().for_each(|migration| old.execute_batch(migration).unwrap());
+        old.pragma_update(None, "application_id", APPLICATION_ID).unwrap();
+        old.pragma_update(None, "user_version", 3).unwrap();
+        old.execute("INSERT INTO access VALUES ('planned', '{}')", []).unwrap();
+        drop(old);
+        drop(open_to_write(&path).unwrap());
+        let reader = Reader::of_file(&path).unwrap();
+        let record = reader.record("planned").unwrap().expect("it is listed");
+        let loaded = reader.load(&record, None).unwrap();
+        assert_eq!((loaded.board.seq(), loaded.damage, record.hash), (0, None, loaded.board.hash()));
+        ["", "-wal", "-shm"].iter().for_each(|end| _ = std::fs::remove_file(format!("{}{end}", path.display())));
+    }
 }

@@ -363,10 +363,10 @@ fn write_batch(transaction: &Transaction<'_>, name: &BoardName, batch: &Batch) -
     let board: Option<(i64, i64, i64)> = transaction
         .prepare_cached(
             "INSERT INTO boards (name, epoch, seq, hash, last_author, tail_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT (name) DO UPDATE SET seq = excluded.seq, hash = excluded.hash, is_open = 1,
+             ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, hash = excluded.hash, is_open = 1,
                  last_author = max(last_author, excluded.last_author), changed = unixepoch(),
-                 tail_bytes = tail_bytes + excluded.tail_bytes
-             WHERE epoch = excluded.epoch
+                 created = iif(seq = 0, unixepoch(), created), tail_bytes = tail_bytes + excluded.tail_bytes
+             WHERE epoch = excluded.epoch OR seq = 0
              RETURNING id, tail_bytes, snapshot_bytes",
         )?
         .query_row(

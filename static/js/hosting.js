@@ -7,6 +7,8 @@ import { linkOf } from "./place.js";
 const ROLES = ["host", "editor", "viewer"];
 /** How long a link may hold, in seconds; 0 for ever. */
 const SPANS = { spanEver: 0, spanHour: 3600, spanDay: 86_400, spanWeek: 7 * 86_400 };
+/** Units of time, and the seconds that each has. @type {[string, number][]} */
+const UNITS = [["day", 86_400], ["hour", 3600], ["minute", 60], ["second", 1]];
 /** How long a pen is lent, in seconds. */
 export const LENT = 10 * 60;
 
@@ -136,10 +138,22 @@ function linkState({ made, expires }) {
   return t(expires < Date.now() ? "linkExpired" : "linkExpires", { date: date(expires) });
 }
 
-/** An order by the name that the server gives it, with its value behind it. */
+/** An order by the name that the server gives it, with its values behind it. @param {string} what */
 function orderName(what) {
-  const [name, value = ""] = what.split(" ");
-  return `${t(`order.${name}`)} ${value && t(`role.${value}`) !== `role.${value}` ? t(`role.${value}`) : value}`.trim();
+  const [name, ...values] = what.split(" ");
+  return [t(`order.${name}`), ...values.map(valueName)].join(" ");
+}
+
+/** A role, a number of seconds, or another word, for people. @param {string} value */
+function valueName(value) {
+  if (ROLES.includes(value)) return t(`role.${value}`);
+  return value === "nobody" ? t("nobody") : `(${span(Number(value))})`;
+}
+
+/** So many seconds for people, in the largest unit of which they are so many. @param {number} seconds */
+function span(seconds) {
+  const [unit, each] = UNITS.find(([, each]) => seconds % each === 0);
+  return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(seconds / each);
 }
 
 export const date = (ms) => new Date(ms).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });

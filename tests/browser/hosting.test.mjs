@@ -236,7 +236,7 @@ test("somebody who is removed is told and can come back; somebody who is banned 
   const mallory = await the.browser.person(board, { name: "Mallory" });
   await mallory.isLive();
   await order(host, { do: "remove", author: await authorOf(mallory) });
-  await mallory.page.getByRole("heading", { name: "A host has ended your visit" }).waitFor();
+  await mallory.page.getByRole("heading", { name: "Your visit was ended" }).waitFor();
   await mallory.page.locator("#door-again").click();
   await mallory.isLive();
   await order(host, { do: "ban", author: await authorOf(mallory), address: false });
@@ -373,11 +373,13 @@ test("what is kept of who ordered what is read by a host", async () => {
   await bob.isLive();
   await order(host, { do: "mute", author: await authorOf(bob), muted: true });
   await order(host, { do: "lock", locked: true });
+  await order(host, { do: "makeLink", role: "viewer", seconds: 2 * 86_400 });
   await becomes(host, { locked: true });
   await host.presses("Shift+l");
   await host.page.locator("#audit-show").click();
-  await host.page.locator("#audit-list li").nth(1).waitFor();
+  await host.page.locator("#audit-list li").nth(2).waitFor();
   const lines = await host.page.locator("#audit-list li").allInnerTexts();
-  assert.match(lines[0], /Ada.* – .*only hosts draw/);
-  assert.match(lines[1], /Ada.* – .*muted.*Bob/);
+  assert.match(lines[0], /Ada.* – .*made the link Viewer \(2 days\)/);
+  assert.match(lines[1], /Ada.* – .*only hosts draw/);
+  assert.match(lines[2], /Ada.* – .*muted.*Bob/);
 });

@@ -350,7 +350,7 @@ fn what_is_set_holds_over_a_restart_and_the_audit_list_says_who_did_what() {
     let bob = Client::join(&server.address, "x", "Bob");
     host.orders(Action::Mute { author: bob.author, muted: true });
     host.orders(Action::WithoutLink { role: None });
-    host.makes_link(Role::Viewer, 0);
+    host.makes_link(Role::Viewer, 3600);
     host.orders(Action::Ban { author: bob.author, address: false });
     host.orders(Action::Unban { ban: 1 });
     host.orders(Action::Password { password: "Geheimwort".into() });
@@ -364,7 +364,7 @@ fn what_is_set_holds_over_a_restart_and_the_audit_list_says_who_did_what() {
     let told = host.orders(Action::Audit);
     let [ServerMessage::Audit { records }] = &told[..] else { panic!("{told:?}") };
     let lines: Vec<String> = records.iter().map(|it| format!("{} {} {}", it.who, it.what, it.whom)).collect();
-    let set = ["Ada makeLink viewer ", "Ada withoutLink nobody ", "Ada mute Bob"];
+    let set = ["Ada makeLink viewer 3600 ", "Ada withoutLink nobody ", "Ada mute Bob"];
     let undone = ["Ada noPassword ", "Ada password ", "Ada unban Bob", "Ada ban Bob"];
     assert_eq!(lines, [&undone[..], &set].concat());
 }

@@ -184,39 +184,47 @@ impl Admin {
             Method::Delete => ("DELETE", false),
             _ => ("", false),
         };
-        let only = |wanted: &'static str| if allowed == wanted { Ok(()) } else { Err(Refusal::Method(wanted)) };
+        let only = |wanted: &'static str, names: &[&str]| {
+            if allowed == wanted { query.only(names) } else { Err(Refusal::Method(wanted)) }
+        };
         match segments[..] {
             ["openapi.json"] => {
-                only("GET")?;
+                only("GET", &[])?;
                 Ok(Reply::new(StatusCode::Ok, "application/json", OPENAPI.as_bytes()))
             }
-            ["limits"] => only("GET").map(|()| self.limits()),
-            ["metrics"] => only("GET").map(|()| self.metrics()),
+            ["limits"] => only("GET", &[]).map(|()| self.limits()),
+            ["metrics"] => only("GET", &[]).map(|()| self.metrics()),
             ["boards"] => {
-                only("GET")?;
+                only("GET", &["limit", "after"])?;
                 self.boards(&query).await
             }
-            ["boards", name] if is_get => self.board(board(name)?).await,
-            ["boards", name] if allowed == "DELETE" => self.delete(board(name)?).await,
+            ["boards", name] if is_get => {
+                query.only(&[])?;
+                self.board(board(name)?).await
+            }
+            ["boards", name] if allowed == "DELETE" => {
+                query.only(&[])?;
+                self.delete(board(name)?).await
+            }
             ["boards", _] => Err(Refusal::Method("GET, DELETE")),
             ["boards", name, "members"] => {
-                only("GET")?;
+                only("GET", &[])?;
                 self.members(&board(name)?).await
             }
             ["boards", name, "members", author] => {
-                only("DELETE")?;
+                only("DELETE", &[])?;
                 self.disconnect(&board(name)?, author).await
             }
             ["boards", name, "export"] => {
-                only("GET")?;
+                only("GET", &["format", "at"])?;
                 self.export(board(name)?, query).await
             }
             ["boards", name, "audit"] => {
-                only("GET")?;
+                only("GET", &[])?;
                 self.audit(board(name)?).await
             }
             ["boards", name, "links", role] => {
-                only("POST")?;
+                only("POST", &["seconds"])?;
                 self.link(board(name)?, role, &query).await
             }
             _ => Err(Refusal::Nothing),
@@ -276,7 +284,6 @@ impl Admin {
         if !after.is_empty() && after.parse::<BoardName>().is_err() {
             return Err(Refusal::Wrong("after is the name of a board".into()));
         }
-        query.only(&["limit", "after"])?;
         let open = self.rooms.open_rooms();
         let records = if self.disk.is_some() { self.read(|reader| Ok(reader.boards()?)).await? } else { Vec::new() };
         // Also those that are only open yet: they count as well.
@@ -335,7 +342,6 @@ impl Admin {
             _ => return Err(Refusal::Wrong("format is json, svg or png".into())),
         };
         let at = query.number("at", 0..=limits::NUMBER)?;
-        query.only(&["format", "at"])?;
         let is_open = self.room_of(&name).is_some();
         let bytes = self
             .read(move |reader| {
@@ -370,7 +376,6 @@ impl Admin {
             _ => return Err(Refusal::Nothing),
         };
         let seconds = query.number("seconds", 0..=limits::SECONDS)?.unwrap_or(0);
-        query.only(&["seconds"])?;
         self.sees(&name).await?;
         let (rooms, board) = (self.rooms.clone(), name.clone());
         let made = smol::unblock(move || rooms.operate(&board, &Action::MakeLink { role, seconds })).await?;
@@ -436,7 +441,7 @@ impl<'a> Query<'a> {
     /// Whether nothing else was said.
     fn only(&self, names: &[&str]) -> Result<(), Refusal> {
         match self.0.iter().find(|(name, _)| !names.contains(name)) {
-            Some(_) => Err(Refusal::Wrong(format!("the parameters are {}", names.join(", ")))),
+            Some((name, _)) => Err(Refusal::Wrong(format!("there is no parameter {name} here"))),
             None => Ok(()),
         }
     }

@@ -327,10 +327,11 @@ impl Access {
             Action::Lend { seconds, .. } => {
                 let someone = guest()?.someone;
                 self.lent.retain(|(it, until)| !it.is(&someone) && *until > with.now);
+                done.what = "unlend".into();
                 if *seconds > 0 {
                     push(&mut self.lent, (someone, with.now + seconds * 1000));
+                    done.what = format!("lend {seconds}");
                 }
-                done.what = format!("lend {seconds}");
             }
             Action::Lock { locked } => {
                 self.locked = *locked;
@@ -345,6 +346,9 @@ impl Access {
                 self.links.push(Link { role: *role, hash, made, expires });
                 done.answer = Some(ServerMessage::Link { role: *role, token: secret, expires });
                 done.what = format!("makeLink {role}");
+                if *seconds > 0 {
+                    done.what += &format!(" {seconds}");
+                }
                 // Whoever makes the first host link of a board begins to host it.
                 if !std::mem::replace(&mut self.hosted, true) {
                     self.without_link = Some(Role::Editor);
@@ -535,9 +539,15 @@ mod tests {
         let mut access = hosted();
         let (viewer, editor) = (someone(5), someone(6));
         assert_eq!(access.rejects(Role::Viewer, &viewer, 0), Some(RejectReason::ReadOnly));
-        access.order(&Action::Lend { author: 5, seconds: 1 }, Some(&target(5, Role::Viewer)), with(0, 0)).unwrap();
+        let lend = |access: &mut Access, seconds| {
+            let lend = Action::Lend { author: 5, seconds };
+            access.order(&lend, Some(&target(5, Role::Viewer)), with(0, 0)).unwrap().what
+        };
+        assert_eq!(lend(&mut access, 1), "lend 1");
         assert_eq!(access.rejects(Role::Viewer, &viewer, 999), None);
         assert_eq!(access.rejects(Role::Viewer, &viewer, 1000), Some(RejectReason::ReadOnly));
+        assert_eq!(lend(&mut access, 0), "unlend");
+        assert_eq!(access.rejects(Role::Viewer, &viewer, 0), Some(RejectReason::ReadOnly));
         access.order(&Action::Lock { locked: true }, None, with(0, 0)).unwrap();
         assert_eq!(access.rejects(Role::Editor, &editor, 0), Some(RejectReason::BoardLocked));
         assert_eq!(access.rejects(Role::Host, &editor, 0), None);

@@ -881,7 +881,7 @@ class Application {
   elementsChanged(keys) {
     if (keys && this.session.isCaughtUp) this.#announce(keys);
     // The past does not change.
-    if (!this.replay?.isOpen) this.stage.elementsChanged(keys);
+    if (keys === undefined || !this.replay?.isOpen) this.stage.elementsChanged(keys);
     this.selection.elementsChanged(keys);
     this.sheets.elementsChanged();
   }

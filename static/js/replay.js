@@ -9,6 +9,8 @@ import { t } from "./language.js";
 import { Timeline, whenDone } from "./timeline.js";
 
 const SPEEDS = [1, 4, 16, 64];
+/** Of a moment that is so many operations away only what is different is painted. */
+const NEAR = 5_000;
 
 const at = (id) => /** @type {any} */ (document.querySelector(id));
 
@@ -30,7 +32,7 @@ export class Replay {
     const on = (id, type, act) => at(id).addEventListener(type, act);
     on("#replay-play", "click", () => (this.isPlaying ? this.pause() : this.play()));
     on("#replay-seq", "input", ({ target }) => this.#scrub(Number(target.value)));
-    on("#replay-author", "change", () => this.#show());
+    on("#replay-author", "change", () => this.#show(undefined));
     on("#replay-export", "click", () => this.application.sheets.open("export"));
     on("#replay-timelapse", "click", () => this.#saveTimelapse());
     on("#replay-branch", "click", () => this.application.send({ type: "branch", seq: this.seq }));
@@ -140,14 +142,19 @@ export class Replay {
   }
 
   #scrub(seq) {
-    this.board = seq >= this.seq && this.board ? this.past.forward(this.board, seq) : this.past.at(seq);
+    const { board } = this;
+    const isNear = board !== undefined && Math.abs(board.seq - seq) <= NEAR;
+    this.board = board && seq >= board.seq ? this.past.forward(board, seq) : this.past.at(seq);
+    const changed = new Set(this.board.changed);
     this.board.changed.clear();
-    this.#show();
+    if (isNear && board !== this.board) return this.#show(this.past.differences(this.board, board.seq));
+    return this.#show(isNear ? changed : undefined);
   }
 
-  #show() {
+  /** Shows the moment, of which so much is different from the one before. @param {Set<string> | undefined} changed */
+  #show(changed) {
     if (!this.board) return;
-    this.application.stage.shows({ board: this.#ofAuthor() });
+    this.application.stage.goesTo({ board: this.#ofAuthor() }, changed);
     this.#label();
   }
 

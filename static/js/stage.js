@@ -63,8 +63,11 @@ export class Stage {
     this.everything = true;
     /** Whether all of it is another board, and not painted yet. */
     this.isNew = true;
-    /** Whether all that the screen shows is painted. */
+    /** Whether all that the screen shows is painted, or at least that in a coarse way. */
     this.isComplete = false;
+    this.isCoarse = false;
+    /** Whether it is the same board at another moment, and not painted yet. */
+    this.isAnotherMoment = false;
     this.#content = undefined;
     new ResizeObserver(() => this.#resize()).observe(live);
     this.#resize();
@@ -86,6 +89,14 @@ export class Stage {
   shows(session) {
     this.session = session;
     this.elementsChanged(undefined);
+  }
+
+  /** Shows another moment of the same board, on which some elements are different, or all where no keys are given. */
+  goesTo(session, keys) {
+    this.session = session;
+    if (keys) return this.elementsChanged(keys);
+    this.everything = this.isAnotherMoment = true;
+    return this.schedule();
   }
 
   #resize() {
@@ -215,6 +226,7 @@ export class Stage {
     this.isZooming = false;
     this.base.imageSmoothingEnabled = true;
     this.tiles.setScale(view.scale);
+    if (this.isAnotherMoment && this.#paintCoarsely(now)) return false;
     // Nobody moves what is not there yet: the first picture is painted as fast as it can be.
     const isMoving = !this.isNew && (now - this.movedAt < REST || this.liveKeys.size > 0);
     const { isDone, left } = this.tiles.work(view, width, height, isMoving ? this.pace : this.isNew ? FIRST_PACE : FULL_PACE);
@@ -224,9 +236,28 @@ export class Stage {
     this.isStale = !isDone;
     this.isComplete = isDone;
     this.isNew &&= !isDone;
+    this.isCoarse &&= !isDone;
     if (!isDone) this.schedule();
     else this.#workAhead(view, width, height, isMoving ? Math.min(left, this.pace) : this.pace);
     return isDone;
+  }
+
+  /**
+   * Where another moment is much to paint, a coarse picture of it comes first, so that whoever looks for a moment sees where he is;
+   * what makes it sharp is shared out over frames, as while something moves. Says whether it was so.
+   */
+  #paintCoarsely(now) {
+    this.isAnotherMoment = false;
+    const [{ width, height }] = this.canvases;
+    this.isCoarse = this.tiles.paintCoarsely(this.view, width, height);
+    if (!this.isCoarse) return false;
+    this.movedAt = now;
+    this.isNew = false;
+    this.isStale = this.isMoved = true;
+    this.isComplete = false;
+    this.tiles.compose(this.base, this.view, width, height, true);
+    this.schedule();
+    return true;
   }
 
   #workAhead(view, width, height, weight) {

@@ -11,6 +11,9 @@ const MARGIN = 2;
 const KEPT = 96;
 /** Device pixels on the longer side of the overview. */
 const OVERVIEW = 1024;
+/** Of more weight than this a coarse picture is painted first, of which one pixel stands for so many in a row. */
+const HEAVY = 150_000;
+const COARSE = 4;
 /** A canvas onto which elements are painted one after the other, in as many steps as it takes. */
 class Sheet {
   constructor(painter, view, width, height) {
@@ -124,6 +127,24 @@ export class Tiles {
     for (const sheet of this.level.sheets.values()) sheet.soil();
     this.before = undefined;
     this.isOverviewStale = true;
+  }
+
+  /**
+   * Puts a coarse picture of what a screen shows in the place of all that is painted, until tiles are there anew. Says whether that
+   * was worth it.
+   */
+  paintCoarsely({ scale, x, y }, width, height) {
+    const view = { scale: scale / COARSE, x: x / COARSE, y: y / COARSE };
+    const sheet = new Sheet(this.painter, view, Math.ceil(width / COARSE), Math.ceil(height / COARSE));
+    const elements = this.elementsIn(sheet.area);
+    const weight = elements.reduce((all, element) => all + this.painter.weightOf(element, { scale, x, y }), 0);
+    if (weight < HEAVY) return false;
+    sheet.begin(elements);
+    sheet.work(Infinity);
+    this.level = new Level(scale);
+    this.before = new Level(view.scale);
+    this.before.sheets.set("", sheet);
+    return true;
   }
 
   /** What an area shows is different. */

@@ -17,6 +17,10 @@ import { BINARY, Browser, Server } from "./house.mjs";
 
 const POINTS = 50;
 const AREA = [6000, 4000];
+/** What a screen shows of a board without having to look at it from afar. */
+const SCREEN = [1200, 700];
+/** Operations of a long past. */
+const LONG = 100_000;
 const SECONDS = 4;
 const VISITS = 5;
 const FRAME = 1000 / 60;
@@ -80,27 +84,30 @@ const begin = (x, y) => {
 const steps = (count, from = dice() * 7) =>
   Array.from({ length: count }, (_, at) => [Math.round(30 * Math.cos(from + at / 8)), Math.round(30 * Math.sin(from + at / 8))]);
 
-function stroke() {
-  const some = steps(POINTS);
-  return [
-    begin(dice() * AREA[0], dice() * AREA[1]),
-    { type: "points", slot: 0, steps: some, pressures: some.map((_, at) => (at % 5) - 2) },
-    { type: "end", slot: 0 },
-  ];
+/** A stroke somewhere in an area, in so many parts. */
+function stroke([width, height] = AREA, parts = 1) {
+  const [some, pressures] = [steps(POINTS), Array.from({ length: POINTS }, (_, at) => (at % 5) - 2)];
+  const part = (at) => [(POINTS / parts) * at, (POINTS / parts) * (at + 1)];
+  const points = Array.from({ length: parts }, (_, at) => ({ type: "points", slot: 0, steps: some.slice(...part(at)), pressures: pressures.slice(...part(at)) }));
+  return [begin(dice() * width, dice() * height), ...points, { type: "end", slot: 0 }];
 }
 
-async function filled(url, board, strokes) {
+async function filled(url, board, strokes, area, parts) {
   const drawer = await Drawer.join(url, board, 1);
   for (let at = 0; at < strokes; at += 500) {
-    drawer.does(Array.from({ length: Math.min(500, strokes - at) }, stroke).flat());
+    drawer.does(Array.from({ length: Math.min(500, strokes - at) }, () => stroke(area, parts)).flat());
     await drawer.isDone();
   }
   drawer.leaves();
 }
 
 const rows = [];
+/** What was measured, and what is to be reached, where that is known. */
 function row(what, value, unit, target) {
-  rows.push({ what, value: `${value.toFixed(target < 1 ? 3 : 1)} ${unit}`, target: `${Number(target.toFixed(1))} ${unit}`, share: `${((value / target) * 100).toFixed(0)} %`, isReached: value <= target });
+  const said = { what, value: `${value.toFixed(target < 1 ? 3 : 1)} ${unit}`, target: "", share: "", verdict: "" };
+  if (target === undefined) return rows.push(said);
+  const verdict = value <= target ? "reached" : "NOT REACHED";
+  return rows.push({ ...said, target: `of ${Number(target.toFixed(1))} ${unit}`, share: `${((value / target) * 100).toFixed(0)} %`, verdict });
 }
 
 /** Frame times in the page while `act` is called once a frame. */
@@ -274,8 +281,8 @@ async function pageSize(url) {
 /** How long it takes to go to a moment of a long past. */
 async function past(browser, url) {
   const { page } = await browser.person(`${url}b/past`);
-  const { entries, hashes } = drawn(100_000);
-  const moments = Array.from({ length: 24 }, (_, at) => Math.round(((at + 0.97) * 100_000) / 24));
+  const { entries, hashes } = drawn(LONG);
+  const moments = Array.from({ length: 24 }, (_, at) => Math.round(((at + 0.97) * LONG) / 24));
   const took = await page.evaluate(async ({ entries, hash, moments, hashes }) => {
     const { Past } = await import("../static/js/board/past.js");
     const past = new Past();
@@ -286,9 +293,54 @@ async function past(browser, url) {
       if (found !== hashes[at]) throw new Error(`operation ${seq} comes to another hash`);
       return performance.now() - since;
     });
-  }, { entries, hash: hashes[100_000], moments, hashes: moments.map((seq) => hashes[seq]) });
-  row("100,000 operations: to a moment, the slowest of 24", Math.max(...took), "ms", 300);
+  }, { entries, hash: hashes[LONG], moments, hashes: moments.map((seq) => hashes[seq]) });
+  row("100,000 operations: state and hash of a moment, the slowest of 24", Math.max(...took), "ms", 300);
   await browser.everybodyLeaves();
+}
+
+/** How long it takes until a moment of a long past is seen, and until it is sharp, where all of its strokes are on the screen. */
+async function pastSeen() {
+  const data = mkdtempSync(join(tmpdir(), "inkwire-bench-"));
+  const server = await Server.start(...unlimited, "--data", data);
+  const browser = await Browser.start();
+  const parts = 3;
+  await filled(server.url, "past", LONG / (parts + 2), SCREEN, parts);
+  const { page } = await browser.person(`${server.url}b/past`);
+  await page.evaluate(() => globalThis.inkwire.replay.open());
+  await page.waitForFunction((seq) => globalThis.inkwire.replay.board?.seq === seq, LONG);
+  await page.evaluate(() => globalThis.inkwire.stage.settled());
+  // Not one behind the other: each is far from the one before.
+  const moments = Array.from({ length: 24 }, (_, at) => Math.round(((((at * 7) % 24) + 0.97) * LONG) / 24));
+  const took = await page.evaluate(async (moments) => {
+    const bar = document.querySelector("#replay-seq");
+    const { stage } = globalThis.inkwire;
+    const { painted } = stage;
+    const isPainted = (isEnough) => new Promise((done) => {
+      stage.painted = () => {
+        painted();
+        // Behind the frame, so with all that it takes to put it on the screen.
+        if (isEnough()) setTimeout(done, 0);
+      };
+    });
+    const times = [];
+    for (const seq of moments) {
+      const since = performance.now();
+      bar.value = String(seq);
+      bar.dispatchEvent(new Event("input"));
+      await isPainted(() => stage.isCoarse || stage.isComplete);
+      const seen = performance.now() - since;
+      if (!stage.isComplete) await isPainted(() => stage.isComplete);
+      times.push({ seen, sharp: performance.now() - since });
+      stage.painted = painted;
+      await stage.settled();
+    }
+    return times;
+  }, moments);
+  row("100,000 operations, 20,000 strokes on the screen: a moment is seen, the slowest of 24", Math.max(...took.map(({ seen }) => seen)), "ms", 300);
+  row("the same: it is sharp", Math.max(...took.map(({ sharp }) => sharp)), "ms");
+  await browser.stop();
+  await server.stop();
+  rmSync(data, { recursive: true });
 }
 
 /** How far what the page paints of every kind of element is from the picture that the server writes. */
@@ -315,6 +367,7 @@ try {
   await latency(browser, server.url);
   await crowd(browser, server.url);
   await past(browser, server.url);
+  await pastSeen();
   const sizes = process.argv.slice(2).map(Number);
   for (const strokes of sizes.length > 0 ? sizes : [10_000, 50_000]) {
     await filled(server.url, `board${strokes}`, strokes);
@@ -325,6 +378,6 @@ try {
   await server.stop();
 }
 const width = Math.max(...rows.map(({ what }) => what.length));
-for (const { what, value, target, share, isReached } of rows) {
-  console.log(`${what.padEnd(width)}  ${value.padStart(13)}  of ${target.padStart(13)}  ${share.padStart(6)}  ${isReached ? "reached" : "NOT REACHED"}`);
+for (const { what, value, target, share, verdict } of rows) {
+  console.log(`${what.padEnd(width)}  ${value.padStart(13)}  ${target.padStart(16)}  ${share.padStart(6)}  ${verdict}`.trimEnd());
 }

@@ -106,6 +106,46 @@ test("the past can be gone through to any moment, and comes to the hash of now",
   await agree(ada, bob);
 });
 
+/** The pixels of the moment that is shown, with nothing in them of what was painted before. */
+const paintedAnew = async (person) => {
+  await replay(person, () => globalThis.inkwire.stage.elementsChanged(undefined));
+  return person.pixels();
+};
+
+test("a moment looks the same from wherever one comes to it, and a coarse picture of it is seen first where it is much to paint", async () => {
+  const { ada, bob, seq } = await drewTogether("anywhere");
+  await ada.presses("Control+a");
+  await ada.presses("ArrowDown");
+  await bob.draws(wave(420, 320));
+  await agree(ada, bob);
+  await bob.isSaved();
+  await ada.isSaved();
+  const last = await replay(ada, () => globalThis.inkwire.session.log.seq);
+  await openPast(ada, last);
+  await replay(ada, () => {
+    const { stage } = globalThis.inkwire;
+    const { painted } = stage;
+    globalThis.coarsely = 0;
+    stage.painted = () => {
+      painted();
+      if (stage.isCoarse) globalThis.coarsely += 1;
+    };
+  });
+  for (const moment of [seq - 2, 3, 7, seq, last - 1, last, 1, last]) {
+    await scrubTo(ada, moment);
+    assert.equal(await ada.pixels(), await paintedAnew(ada), `operation ${moment}`);
+  }
+  assert.equal(await replay(ada, () => globalThis.coarsely), 0, "three waves are little");
+  const sharp = await ada.pixels();
+  await replay(ada, () => {
+    const { stage, replay } = globalThis.inkwire;
+    stage.painter.weightOf = () => 1_000_000;
+    stage.goesTo({ board: replay.shown }, undefined);
+  });
+  assert.equal(await ada.pixels(), sharp);
+  assert.ok((await replay(ada, () => globalThis.coarsely)) > 0);
+});
+
 test("it plays, and shows the ink of one person alone", async () => {
   const { ada, seq } = await drewTogether("plays");
   await openPast(ada, seq);

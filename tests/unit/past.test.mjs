@@ -21,6 +21,22 @@ test("any moment of a hundred thousand operations has the hash that the board ha
   assert.equal(past.forward(past.at(500), 70_001).hash.toString(), hashes[70_001], "forward from there");
 });
 
+test("what is different between two moments is all that looks different", () => {
+  const { entries, hashes } = drawn(2_000);
+  const past = new Past();
+  past.add({ firstSeq: 1, lastSeq: 2_000, hash: hashes[2_000], entries });
+  const look = (board) => new Map(Array.from(board.visible(), ({ key, properties, ink }) => [key, JSON.stringify([properties, ink])]));
+  for (const [seq, later] of [[0, 2_000], [100, 101], [1_000, 1_700]]) {
+    const board = past.at(seq);
+    const [before, after] = [look(board), look(past.at(later))];
+    const different = [...before.keys(), ...after.keys()].filter((key) => before.get(key) !== after.get(key));
+    const found = past.differences(board, later);
+    assert.ok(different.every((key) => found.has(key)), `${seq} to ${later}`);
+    assert.ok(found.size < entries.length && (later > seq + 1 || found.size < 3), "and little else");
+    assert.equal(board.hash.toString(), hashes[seq], "the board stays where it was");
+  }
+});
+
 test("a past that does not follow, or comes to another hash, is refused", () => {
   const { entries, hashes } = drawn(100);
   const past = new Past();

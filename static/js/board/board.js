@@ -22,6 +22,8 @@ export class Board {
     /** @type {Map<string, Element | null>} in painting order; `null` hides an element of the board below */
     this.elements = new Map();
     this.hash = new StateHash();
+    /** Elements that have this mark are this board's own to change; it shares the others with its copies. */
+    this.mark = {};
     /** @type {Set<string>} keys of elements that changed since somebody last looked and cleared it */
     this.changed = new Set();
   }
@@ -62,13 +64,15 @@ export class Board {
     for (const [author, { cseq, history, live }] of this.authors) {
       copy.authors.set(author, { cseq, history: history.copy(), live: new Map(live) });
     }
-    for (const [key, element] of this.elements) copy.elements.set(key, element.copy());
+    // Neither changes from now on what both have: each copies what it changes.
+    copy.elements = new Map(this.elements);
+    this.mark = {};
     copy.hash.add(this.hash.lanes);
     return copy;
   }
 
   #putBack(element) {
-    this.elements.set(element.key, element);
+    this.#put(element);
     if (element.live !== undefined) this.authors.get(element.author)?.live.set(element.live, element.key);
     const made = { author: element.author, gesture: element.gesture };
     for (const by of [made, ...element.deletions, ...element.patches.map((patch) => patch.by)]) {
@@ -160,10 +164,16 @@ export class Board {
   /** The element of a key, as this board's own to change. */
   #own(key) {
     const own = this.elements.get(key);
-    if (own !== undefined) return own;
-    const below = this.below?.element(key);
-    if (below) this.elements.set(key, below.copy());
-    return this.elements.get(key);
+    if (own === null || own?.mark === this.mark) return own;
+    const shared = own ?? this.below?.element(key);
+    return shared && this.#put(shared.copy());
+  }
+
+  /** Takes an element as this board's own. */
+  #put(element) {
+    element.mark = this.mark;
+    this.elements.set(element.key, element);
+    return element;
   }
 
   begin(author, cseq, begin) {
@@ -208,7 +218,7 @@ export class Board {
     const seq = this.seq + 1;
     const element = new Element({ author, cseq, seq, gesture, content, deletions: [], patches: [] });
     this.#open(author, gesture, gestureBack);
-    this.elements.set(element.key, element);
+    this.#put(element);
     this.#touch(author, gesture, element.key);
   }
 

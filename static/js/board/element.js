@@ -53,6 +53,8 @@ export class Element {
     this.live = content.live;
     this.visible = false;
     this.hash = [0, 0];
+    /** Of the board whose own it is to change. @type {object | undefined} */
+    this.mark = undefined;
     if (this.kind === "stroke") this.startInk(content.begin, ink);
     if (points) this.append(points);
   }

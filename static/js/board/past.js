@@ -45,6 +45,14 @@ export class Past {
     return this.forward(near.copy(), seq);
   }
 
+  /**
+   * The keys of what is different on a board of this past at a later moment. @param {Board} board @param {number} seq
+   * @returns {Set<string>}
+   */
+  differences(board, seq) {
+    return this.forward(board.copy(), seq).changed;
+  }
+
   /** Lets a board of this past go on to another moment. @param {Board} board @param {number} seq */
   forward(board, seq) {
     while (board.seq < seq) board.replay(board.seq + 1, this.entries[board.seq]);

@@ -142,13 +142,23 @@ export class Replay {
   }
 
   #scrub(seq) {
-    const { board } = this;
+    const { board, past } = this;
     const isNear = board !== undefined && Math.abs(board.seq - seq) <= NEAR;
-    this.board = board && seq >= board.seq ? this.past.forward(board, seq) : this.past.at(seq);
-    const changed = new Set(this.board.changed);
+    if (board && seq >= board.seq) {
+      const changed = this.#goOn(seq);
+      return this.#show(isNear ? changed : undefined);
+    }
+    this.board = past.at(seq);
     this.board.changed.clear();
-    if (isNear && board !== this.board) return this.#show(this.past.differences(this.board, board.seq));
-    return this.#show(isNear ? changed : undefined);
+    return this.#show(isNear ? past.differences(this.board, board.seq) : undefined);
+  }
+
+  /** Lets the moment go on to a later one, and gives the keys of what is different then. @param {number} seq */
+  #goOn(seq) {
+    const { changed } = this.past.forward(this.board, seq);
+    const keys = new Set(changed);
+    changed.clear();
+    return keys;
   }
 
   /** Shows the moment, of which so much is different from the one before. @param {Set<string> | undefined} changed */
@@ -193,9 +203,7 @@ export class Replay {
     this.playedAt = now;
     const seq = Math.min(this.past.seq, Math.max(this.seq, this.timeline.seqAt(this.playedMs)));
     if (seq > this.seq) {
-      this.past.forward(this.board, seq);
-      this.application.stage.elementsChanged(new Set(this.board.changed));
-      this.board.changed.clear();
+      this.application.stage.elementsChanged(this.#goOn(seq));
       this.#label();
     }
     if (seq >= this.past.seq) this.pause();

@@ -63,9 +63,8 @@ export class Stage {
     this.everything = true;
     /** Whether all of it is another board, and not painted yet. */
     this.isNew = true;
-    /** Whether all that the screen shows is painted, or at least that in a coarse way. */
+    /** Whether all that the screen shows is painted. */
     this.isComplete = false;
-    this.isCoarse = false;
     /** Whether it is the same board at another moment, and not painted yet. */
     this.isAnotherMoment = false;
     this.#content = undefined;
@@ -91,10 +90,16 @@ export class Stage {
     this.elementsChanged(undefined);
   }
 
+  /** Whether the screen shows a coarse picture of the moment, where it is not sharp yet. */
+  get isCoarse() {
+    return this.tiles.isCoarse;
+  }
+
   /** Shows another moment of the same board, on which some elements are different, or all where no keys are given. */
   goesTo(session, keys) {
     this.session = session;
-    if (keys) return this.elementsChanged(keys);
+    // What is only coarse yet is not put right by what is different.
+    if (keys && !this.isCoarse) return this.elementsChanged(keys);
     this.everything = this.isAnotherMoment = true;
     return this.schedule();
   }
@@ -236,7 +241,6 @@ export class Stage {
     this.isStale = !isDone;
     this.isComplete = isDone;
     this.isNew &&= !isDone;
-    this.isCoarse &&= !isDone;
     if (!isDone) this.schedule();
     else this.#workAhead(view, width, height, isMoving ? Math.min(left, this.pace) : this.pace);
     return isDone;
@@ -249,8 +253,7 @@ export class Stage {
   #paintCoarsely(now) {
     this.isAnotherMoment = false;
     const [{ width, height }] = this.canvases;
-    this.isCoarse = this.tiles.paintCoarsely(this.view, width, height);
-    if (!this.isCoarse) return false;
+    if (!this.tiles.paintCoarsely(this.view, width, height)) return false;
     this.movedAt = now;
     this.isNew = false;
     this.isStale = this.isMoved = true;

@@ -93,6 +93,8 @@ class Level {
     this.scale = scale;
     /** @type {Map<string, Sheet>} */
     this.sheets = new Map();
+    /** Whether it is a coarse picture of the whole screen, and no tiles. */
+    this.isCoarse = false;
   }
 }
 
@@ -133,23 +135,31 @@ export class Tiles {
    * Puts a coarse picture of what a screen shows in the place of all that is painted, until tiles are there anew. Says whether that
    * was worth it.
    */
-  paintCoarsely({ scale, x, y }, width, height) {
-    const view = { scale: scale / COARSE, x: x / COARSE, y: y / COARSE };
-    const sheet = new Sheet(this.painter, view, Math.ceil(width / COARSE), Math.ceil(height / COARSE));
+  paintCoarsely(view, width, height) {
+    const { scale, x, y } = view;
+    const coarse = { scale: scale / COARSE, x: x / COARSE, y: y / COARSE };
+    const sheet = new Sheet(this.painter, coarse, Math.ceil(width / COARSE), Math.ceil(height / COARSE));
     const elements = this.elementsIn(sheet.area);
-    const weight = elements.reduce((all, element) => all + this.painter.weightOf(element, { scale, x, y }), 0);
+    const weight = elements.reduce((all, element) => all + this.painter.weightOf(element, view), 0);
     if (weight < HEAVY) return false;
     sheet.begin(elements);
     sheet.work(Infinity);
     this.level = new Level(scale);
-    this.before = new Level(view.scale);
+    this.before = new Level(coarse.scale);
     this.before.sheets.set("", sheet);
+    this.before.isCoarse = true;
     return true;
+  }
+
+  /** Whether a coarse picture stands in. */
+  get isCoarse() {
+    return this.before?.isCoarse === true;
   }
 
   /** What an area shows is different. */
   soil(area) {
-    this.before = undefined;
+    // Without the coarse picture there would be nothing, until tiles are there.
+    if (!this.isCoarse) this.before = undefined;
     this.isOverviewStale = true;
     for (const sheet of this.#touched(area)) sheet.soil();
   }

@@ -144,6 +144,31 @@ test("a moment looks the same from wherever one comes to it, and a coarse pictur
   });
   assert.equal(await ada.pixels(), sharp);
   assert.ok((await replay(ada, () => globalThis.coarsely)) > 0);
+  // Somebody goes on while it is coarse: there is a picture all the time, with nothing else to stand in.
+  const hadNone = await ada.page.evaluate(async (seq) => {
+    const { stage, replay } = globalThis.inkwire;
+    const bar = document.querySelector("#replay-seq");
+    const { painted } = stage;
+    const { canvas } = stage.base;
+    const nothing = Object.assign(document.createElement("canvas"), { width: canvas.width, height: canvas.height }).toDataURL();
+    let [frames, hadNone] = [0, 0];
+    stage.painted = () => {
+      painted();
+      frames += 1;
+      if (canvas.toDataURL() === nothing) hadNone += 1;
+      if (frames > 1) return;
+      bar.value = String(seq);
+      bar.dispatchEvent(new Event("input"));
+    };
+    stage.tiles.overview = undefined;
+    stage.goesTo({ board: replay.shown }, undefined);
+    await stage.settled();
+    stage.painted = painted;
+    return hadNone;
+  }, last - 1);
+  assert.equal(hadNone, 0);
+  assert.equal(await replay(ada, () => globalThis.inkwire.replay.seq), last - 1);
+  assert.equal(await ada.pixels(), await paintedAnew(ada));
 });
 
 test("it plays, and shows the ink of one person alone", async () => {

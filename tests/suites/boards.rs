@@ -114,7 +114,8 @@ fn a_board_that_has_a_host_and_no_ink_yet_is_a_board() {
     assert!(server.stop().success());
     let list = house.good(&["list"]);
     assert!(list.lines().all(|line| line.contains("  0 operations  made on ")) && list.lines().count() == 2, "{list}");
-    assert!(house.good(&["show", "planned"]).contains("operations  0\nelements    0 visible"));
+    let show = house.good(&["show", "planned"]);
+    assert!(show.contains("operations  0\nelements    0 visible") && show.contains("first drawn not yet\n"), "{show}");
     assert!(house.good(&["verify"]).contains("planned: good, 0 operations"));
     house.good(&["compact"]);
     let file = house.path().join("planned.json");

@@ -257,6 +257,7 @@ impl Boards<'_> {
         let record = self.record(&reader, name)?;
         let board = good(&reader, &record, None)?;
         let visible = board.elements().filter(|element| element.is_visible()).count();
+        let drawn = |at: i64| if record.seq > 0 { date(at) } else { "not yet".into() };
         let mut value = facts(&record);
         value["elements"] = visible.into();
         value["authors"] = board.clients().count().into();
@@ -272,8 +273,8 @@ impl Boards<'_> {
                 record.snapshot_seq,
                 record.snapshot_bytes,
                 record.tail_bytes,
-                date(record.created),
-                date(record.changed),
+                drawn(record.created),
+                drawn(record.changed),
             )
         })
     }

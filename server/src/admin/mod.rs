@@ -178,14 +178,14 @@ impl Admin {
         let segments: Vec<&str> = path.split('/').collect();
         let query = Query::of(&head.query)?;
         let board = |name: &str| name.parse::<BoardName>().map_err(|_| Refusal::NoBoard);
-        let (allowed, is_get) = match head.request.method() {
-            Method::Get | Method::Head => ("GET", true),
-            Method::Post => ("POST", false),
-            Method::Delete => ("DELETE", false),
-            _ => ("", false),
+        let method = match head.request.method() {
+            Method::Get | Method::Head => "GET",
+            Method::Post => "POST",
+            Method::Delete => "DELETE",
+            _ => "",
         };
         let only = |wanted: &'static str, names: &[&str]| {
-            if allowed == wanted { query.only(names) } else { Err(Refusal::Method(wanted)) }
+            if method == wanted { query.only(names) } else { Err(Refusal::Method(wanted)) }
         };
         match segments[..] {
             ["openapi.json"] => {
@@ -198,15 +198,13 @@ impl Admin {
                 only("GET", &["limit", "after"])?;
                 self.boards(&query).await
             }
-            ["boards", name] if is_get => {
+            ["boards", name] => {
+                if !["GET", "DELETE"].contains(&method) {
+                    return Err(Refusal::Method("GET, DELETE"));
+                }
                 query.only(&[])?;
-                self.board(board(name)?).await
+                if method == "GET" { self.board(board(name)?).await } else { self.delete(board(name)?).await }
             }
-            ["boards", name] if allowed == "DELETE" => {
-                query.only(&[])?;
-                self.delete(board(name)?).await
-            }
-            ["boards", _] => Err(Refusal::Method("GET, DELETE")),
             ["boards", name, "members"] => {
                 only("GET", &[])?;
                 self.members(&board(name)?).await

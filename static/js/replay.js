@@ -142,15 +142,18 @@ export class Replay {
   }
 
   #scrub(seq) {
-    const { board, past } = this;
-    const isNear = board !== undefined && Math.abs(board.seq - seq) <= NEAR;
-    if (board && seq >= board.seq) {
-      const changed = this.#goOn(seq);
-      return this.#show(isNear ? changed : undefined);
-    }
-    this.board = past.at(seq);
-    this.board.changed.clear();
-    return this.#show(isNear ? past.differences(this.board, board.seq) : undefined);
+    const { board } = this;
+    if (board && Math.abs(board.seq - seq) <= NEAR) return this.#show(seq < board.seq ? this.#goBack(seq) : this.#goOn(seq));
+    // Also where it is a later one: from a board that is kept it is never far.
+    this.board = this.past.at(seq);
+    return this.#show(undefined);
+  }
+
+  /** Takes the moment back to an earlier one, and gives the keys of what was different then. @param {number} seq */
+  #goBack(seq) {
+    const later = this.board.seq;
+    this.board = this.past.at(seq);
+    return this.past.differences(this.board, later);
   }
 
   /** Lets the moment go on to a later one, and gives the keys of what is different then. @param {number} seq */

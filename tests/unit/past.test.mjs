@@ -21,6 +21,18 @@ test("any moment of a hundred thousand operations has the hash that the board ha
   assert.equal(past.forward(past.at(500), 70_001).hash.toString(), hashes[70_001], "forward from there");
 });
 
+test("no moment of a hundred thousand operations is far from a board that is kept", (context) => {
+  const { entries, hashes } = drawn(100_000);
+  const past = new Past();
+  past.add({ firstSeq: 1, lastSeq: 100_000, hash: hashes[100_000], entries });
+  const { mock: replayed } = context.mock.method(Board.prototype, "replay");
+  for (let seq = 0; seq <= 100_000; seq += 1_111) {
+    replayed.resetCalls();
+    past.at(seq);
+    assert.ok(replayed.callCount() <= 100_000 / 24 + 1, `operation ${seq}: ${replayed.callCount()}`);
+  }
+});
+
 test("what is different between two moments is all that looks different", () => {
   const { entries, hashes } = drawn(2_000);
   const past = new Past();

@@ -42,7 +42,9 @@ export class Past {
   /** The board as it was behind an operation. @param {number} seq */
   at(seq) {
     const near = this.kept.findLast((board) => board.seq <= seq);
-    return this.forward(near.copy(), seq);
+    const board = this.forward(near.copy(), seq);
+    board.changed.clear();
+    return board;
   }
 
   /**

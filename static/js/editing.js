@@ -1,6 +1,7 @@
 // What is done to the elements that are selected: copied, arranged, restyled, grouped, locked, deleted.
 
 import { aligned, reordered, spread } from "./arrange.js";
+import { bringBack } from "./board/bringback.js";
 import { copyOf, drawCopies } from "./board/copies.js";
 import { inOrder } from "./board/element.js";
 import { Gesture, deleteAll, patch } from "./board/gesture.js";
@@ -47,9 +48,19 @@ export class Editing {
   /** Draws copies and selects them. */
   draw(copies) {
     if (copies.length === 0) return;
-    const keys = drawCopies(this.#gesture(), copies, newGroup);
+    this.#select(drawCopies(this.#gesture(), copies, newGroup));
+  }
+
+  #select(keys) {
     this.context.copiesDrawn();
     this.context.selection.set(new Set(keys));
+  }
+
+  /** Brings back elements of an earlier moment and selects them; says how many there were. */
+  bringBack(elements) {
+    const keys = bringBack(this.#gesture(), elements);
+    if (keys.length > 0) this.#select(keys);
+    return keys.length;
   }
 
   /** Moves, scales or turns all that is selected. */

@@ -1,5 +1,6 @@
 // Draws elements on a canvas, and knows where on the board each one is seen.
 
+import { sameValue } from "./board/element.js";
 import { NOTHING } from "./geometry.js";
 import { RUN, addLine, addLineEnd, addLinePart, addOutline, addOutlineEnd, addThinned, curveDiscs, meanRadius } from "./ink.js";
 import * as shape from "./shape.js";
@@ -29,7 +30,7 @@ class Drawing {
 
   /** Whether this drawing is of an earlier state of the same ink. */
   fits({ properties, ink }) {
-    return this.width === properties.width && this.count <= ink.x.length && same(this.matrix, properties.matrix);
+    return this.width === properties.width && this.count <= ink.x.length && sameValue(this.matrix, properties.matrix);
   }
 
   grow(ink, pressed) {
@@ -91,8 +92,6 @@ class Drawing {
     else addLineEnd(path, ink);
   }
 }
-
-const same = (one, other) => one === other || one.every((entry, at) => entry === other[at]);
 
 const isHairline = (element, { scale }) =>
   element.pressed === true && element.properties.width * shape.unitOf(element) * scale <= HAIRLINE;
@@ -193,7 +192,7 @@ export class Painter {
     const known = this.boxes.get(key);
     const count = element.ink?.x.length ?? 0;
     const { width, matrix, text } = properties;
-    if (known && known.width === width && known.text === text && same(known.matrix, matrix)) {
+    if (known && known.width === width && known.text === text && sameValue(known.matrix, matrix)) {
       if (known.count === count) return known.box;
       if (kind === "stroke" && known.count < count && shape.isOnlyMoved(element)) {
         known.box = grownBy(element.ink, known.box, known.count, width / 2);

@@ -35,6 +35,7 @@ export class Replay {
     on("#replay-author", "change", () => this.#show(undefined));
     on("#replay-export", "click", () => this.application.sheets.open("export"));
     on("#replay-timelapse", "click", () => this.#saveTimelapse());
+    on("#replay-back", "click", () => this.#bringBack());
     on("#replay-branch", "click", () => this.application.send({ type: "branch", seq: this.seq }));
     on("#replay-close", "click", () => this.close());
   }
@@ -57,7 +58,7 @@ export class Replay {
 
   /** Nothing can be done with a past that has not come. */
   #enable(isHere) {
-    for (const name of ["play", "seq", "export", "timelapse", "branch"]) at(`#replay-${name}`).disabled = !isHere;
+    for (const name of ["play", "seq", "export", "timelapse", "back", "branch"]) at(`#replay-${name}`).disabled = !isHere;
   }
 
   /** The connection is there again: what of the past had not come is asked for anew. */
@@ -222,6 +223,17 @@ export class Replay {
     const { timelapse } = await import("./timelapse.js");
     const svg = timelapse(this.past, this.timeline, { author: this.#author, images });
     exchange.download(new Blob([svg], { type: "image/svg+xml" }), `${boardName}-timelapse.svg`);
+  }
+
+  /** Goes back to now, with everything again that is seen: what somebody has erased or spoiled since. */
+  #bringBack() {
+    const { application } = this;
+    const elements = Array.from(this.shown.visible());
+    this.close();
+    application.attempt(() => {
+      const count = application.editing.bringBack(elements);
+      application.say(count > 0 ? "broughtBack" : "nothingBack", { count });
+    });
   }
 
   /** Whoever made a board of this one is its host. */

@@ -1,7 +1,7 @@
 // The canvases: finished elements below, then what no longer changes of strokes that are being drawn, and above it the rest of those.
 // Repaints what changed, once a frame.
 
-import { inOrder } from "./board/element.js";
+import { inOrder, sameValue } from "./board/element.js";
 import { overlap, union } from "./geometry.js";
 import { Grid } from "./grid.js";
 import { Painter } from "./painter.js";
@@ -326,7 +326,7 @@ export class Stage {
       this.liveKeys.set(key, element.properties);
       this.liveChanged = true;
       // What is on the wet canvas of it stays there while it only grows.
-      if (look && LOOKS.some((name) => !same(look[name], element.properties[name]))) this.#dry();
+      if (look && LOOKS.some((name) => !sameValue(look[name], element.properties[name]))) this.#dry();
     } else {
       this.#takeFinished(element);
     }
@@ -361,7 +361,7 @@ export class Stage {
   /** An own element that comes back in the log looks as it did, unless its place in painting order is another one. */
   #looksSame(element, look, box) {
     const now = lookOf(element);
-    if (look.count !== now.count || LOOKS.some((name) => !same(look.properties[name], now.properties[name]))) return false;
+    if (look.count !== now.count || LOOKS.some((name) => !sameValue(look.properties[name], now.properties[name]))) return false;
     const ranks = [look.properties.rank, now.properties.rank];
     const [low, high] = [Math.min(...ranks), Math.max(...ranks)];
     const lies = ({ key, properties }) => key !== element.key && properties.rank >= low && properties.rank <= high;
@@ -453,7 +453,3 @@ export class Stage {
 /** What decides how an element is painted. */
 const LOOKS = ["colour", "fill", "width", "text", "dash", "offset", "matrix"];
 const lookOf = ({ ink, properties }) => ({ count: ink?.x.length, properties });
-
-function same(one, other) {
-  return Array.isArray(one) ? one.every((entry, at) => entry === other[at]) : one === other;
-}

@@ -298,14 +298,33 @@ async function past(browser, url) {
   await browser.everybodyLeaves();
 }
 
+/** Lends a server that keeps its boards on a disk, for as long as `act` takes. */
+async function onDisk(flags, act) {
+  const data = mkdtempSync(join(tmpdir(), "inkwire-bench-"));
+  const server = await Server.start(...flags, "--data", data);
+  try {
+    await act(server.url, data);
+  } finally {
+    await server.stop();
+    rmSync(data, { recursive: true });
+  }
+}
+
 /** How long it takes until a moment of a long past is seen, and until it is sharp, where all of its strokes are on the screen. */
 async function pastSeen() {
-  const data = mkdtempSync(join(tmpdir(), "inkwire-bench-"));
-  const server = await Server.start(...unlimited, "--data", data);
   const browser = await Browser.start();
-  const parts = 3;
-  await filled(server.url, "past", LONG / (parts + 2), SCREEN, parts);
-  const { page } = await browser.person(`${server.url}b/past`);
+  try {
+    await onDisk(unlimited, async (url) => {
+      const parts = 3;
+      await filled(url, "past", LONG / (parts + 2), SCREEN, parts);
+      await momentsSeen(await browser.person(`${url}b/past`));
+    });
+  } finally {
+    await browser.stop();
+  }
+}
+
+async function momentsSeen({ page }) {
   await page.evaluate(() => globalThis.inkwire.replay.open());
   await page.waitForFunction((seq) => globalThis.inkwire.replay.board?.seq === seq, LONG);
   await page.evaluate(() => globalThis.inkwire.stage.settled());
@@ -338,23 +357,18 @@ async function pastSeen() {
   }, moments);
   row("100,000 operations, 20,000 strokes on the screen: a moment is seen, the slowest of 24", Math.max(...took.map(({ seen }) => seen)), "ms", 300);
   row("the same: it is sharp", Math.max(...took.map(({ sharp }) => sharp)), "ms");
-  await browser.stop();
-  await server.stop();
-  rmSync(data, { recursive: true });
 }
 
 /** How far what the page paints of every kind of element is from the picture that the server writes. */
 async function samePicture(browser) {
-  const data = mkdtempSync(join(tmpdir(), "inkwire-bench-"));
-  const server = await Server.start("--data", data);
-  const ada = await browser.person(`${server.url}b/everything`);
-  await everything(ada);
-  const svg = execFileSync(BINARY, ["boards", "--data", data, "export", "everything", "--format", "svg"], { maxBuffer: 64 * 1024 * 1024 });
-  const { share } = await differenceTo(ada.page, svg.toString());
-  row("every kind of element: pixels that differ from the server's picture", share * 100, "%", 0.5);
-  await browser.everybodyLeaves();
-  await server.stop();
-  rmSync(data, { recursive: true });
+  await onDisk([], async (url, data) => {
+    const ada = await browser.person(`${url}b/everything`);
+    await everything(ada);
+    const svg = execFileSync(BINARY, ["boards", "--data", data, "export", "everything", "--format", "svg"], { maxBuffer: 64 * 1024 * 1024 });
+    const { share } = await differenceTo(ada.page, svg.toString());
+    row("every kind of element: pixels that differ from the server's picture", share * 100, "%", 0.5);
+    await browser.everybodyLeaves();
+  });
 }
 
 // One client fills a board as fast as it can, which nobody does who draws.

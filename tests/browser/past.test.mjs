@@ -223,6 +223,30 @@ test("a new board is made of a moment, with all its past", async () => {
   assert.equal(new URL(page.url()).hash, "");
 });
 
+test("what somebody has spoiled is brought back from the past, for everybody, and what came later stays", async () => {
+  const { ada, bob, seq } = await drewTogether("spoiled");
+  const before = await ada.pixels();
+  for (const keys of ["Control+a", "ArrowDown", "ArrowRight", "Delete"]) await bob.presses(keys);
+  await bob.sees("nothing", ({ elements }) => elements.length === 0);
+  await agree(ada, bob);
+  await ada.isSaved();
+  await bob.isSaved();
+  await openPast(ada, await replay(ada, () => globalThis.inkwire.session.log.seq));
+  await scrubTo(ada, seq);
+  await bob.presses("p");
+  await bob.draws(wave(200, 550));
+  await ada.page.locator("#replay-back").click();
+  await ada.page.waitForFunction(() => /2 things are as they were/.test(document.querySelector("#toast").textContent));
+  await ada.presses("Escape");
+  await bob.sees("everything", ({ elements }) => elements.length === 3);
+  await agree(ada, bob);
+  await bob.presses("Control+z");
+  await agree(ada, bob);
+  assert.equal(await ada.pixels(), before, "without what Bob drew meanwhile");
+  await ada.presses("Control+z");
+  await bob.sees("nothing", ({ elements }) => elements.length === 0);
+});
+
 test("a click on ink says who drew it and when", async () => {
   const { ada, bob } = await drewTogether("whose");
   await bob.page.context().close();

@@ -73,7 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("svg.js", &["geometry.js", "ink.js", "shape.js"]),
     ("place.js", &["viewport.js"]),
     ("language.js", &["words/", "storage.js"]),
-    ("painter.js", &["geometry.js", "ink.js", "shape.js"]),
+    ("painter.js", &["board/", "geometry.js", "ink.js", "shape.js"]),
     ("tiles.js", &["board/", "painter.js"]),
     ("stage.js", &["board/", "painter.js", "tiles.js", "grid.js", "geometry.js"]),
     ("minimap.js", &["geometry.js"]),

@@ -27,6 +27,19 @@ export const inOrder = (one, other) => one.properties.rank - other.properties.ra
 /** The entries of a matrix as the protocol has them. @param {number[]} matrix */
 export const fixed = (matrix) => matrix.map((entry) => Math.round(entry * limits.MATRIX_ONE));
 
+/** Whether two values of a property are the same. */
+export const sameValue = (one, other) =>
+  one === other || (Array.isArray(one) && one.every((entry, at) => entry === other[at]));
+
+/** A property as the protocol has it, of the value that an element has of it. @param {string} name @param {any} value */
+export function propertyOf(name, value) {
+  if (name === "offset") return { name, x: value[0], y: value[1] };
+  if (name === "fill") return { name, colour: value };
+  if (name !== "matrix") return { name, [name]: value };
+  const [a, b, c, d] = fixed(value);
+  return { name, a, b, c, d };
+}
+
 /** Name of an element in maps: its author and the client sequence number that made it. */
 export const keyOf = (author, cseq) => `${author}:${cseq}`;
 

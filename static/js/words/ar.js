@@ -169,6 +169,15 @@ export default {
     other: "وصلت {count} عملية…",
   },
   pastNeedsServer: "الماضي يأتي من الخادم، ولا يمكن الوصول إليه الآن.", pastNotKept: "ماضي هذه اللوحة غير محفوظ هنا.", momentOf: "العملية {count} من {all}", momentOn: "{date}، العملية {count} من {all}",
+  bringBack: "استعادة هذا", nothingBack: "كل ذلك موجود كما كان.",
+  broughtBack: {
+    zero: "لم يتغير شيء.",
+    one: "عاد عنصر واحد كما كان. «تراجع» يلغي ذلك.",
+    two: "عاد عنصران كما كانا. «تراجع» يلغي ذلك.",
+    few: "عادت {count} عناصر كما كانت. «تراجع» يلغي ذلك.",
+    many: "عاد {count} عنصرًا كما كان. «تراجع» يلغي ذلك.",
+    other: "عاد {count} عنصر كما كان. «تراجع» يلغي ذلك.",
+  },
   branched: "صُنعت لوحة جديدة من هذه اللحظة: {link}", drawnBy: "رسمه {name}", drawnByOn: "رسمه {name}، {date}",
   // The offer of lost ink
   lostInk: {

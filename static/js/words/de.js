@@ -135,6 +135,8 @@ export default {
   pastComes: { one: "Eine Änderung geladen…", other: "{count} Änderungen geladen…" },
   pastNeedsServer: "Die Vergangenheit kommt vom Server, und der ist gerade nicht zu erreichen.", pastNotKept: "Die Vergangenheit dieser Tafel ist hier nicht aufbewahrt.", momentOf: "Änderung {count} von {all}",
   momentOn: "{date}, Änderung {count} von {all}", branched: "Aus diesem Zeitpunkt wurde eine neue Tafel: {link}",
+  bringBack: "Das zurückholen", nothingBack: "Alles davon ist da wie damals.",
+  broughtBack: { one: "Ein Objekt ist wieder wie damals. Rückgängig hebt das auf.", other: "{count} Objekte sind wieder wie damals. Rückgängig hebt das auf." },
   drawnBy: "Gezeichnet von {name}", drawnByOn: "Gezeichnet von {name}, {date}",
   // The offer of lost ink
   lostInk: {

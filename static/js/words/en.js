@@ -117,6 +117,8 @@ export default {
   timelapse: "Time-lapse", branch: "New board from here", toNow: "Back to now",
   pastComes: { one: "One operation has come…", other: "{count} operations have come…" },
   pastNeedsServer: "The past comes from the server, which cannot be reached now.", pastNotKept: "This board’s past is not kept here.", momentOf: "Operation {count} of {all}", momentOn: "{date}, operation {count} of {all}",
+  bringBack: "Bring this back", nothingBack: "All of it is there as it was.",
+  broughtBack: { one: "One thing is as it was. Undo takes that back.", other: "{count} things are as they were. Undo takes that back." },
   branched: "A new board was made of this moment: {link}", drawnBy: "Drawn by {name}", drawnByOn: "Drawn by {name}, {date}",
   // The offer of lost ink
   lostInk: {

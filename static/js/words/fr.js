@@ -158,6 +158,12 @@ export default {
   pastComes: { one: "Une opération reçue…", many: "{count} opérations reçues…", other: "{count} opérations reçues…" },
   pastNeedsServer: "Le passé vient du serveur, qui n’est pas joignable pour le moment.", pastNotKept: "Le passé de ce tableau n’est pas conservé ici.", momentOf: "Opération {count} sur {all}",
   momentOn: "{date}, opération {count} sur {all}", branched: "Un nouveau tableau est né de ce moment : {link}",
+  bringBack: "Faire revenir ceci", nothingBack: "Tout cela est là comme alors.",
+  broughtBack: {
+    one: "{count} objet est de nouveau comme alors. « Annuler » l’enlève.",
+    many: "{count} d’objets sont de nouveau comme alors. « Annuler » les enlève.",
+    other: "{count} objets sont de nouveau comme alors. « Annuler » les enlève.",
+  },
   drawnBy: "Dessiné par {name}", drawnByOn: "Dessiné par {name}, {date}",
   // The offer of lost ink
   lostInk: {

@@ -51,9 +51,11 @@ export class Editing {
     this.#select(drawCopies(this.#gesture(), copies, newGroup));
   }
 
+  /** What is locked stays out: a key would move or delete it. */
   #select(keys) {
+    const { board } = this.context.session;
     this.context.copiesDrawn();
-    this.context.selection.set(new Set(keys));
+    this.context.selection.set(new Set(keys.filter((key) => !board.element(key).properties.locked)));
   }
 
   /** Brings back elements of an earlier moment and selects them; says how many there were. */

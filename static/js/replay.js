@@ -46,6 +46,7 @@ export class Replay {
     if (!this.application.session.joined) return this.application.say("pastNeedsServer");
     this.isOpen = true;
     this.past = new Past();
+    this.epoch = this.application.session.epoch;
     this.timeline = undefined;
     this.#enable(false);
     document.body.dataset.replays = "true";
@@ -63,9 +64,17 @@ export class Replay {
 
   /** The connection is there again: what of the past had not come is asked for anew. */
   joined() {
-    if (!this.isOpen || this.board) return;
+    if (!this.isOpen) return;
+    if (this.epoch !== this.application.session.epoch) return this.#openAnew();
+    if (this.board) return;
     this.application.send({ type: "chronicle" });
     this.application.send({ type: "past", from: this.past.seq + 1 });
+  }
+
+  /** The board was put back to an earlier state, or another one has its name: what is here is no past of it. */
+  #openAnew() {
+    this.close();
+    this.open();
   }
 
   close() {
@@ -228,12 +237,11 @@ export class Replay {
   /** Goes back to now, with everything again that is seen: what somebody has erased or spoiled since. */
   #bringBack() {
     const { application } = this;
-    const elements = Array.from(this.shown.visible());
-    this.close();
-    application.attempt(() => {
-      const count = application.editing.bringBack(elements);
-      application.say(count > 0 ? "broughtBack" : "nothingBack", { count });
-    });
+    const count = application.attempt(() => application.editing.bringBack(Array.from(this.shown.visible())));
+    // Why it could not be is said already.
+    if (count === undefined) return;
+    if (count > 0) this.close();
+    application.say(count > 0 ? "broughtBack" : "nothingBack", { count });
   }
 
   /** Whoever made a board of this one is its host. */

@@ -84,6 +84,21 @@ test("a past that is asked for, left and asked for again is the past", async () 
   assert.equal(await replay(ada, () => globalThis.inkwire.replay.isOpen && globalThis.inkwire.replay.past.tip.hash.toString()), hash);
 });
 
+test("where the board was put back to an earlier state meanwhile, its past is fetched anew", async () => {
+  const { ada, seq } = await drewTogether("anew");
+  await openPast(ada, seq);
+  await scrubTo(ada, 3);
+  await replay(ada, () => {
+    // As a welcome to another lineage leaves it.
+    globalThis.inkwire.replay.epoch = "another";
+    globalThis.inkwire.replay.joined();
+  });
+  await ada.page.waitForFunction((seq) => globalThis.inkwire.replay.board?.seq === seq, seq);
+  await scrubTo(ada, 3);
+  await replay(ada, () => globalThis.inkwire.replay.joined());
+  assert.equal(await replay(ada, () => globalThis.inkwire.replay.seq), 3, "a welcome to the same one changes nothing");
+});
+
 test("the past can be gone through to any moment, and comes to the hash of now", async () => {
   const { ada, bob, hash, seq } = await drewTogether("through");
   const now = await ada.pixels();

@@ -99,3 +99,17 @@ test("rules are the server's rules", () => {
   reason(() => board.submit(1, 1, text("bell\u0007")));
   reason(() => board.submit(1, 1, { type: "unknown", tag: 99, body: "" }));
 });
+
+test("an element that is changed or deleted above a board is counted once", () => {
+  const text = { type: "text", gestureBack: 0, colour: "#000000ff", size: 9, scale: 3, x: 0, y: 0, text: "x" };
+  const below = new Board();
+  for (const cseq of [1, 2]) below.submit(1, cseq, text);
+  const above = new Board(below);
+  const element = { author: 0, cseq: 1 };
+  above.submit(1, 3, { type: "patch", gestureBack: 0, element, property: { name: "width", width: 12 } });
+  above.submit(1, 4, { type: "delete", gestureBack: 0, elements: [element] });
+  assert.equal(above.size, 2);
+  above.submit(1, 5, text);
+  assert.equal(above.size, 3);
+  assert.equal(below.copy().size, 2);
+});

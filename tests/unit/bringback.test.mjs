@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { bringBack } from "../../static/js/board/bringback.js";
-import { copyOf } from "../../static/js/board/copies.js";
+import { copyOf, drawCopies } from "../../static/js/board/copies.js";
 import { inOrder } from "../../static/js/board/element.js";
 import { Gesture, deleteAll, patch } from "../../static/js/board/gesture.js";
+import { Editing } from "../../static/js/editing.js";
 import { Session, SessionDelegate } from "../../static/js/session.js";
 
 const LOOK = { colour: "#000000ff", fill: "#00000000", scale: 3 };
@@ -61,6 +62,52 @@ test("what was changed since is as it was", () => {
   }
   assert.equal(bringBack(new Gesture({ session }), then).length, 4);
   assert.deepEqual(look(session), before);
+});
+
+test("of a stroke that was cut since all is drawn again", () => {
+  const session = drawn();
+  const then = moment(session);
+  const [stroke] = elementsOf(session);
+  const piece = { ...copyOf(stroke), content: { ...copyOf(stroke).content, points: { steps: [[4, 4]], pressures: [1] } } };
+  const gesture = new Gesture({ session });
+  deleteAll(gesture, [stroke]);
+  const [key] = drawCopies(gesture, [piece], (group) => group);
+  patch(gesture, session.board.element(key), { name: "rank", rank: stroke.properties.rank });
+  assert.equal(bringBack(new Gesture({ session }), then).length, 1);
+  assert.ok(look(session).includes(JSON.stringify(copyOf(then[0]))));
+});
+
+test("what is spoiled again is brought back again", () => {
+  const session = drawn();
+  const then = moment(session);
+  deleteAll(new Gesture({ session }), elementsOf(session).slice(0, 1));
+  const [again] = bringBack(new Gesture({ session }), then);
+  patch(new Gesture({ session }), session.board.element(again), { name: "colour", colour: "#ffffff00" });
+  assert.equal(bringBack(new Gesture({ session }), then).length, 1);
+  assert.ok(look(session).includes(JSON.stringify(copyOf(then[0]))));
+});
+
+test("where not all of it can be drawn again nothing is", () => {
+  const session = drawn();
+  const then = moment(session);
+  deleteAll(new Gesture({ session }), elementsOf(session));
+  const { board } = session;
+  const full = [4, 4, 500_000];
+  Object.defineProperty(board, "size", { get: () => full.shift() });
+  assert.throws(() => bringBack(new Gesture({ session }), then), { reason: "boardFull" });
+  assert.deepEqual(elementsOf(session), []);
+  assert.deepEqual(board.liveSlots(1), []);
+});
+
+test("what is locked comes back without being selected", () => {
+  const session = drawn();
+  for (const element of elementsOf(session).slice(0, 3)) patch(new Gesture({ session }), element, { name: "locked", locked: true });
+  const then = moment(session);
+  deleteAll(new Gesture({ session }), elementsOf(session));
+  let selected = new Set();
+  const editing = new Editing(/** @type {any} */ ({ session, copiesDrawn() {}, selection: { set: (keys) => (selected = keys) } }));
+  assert.equal(editing.bringBack(then), 4);
+  assert.deepEqual(Array.from(selected, (key) => session.board.element(key).kind), ["note"]);
 });
 
 test("what was drawn since stays, and nothing is drawn again twice", () => {

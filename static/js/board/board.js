@@ -22,6 +22,8 @@ export class Board {
     /** @type {Map<string, Element | null>} in painting order; `null` hides an element of the board below */
     this.elements = new Map();
     this.hash = new StateHash();
+    /** How many elements there are here beside those of the board below, less those that are hidden. */
+    this.added = 0;
     /** Elements that have this mark are this board's own to change; it shares the others with its copies. */
     this.mark = {};
     /** @type {Set<string>} keys of elements that changed since somebody last looked and cleared it */
@@ -66,6 +68,7 @@ export class Board {
     }
     // Neither changes from now on what both have: each copies what it changes.
     copy.elements = new Map(this.elements);
+    copy.added = this.added;
     this.mark = {};
     copy.hash.add(this.hash.lanes);
     return copy;
@@ -101,8 +104,9 @@ export class Board {
     }
   }
 
+  /** How many elements it has, also those that can come back by undo. */
   get size() {
-    return (this.below?.size ?? 0) + this.elements.size;
+    return (this.below?.size ?? 0) + this.added;
   }
 
   /** The last client sequence number of an author in the log. */
@@ -172,6 +176,7 @@ export class Board {
   /** Takes an element as this board's own. */
   #put(element) {
     element.mark = this.mark;
+    if (!this.elements.has(element.key) && !this.below?.element(element.key)) this.added += 1;
     this.elements.set(element.key, element);
     return element;
   }
@@ -303,6 +308,7 @@ export class Board {
     const element = this.#own(key);
     if (!element) return;
     this.hash.subtract(element.hash);
+    this.added -= 1;
     if (this.below?.element(key)) this.elements.set(key, null);
     else this.elements.delete(key);
     if (element.live !== undefined) this.#author(element.author).live.delete(element.live);

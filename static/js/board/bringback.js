@@ -2,42 +2,64 @@
 // was drawn since stays. Pure.
 
 import { copyOf, drawCopies } from "./copies.js";
-import { inOrder, propertyOf, sameValue } from "./element.js";
+import { Rejected, inOrder, propertyOf, sameValue } from "./element.js";
 import { patch } from "./gesture.js";
 
 /**
- * Brings back elements of an earlier moment as part of a gesture; gives back the keys of what looks different now. Throws `Rejected`.
+ * Brings back elements of an earlier moment as part of a gesture; gives back the keys of what looks different now. Throws `Rejected`
+ * where a rule is in the way: then nothing is brought back.
  *
  * @param {import("./gesture.js").Gesture} gesture
  * @param {import("./element.js").Element[]} elements as they were seen then
  */
 export function bringBack(gesture, elements) {
   const { board } = gesture.session;
-  const isThere = ({ key }) => board.element(key)?.visible === true;
-  const [there, gone] = [elements.filter(isThere), elements.filter((element) => !isThere(element))];
-  const changed = there.filter((then) => putBack(gesture, board.element(then.key), then.properties));
-  return [...changed.map(({ key }) => key), ...drawAgain(gesture, gone)];
+  const [there, gone] = [[], []];
+  for (const then of elements) (board.element(then.key)?.visible ? there : gone).push(then);
+  try {
+    // What is new comes first: nobody can have deleted it meanwhile, so that nothing closes the gesture.
+    return [...drawAgain(gesture, missing(board, elements, gone)), ...putBack(gesture, there)];
+  } catch (error) {
+    if (error instanceof Rejected) gesture.takeBack();
+    throw error;
+  }
 }
 
-/** Gives an element the look that it had; says whether it had another one. */
-function putBack(gesture, element, then) {
-  const names = Object.keys(then).filter((name) => !sameValue(element.properties[name], then[name]));
-  for (const name of names) patch(gesture, element, propertyOf(name, then[name]));
-  return names.length > 0;
+/** What is gone and was not drawn again since: nothing that looks like it is where it was. */
+function missing(board, elements, gone) {
+  const known = new Set(elements.map(({ key }) => key));
+  const later = Array.from(board.visible()).filter(({ key }) => !known.has(key));
+  const looks = new Set(later.map(lookOf));
+  return gone.filter((then) => !looks.has(lookOf(then))).sort(inOrder);
 }
 
-/** Draws what is gone again, where it lay among the others; not what was drawn again before. */
+function lookOf(element) {
+  const { kind, content, matrix, dash } = copyOf(element);
+  return JSON.stringify([kind, content, matrix, dash]);
+}
+
+/** Draws elements as they were made, and then has done to each what had been done to it. */
 function drawAgain(gesture, gone) {
   const { board } = gesture.session;
-  const seen = new Set(Array.from(board.visible(), ({ kind, content, properties }) => placeOf(kind, content, properties.rank)));
-  const copies = gone.sort(inOrder).map((element) => copyOf(element)).filter(({ kind, content, rank }) => !seen.has(placeOf(kind, content, rank)));
-  const keys = drawCopies(gesture, copies, (group) => group);
-  keys.forEach((key, at) => patch(gesture, board.element(key), propertyOf("rank", copies[at].rank)));
-  return keys;
+  return gone.flatMap((then) => {
+    const made = then.copy();
+    made.properties = made.made();
+    const keys = drawCopies(gesture, [copyOf(made)], (group) => group);
+    giveLook(gesture, board.element(keys[0]), then.properties);
+    return keys;
+  });
 }
 
-/** What two elements have in common only where one was drawn for the other: where it begins, on the board and in painting order. */
-function placeOf(kind, content, rank) {
-  const { x, y } = content.begin ?? content;
-  return `${kind} ${x} ${y} ${rank}`;
+/** Gives elements that are there the look that they had; gives back the keys of those that had another one. */
+function putBack(gesture, there) {
+  const { session } = gesture;
+  const isFree = ({ key }) => !session.isBeingDrawn(session.board.element(key));
+  return there.filter((then) => isFree(then) && giveLook(gesture, session.board.element(then.key), then.properties)).map(({ key }) => key);
+}
+
+/** Gives an element the properties that one had; says whether any of them was different. */
+function giveLook(gesture, element, properties) {
+  const names = Object.keys(properties).filter((name) => !sameValue(element.properties[name], properties[name]));
+  for (const name of names) patch(gesture, element, propertyOf(name, properties[name]));
+  return names.length > 0;
 }

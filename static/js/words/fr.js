@@ -160,9 +160,9 @@ export default {
   momentOn: "{date}, opération {count} sur {all}", branched: "Un nouveau tableau est né de ce moment : {link}",
   bringBack: "Faire revenir ceci", nothingBack: "Tout cela est là comme alors.",
   broughtBack: {
-    one: "{count} objet est de nouveau comme alors. « Annuler » l’enlève.",
-    many: "{count} d’objets sont de nouveau comme alors. « Annuler » les enlève.",
-    other: "{count} objets sont de nouveau comme alors. « Annuler » les enlève.",
+    one: "{count} objet est de nouveau comme alors. « Annuler » défait cela.",
+    many: "{count} d’objets sont de nouveau comme alors. « Annuler » défait cela.",
+    other: "{count} objets sont de nouveau comme alors. « Annuler » défait cela.",
   },
   drawnBy: "Dessiné par {name}", drawnByOn: "Dessiné par {name}, {date}",
   // The offer of lost ink

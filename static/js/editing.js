@@ -48,21 +48,16 @@ export class Editing {
   /** Draws copies and selects them. */
   draw(copies) {
     if (copies.length === 0) return;
-    this.#select(drawCopies(this.#gesture(), copies, newGroup));
-  }
-
-  /** What is locked stays out: a key would move or delete it. */
-  #select(keys) {
-    const { board } = this.context.session;
+    const keys = drawCopies(this.#gesture(), copies, newGroup);
     this.context.copiesDrawn();
+    // What is locked stays out: a key would move or delete it.
+    const { board } = this.context.session;
     this.context.selection.set(new Set(keys.filter((key) => !board.element(key).properties.locked)));
   }
 
-  /** Brings back elements of an earlier moment and selects them; says how many there were. */
+  /** Brings back elements of an earlier moment; says how many look different for that. */
   bringBack(elements) {
-    const keys = bringBack(this.#gesture(), elements);
-    if (keys.length > 0) this.#select(keys);
-    return keys.length;
+    return bringBack(this.#gesture(), elements).length;
   }
 
   /** Moves, scales or turns all that is selected. */

@@ -92,6 +92,7 @@ export class Hosting {
     const { rules = { links: [], bans: [], hasPassword: false, withoutLink: "editor" } } = this;
     at("#link-list").replaceChildren(...ROLES.map((role) => this.#linkLine(role, rules.links.find((it) => it.role === role))));
     at("#without-link").value = rules.withoutLink ?? "";
+    at("#without-link-hint").hidden = rules.withoutLink !== "editor" || !rules.links.some(({ role }) => role === "viewer");
     at("#lock-choice").checked = this.application.session.access.locked;
     at("#password-none").hidden = !rules.hasPassword;
     at("#password-state").textContent = t(rules.hasPassword ? "passwordSet" : "passwordNone");

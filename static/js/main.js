@@ -245,7 +245,7 @@ class Application {
   /** A host hands out links; everybody else the way that they came themselves. */
   async #share() {
     if (this.session.access.role === "host") return this.hosting.open();
-    return this.copyLink(location.href.replace(/#.*/, "") + linkOf(this.comesBy), "linkCopied");
+    return this.copyLink(location.href.replace(/#.*/, "") + linkOf(this.comesBy), this.session.access.role === "viewer" ? "linkCopiedToLook" : "linkCopied");
   }
 
   copyPlace() {
@@ -312,7 +312,10 @@ class Application {
   }
 
   clearAuthor(author) {
-    this.attempt(() => this.session.submit({ type: "clearAuthor", gestureBack: 0, author }));
+    this.attempt(() => {
+      this.session.submit({ type: "clearAuthor", gestureBack: 0, author });
+      this.say("authorCleared");
+    });
   }
 
   toggleHand() {

@@ -69,7 +69,8 @@ export class Minimap {
     const { scale, left, top } = this.#frame();
     const { canvas: picture = undefined, shows = undefined } = stage.tiles.overview ?? {};
     const toMap = (x, y) => [(x - left) * scale * ratio, (y - top) * scale * ratio];
-    if (picture && shows) {
+    // Of a board from which all is gone the picture is still there.
+    if (picture && shows && stage.contentBounds) {
       const [x, y] = toMap(shows.x / shows.scale, shows.y / shows.scale);
       const by = (scale * ratio) / shows.scale;
       context.imageSmoothingQuality = "high";

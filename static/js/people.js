@@ -6,7 +6,10 @@ import { label, t } from "./language.js";
 import { NAME } from "./protocol/limits.js";
 import { LENT, button } from "./hosting.js";
 
+/** So many people have a badge beside the menu; on a telephone how the connection stands has to fit too. */
 const SHOWN = 5;
+const SHOWN_NARROW = 2;
+const NARROW = "(max-width: 480px)";
 /** So many of those who have gone can still be ordered about by a host. */
 const GONE = 16;
 /** Units of presence in a board unit. */
@@ -140,7 +143,10 @@ export class People {
       button("ban", name, ban(false)),
       button("banAddress", name, ban(true)),
     ];
-    details.append(summary, ...buttons);
+    const hint = document.createElement("p");
+    hint.className = "hint";
+    hint.textContent = t("ordersHint");
+    details.append(summary, ...buttons, hint);
     return details;
   }
 
@@ -161,9 +167,10 @@ export class People {
     if (this.sheet.open) this.#list();
     // A raised hand must be seen, also where there are many.
     const raised = all.filter(([, { hand }]) => hand);
-    const first = [...raised, ...all.filter(([, { hand }]) => !hand)].slice(0, SHOWN);
+    const shown = matchMedia(NARROW).matches ? SHOWN_NARROW : SHOWN;
+    const first = [...raised, ...all.filter(([, { hand }]) => !hand)].slice(0, shown);
     const badges = first.map(([, { name, colour, hand }]) => badge(hand ? "✋" : name, colour, hand));
-    if (all.length > SHOWN) badges.push(badge(`+${all.length - SHOWN}`, "#495057ff", true));
+    if (all.length > shown) badges.push(badge(`+${all.length - shown}`, "#495057ff", true));
     this.row.replaceChildren(...badges);
     const names = all.map(([, { name }]) => name).join(", ");
     label(this.row, t("peopleNamed", { names: names || t("nobodyYet") }));

@@ -28,9 +28,10 @@ export class Replay {
   }
 
   start() {
+    at("#replay").addEventListener("keydown", (event) => this.#keyPressed(event));
     at("#replay-speed").append(...SPEEDS.map((speed) => new Option(`${speed}×`, String(speed))));
     const on = (id, type, act) => at(id).addEventListener(type, act);
-    on("#replay-play", "click", () => (this.isPlaying ? this.pause() : this.play()));
+    on("#replay-play", "click", () => this.#turnPlaying());
     on("#replay-seq", "input", ({ target }) => this.#scrub(Number(target.value)));
     on("#replay-author", "change", () => this.#show(undefined));
     on("#replay-export", "click", () => this.application.sheets.open("export"));
@@ -38,6 +39,16 @@ export class Replay {
     on("#replay-back", "click", () => this.#bringBack());
     on("#replay-branch", "click", () => this.application.send({ type: "branch", seq: this.seq }));
     on("#replay-close", "click", () => this.close());
+  }
+
+  /** The keys of the bar, where the page has none in its fields. */
+  #keyPressed(event) {
+    const plays = event.key === " " && event.target.id === "replay-seq";
+    if (event.key !== "Escape" && !plays) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (plays) this.#turnPlaying();
+    else this.close();
   }
 
   /** Fetches the past, and shows the board as it is in it. */
@@ -83,6 +94,8 @@ export class Replay {
     this.isOpen = false;
     this.past = this.board = undefined;
     delete document.body.dataset.replays;
+    // Whoever was in the bar is on the board behind it.
+    if (at("#replay").contains(document.activeElement)) at("#live").focus();
     at("#replay").hidden = true;
     this.application.stage.shows(this.application.session);
   }
@@ -148,6 +161,7 @@ export class Replay {
     const authors = at("#replay-author");
     authors.replaceChildren(new Option(t("everybody"), ""), ...names.map(({ author, name }) => new Option(name, String(author))));
     at("#replay-seq").max = this.past.seq;
+    at("#replay-seq").focus();
     this.#scrub(this.past.seq);
   }
 
@@ -198,6 +212,11 @@ export class Replay {
     this.playedMs = this.timeline.msOf(this.seq);
     this.playedAt = performance.now();
     requestAnimationFrame((now) => this.#step(now));
+  }
+
+  #turnPlaying() {
+    if (this.isPlaying) this.pause();
+    else this.play();
   }
 
   pause() {

@@ -81,8 +81,15 @@ export class Status {
     return t(isWaiting ? "waiting" : "connecting");
   }
 
+  /** What is shown last is on top, also of a sheet. */
+  #raise() {
+    if (this.toast.matches(":popover-open")) this.toast.hidePopover();
+    this.toast.showPopover();
+  }
+
   /** Says something for a few seconds. */
   say(words) {
+    this.#raise();
     this.toast.textContent = words;
     this.toast.classList.add("shown");
     clearTimeout(this.timer);

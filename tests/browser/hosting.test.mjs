@@ -56,6 +56,23 @@ test("a host who opens the link of another role is the host again next time", as
   await becomes(host, { role: "host" });
 });
 
+test("a host who makes a link for viewers reads above the sheet that it is copied, and what it is worth", async () => {
+  const { host } = await hosts();
+  await becomes(host, { role: "host" });
+  await host.page.evaluate(() => {
+    const [toast, sheet] = [document.querySelector("#toast"), /** @type {HTMLDialogElement} */ (document.querySelector("#hosting"))];
+    globalThis.inkwire.hosting.open();
+    // What comes to the top layer last is above all that is there.
+    toast.addEventListener("beforetoggle", ({ newState }) => (globalThis.isAbove = sheet.open && newState === "open"));
+  });
+  await host.page.locator("#without-link-hint").waitFor({ state: "hidden" });
+  await host.page.locator("#link-list li").last().locator("button").first().click();
+  await host.page.waitForFunction(() => globalThis.isAbove && document.querySelector("#toast").matches(":popover-open.shown"));
+  await seen(host, "#without-link-hint");
+  await host.page.locator("#without-link").selectOption("");
+  await host.page.locator("#without-link-hint").waitFor({ state: "hidden" });
+});
+
 test("half a link lets nobody in as somebody else, and the page says so", async () => {
   const { board } = await hosts();
   const bob = await the.browser.person(`${board}#t=1234`, { letIn: false });
@@ -101,6 +118,8 @@ test("a viewer sees what is drawn, cannot draw, and says what is the matter; wit
   }
   assert.equal((await viewer.state()).elements.length, 1);
   await viewer.presses("Escape");
+  await viewer.page.locator("#share").click();
+  await viewer.page.waitForFunction(() => /looks on/.test(document.querySelector("#toast").textContent));
   await viewer.presses("p");
   await viewer.presses("Shift+h");
   await host.page.waitForFunction(() => document.querySelector('#people [data-sign="✋"]') !== null);

@@ -186,6 +186,20 @@ test("a moment looks the same from wherever one comes to it, and a coarse pictur
   assert.equal(await ada.pixels(), await paintedAnew(ada));
 });
 
+test("the bar of the past needs no pointer, and leaves the keyboard on the board behind it", async () => {
+  const { ada, seq } = await drewTogether("keys");
+  await openPast(ada, seq);
+  const focused = () => ada.page.evaluate(() => document.activeElement.id);
+  assert.equal(await focused(), "replay-seq");
+  await ada.presses("ArrowLeft");
+  assert.equal(await replay(ada, () => globalThis.inkwire.replay.seq), seq - 1);
+  await ada.presses(" ");
+  await ada.page.waitForFunction((seq) => globalThis.inkwire.replay.seq === seq, seq);
+  await ada.presses("Escape");
+  await ada.page.locator("#replay").waitFor({ state: "hidden" });
+  assert.equal(await focused(), "live");
+});
+
 test("it plays, and shows the ink of one person alone", async () => {
   const { ada, seq } = await drewTogether("plays");
   await openPast(ada, seq);
@@ -260,6 +274,18 @@ test("what somebody has spoiled is brought back from the past, for everybody, an
   assert.equal(await ada.pixels(), before, "without what Bob drew meanwhile");
   await ada.presses("Control+z");
   await bob.sees("nothing", ({ elements }) => elements.length === 0);
+});
+
+test("who may not draw brings nothing back", async () => {
+  const { ada, seq } = await drewTogether("looks-on");
+  await openPast(ada, seq);
+  await ada.page.locator("#replay-back").waitFor();
+  await replay(ada, () => {
+    const { session } = globalThis.inkwire;
+    session.access = { ...session.access, role: "viewer", draws: false };
+    globalThis.inkwire.accessChanged();
+  });
+  await ada.page.locator("#replay-back").waitFor({ state: "hidden" });
 });
 
 test("a click on ink says who drew it and when", async () => {

@@ -76,6 +76,7 @@ export default {
   // What is said
   linkCopied: "نُسخ الرابط: كل من يفتحه يشارك في الرسم.", placeCopied: "نُسخ رابط هذا الموضع.",
   shareLink: "انسخ هذا الرابط",
+  linkCopiedToLook: "نُسخ الرابط: كل من يفتحه يشاهد فقط.", authorCleared: "حُذف كل ما رسمه. «تراجع» يلغي ذلك.",
   notExported: "تعذر التصدير: جرّب جزءًا أصغر من اللوحة.",
   pictureCopied: "نُسخ كصورة.", clipboardForbidden: "لا يسمح المتصفح لهذه الصفحة باستخدام الحافظة.",
   broughtIn: {
@@ -109,6 +110,8 @@ export default {
   hosting: "الروابط والقواعد…", "role.host": "مضيف", "role.editor": "رسّام", "role.viewer": "مشاهد", nobody: "لا أحد",
   linkSpan: "مدة الروابط الجديدة", spanEver: "دائمًا", spanHour: "ساعة", spanDay: "يوم", spanWeek: "أسبوع",
   withoutLink: "من يأتي بلا رابط هو", lockChoice: "يرسم المضيفون فقط", password: "كلمة المرور", newPassword: "كلمة مرور جديدة",
+  withoutLinkHint: "كل من يعرف عنوان هذه اللوحة يرسم، حتى من لديه رابط مشاهد: ليكون لذلك الرابط معنى، لا تُدخل بلا رابط أحدًا أو أدخل المشاهدين فقط.",
+  ordersHint: "من يُخرَج يستطيع العودة، ومن يُحظر لا يعود بهذا الجهاز. ومع العنوان لا يدخل أحد من هناك: في مدرسة قد يكون ذلك الصف كله.",
   passwordSet: "هناك كلمة مرور", passwordNone: "لا كلمة مرور", setPassword: "تعيين", dropPassword: "بلا كلمة مرور",
   banned: "المحظورون", bannedWithAddress: "{name} مع عنوانه", unban: "السماح بالعودة", auditTitle: "من أمر بماذا", show: "عرض",
   auditLine: "{date}: {who} – {what} {whom}", auditEmpty: "لم يؤمر بشيء بعد.", copyLink: "نسخ", makeLink: "إنشاء رابط", makeAnew: "إنشاء من جديد",

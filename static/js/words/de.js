@@ -60,6 +60,7 @@ export default {
   // What is said
   linkCopied: "Link kopiert: Wer ihn öffnet, zeichnet mit.", placeCopied: "Link zu dieser Stelle kopiert.",
   shareLink: "Kopiere diesen Link",
+  linkCopiedToLook: "Link kopiert: Wer ihn öffnet, schaut zu.", authorCleared: "Alles davon ist gelöscht. Rückgängig hebt das auf.",
   notExported: "Das ließ sich nicht ausgeben: versuche es mit einem kleineren Teil der Tafel.",
   pictureCopied: "Als Bild kopiert.", clipboardForbidden: "Der Browser lässt diese Seite nicht an die Zwischenablage.",
   broughtIn: { one: "Ein Objekt importiert.", other: "{count} Objekte importiert." },
@@ -82,6 +83,8 @@ export default {
   hosting: "Links und Regeln…", "role.host": "Gastgeber", "role.editor": "Mitzeichnende", "role.viewer": "Zuschauende", nobody: "Niemand",
   linkSpan: "Neue Links gelten", spanEver: "für immer", spanHour: "eine Stunde", spanDay: "einen Tag", spanWeek: "eine Woche",
   withoutLink: "Wer ohne Link kommt, ist", lockChoice: "Nur Gastgeber zeichnen", password: "Passwort", newPassword: "Neues Passwort",
+  withoutLinkHint: "Wer die Adresse dieser Tafel kennt, zeichnet, auch wer einen Link zum Zuschauen hat: Damit der zählt, lass ohne Link niemanden oder nur Zuschauende herein.",
+  ordersHint: "Wer entfernt wird, kann wieder hereinkommen; wer ausgesperrt wird, mit diesem Gerät nicht. Mit Adresse kommt von dort niemand herein: In einer Schule kann das die ganze Klasse sein.",
   passwordSet: "Es gibt ein Passwort", passwordNone: "Kein Passwort", setPassword: "Passwort setzen", dropPassword: "Ohne Passwort",
   banned: "Ausgesperrt", bannedWithAddress: "{name} mit Adresse", unban: "Wieder einlassen", auditTitle: "Wer was angeordnet hat",
   show: "Zeigen", auditLine: "{date}: {who} – {what} {whom}", auditEmpty: "Noch wurde nichts angeordnet.", copyLink: "Kopieren",

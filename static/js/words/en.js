@@ -51,6 +51,7 @@ export default {
   drawHere: "Draw here instead", beginAnew: "Begin anew",
   // What is said
   linkCopied: "Link copied: whoever opens it draws along.", placeCopied: "Link to this place copied.", shareLink: "Copy this link",
+  linkCopiedToLook: "Link copied: whoever opens it looks on.", authorCleared: "All that they drew is deleted. Undo takes that back.",
   notExported: "That could not be exported: try a smaller part of the board.",
   pictureCopied: "Copied as a picture.", clipboardForbidden: "The browser does not let this page use the clipboard.",
   broughtIn: { one: "One thing brought in.", other: "{count} things brought in." },
@@ -68,6 +69,8 @@ export default {
   hosting: "Links and rules…", "role.host": "Host", "role.editor": "Editor", "role.viewer": "Viewer", nobody: "Nobody",
   linkSpan: "New links hold", spanEver: "for ever", spanHour: "an hour", spanDay: "a day", spanWeek: "a week",
   withoutLink: "Who comes without a link is", lockChoice: "Only hosts draw", password: "Password", newPassword: "New password",
+  withoutLinkHint: "Whoever knows this board’s address draws, also who was given a viewer’s link: for that link to count, let nobody or only viewers in without one.",
+  ordersHint: "Who is removed may come in again; who is banned may not, on this device. With the address, nobody comes in from there: at a school that can be the whole class.",
   passwordSet: "There is a password", passwordNone: "No password", setPassword: "Set password", dropPassword: "No password",
   banned: "Not let in", bannedWithAddress: "{name}, and their address", unban: "Let in again", auditTitle: "Who ordered what", show: "Show",
   auditLine: "{date}: {who} – {what} {whom}", auditEmpty: "Nothing was ordered yet.", copyLink: "Copy", makeLink: "Make link",

@@ -73,6 +73,7 @@ export default {
   // What is said
   linkCopied: "Lien copié : toute personne qui l’ouvre dessine avec vous.", placeCopied: "Lien vers cet endroit copié.",
   shareLink: "Copiez ce lien",
+  linkCopiedToLook: "Lien copié : toute personne qui l’ouvre regarde.", authorCleared: "Tous ses dessins sont supprimés. « Annuler » défait cela.",
   notExported: "L’exportation a échoué : essayez avec une plus petite partie du tableau.",
   pictureCopied: "Copié comme image.", clipboardForbidden: "Le navigateur interdit à cette page d’utiliser le presse-papiers.",
   broughtIn: { one: "{count} objet importé.", many: "{count} d’objets importés.", other: "{count} objets importés." },
@@ -100,6 +101,8 @@ export default {
   hosting: "Liens et règles…", "role.host": "Hôte", "role.editor": "Dessinateur", "role.viewer": "Spectateur", nobody: "Personne",
   linkSpan: "Les nouveaux liens valent", spanEver: "toujours", spanHour: "une heure", spanDay: "un jour", spanWeek: "une semaine",
   withoutLink: "Sans lien, on est", lockChoice: "Seuls les hôtes dessinent", password: "Mot de passe", newPassword: "Nouveau mot de passe",
+  withoutLinkHint: "Quiconque connaît l’adresse de ce tableau dessine, même avec un lien de spectateur : pour que celui-ci compte, ne laissez entrer sans lien que des spectateurs, ou personne.",
+  ordersHint: "Une personne renvoyée peut revenir ; une personne exclue ne le peut pas avec cet appareil. Avec l’adresse, personne n’entre plus de là : dans une école, ce peut être toute la classe.",
   passwordSet: "Il y a un mot de passe", passwordNone: "Pas de mot de passe", setPassword: "Définir", dropPassword: "Sans mot de passe",
   banned: "Exclus", bannedWithAddress: "{name}, avec son adresse", unban: "Laisser revenir", auditTitle: "Qui a ordonné quoi", show: "Afficher",
   auditLine: "{date} : {who} – {what} {whom}", auditEmpty: "Rien n’a encore été ordonné.", copyLink: "Copier", makeLink: "Créer un lien",

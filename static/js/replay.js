@@ -20,6 +20,8 @@ export class Replay {
     this.application = application;
     /** @type {Past | undefined} */
     this.past = undefined;
+    /** The lineage of which that is the past. @type {string | undefined} */
+    this.epoch = undefined;
     /** @type {Timeline | undefined} */
     this.timeline = undefined;
     this.chronicle = { moments: [], names: [] };

@@ -83,6 +83,8 @@ export class Status {
 
   /** What is shown last is on top, also of a sheet. */
   #raise() {
+    // A browser that has no such layer shows it where it is.
+    if (!this.toast.showPopover) return;
     if (this.toast.matches(":popover-open")) this.toast.hidePopover();
     this.toast.showPopover();
   }

@@ -18,7 +18,7 @@ export function bringBack(gesture, elements) {
   for (const then of elements) (board.element(then.key)?.visible ? there : gone).push(then);
   try {
     // What is new comes first: nobody can have deleted it meanwhile, so that nothing closes the gesture.
-    return [...drawAgain(gesture, missing(board, elements, gone)), ...putBack(gesture, there)];
+    return [...drawAgain(gesture, missing(board, there, gone)), ...putBack(gesture, there)];
   } catch (error) {
     if (error instanceof Rejected) gesture.takeBack();
     throw error;
@@ -26,8 +26,9 @@ export function bringBack(gesture, elements) {
 }
 
 /** What is gone and was not drawn again since: nothing that looks like it is where it was. */
-function missing(board, elements, gone) {
-  const known = new Set(elements.map(({ key }) => key));
+function missing(board, there, gone) {
+  if (gone.length === 0) return gone;
+  const known = new Set(there.map(({ key }) => key));
   const later = Array.from(board.visible()).filter(({ key }) => !known.has(key));
   const looks = new Set(later.map(lookOf));
   return gone.filter((then) => !looks.has(lookOf(then))).sort(inOrder);
@@ -41,12 +42,12 @@ function lookOf(element) {
 /** Draws elements as they were made, and then has done to each what had been done to it. */
 function drawAgain(gesture, gone) {
   const { board } = gesture.session;
-  return gone.flatMap((then) => {
+  return gone.map((then) => {
     const made = then.copy();
     made.properties = made.made();
-    const keys = drawCopies(gesture, [copyOf(made)], (group) => group);
-    giveLook(gesture, board.element(keys[0]), then.properties);
-    return keys;
+    const [key] = drawCopies(gesture, [copyOf(made)], (group) => group);
+    giveLook(gesture, board.element(key), then.properties);
+    return key;
   });
 }
 

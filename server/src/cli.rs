@@ -75,6 +75,16 @@ pub struct Serve {
     /// Seconds to wait for another server to let go of that directory, as one does that hands over to this one.
     #[arg(long, env = "INKWIRE_DATA_WAIT", default_value = "0", value_name = "SECONDS", value_parser = patience)]
     pub data_wait: Duration,
+    /// The file of the durable mark, which proves at the next start that no commit is missing [default: durable.mark in that
+    /// directory]; on another disk it proves as well that the directory was deleted.
+    #[arg(long, env = "INKWIRE_DURABLE_MARK", value_name = "FILE")]
+    pub durable_mark: Option<PathBuf>,
+    /// Refuse to start if other users can read files of that directory; without this, a warning is logged.
+    #[arg(long, env = "INKWIRE_PRIVATE_DATA")]
+    pub private_data: bool,
+    /// Take a directory on a network file system, where locks and syncs may not hold.
+    #[arg(long, env = "INKWIRE_NETWORK_DATA")]
+    pub network_data: bool,
     /// The path below which the page lives behind a proxy, whether the proxy strips it or not.
     #[arg(long, env = "INKWIRE_BASE_PATH", default_value = "/", value_name = "PATH")]
     pub base_path: BasePath,

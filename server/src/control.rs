@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::boards::{self, LARGEST_IMPORT};
 use crate::name::BoardName;
 use crate::room::Rooms;
-use crate::storage::{Disk, StorageError};
+use crate::storage::{self, Disk, StorageError};
 
 /// The socket's name in the data directory.
 const SOCKET: &str = "control.sock";
@@ -155,6 +155,8 @@ fn answer(disk: &Arc<Disk>, rooms: &Arc<Rooms>, mut stream: UnixStream) -> anyho
 /// A board that is deleted or replaced is taken from its members first.
 fn obey(disk: &Arc<Disk>, rooms: &Arc<Rooms>, order: Order) -> anyhow::Result<Outcome> {
     let (name, reason) = match &order {
+        // Nobody can be on it.
+        Order::Delete { name } if storage::is_set_aside(name) => return boards::carry_out(disk, order),
         Order::Delete { name } => (name.clone(), Reason::Deleted),
         Order::Import { name, replaces: true, .. } => (name.clone(), Reason::Restart),
         Order::Import { name, .. } if !rooms.is_open(&name.parse()?) => (name.clone(), Reason::Restart),

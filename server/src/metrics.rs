@@ -90,8 +90,16 @@ pub struct Metrics {
     pub durable_lag: Histogram,
     /// Commits that the disk did not take.
     pub storage_failures: Counter,
+    /// Boards that another process or room had written; must stay 0.
+    pub fenced: Counter,
+    /// Commits that were durable and are gone, as found at the start; must stay 0.
+    pub lost_commits: Gauge,
     /// Boards whose records were put in order.
     pub compactions: Counter,
+    /// Compactions that failed.
+    pub compaction_failures: Counter,
+    /// Boards whose last compaction failed.
+    pub compaction_failing: Gauge,
     /// Handlers that panicked; must stay 0.
     pub panics: Counter,
 }
@@ -107,6 +115,8 @@ impl Default for Metrics {
         let connections = gauge("connections", "Open sockets, HTTP and WebSocket");
         let members = gauge("members", "Members of rooms");
         let rooms = gauge("rooms", "Boards that are open");
+        let lost_commits = gauge("lost_commits", "Commits that were durable and are gone, as found at the start");
+        let compaction_failing = gauge("compaction_failing", "Boards whose last compaction failed");
         let tasks = gauge("tasks", "Tasks of the workers: one for each connection, and those of rooms");
         let mut counter = |name: &str, help: &str| {
             let counter: Counter = Counter::default();
@@ -125,7 +135,9 @@ impl Default for Metrics {
         let diverged = counter("diverged", "Members whose state hash was not the room's");
         let commits = counter("commits", "Commits to the disk");
         let storage_failures = counter("storage_failures", "Commits that the disk did not take");
+        let fenced = counter("fenced", "Boards that another process or room had written");
         let compactions = counter("compactions", "Boards whose records were put in order");
+        let compaction_failures = counter("compaction_failures", "Compactions that failed");
         let panics = counter("panics", "Handlers that panicked");
         let (received, sent, writes) = (Tally::default(), Tally::default(), Tally::default());
         registry.register_with_unit("received", "Read from WebSocket connections", Unit::Bytes, received.clone());
@@ -164,7 +176,11 @@ impl Default for Metrics {
             commit_operations,
             durable_lag,
             storage_failures,
+            fenced,
+            lost_commits,
             compactions,
+            compaction_failures,
+            compaction_failing,
             panics,
         }
     }

@@ -15,7 +15,7 @@ use crate::metrics::Metrics;
 use crate::notify::{notify, watchdog};
 use crate::room::{Limits, Rooms};
 use crate::site::{Echo, Site};
-use crate::storage::{Disk, Memory, Storage};
+use crate::storage::{Disk, Memory, Opening, Storage};
 use crate::worker::Workers;
 use crate::ws::{Addresses, Close, Connections, Hub, Settings};
 
@@ -136,8 +136,14 @@ async fn show_life<T>(workers: &Workers) -> T {
 
 async fn open_disk(flags: &Serve, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<Disk>>> {
     let Data::Directory(directory) = &flags.data else { return Ok(None) };
-    let (directory, patience, metrics) = (directory.clone(), flags.data_wait, metrics.clone());
-    let disk = smol::unblock(move || Disk::open(&directory, patience, metrics)).await?;
+    let (directory, metrics) = (directory.clone(), metrics.clone());
+    let opening = Opening {
+        patience: flags.data_wait,
+        mark: flags.durable_mark.clone(),
+        must_be_private: flags.private_data,
+        may_be_on_network: flags.network_data,
+    };
+    let disk = smol::unblock(move || Disk::open(&directory, &opening, metrics)).await?;
     Ok(Some(Arc::new(disk.with_image_bytes(image_bytes(flags)))))
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inkwire::metrics::Metrics;
-use inkwire::storage::{Disk, Part, Reader, Storage, new_epoch};
+use inkwire::storage::{Disk, Opening, Part, Reader, Storage, new_epoch};
 use inkwire_board::{Board, Submitted};
 use inkwire_protocol::{Begin, ClientId, Colour, Operation, Tool, binary};
 
@@ -244,7 +244,7 @@ pub fn big(strokes: u64) -> Big {
 
 /// Writes the log of a board, flush by flush, and closes it; gives how many operations it has.
 fn fill(data: &Path, strokes: u64) -> u64 {
-    let disk = Disk::open(data, Duration::ZERO, Arc::new(Metrics::default())).expect("a new directory");
+    let disk = Disk::open(data, &Opening::default(), Arc::new(Metrics::default())).expect("a new directory");
     let (name, epoch, client, mut dice) = ("big".parse().expect("a name"), new_epoch(), ClientId([7; 16]), Dice(3));
     let (mut board, mut cseq) = (Board::default(), 0);
     for at in 0..strokes {
@@ -267,6 +267,7 @@ fn fill(data: &Path, strokes: u64) -> u64 {
             hash: board.hash(),
             clients,
             names: Vec::new(),
+            reserved_author: 0,
         };
         disk.append(&name, part);
         // As slowly as a disk takes it: what waits is not to be one record.
@@ -288,7 +289,7 @@ fn fill(data: &Path, strokes: u64) -> u64 {
 pub fn unopened(boards: u64) -> u64 {
     let memory = |boards: u64| {
         let data = tempfile::tempdir_in(".").expect("a folder on this disk");
-        let disk = Disk::open(data.path(), Duration::ZERO, Arc::new(Metrics::default())).expect("a new directory");
+        let disk = Disk::open(data.path(), &Opening::default(), Arc::new(Metrics::default())).expect("a new directory");
         for number in 0..boards {
             let (mut board, mut entries, mut packet) = (Board::default(), Vec::new(), Vec::new());
             for (cseq, operation) in (1..).zip(stroke(&mut Dice(number), false)) {
@@ -306,6 +307,7 @@ pub fn unopened(boards: u64) -> u64 {
                 hash,
                 clients,
                 names: Vec::new(),
+                reserved_author: 0,
             };
             disk.append(&format!("board-{number}").parse().expect("a name"), part);
         }

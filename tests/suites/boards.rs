@@ -101,7 +101,7 @@ fn boards_are_listed_and_shown_while_the_server_runs_and_after() {
     }
     assert!(server.wait().success());
     let left: Vec<_> = std::fs::read_dir(house.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left.len(), 2, "a clean stop leaves one file, and the lock: {left:?}");
+    assert_eq!(left.len(), 3, "a clean stop leaves one file, the lock and the durable mark: {left:?}");
 }
 
 #[test]

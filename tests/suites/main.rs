@@ -16,6 +16,8 @@ mod command_line;
 mod conformance;
 /// What ink costs on the wire, and what a member that never reads costs.
 mod costs;
+/// Databases, logs and locks that are damaged, removed or put in place of others.
+mod damage;
 /// `cargo xtask gen-deploy`.
 mod deploy;
 /// Disks, files, power, clocks and descriptors that fail.

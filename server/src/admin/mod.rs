@@ -309,7 +309,7 @@ impl Admin {
         let disk = self.disk.clone().ok_or(Refusal::NoDisk)?;
         self.sees(&name).await?;
         let gone = name.clone();
-        let delete = move || match disk.delete(&gone) {
+        let delete = move || match disk.delete(gone.as_str()) {
             // Where people are on a board of which nothing is kept, that they go is all there is to do.
             Err(StorageError::NoBoard(_)) => Ok(()),
             other => other,
@@ -353,7 +353,7 @@ impl Admin {
                     None if is_open && at.unwrap_or(0) == 0 => Board::default(),
                     None => return Err(Refusal::NoBoard),
                 };
-                boards::exported(&reader, &name, &board, format).map_err(failed)
+                boards::exported(&reader, name.as_str(), &board, format).map_err(failed)
             })
             .await?;
         let reply = Reply::new(StatusCode::Ok, media_type, &bytes);

@@ -23,10 +23,10 @@ use serde_json::{Value, json};
 pub use archive::ArchiveError;
 
 use crate::control::{self, Order, Outcome};
-use crate::metrics::Metrics;
+
 use crate::name::BoardName;
 use crate::room::Room;
-use crate::storage::{self, BoardRecord, Compacted, Disk, Lock, Reader, Storage, StorageError};
+use crate::storage::{self, BoardRecord, Compacted, Disk, Lock, Opening, Reader, Storage, StorageError};
 
 /// Largest file that is imported, in bytes.
 pub(crate) const LARGEST_IMPORT: u64 = 1024 * 1024 * 1024;
@@ -60,12 +60,12 @@ pub enum Command {
     /// Show what is kept of a board.
     Show {
         /// Which board.
-        name: BoardName,
+        name: StoredName,
     },
     /// Write a board as a file: the same bytes for the same board, every time.
     Export {
         /// Which board.
-        name: BoardName,
+        name: StoredName,
         /// As what.
         #[arg(long, default_value = "json", value_name = "FORMAT")]
         format: Format,
@@ -106,17 +106,17 @@ pub enum Command {
     /// Delete a board for good.
     Delete {
         /// Which board.
-        name: BoardName,
+        name: StoredName,
     },
     /// Check every record and every state hash, and say what is wrong and where.
     Verify {
         /// Which board; all of them where nothing is said.
-        name: Option<BoardName>,
+        name: Option<StoredName>,
     },
     /// Put the records of a board in order now, which a server does by itself.
     Compact {
         /// Which board; all of them where nothing is said.
-        name: Option<BoardName>,
+        name: Option<StoredName>,
         /// Let go of how the board came about: it takes less room, and cannot be exported as it was before.
         #[arg(long)]
         forget_history: bool,
@@ -177,6 +177,34 @@ impl FromStr for At {
     }
 }
 
+/// The name of a board in a data directory: one that can be opened, or one that was set aside, "NAME (damaged 7)".
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredName(String);
+
+impl StoredName {
+    /// The name itself.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Display for StoredName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for StoredName {
+    type Err = <BoardName as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if !storage::is_set_aside(text) {
+            text.parse::<BoardName>()?;
+        }
+        Ok(Self(text.into()))
+    }
+}
+
 /// As what a board is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
@@ -220,14 +248,14 @@ impl Boards<'_> {
     }
 
     /// The records of one board, or of all.
-    fn records(&self, reader: &Reader, name: Option<&BoardName>) -> anyhow::Result<Vec<BoardRecord>> {
+    fn records(&self, reader: &Reader, name: Option<&StoredName>) -> anyhow::Result<Vec<BoardRecord>> {
         match name {
             Some(name) => Ok(vec![self.record(reader, name)?]),
             None => Ok(reader.boards()?),
         }
     }
 
-    fn record(&self, reader: &Reader, name: &BoardName) -> anyhow::Result<BoardRecord> {
+    fn record(&self, reader: &Reader, name: &StoredName) -> anyhow::Result<BoardRecord> {
         let record = reader.record(name.as_str())?;
         record.with_context(|| format!("there is no board {name} in {}", self.data.display()))
     }
@@ -252,7 +280,7 @@ impl Boards<'_> {
         })
     }
 
-    fn show(&self, name: &BoardName) -> anyhow::Result<()> {
+    fn show(&self, name: &StoredName) -> anyhow::Result<()> {
         let reader = self.reader()?;
         let record = self.record(&reader, name)?;
         let board = good(&reader, &record, None)?;
@@ -279,22 +307,24 @@ impl Boards<'_> {
         })
     }
 
-    fn export(&self, name: &BoardName, format: Format, at: Option<At>, to: Option<&Path>) -> anyhow::Result<()> {
+    fn export(&self, name: &StoredName, format: Format, at: Option<At>, to: Option<&Path>) -> anyhow::Result<()> {
         let reader = self.reader()?;
         let record = self.record(&reader, name)?;
         let at = match at {
             None => None,
             Some(At::Seq(seq)) => Some(seq),
             Some(At::Time(at)) => {
-                let chronicle = reader.chronicle(name)?;
+                let chronicle = reader.chronicle(name.as_str())?;
                 if chronicle.moments.is_empty() {
                     bail!("board {name} was drawn by a version that kept no times: name a sequence number");
                 }
                 chronicle.seq_by(at)
             }
         };
-        let board = good(&reader, &record, at)?;
-        let bytes = exported(&reader, name, &board, format)?;
+        // Of a board that was set aside, what is good is all that there is.
+        let is_aside = storage::is_set_aside(name.as_str());
+        let board = if is_aside { reader.load(&record, at)?.board } else { good(&reader, &record, at)? };
+        let bytes = exported(&reader, name.as_str(), &board, format)?;
         let Some(to) = to else { return write_out(&bytes) };
         fs::write(to, &bytes).with_context(|| format!("{} cannot be written", to.display()))?;
         let value = json!({ "board": name.as_str(), "file": to, "bytes": bytes.len(), "seq": board.seq() });
@@ -332,13 +362,13 @@ impl Boards<'_> {
         })
     }
 
-    fn delete(&self, name: &BoardName) -> anyhow::Result<()> {
+    fn delete(&self, name: &StoredName) -> anyhow::Result<()> {
         self.record(&self.reader()?, name)?;
         self.order(Order::Delete { name: name.to_string() })?;
         self.print(&json!({ "deleted": name.as_str() }), || format!("deleted {name}\n"))
     }
 
-    fn compact(&self, name: Option<&BoardName>, forgets_history: bool) -> anyhow::Result<()> {
+    fn compact(&self, name: Option<&StoredName>, forgets_history: bool) -> anyhow::Result<()> {
         let records = self.records(&self.reader()?, name)?;
         let mut all = Vec::new();
         let mut lines = String::new();
@@ -351,13 +381,28 @@ impl Boards<'_> {
         self.print(&json!(all), || lines)
     }
 
-    fn verify(&self, name: Option<&BoardName>) -> anyhow::Result<()> {
+    fn verify(&self, name: Option<&StoredName>) -> anyhow::Result<()> {
+        // Before anything is opened: that could change what there is to see.
+        let loss = storage::loss(self.data)?;
         let reader = self.reader()?;
         let records = self.records(&reader, name)?;
         let mut all = Vec::new();
         let mut lines = String::new();
         let mut broken = 0;
+        if let Some(loss) = &loss {
+            lines += &format!("database: DAMAGED\n    {loss}\n");
+            all.push(json!({ "database": self.data, "problems": [loss.to_string()] }));
+        }
+        let damaged_images = if name.is_none() { reader.damaged_images()? } else { Vec::new() };
+        for image in &damaged_images {
+            lines += &format!("image {}: DAMAGED\n", hex(&image.0));
+            all.push(json!({ "image": hex(&image.0), "problems": ["its bytes are not those of its name"] }));
+        }
         for record in &records {
+            if name.is_none() && storage::is_set_aside(&record.name) {
+                lines += &format!("{}: set aside; `boards export` and `boards delete` take this name\n", record.name);
+                continue;
+            }
             let verified = reader.verify(record)?;
             let problems: Vec<String> = verified.problems.iter().map(ToString::to_string).collect();
             broken += usize::from(!problems.is_empty());
@@ -368,10 +413,11 @@ impl Boards<'_> {
             all.push(json!({ "board": record.name, "operations": verified.operations, "first": verified.first, "problems": problems }));
         }
         self.print(&json!(all), || lines)?;
-        if broken > 0 {
-            bail!("{broken} of {} boards are damaged", records.len());
+        match (loss.is_some() || !damaged_images.is_empty(), broken) {
+            (false, 0) => Ok(()),
+            (true, 0) => bail!("something that was durable is missing or damaged"),
+            (_, broken) => bail!("{broken} of {} boards are damaged", records.len()),
         }
-        Ok(())
     }
 
     fn backup(&self, file: &Path) -> anyhow::Result<()> {
@@ -400,10 +446,11 @@ impl Boards<'_> {
     /// Has something changed: by the server that has the directory, or here where none has.
     fn order(&self, order: Order) -> anyhow::Result<Outcome> {
         self.see_directory()?;
-        let disk = match Disk::open(self.data, Duration::ZERO, Arc::new(Metrics::default())) {
-            Err(StorageError::Locked { .. }) => return control::ask(self.data, &order),
-            other => other?,
-        };
+        let disk =
+            match Disk::open(self.data, &Opening { may_be_on_network: true, ..Opening::default() }, Arc::default()) {
+                Err(StorageError::Locked { .. }) => return control::ask(self.data, &order),
+                other => other?,
+            };
         let disk = Arc::new(disk);
         let outcome = carry_out(&disk, order);
         disk.stop();
@@ -423,7 +470,7 @@ pub(crate) fn carry_out(disk: &Arc<Disk>, order: Order) -> anyhow::Result<Outcom
             let room = Room::open(name, stored, storage, Arc::default(), Arc::default(), &Arc::default());
             return Ok(Outcome::link(room.operate(&Action::MakeLink { role, seconds })?));
         }
-        Order::Delete { name } => disk.delete(&name.parse()?)?,
+        Order::Delete { name } => disk.delete(&name)?,
         Order::Import { name, replaces, archive } => {
             let archive::Content { board, pictures, .. } = archive::read(&archive)?;
             disk.import(&name.parse()?, board, pictures, replaces)?;
@@ -441,11 +488,11 @@ pub(crate) fn carry_out(disk: &Arc<Disk>, order: Order) -> anyhow::Result<Outcom
 ///
 /// # Errors
 /// Where it cannot be drawn.
-pub(crate) fn exported(reader: &Reader, name: &BoardName, board: &Board, format: Format) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn exported(reader: &Reader, name: &str, board: &Board, format: Format) -> anyhow::Result<Vec<u8>> {
     // One that cannot be read is drawn as one that is missing.
     let image = |hash| reader.image(hash).ok().flatten();
     Ok(match format {
-        Format::Json => archive::write(name.as_str(), board, image).into_bytes(),
+        Format::Json => archive::write(name, board, image).into_bytes(),
         Format::Svg => svg::svg(board, image).into_bytes(),
         Format::Png => png::png(&svg::svg(board, image)).with_context(|| format!("board {name} cannot be drawn"))?,
     })

@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::name::BoardName;
+use crate::storage::{AccessRecord, KeptAccess};
+
 /// People who are banned, muted or have a pen, at most; the oldest are forgotten.
 const LISTED: usize = 1_000;
 
@@ -163,18 +166,39 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// What a record says, or that there is none.
-    pub(super) fn from_record(record: Option<&str>) -> Result<Self, serde_json::Error> {
-        record.map_or_else(|| Ok(Self::default()), serde_json::from_str)
+    /// What the storage still knows. In doubt nobody is let in but by the operator: the record may have said so.
+    pub(super) fn of(kept: &KeptAccess, board: &BoardName) -> Self {
+        match kept {
+            KeptAccess::Everybody => Self::default(),
+            KeptAccess::Record(text) => serde_json::from_str(text).unwrap_or_else(|error| {
+                tracing::error!(%board, %error, "who may do what cannot be read: nobody is let in");
+                Self::closed()
+            }),
+            KeptAccess::HostLink(link) => {
+                tracing::error!(%board, "who may do what is damaged: only the link of the host lets somebody in");
+                let link = Link { role: Role::Host, hash: Digest(*link), made: 0, expires: 0 };
+                Self { links: vec![link], ..Self::closed() }
+            }
+            KeptAccess::Unreadable => {
+                tracing::error!(%board, "who may do what is damaged: nobody is let in; `inkwire boards link` makes a way in");
+                Self::closed()
+            }
+        }
     }
 
-    /// Nobody is let in: for a record that cannot be read, because it may have said so.
+    /// Nobody is let in.
     pub(super) fn closed() -> Self {
         Self { hosted: true, ..Self::default() }
     }
 
     pub(super) fn to_record(&self) -> String {
         serde_json::to_string(self).expect("Bug: plain data always serializes")
+    }
+
+    /// The record for the storage, with what it keeps a second time.
+    pub(super) fn record(&self) -> AccessRecord {
+        let host = self.links.iter().find(|link| link.role == Role::Host);
+        AccessRecord { text: self.to_record(), hosted: self.hosted, host_link: host.map(|link| link.hash.0) }
     }
 
     pub(super) fn is_hosted(&self) -> bool {
@@ -577,11 +601,22 @@ mod tests {
     fn a_record_says_it_all_again_and_one_that_is_broken_lets_nobody_in() {
         let mut access = hosted();
         access.order(&Action::Lock { locked: true }, None, with(0, 0)).unwrap();
-        let again = Access::from_record(Some(&access.to_record())).unwrap();
+        let of = |text: String| Access::of(&KeptAccess::Record(text), &"x".parse().unwrap());
+        let again = of(access.to_record());
         assert_eq!(again.to_record(), access.to_record());
         assert!(!access.to_record().contains(&"01".repeat(16)), "no secret is in it");
-        assert!(Access::from_record(Some("{")).is_err());
-        assert_eq!(Access::closed().admit(&caller(5, Some(1)), 0), Verdict::Refused(Reason::Forbidden));
+        assert_eq!(of("{".into()).admit(&caller(5, Some(1)), 0), Verdict::Refused(Reason::Forbidden));
+    }
+
+    #[test]
+    fn of_a_record_that_is_lost_the_link_of_the_host_still_lets_in_and_nothing_else_does() {
+        let link = hosted().record().host_link.expect("a host has a link");
+        let access = Access::of(&KeptAccess::HostLink(link), &"x".parse().unwrap());
+        assert_eq!(access.admit(&caller(5, Some(1)), 0), Verdict::Welcome(Role::Host));
+        assert_eq!(access.admit(&caller(5, Some(2)), 0), Verdict::Refused(Reason::Forbidden));
+        assert_eq!(access.admit(&caller(5, None), 0), Verdict::Refused(Reason::Forbidden));
+        let unreadable = Access::of(&KeptAccess::Unreadable, &"x".parse().unwrap());
+        assert_eq!(unreadable.admit(&caller(5, Some(1)), 0), Verdict::Refused(Reason::Forbidden));
     }
 
     #[test]

@@ -23,7 +23,7 @@ use super::limits::Limits;
 use super::room::{Cost, Due, Position, Refusal, Room};
 use super::rooms::{Place, Rooms};
 use crate::name::BoardName;
-use crate::storage::{self, Chronicle, Past, StorageError};
+use crate::storage::{self, Chronicle, Lease, Past, StorageError};
 use crate::wakeup::Wakeup;
 use crate::ws::{Close, Message, Outgoing, Session};
 
@@ -39,6 +39,9 @@ const FULL: u16 = 4004;
 const SIGNALS_APART: Duration = Duration::from_secs(1);
 /// How long a client is asked to wait before it comes back to a server that restarts, in milliseconds.
 const RESTART_RETRY: u64 = 250;
+
+/// How long reading is delayed when the storage holds as much as it may.
+const OVERFULL: Duration = Duration::from_secs(1);
 
 /// How long a new connection may take to say hello: a person may type it.
 const HELLO_PATIENCE: Duration = Duration::from_secs(60);
@@ -318,7 +321,8 @@ impl Member {
             let (branch, token) = (BoardName::unguessable(), random_token());
             storage.branch(name, seq, &branch)?;
             // Nobody knows its name yet who could become its host.
-            storage.keep_access(&branch, Access::hosted_by(&token, storage::now()).to_record(), Vec::new())?;
+            let access = Access::hosted_by(&token, storage::now()).record();
+            storage.keep_access(&branch, access, Vec::new(), &Lease::default())?;
             Ok(ServerMessage::Branched { name: branch.to_string(), token })
         });
     }
@@ -383,6 +387,11 @@ impl Member {
         if self.rests_until.is_some_and(|until| Instant::now() < until) {
             return;
         }
+        if self.rooms.storage().is_overfull() {
+            // What was read is kept; more is read when the disk has taken some of what waits.
+            self.rest_for(Some(OVERFULL));
+            return self.signal(Some(OVERFULL));
+        }
         let cost = std::mem::take(&mut self.cost);
         let work = self.room.submit(self.id, &mut self.backlog, cost);
         let answers = work.rejects.into_iter().map(|(cseq, reason)| ServerMessage::Reject { cseq, reason });
@@ -433,6 +442,7 @@ impl Member {
                 tracing::debug!(board = %self.room.name(), member = self.id, author = joined.author, "joined");
                 self.answers.push(joined.welcome);
                 self.answers.extend(joined.access);
+                self.answers.push(joined.storage);
                 self.seat = Some((joined.author, joined.position));
                 self.entering = None;
                 if joined.begins {

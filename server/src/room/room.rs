@@ -22,7 +22,7 @@ use super::ring::Ring;
 use super::tick::Tick;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
-use crate::storage::{self, Part, Storage, StorageError, Stored};
+use crate::storage::{self, KeptAccess, Lease, Part, RESERVED, Storage, StorageError, Stored};
 use crate::wakeup::Wakeup;
 use crate::ws::Outgoing;
 
@@ -75,6 +75,7 @@ pub struct Room {
     uncounted: Mutex<Option<Uncounted>>,
     /// Held while who may do what is written, so that the last word is the last one written.
     keeping: Mutex<()>,
+    lease: Lease,
 }
 
 #[derive(Debug)]
@@ -83,6 +84,8 @@ struct State {
     access: Access,
     /// Raised whenever somebody may do something else now; from 1.
     access_version: u64,
+    /// Author numbers up to this one are reserved in the storage.
+    reserved_author: u32,
     points: SharedBucket,
     bytes: SharedBucket,
     branches: Bucket,
@@ -201,6 +204,7 @@ pub(super) struct Joined {
     pub(super) author: u32,
     pub(super) welcome: ServerMessage,
     pub(super) access: Option<ServerMessage>,
+    pub(super) storage: ServerMessage,
     pub(super) position: Position,
     /// Whether this member has begun to host the board, which is to be kept.
     pub(super) begins: bool,
@@ -271,19 +275,16 @@ impl Room {
         limits: Arc<Limits>,
         uncounted: &Arc<AtomicU64>,
     ) -> Self {
-        let Stored { epoch, mut board, access } = stored;
+        let Stored { epoch, mut board, access, reserved_author } = stored;
         board.take_at_most(limits.elements);
-        let is_new = board.seq() == 0 && access.is_none();
+        let is_new = board.seq() == 0 && access == KeptAccess::Everybody;
         let uncounted = is_new.then(|| Uncounted::begin(uncounted));
         let others = |before: u64| storage.count().map(|count| count + before);
         let is_beyond =
             uncounted.as_ref().is_some_and(|(_, before)| others(*before).is_ok_and(|all| all >= limits.boards));
         // One that is refused does not keep another one out.
         let uncounted = uncounted.filter(|_| !is_beyond).map(|(one, _)| one);
-        let access = Access::from_record(access.as_deref()).unwrap_or_else(|error| {
-            tracing::error!(board = %name, %error, "who may do what cannot be read: nobody is let in");
-            Access::closed()
-        });
+        let access = Access::of(&access, &name);
         let now = Instant::now();
         let mark = board.seq();
         let dismissals = Arc::new(AtomicU64::new(1));
@@ -292,6 +293,7 @@ impl Room {
             board,
             access,
             access_version: 1,
+            reserved_author,
             points: SharedBucket::of(limits.board_points, now),
             bytes: SharedBucket::of(limits.board_bytes, now),
             branches: Bucket::holding(BRANCHES, BRANCHES_PER_SECOND, now),
@@ -321,7 +323,8 @@ impl Room {
         };
         metrics.rooms.inc();
         let (state, uncounted) = (Mutex::new(state), Mutex::new(uncounted));
-        Self { name, metrics, storage, limits, is_beyond, state, dismissals, uncounted, keeping: Mutex::default() }
+        let (keeping, lease) = (Mutex::default(), Lease::default());
+        Self { name, metrics, storage, limits, is_beyond, state, dismissals, uncounted, keeping, lease }
     }
 
     /// The board's name.
@@ -372,6 +375,7 @@ impl Room {
 
     /// The room is no longer that of its board: its members are told so, and what they still send is dropped.
     pub(super) fn evict(&self, reason: Reason) {
+        self.lease.end();
         let mut state = self.lock();
         state.evicted = Some(reason);
         state.gathered.clear();
@@ -413,6 +417,7 @@ impl Room {
         };
         self.flush(&mut state);
         let author = state.seat(member, hello.client_id, role, caller, wakeup);
+        self.reserve_authors(&mut state);
         state.presence.here(author, &hello.name, hello.colour);
         let standing = state.access.standing(role, &caller.someone, now);
         state.presence.standing(author, standing);
@@ -438,11 +443,20 @@ impl Room {
             mark: state.mark,
         };
         self.metrics.members.inc();
-        let (mark, changes_at) = (state.mark, None);
-        let mut position = Position { log, presence: 0, mark, storage_state: None, member, access: 0, changes_at };
+        let (mark, changes_at, storage_state) = (state.mark, None, Some(state.storage_state));
+        let mut position = Position { log, presence: 0, mark, storage_state, member, access: 0, changes_at };
+        let storage = ServerMessage::Storage { state: state.storage_state };
         // Before the log, so that nothing is sent that would not be taken.
         let access = state.access_of(&mut position);
-        Ok(Joined { author, welcome, access, position, begins })
+        Ok(Joined { author, welcome, access, storage, position, begins })
+    }
+
+    /// Has the next block of author numbers reserved while half of the last one is left.
+    fn reserve_authors(&self, state: &mut State) {
+        if state.board.last_author() + RESERVED / 2 > state.reserved_author {
+            state.reserved_author += RESERVED;
+            self.storage.reserve_authors(&self.name, state.reserved_author);
+        }
     }
 
     /// Carries out an order of a host. What came of it, and what the audit list is to say, is to be kept.
@@ -480,8 +494,8 @@ impl Room {
     /// Where the disk takes nothing now.
     pub(super) fn keep_access(&self, orders: Vec<AuditRecord>) -> Result<(), StorageError> {
         let _turn = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-        let record = self.lock().access.to_record();
-        self.storage.keep_access(&self.name, record, orders)?;
+        let record = self.lock().access.record();
+        self.storage.keep_access(&self.name, record, orders, &self.lease)?;
         self.is_counted();
         Ok(())
     }
@@ -769,7 +783,9 @@ impl Room {
         state.gathered.clear();
         let (epoch, packet) = (state.epoch, flush.packet.bytes.clone());
         let (clients, names) = (std::mem::take(&mut state.newcomers), std::mem::take(&mut state.names));
-        self.storage.append(&self.name, Part { epoch, first_seq, last_seq, packet, hash, clients, names });
+        let reserved_author = state.reserved_author;
+        let part = Part { epoch, first_seq, last_seq, packet, hash, clients, names, reserved_author };
+        self.storage.append(&self.name, part);
         state.ring.push(flush);
         self.metrics.flushes.inc();
         self.metrics.flush_lag.observe((now - state.gathered_since).as_secs_f64());
@@ -1115,7 +1131,7 @@ mod tests {
     fn open() -> Room {
         Room::open(
             "x".parse().unwrap(),
-            Stored::new(None),
+            Stored::new(KeptAccess::Everybody),
             Arc::new(Memory::new(0)),
             Arc::default(),
             Arc::default(),

@@ -222,6 +222,13 @@ impl Rooms {
                     }
                 }
             }
+            News::Fenced(name) => {
+                // Its pages come back, are given the board as it is on the disk, and send again what is not there.
+                let place = self.lock().remove(name);
+                if let Some(room) = place.as_ref().and_then(|place| place.0.get()) {
+                    room.evict(Reason::Restart);
+                }
+            }
             News::State(state) => self.all().iter().for_each(|room| room.storage_became(*state)),
         }
     }

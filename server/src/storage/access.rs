@@ -1,17 +1,71 @@
 //! Who may do what on a board, and what was ordered there: a record of the room's own, and a list that only grows at its end.
+//!
+//! Whether a board is hosted, and the hash of its host's link, stand in its row of `boards` as well. If the record is damaged or
+//! gone, they keep a private board closed, and its host can still get in.
 
 use inkwire_board::StateHash;
 use inkwire_protocol::AuditRecord;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use super::new_epoch;
+use super::{AccessRecord, KeptAccess, checksum, new_epoch};
 
 /// Orders that are kept of one board; older ones are forgotten.
 pub(super) const AUDIT: i64 = 500;
 
-/// The record of a board, as [`keep`] was given it.
-pub(super) fn find(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
-    connection.query_row("SELECT record FROM access WHERE board = ?1", [name], |row| row.get(0)).optional()
+/// `boards.hosted` of a board of which nobody knows any more whether it is hosted: it is closed.
+const UNKNOWN: i64 = 2;
+
+/// Who may do what on a board, as far as the database still says it. In doubt a board is closed.
+pub(super) fn find(connection: &Connection, name: &str) -> rusqlite::Result<KeptAccess> {
+    match record(connection, name) {
+        Ok(Some(record)) => Ok(KeptAccess::Record(record)),
+        Ok(None) => beside_the_board(connection, name),
+        Err(error) if super::load::is_corrupt(&error) => beside_the_board(connection, name),
+        Err(error) => Err(error),
+    }
+}
+
+/// The record of a board.
+///
+/// # Errors
+/// What SQLite says; a record with another checksum is a damaged page.
+fn record(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
+    let find = format!("SELECT record, {} FROM access WHERE board = ?1", checksum::holds("board, record"));
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?));
+    match connection.query_row(&find, [name], row).optional()? {
+        Some((_, false)) => Err(super::load::damaged_row()),
+        found => Ok(found.map(|(record, _)| record)),
+    }
+}
+
+/// What the row of the board itself says.
+fn beside_the_board(connection: &Connection, name: &str) -> rusqlite::Result<KeptAccess> {
+    let whole = checksum::holds(checksum::BOARD);
+    let find = format!("SELECT hosted, host_link, {whole} FROM boards WHERE name = ?1");
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Option<[u8; 32]>>(1)?, row.get::<_, bool>(2)?));
+    match connection.query_row(&find, [name], row).optional() {
+        Ok(None | Some((0, _, true))) => Ok(KeptAccess::Everybody),
+        Ok(Some((1, Some(link), true))) => Ok(KeptAccess::HostLink(link)),
+        Ok(Some(_)) => Ok(KeptAccess::Unreadable),
+        Err(error) if super::load::is_corrupt(&error) => Ok(KeptAccess::Unreadable),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the records of a board about who may do what are what was written.
+pub(super) fn is_whole(connection: &Connection, name: &str) -> rusqlite::Result<bool> {
+    let audit = format!(
+        "SELECT count(*) FROM audit WHERE board = ?1 AND NOT {}",
+        checksum::holds("board, at, who, what, whom")
+    );
+    let damaged: rusqlite::Result<i64> = connection.query_row(&audit, [name], |row| row.get(0));
+    match (record(connection, name), damaged) {
+        (Ok(record), Ok(damaged)) => {
+            Ok(damaged == 0 && (record.is_some() || beside_the_board(connection, name)? == KeptAccess::Everybody))
+        }
+        (Err(error), _) | (_, Err(error)) if super::load::is_corrupt(&error) => Ok(false),
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
 }
 
 /// Keeps the record of a board, and what was ordered. From then on there is such a board, also where nothing is drawn on it:
@@ -19,15 +73,18 @@ pub(super) fn find(connection: &Connection, name: &str) -> rusqlite::Result<Opti
 pub(super) fn keep(
     transaction: &Transaction<'_>,
     name: &str,
-    record: &str,
+    record: &AccessRecord,
     orders: &[AuditRecord],
 ) -> rusqlite::Result<()> {
     let board =
         "INSERT OR IGNORE INTO boards (name, epoch, seq, hash, last_author, is_open) VALUES (?1, ?2, 0, ?3, 0, 0)";
     transaction.execute(board, (name, new_epoch().0, StateHash::default().to_bytes()))?;
-    transaction.execute("INSERT OR REPLACE INTO access VALUES (?1, ?2)", (name, record))?;
+    let insert = "INSERT OR REPLACE INTO access (board, record, crc) VALUES (?1, ?2, checksum(?1, ?2))";
+    transaction.execute(insert, (name, &record.text))?;
+    host(transaction, name, i64::from(record.hosted), record.host_link)?;
     for AuditRecord { at, who, what, whom } in orders {
-        let insert = "INSERT INTO audit (board, at, who, what, whom) VALUES (?1, ?2, ?3, ?4, ?5)";
+        let insert = "INSERT INTO audit (board, at, who, what, whom, crc)
+            VALUES (?1, ?2, ?3, ?4, ?5, checksum(?1, ?2, ?3, ?4, ?5))";
         transaction.execute(insert, (name, *at as i64, who, what, whom))?;
     }
     let forget = "DELETE FROM audit WHERE board = ?1 AND id <=
@@ -35,14 +92,49 @@ pub(super) fn keep(
     transaction.execute(forget, (name, AUDIT)).map(drop)
 }
 
-/// What was ordered on a board, newest first.
+/// Says in the row of a board who hosts it; see the module.
+fn host(transaction: &Transaction<'_>, name: &str, hosted: i64, link: Option<[u8; 32]>) -> rusqlite::Result<()> {
+    let host = "UPDATE boards SET hosted = ?2, host_link = ?3 WHERE name = ?1 RETURNING id";
+    let id: i64 = transaction.query_row(host, (name, hosted, link), |row| row.get(0))?;
+    checksum::seal(transaction, id)
+}
+
+/// Puts what was found of a board's access into another database, or behind a new row of the board.
+pub(super) fn carry_over(transaction: &Transaction<'_>, name: &str, found: &KeptAccess) -> rusqlite::Result<()> {
+    let there = "SELECT 1 FROM boards WHERE name = ?1";
+    if transaction.query_row(there, [name], |_| Ok(())).optional()?.is_none() && *found != KeptAccess::Everybody {
+        let board = "INSERT INTO boards (name, epoch, seq, hash, last_author, is_open) VALUES (?1, ?2, 0, ?3, 0, 0)";
+        transaction.execute(board, (name, new_epoch().0, StateHash::default().to_bytes()))?;
+    }
+    match found {
+        KeptAccess::Everybody => Ok(()),
+        KeptAccess::HostLink(link) => host(transaction, name, 1, Some(*link)),
+        KeptAccess::Unreadable => host(transaction, name, UNKNOWN, None),
+        KeptAccess::Record(record) => {
+            let insert = "INSERT OR REPLACE INTO access (board, record, crc) VALUES (?1, ?2, checksum(?1, ?2))";
+            transaction.execute(insert, (name, record))?;
+            // Until the room writes its record again, the record alone says who the host is.
+            let hosted: i64 =
+                transaction
+                    .query_row("SELECT coalesce(json_extract(?1, '$.hosted'), 1)", [record], |row| row.get(0))?;
+            host(transaction, name, hosted, None)
+        }
+    }
+}
+
+/// What was ordered on a board, newest first. An order whose row is damaged says so.
 pub(super) fn audit(connection: &Connection, name: &str) -> rusqlite::Result<Vec<AuditRecord>> {
     let record = |row: &rusqlite::Row<'_>| {
+        if !row.get::<_, bool>(4)? {
+            let (who, what) = ("?".into(), "damaged record".into());
+            return Ok(AuditRecord { at: row.get::<_, i64>(0)? as u64, who, what, whom: String::new() });
+        }
         let (who, what, whom) = (row.get(1)?, row.get(2)?, row.get(3)?);
         Ok(AuditRecord { at: row.get::<_, i64>(0)? as u64, who, what, whom })
     };
+    let whole = checksum::holds("board, at, who, what, whom");
     connection
-        .prepare("SELECT at, who, what, whom FROM audit WHERE board = ?1 ORDER BY id DESC")?
+        .prepare(&format!("SELECT at, who, what, whom, {whole} FROM audit WHERE board = ?1 ORDER BY id DESC"))?
         .query_map([name], record)?
         .collect()
 }

@@ -3,21 +3,23 @@
 //! The board is read and replayed from the disk, on a thread of its own, so no room waits for it; and what is written is
 //! what the records came to, checked by the state hash. It is written in small transactions between the commits.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use inkwire_board::{Board, StateHash};
-use inkwire_protocol::{Columns, Epoch};
+use inkwire_protocol::{ClientId, Columns, Epoch};
 use rusqlite::Transaction;
 
-use super::load::{BoardRecord, Loaded, Reader};
+use super::load::{BoardRecord, Damage, Loaded, Reader};
 use super::schema::FILE;
 use super::writer::Queue;
-use super::{Compacted, StorageError};
+use super::{Compacted, StorageError, checksum};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 
@@ -38,14 +40,12 @@ fn pack(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("a vector takes everything")
 }
 
-/// A part of the log, packed: its two columns, each by itself; the length of the first one stands in front.
-///
-/// # Panics
-/// Where the packets are no log; they were replayed before.
-fn pack_log(packets: &[u8]) -> Vec<u8> {
-    let columns = Columns::of(packets).expect("Bug: what was replayed is a log");
+/// A part of the log, packed: its two columns, each by itself; the length of the first one stands in front. None if the packets
+/// are no log.
+fn pack_log(packets: &[u8]) -> Option<Vec<u8>> {
+    let columns = Columns::of(packets).ok()?;
     let (heads, bodies) = (pack(&columns.heads), pack(&columns.bodies));
-    [&(heads.len() as u32).to_be_bytes()[..], &heads, &bodies].concat()
+    Some([&(heads.len() as u32).to_be_bytes()[..], &heads, &bodies].concat())
 }
 
 /// The parts of a board's snapshot, packed, and their size before.
@@ -65,6 +65,25 @@ fn parts(board: &Board) -> (Vec<Vec<u8>>, u64) {
     (parts, size)
 }
 
+/// A whole board as it is written: packed beforehand, so that the writing thread does not have to.
+#[derive(Debug)]
+pub(super) struct Encoded {
+    seq: u64,
+    hash: StateHash,
+    last_author: u32,
+    parts: Vec<Vec<u8>>,
+    size: u64,
+    clients: Vec<(ClientId, u32)>,
+}
+
+impl Encoded {
+    pub(super) fn of(board: &Board) -> Self {
+        let (parts, size) = parts(board);
+        let clients = board.clients().collect();
+        Self { seq: board.seq(), hash: board.hash(), last_author: board.last_author(), parts, size, clients }
+    }
+}
+
 /// Writes a whole board as a snapshot, in a transaction of the caller.
 ///
 /// # Errors
@@ -73,24 +92,33 @@ pub(super) fn insert_board(
     transaction: &Transaction<'_>,
     name: &str,
     epoch: Epoch,
-    board: &Board,
+    board: &Encoded,
 ) -> rusqlite::Result<i64> {
-    let (parts, size) = parts(board);
-    let seq = board.seq() as i64;
+    let seq = board.seq as i64;
     let id: i64 = transaction.query_row(
-        "INSERT INTO boards (name, epoch, seq, hash, last_author, snapshot_seq, snapshot_bytes, is_open)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?3, ?6, 0) RETURNING id",
-        (name, epoch.0, seq, board.hash().to_bytes(), board.last_author(), size as i64),
+        "INSERT INTO boards (name, epoch, seq, hash, last_author, reserved_author, snapshot_seq, snapshot_bytes, is_open)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?5, ?3, ?6, 0) RETURNING id",
+        (name, epoch.0, seq, board.hash.to_bytes(), board.last_author, board.size as i64),
         |row| row.get(0),
     )?;
-    for (part, bytes) in parts.iter().enumerate() {
+    for (part, bytes) in board.parts.iter().enumerate() {
         let crc = crc32fast::hash(bytes);
         transaction.execute("INSERT INTO snapshots VALUES (?1, ?2, ?3, ?4, ?5)", (id, seq, part as i64, crc, bytes))?;
     }
-    for (client, author) in board.clients() {
-        transaction.execute("INSERT INTO clients VALUES (?1, ?2, ?3)", (id, client.0, author))?;
+    for (client, author) in &board.clients {
+        let insert = "INSERT INTO clients VALUES (?1, ?2, ?3, checksum(?1, ?2, ?3))";
+        transaction.execute(insert, (id, client.0, author))?;
     }
+    checksum::seal(transaction, id)?;
     Ok(id)
+}
+
+/// Records of the log that follow each other and are packed into one.
+struct Chunk {
+    first: u64,
+    last: u64,
+    hash: StateHash,
+    packets: Vec<u8>,
 }
 
 /// Where and through whom a compaction reads and writes.
@@ -103,21 +131,66 @@ pub(super) struct Compactor {
     pub(super) turn: Arc<Mutex<()>>,
 }
 
+/// Boards whose compaction fails, and when each is tried again: every commit to such a board would ask for it otherwise.
+#[derive(Debug, Default)]
+struct Failing(HashMap<BoardName, (Duration, Instant)>);
+
+impl Failing {
+    const FIRST: Duration = Duration::from_secs(60);
+    const LONGEST: Duration = Duration::from_secs(60 * 60);
+
+    fn is_due(&self, name: &BoardName, now: Instant) -> bool {
+        self.0.get(name).is_none_or(|(_, again)| now >= *again)
+    }
+
+    fn failed(&mut self, name: BoardName, now: Instant) {
+        let (pause, again) = self.0.entry(name).or_insert((Self::FIRST / 2, now));
+        *pause = (*pause * 2).min(Self::LONGEST);
+        *again = now + *pause;
+    }
+
+    fn recovered(&mut self, name: &BoardName) {
+        self.0.remove(name);
+    }
+
+    fn count(&self) -> i64 {
+        self.0.len() as i64
+    }
+}
+
 impl Compactor {
     /// Compacts the boards that are asked for until nobody can ask any more.
     pub(super) fn run(self, asked: &mpsc::Receiver<BoardName>) {
+        let mut failing = Failing::default();
         while let Ok(first) = asked.recv() {
             let names: HashSet<BoardName> = std::iter::once(first).chain(asked.try_iter()).collect();
             for name in names {
+                if !failing.is_due(&name, Instant::now()) {
+                    continue;
+                }
                 // A server that stops does not make people wait for what the next one does as well.
                 if self.queue.is_stopping() {
                     return;
                 }
-                match self.compact(name.as_str(), false) {
-                    Ok(_) | Err(StorageError::Stopping | StorageError::NoBoard(_)) => {}
-                    Err(error) => tracing::warn!(board = %name, %error, "the board could not be compacted"),
+                match self.compact_alone(&name) {
+                    Ok(()) => failing.recovered(&name),
+                    Err(error) => {
+                        tracing::warn!(board = %name, %error, "the board could not be compacted; it is tried again later");
+                        self.metrics.compaction_failures.inc();
+                        failing.failed(name, Instant::now());
+                    }
                 }
+                self.metrics.compaction_failing.set(failing.count());
             }
+        }
+    }
+
+    /// Compacts one board; whatever happens there stays there.
+    fn compact_alone(&self, name: &BoardName) -> Result<(), StorageError> {
+        match catch_unwind(AssertUnwindSafe(|| self.compact(name.as_str(), false))) {
+            Ok(Ok(_) | Err(StorageError::Stopping | StorageError::NoBoard(_))) => Ok(()),
+            Ok(Err(error)) => Err(error),
+            Err(_) => Err(StorageError::Order(format!("compaction of board {name} panicked"))),
         }
     }
 
@@ -176,21 +249,38 @@ impl Compactor {
         Ok(())
     }
 
-    /// Packs the unpacked records up to a sequence number, as many at once as make a chunk.
+    /// Packs the unpacked records up to a sequence number, as many at once as make a chunk. A record that is damaged stays as it
+    /// is, for `boards verify` to report: the snapshot does not need it.
     fn pack_log(&self, reader: &Reader, record: &BoardRecord, until: u64) -> Result<(), StorageError> {
-        let rows = reader.unpacked_log(record, until)?;
-        let mut rows = rows.into_iter().peekable();
-        while let Some((first, mut last, mut hash)) = rows.next() {
-            let mut packets = reader.log_bytes(record, first)?;
-            while packets.len() < CHUNK
-                && let Some((next, next_last, next_hash)) = rows.next_if(|(next, ..)| *next == last + 1)
-            {
-                packets.extend(reader.log_bytes(record, next)?);
-                (last, hash) = (next_last, next_hash);
+        let mut chunk: Option<Chunk> = None;
+        for (first, last, hash) in reader.unpacked_log(record, until)? {
+            if chunk.as_ref().is_some_and(|chunk| chunk.packets.len() >= CHUNK || chunk.last + 1 != first) {
+                self.pack_chunk(record, chunk.take())?;
             }
-            self.replace_records(record.id, first, last, hash, pack_log(&packets))?;
+            match reader.log_packets(record, first)? {
+                Ok(packets) => {
+                    let chunk = chunk.get_or_insert(Chunk { first, last, hash, packets: Vec::new() });
+                    chunk.packets.extend(packets);
+                    (chunk.last, chunk.hash) = (last, hash);
+                }
+                Err(damage) => {
+                    tracing::error!(board = record.name, %damage, "a part of the history is damaged, and stays as it is");
+                    self.pack_chunk(record, chunk.take())?;
+                }
+            }
         }
-        Ok(())
+        self.pack_chunk(record, chunk)
+    }
+
+    fn pack_chunk(&self, record: &BoardRecord, chunk: Option<Chunk>) -> Result<(), StorageError> {
+        let Some(Chunk { first, last, hash, packets }) = chunk else { return Ok(()) };
+        match pack_log(&packets) {
+            Some(packed) => self.replace_records(record.id, first, last, hash, packed),
+            None => {
+                let damage = Damage::Log { first_seq: first, last_seq: last, why: "its bytes are no operations" };
+                Err(StorageError::Damaged { name: record.name.clone(), damage })
+            }
+        }
     }
 
     fn replace_records(
@@ -228,7 +318,8 @@ impl Compactor {
                      (SELECT coalesce(sum(length(bytes)), 0) FROM log WHERE board = ?1 AND first_seq > ?2)
                  WHERE id = ?1",
                 (id, seq as i64, size as i64),
-            )
+            )?;
+            checksum::seal(transaction, id)
         })?;
         // Also what a board that was deleted meanwhile has left.
         self.write(move |transaction| {
@@ -250,5 +341,25 @@ impl Compactor {
                 return Ok(());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_board_whose_compaction_fails_is_tried_again_ever_more_seldom() {
+        let (name, start): (BoardName, _) = ("x".parse().unwrap(), Instant::now());
+        let mut failing = Failing::default();
+        assert!(failing.is_due(&name, start));
+        failing.failed(name.clone(), start);
+        assert!(!failing.is_due(&name, start + Duration::from_secs(59)));
+        assert!(failing.is_due(&name, start + Duration::from_secs(60)));
+        (0..10).for_each(|_| failing.failed(name.clone(), start));
+        assert!(failing.is_due(&name, start + Failing::LONGEST));
+        assert_eq!(failing.count(), 1);
+        failing.recovered(&name);
+        assert!(failing.is_due(&name, start));
     }
 }

@@ -2,30 +2,41 @@
 
 use std::fs::{self, DirBuilder};
 use std::io::Write;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use inkwire_board::Board;
+use inkwire_board::{Board, StateHash};
 use inkwire_protocol::{AuditRecord, Epoch, ImageHash, StorageState};
+use rusqlite::OptionalExtension;
 
-use super::compaction::{Compactor, TAIL_WHEN_CLOSED, insert_board};
+use super::compaction::{Compactor, Encoded, TAIL_WHEN_CLOSED, insert_board};
+use super::files::{self, Files};
 use super::load::{BoardRecord, Damage, Reader};
 use super::lock::Lock;
-use super::schema::{self, FILE, said_of};
+use super::proof::{self, Opened};
+use super::schema::FILE;
 use super::writer::{Queue, Writer};
 use super::{
-    Chronicle, Image, Listener, Part, Past, Storage, StorageError, Stored, access, chronicle, images, load, new_epoch,
-    salvage,
+    AccessRecord, Chronicle, Image, KeptAccess, Lease, Listener, Part, Past, Storage, StorageError, Stored, access,
+    checksum, chronicle, images, mark, new_epoch, salvage,
 };
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 
-/// Author numbers that are passed over when a board is opened that a server has not closed: some may have been given out
-/// that never came to the disk, and other people's pages know elements by them.
-const PASSED_OVER: u32 = 256;
+/// Author numbers are reserved in blocks of so many, before the first of a block is given out: other people's pages know
+/// elements by them, so none may be given out again that a killed server had given out and not written.
+pub(crate) const RESERVED: u32 = 1_024;
+
+/// Stands between the name of a board that was set aside and its number.
+pub(super) const SET_ASIDE: &str = " (damaged ";
+
+/// Whether a name is that of a board that was set aside because its records are damaged.
+pub fn is_set_aside(name: &str) -> bool {
+    name.contains(SET_ASIDE)
+}
 
 /// Boards in the database of a data directory, which no other process writes as long as this lives.
 #[derive(Debug)]
@@ -39,6 +50,19 @@ pub struct Disk {
     _lock: Lock,
 }
 
+/// How a data directory is opened.
+#[derive(Debug, Clone, Default)]
+pub struct Opening {
+    /// How long to wait for another process to let go of it.
+    pub patience: Duration,
+    /// The file of the durable mark, if it does not lie in the directory.
+    pub mark: Option<PathBuf>,
+    /// Whether a directory that others may read is refused; otherwise a warning is logged.
+    pub must_be_private: bool,
+    /// Whether a directory on a file system of the network is taken.
+    pub may_be_on_network: bool,
+}
+
 /// What came of a compaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Compacted {
@@ -49,25 +73,35 @@ pub struct Compacted {
 }
 
 impl Disk {
-    /// Opens a data directory, which is made where there is none; waits for another process to let go of it, at most so
-    /// long.
+    /// Opens a data directory, which is made if there is none.
     ///
     /// # Errors
-    /// Where another process has it, or it cannot be written.
-    pub fn open(directory: &Path, patience: Duration, metrics: Arc<Metrics>) -> Result<Self, StorageError> {
+    /// If another process has it, or it cannot be written, or is not as [`Opening`] wants it.
+    pub fn open(directory: &Path, opening: &Opening, metrics: Arc<Metrics>) -> Result<Self, StorageError> {
         // It holds the secrets by which clients are known again.
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-        made.map_err(|error| StorageError::Path { path: directory.into(), error: error.into() })?;
-        let lock = Lock::take(directory, patience)?;
-        let path = directory.join(FILE);
-        let mut connection = salvage::open(directory)?;
-        let renewed = schema::begin_new_lineages(&mut connection).map_err(said_of(&path))?;
-        if renewed > 0 {
-            tracing::info!(boards = renewed, "a backup was restored: every board in it is a new lineage");
+        made.map_err(files::failed(directory))?;
+        if !opening.may_be_on_network {
+            files::see_local(directory)?;
         }
+        let lock = Lock::take(directory, opening.patience)?;
+        see_private(directory, opening.must_be_private)?;
+        let path = directory.join(FILE);
+        let mark = opening.mark.clone().unwrap_or_else(|| directory.join(mark::FILE));
+        let Opened { connection, mark, lost } = proof::open(directory, &mark)?;
+        metrics.lost_commits.set(lost as i64);
+        let files = Files::of(directory, &path)?;
         let queue = Arc::new(Queue::default());
         let (compact, asked) = mpsc::channel();
-        let writer = Writer::new(path, connection, queue.clone(), metrics.clone(), compact.clone());
+        let writer = Writer {
+            path,
+            connection: Some(connection),
+            files,
+            mark,
+            queue: queue.clone(),
+            metrics: metrics.clone(),
+            compact: compact.clone(),
+        };
         let compactor = Compactor { directory: directory.into(), queue: queue.clone(), metrics, turn: Arc::default() };
         let compacting = compactor.clone();
         let threads = [spawn("writer", move || writer.run()), spawn("compactor", move || compacting.run(&asked))];
@@ -99,13 +133,15 @@ impl Disk {
     ///
     /// # Errors
     /// Where there is none of that name, or the disk fails.
-    pub fn delete(&self, name: &BoardName) -> Result<(), StorageError> {
-        let (queue, gone) = (self.queue.clone(), name.clone());
+    pub fn delete(&self, name: &str) -> Result<(), StorageError> {
+        let (queue, gone) = (self.queue.clone(), name.to_owned());
         let found = self.write(move |transaction| {
-            let found = delete_rows(transaction, gone.as_str())?;
-            access::forget(transaction, gone.as_str())?;
+            let found = delete_rows(transaction, &gone)?;
+            access::forget(transaction, &gone)?;
             // Here, on the writing thread, nothing of it can be on its way to the disk.
-            queue.forget(&gone);
+            if let Ok(open) = gone.parse() {
+                queue.forget(&open);
+            }
             Ok(found)
         })?;
         if found { Ok(()) } else { Err(StorageError::NoBoard(name.to_string())) }
@@ -125,14 +161,17 @@ impl Disk {
         if !replaces && Reader::open(&self.directory)?.record(name.as_str())?.is_some() {
             return Err(StorageError::Exists(name.to_string()));
         }
-        let (queue, name) = (self.queue.clone(), name.clone());
+        let (queue, name, board) = (self.queue.clone(), name.clone(), Encoded::of(&board));
         self.write(move |transaction| {
+            // Who may do what on the board that was there holds for the one that comes.
+            let access = access::find(transaction, name.as_str())?;
             delete_rows(transaction, name.as_str())?;
             queue.forget(&name);
             for (hash, image) in &pictures {
                 images::insert(transaction, *hash, image, u64::MAX)?;
             }
-            insert_board(transaction, name.as_str(), new_epoch(), &board).map(drop)
+            insert_board(transaction, name.as_str(), new_epoch(), &board)?;
+            access::carry_over(transaction, name.as_str(), &access)
         })
     }
 
@@ -162,7 +201,11 @@ impl Disk {
         &self,
         act: impl FnOnce(&rusqlite::Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StorageError> {
-        self.queue.write(&self.directory.join(FILE), act)
+        self.queue.write(&self.path(), act)
+    }
+
+    fn path(&self) -> PathBuf {
+        self.directory.join(FILE)
     }
 
     /// Sets aside what is not good of a board, so that it goes on from what is. Where something was lost, that is a new
@@ -173,8 +216,13 @@ impl Disk {
         record: &BoardRecord,
         board: &Board,
         damage: &Damage,
+        access: &KeptAccess,
     ) -> Result<Epoch, StorageError> {
         let good = board.seq();
+        if let Damage::Record { .. } = damage {
+            tracing::error!(board = record.name, %damage, "the board goes on from its log, as a new lineage");
+            return self.renew_record(record, board, access);
+        }
         if good == record.seq && matches!(damage, Damage::Snapshot { .. }) {
             tracing::error!(board = record.name, %damage, "the board was replayed from its log; nothing is lost");
             self.forget_snapshot(record)?;
@@ -183,12 +231,32 @@ impl Disk {
         let aside = self.copy_aside(reader, record, good)?;
         tracing::error!(board = record.name, %damage, good, of = record.seq, aside = %aside.display(), "the board is damaged: what is behind is set aside, and it goes on from what is good");
         let epoch = new_epoch();
-        let (record, board) = (record.clone(), board.clone());
+        let (record, board, access) = (record.clone(), Encoded::of(board), access.clone());
         self.write(move |transaction| {
             // Its rows may lie in pages that cannot even be deleted: they stay, under a name that no board can have.
-            let name = format!("{} (damaged {})", record.name, record.id);
+            let name = format!("{}{SET_ASIDE}{})", record.name, record.id);
             transaction.execute("UPDATE boards SET name = ?2, is_open = 0 WHERE id = ?1", (record.id, name))?;
-            insert_board(transaction, &record.name, epoch, &board).map(drop)
+            if record.is_whole {
+                checksum::seal(transaction, record.id)?;
+            }
+            insert_board(transaction, &record.name, epoch, &board)?;
+            access::carry_over(transaction, &record.name, &access)
+        })?;
+        Ok(epoch)
+    }
+
+    /// Writes the record of a board again, from what its log came to.
+    fn renew_record(&self, record: &BoardRecord, board: &Board, access: &KeptAccess) -> Result<Epoch, StorageError> {
+        let (epoch, record, access) = (new_epoch(), record.clone(), access.clone());
+        let (seq, hash) = (board.seq() as i64, board.hash().to_bytes());
+        let (last_author, reserved_author) = (board.last_author(), record.reserved_author.max(board.last_author()));
+        self.write(move |transaction| {
+            let renew = "UPDATE boards SET epoch = ?2, seq = ?3, hash = ?4, last_author = ?5, reserved_author = ?6,
+                snapshot_seq = ?7, is_open = 0, hosted = 0, host_link = NULL WHERE id = ?1";
+            let snapshot_seq = record.snapshot_seq as i64;
+            transaction.execute(renew, (record.id, epoch.0, seq, hash, last_author, reserved_author, snapshot_seq))?;
+            checksum::seal(transaction, record.id)?;
+            access::carry_over(transaction, &record.name, &access)
         })?;
         Ok(epoch)
     }
@@ -198,6 +266,7 @@ impl Disk {
         self.write(move |transaction| {
             let forget = "UPDATE boards SET snapshot_seq = 0, snapshot_bytes = 0 WHERE id = ?1 AND snapshot_seq = ?2";
             transaction.execute(forget, which)?;
+            checksum::seal(transaction, which.0)?;
             transaction.execute("DELETE FROM snapshots WHERE board = ?1 AND seq = ?2", which).map(drop)
         })
     }
@@ -206,7 +275,7 @@ impl Disk {
     fn copy_aside(&self, reader: &Reader, record: &BoardRecord, good: u64) -> Result<PathBuf, StorageError> {
         let place = salvage::place_aside(&self.directory, &record.name, "log")?;
         let copy = || -> std::io::Result<()> {
-            let mut file = fs::File::create_new(&place)?;
+            let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&place)?;
             for (first, last, bytes) in reader.raw_log(record, good + 1) {
                 writeln!(file, "operations {first} to {last}, {} bytes:", bytes.len())?;
                 file.write_all(&bytes)?;
@@ -223,16 +292,47 @@ fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<Joi
     std::thread::Builder::new().name(name.into()).spawn(run)
 }
 
-/// Copies the log of a board to another one, up to where that stands.
-fn copy_log(transaction: &rusqlite::Transaction<'_>, from: i64, to: i64, board: &Board) -> rusqlite::Result<()> {
+/// Copies the log of a board to another one, up to a sequence number with its state hash; the packets of a record that goes on
+/// behind it come from the caller, with the number of their first operation.
+fn copy_log(
+    transaction: &rusqlite::Transaction<'_>,
+    [from, to]: [i64; 2],
+    (seq, hash): (u64, StateHash),
+    begun: Option<&(u64, Vec<u8>)>,
+) -> rusqlite::Result<()> {
     let whole = "INSERT INTO log SELECT ?2, first_seq, last_seq, hash, crc, is_packed, bytes FROM log
         WHERE board = ?1 AND last_seq <= ?3";
-    transaction.execute(whole, (from, to, board.seq() as i64))?;
-    if let Some((first_seq, packets)) = load::begun(transaction, from, board.seq())? {
-        let (crc, hash) = (crc32fast::hash(&packets), board.hash().to_bytes());
+    transaction.execute(whole, (from, to, seq as i64))?;
+    if let Some((first_seq, packets)) = begun {
+        // Compaction may have packed the records into others meanwhile.
+        let after = "SELECT coalesce(max(last_seq), 0) FROM log WHERE board = ?1";
+        let copied: i64 = transaction.query_row(after, [to], |row| row.get(0))?;
+        if copied + 1 != *first_seq as i64 {
+            return Err(rusqlite::Error::StatementChangedRows(0));
+        }
+        let crc = crc32fast::hash(packets);
         let insert = "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)";
-        transaction.execute(insert, (to, first_seq as i64, board.seq() as i64, hash, crc, packets))?;
+        transaction.execute(insert, (to, *first_seq as i64, seq as i64, hash.to_bytes(), crc, packets))?;
     }
+    Ok(())
+}
+
+/// Reserves author numbers of a board that is open from now on.
+fn reserve(transaction: &rusqlite::Transaction<'_>, name: &BoardName, until: u32) -> rusqlite::Result<()> {
+    let reserve =
+        "UPDATE boards SET reserved_author = max(reserved_author, ?2), is_open = 1 WHERE name = ?1 RETURNING id";
+    let id = transaction.prepare_cached(reserve)?.query_row((name.as_str(), until), |row| row.get(0)).optional()?;
+    id.map_or(Ok(()), |id| checksum::seal(transaction, id))
+}
+
+/// Refuses a directory that others may read, or warns of it.
+fn see_private(directory: &Path, must_be: bool) -> Result<(), StorageError> {
+    let wide = files::readable_by_others(directory);
+    let Some(first) = wide.first() else { return Ok(()) };
+    if must_be {
+        return Err(StorageError::Wide { path: directory.into() });
+    }
+    tracing::warn!(directory = %directory.display(), file = %first.display(), files = wide.len(), "other users can read what is kept here, with the ids by which clients are known again: chmod -R go= keeps them out, --private-data refuses to start");
     Ok(())
 }
 
@@ -247,32 +347,41 @@ fn delete_rows(transaction: &rusqlite::Transaction<'_>, name: &str) -> rusqlite:
 impl Storage for Disk {
     fn open(&self, name: &BoardName) -> Result<Stored, StorageError> {
         let reader = Reader::open(&self.directory)?;
-        let access = reader.access(name)?;
+        let access = reader.access(name.as_str())?;
         let Some(record) = reader.record(name.as_str())? else {
             return Ok(Stored::new(access));
         };
         let (mut stored, damage, record) = match reader.stored(&record) {
             Err(StorageError::Damaged { damage, .. }) => {
-                (Stored { epoch: record.epoch, ..Stored::new(None) }, Some(damage), record)
+                (Stored { epoch: record.epoch, ..Stored::new(KeptAccess::Everybody) }, Some(damage), record)
             }
             other => other?,
         };
-        stored.access = access;
         if let Some(damage) = damage {
-            stored.epoch = self.set_aside(&reader, &record, &stored.board, &damage)?;
+            stored.epoch = self.set_aside(&reader, &record, &stored.board, &damage, &access)?;
         }
+        stored.access = access;
         if record.is_open {
-            stored.board.skip_authors(PASSED_OVER);
-            let (id, last_author) = (record.id, stored.board.last_author());
-            let kept = self.write(move |transaction| {
-                transaction.execute("UPDATE boards SET last_author = ?2 WHERE id = ?1", (id, last_author))
-            });
-            if let Err(error) = kept {
-                // A full disk keeps nobody from a board; only a second kill before there is room could tell.
-                tracing::warn!(board = %name, %error, "passed-over author numbers are not written");
-            }
+            let given = record.reserved_author.saturating_sub(stored.board.last_author());
+            stored.board.skip_authors(given);
+        }
+        stored.reserved_author = stored.board.last_author() + RESERVED;
+        let (opened, until) = (name.clone(), stored.reserved_author);
+        if let Err(error) = self.write(move |transaction| reserve(transaction, &opened, until)) {
+            // A full disk keeps nobody from a board; only a kill before there is room could tell.
+            tracing::warn!(board = %name, %error, "author numbers could not be reserved");
         }
         Ok(stored)
+    }
+
+    fn reserve_authors(&self, name: &BoardName, until: u32) {
+        let opened = name.clone();
+        // A server that stops gives out no more of them.
+        let _ = self.queue.begin(&self.path(), move |transaction| reserve(transaction, &opened, until), |_| {});
+    }
+
+    fn is_overfull(&self) -> bool {
+        self.queue.is_overfull()
     }
 
     fn append(&self, name: &BoardName, part: Part) {
@@ -283,13 +392,15 @@ impl Storage for Disk {
         let closing = names.to_vec();
         let with_tail = self.write(move |transaction| {
             let mut close = transaction
-                .prepare_cached("UPDATE boards SET is_open = 0 WHERE name = ?1 RETURNING tail_bytes > ?2")?;
+                .prepare_cached("UPDATE boards SET is_open = 0 WHERE name = ?1 RETURNING id, tail_bytes > ?2")?;
             let mut with_tail = Vec::new();
             for name in closing {
-                let mut rows = close.query((name.as_str(), TAIL_WHEN_CLOSED))?;
-                let has_tail = rows.next()?.map(|row| row.get::<_, bool>(0)).transpose()?;
-                drop(rows);
-                with_tail.extend(has_tail.filter(|has_tail| *has_tail).map(|_| name));
+                let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?));
+                let Some((id, has_tail)) = close.query_row((name.as_str(), TAIL_WHEN_CLOSED), row).optional()? else {
+                    continue;
+                };
+                checksum::seal(transaction, id)?;
+                with_tail.extend(has_tail.then_some(name));
             }
             Ok(with_tail)
         });
@@ -317,9 +428,21 @@ impl Storage for Disk {
         Reader::open(&self.directory)?.image(hash)
     }
 
-    fn keep_access(&self, name: &BoardName, record: String, orders: Vec<AuditRecord>) -> Result<(), StorageError> {
-        let name = name.clone();
-        self.write(move |transaction| access::keep(transaction, name.as_str(), &record, &orders))
+    fn keep_access(
+        &self,
+        name: &BoardName,
+        record: AccessRecord,
+        orders: Vec<AuditRecord>,
+        lease: &Lease,
+    ) -> Result<(), StorageError> {
+        let (name, lease) = (name.clone(), lease.clone());
+        self.write(move |transaction| {
+            // Asked here, behind every deletion that was ordered before: an order on its way must not make the board again.
+            if !lease.holds() {
+                return Ok(Err(StorageError::Deleted(name.to_string())));
+            }
+            access::keep(transaction, name.as_str(), &record, &orders).map(Ok)
+        })?
     }
 
     fn audit(&self, name: &BoardName) -> Result<Vec<AuditRecord>, StorageError> {
@@ -335,7 +458,7 @@ impl Storage for Disk {
     }
 
     fn chronicle(&self, name: &BoardName) -> Result<Chronicle, StorageError> {
-        Reader::open(&self.directory)?.chronicle(name)
+        Reader::open(&self.directory)?.chronicle(name.as_str())
     }
 
     fn branch(&self, name: &BoardName, seq: u64, branch: &BoardName) -> Result<(), StorageError> {
@@ -345,11 +468,13 @@ impl Storage for Disk {
         if let Some(damage) = loaded.damage.filter(|_| loaded.board.seq() < seq) {
             return Err(StorageError::Damaged { name: record.name, damage });
         }
-        let (branch, board) = (branch.clone(), loaded.board);
+        let (branch, board) = (branch.clone(), Encoded::of(&loaded.board));
+        let begun = reader.begun(&record, seq)?;
+        let hash = loaded.board.hash();
         self.write(move |transaction| {
             let id = insert_board(transaction, branch.as_str(), new_epoch(), &board)?;
             chronicle::copy(transaction, record.id, id, seq)?;
-            copy_log(transaction, record.id, id, &board)
+            copy_log(transaction, [record.id, id], (seq, hash), begun.as_ref())
         })
     }
 

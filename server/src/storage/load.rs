@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
 
 use super::chronicle::{self, Chronicle, Past};
 use super::schema::{self, FILE, said_of};
-use super::{Image, StorageError, Stored, access, images};
+use super::{Image, KeptAccess, StorageError, Stored, access, checksum, files, images};
 use crate::name::BoardName;
 
 /// A part of the past has so many operations, or those of one record.
@@ -32,6 +32,8 @@ pub struct BoardRecord {
     pub hash: StateHash,
     /// The highest author number that was given out for good.
     pub last_author: u32,
+    /// The highest author number that may have been given out.
+    pub reserved_author: u32,
     /// The sequence number of its snapshot; 0 for none.
     pub snapshot_seq: u64,
     /// The size of that snapshot, unpacked, in bytes.
@@ -44,15 +46,17 @@ pub struct BoardRecord {
     pub created: i64,
     /// When it was last drawn on, or made where nothing is drawn yet, in seconds since 1970.
     pub changed: i64,
+    /// Whether it has its checksum.
+    pub is_whole: bool,
 }
 
 impl BoardRecord {
     const COLUMNS: &str = "id, name, epoch, seq, hash, last_author, snapshot_seq, snapshot_bytes, tail_bytes, is_open, \
-                           created, changed";
+                           created, changed, reserved_author";
 
     /// The question that is answered by records.
     pub(super) fn query(which: &str) -> String {
-        format!("SELECT {} FROM boards {which}", Self::COLUMNS)
+        format!("SELECT {}, {} FROM boards {which}", Self::COLUMNS, checksum::holds(checksum::BOARD))
     }
 
     pub(super) fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
@@ -69,6 +73,8 @@ impl BoardRecord {
             is_open: row.get(9)?,
             created: row.get(10)?,
             changed: row.get(11)?,
+            reserved_author: row.get(12)?,
+            is_whole: row.get(13)?,
         })
     }
 }
@@ -102,6 +108,18 @@ pub enum Damage {
         /// The last that is missing.
         to: u64,
     },
+    /// The record of the board itself is not what was written.
+    #[error("the record of the board is damaged: its log comes to operation {seq}")]
+    Record {
+        /// The last operation of the log.
+        seq: u64,
+    },
+    /// Who may do what, or what was ordered, is not what was written.
+    #[error("the records of who may do what are damaged")]
+    Access,
+    /// Times, names or author numbers are not what was written.
+    #[error("the records of when it was drawn and by whom are damaged")]
+    Chronicle,
     /// The database itself is damaged where the log of the board lies.
     #[error("the database cannot be read behind operation {seq}")]
     Unreadable {
@@ -220,29 +238,16 @@ fn unpack(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
     done.map(|_| unpacked).map_err(|_| NOT_PACKED)
 }
 
+/// The error of a row that does not have its checksum: for all that ask, a damaged page.
+pub(super) fn damaged_row() -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Null, "its checksum does not fit".into())
+}
+
 /// Whether SQLite found the database itself damaged.
 pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
         // Bytes of another type or length than was written.
         || matches!(error, rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..))
-}
-
-/// The packets of the part up to a sequence number of the record that goes on behind it, with the number of its first
-/// operation; nothing where no record does.
-pub(super) fn begun(connection: &Connection, board: i64, until: u64) -> rusqlite::Result<Option<(u64, Vec<u8>)>> {
-    let query = "SELECT first_seq, last_seq, hash, crc, is_packed, bytes FROM log
-        WHERE board = ?1 AND first_seq <= ?2 AND last_seq > ?2";
-    let Some(row) = connection.query_row(query, (board, until as i64), LogRow::of).optional()? else { return Ok(None) };
-    let mut packets = Vec::new();
-    for (first_seq, entries) in row.messages().unwrap_or_default() {
-        let mut bytes = Vec::new();
-        let part = (first_seq..=until).zip(&entries);
-        part.for_each(|(_, entry)| binary::put_entry(&mut bytes, entry));
-        if !bytes.is_empty() {
-            binary::put_entries(&mut packets, first_seq, &bytes);
-        }
-    }
-    Ok(Some((row.first_seq, packets)))
 }
 
 /// A view of a data directory's database that never changes it, beside whatever else has it open.
@@ -295,25 +300,51 @@ impl Reader {
                 && !all.iter().any(|known| known.id == record.id)
             {
                 id = record.id;
-                all.push(record);
+                let name = if record.is_whole { None } else { self.indexed_name(&record) };
+                let is_whole = record.is_whole || name.is_some();
+                all.push(BoardRecord { name: name.unwrap_or(record.name), is_whole, ..record });
             }
         }
         all
     }
 
     /// Who may do what on a board.
-    pub(super) fn access(&self, name: &BoardName) -> Result<Option<String>, StorageError> {
-        access::find(&self.connection, name.as_str()).map_err(self.said())
+    pub(super) fn access(&self, name: &str) -> Result<KeptAccess, StorageError> {
+        access::find(&self.connection, name).map_err(self.said())
     }
 
-    /// The same of all boards, as far as it can be read.
-    pub(super) fn all_access(&self) -> Vec<(String, String)> {
-        let read = || -> rusqlite::Result<Vec<(String, String)>> {
-            let mut query = self.connection.prepare("SELECT board, record FROM access")?;
-            let rows = query.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    /// The names of the boards that have a record of who may do what, as far as they can be read from either end.
+    pub(super) fn access_names(&self) -> Vec<String> {
+        let read = |order: &str| -> rusqlite::Result<Vec<String>> {
+            let mut query = self.connection.prepare(&format!("SELECT board FROM access ORDER BY board {order}"))?;
+            let rows = query.query_map([], |row| row.get(0))?;
             Ok(rows.map_while(Result::ok).collect())
         };
-        read().unwrap_or_default()
+        let mut names: Vec<String> =
+            ["ASC", "DESC"].into_iter().flat_map(|order| read(order).unwrap_or_default()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The name that the index has of a board, if the record has its checksum with that name.
+    fn indexed_name(&self, record: &BoardRecord) -> Option<String> {
+        let names = "SELECT name, id FROM boards INDEXED BY sqlite_autoindex_boards_1";
+        let mut names = self.connection.prepare(names).ok()?;
+        let rows = names.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))).ok()?;
+        let (name, _) = rows.map_while(Result::ok).find(|(_, id)| *id == record.id)?;
+        let with_name = format!(
+            "SELECT crc = checksum({}) FROM boards NOT INDEXED WHERE id = ?1",
+            checksum::BOARD.replace("name", "?2")
+        );
+        let fits = self.connection.query_row(&with_name, (record.id, &name), |row| row.get::<_, bool>(0));
+        fits.is_ok_and(|fits| fits).then_some(name)
+    }
+
+    /// What is wrong with the index of the boards' names; a name that has changed in one of the two is another board.
+    pub(super) fn broken_names(connection: &Connection) -> rusqlite::Result<Option<String>> {
+        let found: String = connection.query_row("PRAGMA integrity_check(boards)", [], |row| row.get(0))?;
+        Ok((found != "ok").then_some(found))
     }
 
     /// What was ordered on a board, newest first.
@@ -338,8 +369,8 @@ impl Reader {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn chronicle(&self, name: &BoardName) -> Result<Chronicle, StorageError> {
-        let Some(record) = self.record(name.as_str())? else { return Ok(Chronicle::default()) };
+    pub fn chronicle(&self, name: &str) -> Result<Chronicle, StorageError> {
+        let Some(record) = self.record(name)? else { return Ok(Chronicle::default()) };
         chronicle::find(&self.connection, record.id).map_err(self.said())
     }
 
@@ -415,7 +446,7 @@ impl Reader {
     fn fresh(&self, record: &BoardRecord) -> Result<BoardRecord, StorageError> {
         let fresh = self.connection.query_row(&BoardRecord::query("WHERE id = ?1"), [record.id], BoardRecord::of);
         match fresh.optional() {
-            Ok(Some(fresh)) => Ok(fresh),
+            Ok(Some(fresh)) => Ok(BoardRecord { is_whole: fresh.is_whole || record.is_whole, ..fresh }),
             Ok(None) => Err(StorageError::NoBoard(record.name.clone())),
             // A damaged database is read as far as its record was.
             Err(error) if is_corrupt(&error) => Ok(record.clone()),
@@ -423,7 +454,36 @@ impl Reader {
         }
     }
 
+    /// A record that does not have its checksum, or ends before its log does, is not believed: the log and the snapshots say
+    /// how far the board goes.
+    fn believed(&self, record: BoardRecord) -> Result<(BoardRecord, Option<Damage>), StorageError> {
+        let last = |query: &str| -> Result<u64, StorageError> {
+            match self.connection.query_row(query, [record.id], |row| row.get::<_, i64>(0)).optional() {
+                Ok(last) => Ok(last.unwrap_or(0) as u64),
+                Err(error) if is_corrupt(&error) => Ok(0),
+                Err(error) => Err(self.said()(error)),
+            }
+        };
+        let log = last("SELECT last_seq FROM log WHERE board = ?1 ORDER BY first_seq DESC LIMIT 1")?;
+        if record.is_whole && log <= record.seq {
+            return Ok((record, None));
+        }
+        let snapshot_seq = last("SELECT max(seq) FROM snapshots WHERE board = ?1 AND seq IS NOT NULL GROUP BY board")?;
+        let author = last("SELECT max(author) FROM clients WHERE board = ?1 GROUP BY board")? as u32;
+        let seq = log.max(snapshot_seq);
+        let last_author = author.max(if record.is_whole { record.last_author } else { 0 });
+        let reserved_author = last_author + super::disk::RESERVED;
+        let damage = Some(Damage::Record { seq });
+        Ok((BoardRecord { seq, snapshot_seq, last_author, reserved_author, ..record }, damage))
+    }
+
     fn load_in_transaction(&self, record: &BoardRecord, at: Option<u64>) -> Result<Loaded, StorageError> {
+        let (record, of_record) = self.believed(record.clone())?;
+        let loaded = self.load_believed(&record, at)?;
+        Ok(Loaded { damage: loaded.damage.or(of_record), ..loaded })
+    }
+
+    fn load_believed(&self, record: &BoardRecord, at: Option<u64>) -> Result<Loaded, StorageError> {
         let until = at.unwrap_or(record.seq);
         let first = self.first_in_log(record)?;
         let out_of_range =
@@ -452,7 +512,7 @@ impl Reader {
         if let Damage::Log { first_seq, .. } = damage
             && board.seq() >= first_seq
         {
-            let good = self.load_in_transaction(record, Some(first_seq - 1))?;
+            let good = self.load_believed(record, Some(first_seq - 1))?;
             return Ok(Loaded { board: good.board, damage: Some(damage), record: record.clone() });
         }
         Ok(Loaded { board, damage: Some(damage), record: record.clone() })
@@ -485,9 +545,10 @@ impl Reader {
     }
 
     fn remember_clients(&self, record: &BoardRecord, board: &mut Board) -> Result<(), StorageError> {
-        let query = "SELECT client, author FROM clients WHERE board = ?1";
+        let whole = checksum::holds("board, client, author");
+        let query = format!("SELECT client, author FROM clients WHERE board = ?1 AND {whole}");
         let mut read = || -> rusqlite::Result<()> {
-            let mut statement = self.connection.prepare_cached(query)?;
+            let mut statement = self.connection.prepare_cached(&query)?;
             let mut rows = statement.query([record.id])?;
             while let Some(row) = rows.next()? {
                 board.remember(ClientId(row.get(0)?), row.get(1)?);
@@ -595,7 +656,34 @@ impl Reader {
             let (first_seq, last_seq) = (board.seq(), board.seq());
             problems.push(Damage::Log { first_seq, last_seq, why: "the board does not come to its state hash" });
         }
+        self.verify_beside(record, &mut problems)?;
         Ok(Verified { operations: board.seq() - start, first: start + 1, problems })
+    }
+
+    /// Walks what stands beside the log of a board.
+    fn verify_beside(&self, record: &BoardRecord, problems: &mut Vec<Damage>) -> Result<(), StorageError> {
+        let (_, of_record) = self.believed(record.clone())?;
+        problems.extend(of_record);
+        let whole = |found: rusqlite::Result<bool>| match found {
+            Err(error) if is_corrupt(&error) => Ok(false),
+            other => other.map_err(self.said()),
+        };
+        if !whole(access::is_whole(&self.connection, &record.name))? {
+            problems.push(Damage::Access);
+        }
+        if !whole(chronicle::is_whole(&self.connection, record.id))? {
+            problems.push(Damage::Chronicle);
+        }
+        Ok(())
+    }
+
+    /// The images whose bytes are not those of their names.
+    ///
+    /// # Errors
+    /// If the database cannot be read.
+    pub fn damaged_images(&self) -> Result<Vec<ImageHash>, StorageError> {
+        let names = self.image_names().into_iter();
+        names.filter_map(|name| self.image(name).map(|image| image.is_none().then_some(name)).transpose()).collect()
     }
 
     /// Copies the database as it is at this moment into a new file.
@@ -611,6 +699,7 @@ impl Reader {
             let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path is not UTF-8");
             StorageError::Path { path: to.into(), error: error.into() }
         })?;
+        files::create_private(to)?;
         // Another file is written, and this one is not; SQLite does not tell them apart here.
         self.connection.pragma_update(None, "query_only", false).map_err(self.said())?;
         let copied = self.connection.execute("VACUUM INTO ?1", [name]).map_err(said_of(to));
@@ -624,11 +713,31 @@ impl Reader {
         schema::mark_as_backup(&copy).map_err(said_of(to))
     }
 
+    /// The packets of the part up to a sequence number of the record that goes on behind it, with the number of its first
+    /// operation; none if no record does.
+    pub(super) fn begun(&self, record: &BoardRecord, until: u64) -> Result<Option<(u64, Vec<u8>)>, StorageError> {
+        let query = "SELECT first_seq, last_seq, hash, crc, is_packed, bytes FROM log
+            WHERE board = ?1 AND first_seq <= ?2 AND last_seq > ?2";
+        let row = self.connection.query_row(query, (record.id, until as i64), LogRow::of).optional();
+        let Some(row) = row.map_err(self.said())? else { return Ok(None) };
+        let damaged = |damage| StorageError::Damaged { name: record.name.clone(), damage };
+        let mut packets = Vec::new();
+        for (first_seq, entries) in row.messages().map_err(damaged)? {
+            let mut bytes = Vec::new();
+            let part = (first_seq..=until).zip(&entries);
+            part.for_each(|(_, entry)| binary::put_entry(&mut bytes, entry));
+            if !bytes.is_empty() {
+                binary::put_entries(&mut packets, first_seq, &bytes);
+            }
+        }
+        Ok(Some((row.first_seq, packets)))
+    }
+
     /// What a server needs of a board.
     pub(super) fn stored(&self, record: &BoardRecord) -> Result<(Stored, Option<Damage>, BoardRecord), StorageError> {
         let Loaded { mut board, damage, record } = self.load(record, None)?;
         board.skip_authors(record.last_author.saturating_sub(board.last_author()));
-        Ok((Stored { epoch: record.epoch, board, access: None }, damage, record))
+        Ok((Stored { epoch: record.epoch, board, access: KeptAccess::Everybody, reserved_author: 0 }, damage, record))
     }
 
     /// The records of the log that a range of sequence numbers touches, as they are on disk.
@@ -666,12 +775,19 @@ impl Reader {
         read().map_err(self.said())
     }
 
-    /// The bytes of one unpacked record.
-    pub(super) fn log_bytes(&self, record: &BoardRecord, first_seq: u64) -> Result<Vec<u8>, StorageError> {
-        let query = "SELECT bytes FROM log WHERE board = ?1 AND first_seq = ?2";
-        self.connection
+    /// The packets of one record, or what is wrong with it.
+    pub(super) fn log_packets(
+        &self,
+        record: &BoardRecord,
+        first_seq: u64,
+    ) -> Result<Result<Vec<u8>, Damage>, StorageError> {
+        let query =
+            "SELECT first_seq, last_seq, hash, crc, is_packed, bytes FROM log WHERE board = ?1 AND first_seq = ?2";
+        let row = self
+            .connection
             .prepare_cached(query)
-            .and_then(|mut statement| statement.query_row((record.id, first_seq as i64), |row| row.get(0)))
-            .map_err(self.said())
+            .and_then(|mut statement| statement.query_row((record.id, first_seq as i64), LogRow::of))
+            .map_err(self.said())?;
+        Ok(row.packets().map_err(|why| row.damage(why)))
     }
 }

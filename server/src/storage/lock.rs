@@ -1,4 +1,7 @@
 //! The lock of a data directory: two processes never write one.
+//!
+//! The directory itself is locked, because a file in it can be deleted. Its lock file is locked as well: it says which process
+//! has the directory, and it keeps out servers of versions that know only the file.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -20,6 +23,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    _directory: File,
 }
 
 impl Lock {
@@ -39,32 +43,40 @@ impl Lock {
             .mode(0o600)
             .open(&path)
             .map_err(failed)?;
+        let itself = File::open(directory).map_err(super::files::failed(directory))?;
         let deadline = Instant::now() + patience;
-        let mut has_told = false;
-        loop {
-            match file.try_lock() {
-                Ok(()) => break,
-                Err(TryLockError::Error(error)) => return Err(failed(error)),
-                Err(TryLockError::WouldBlock) if Instant::now() < deadline => {
-                    if !std::mem::replace(&mut has_told, true) {
-                        // Whoever hands over stops the other server now: this one lacks nothing else.
-                        notify(WAITING);
-                    }
-                    std::thread::sleep(PAUSE);
-                }
-                Err(TryLockError::WouldBlock) => {
-                    return Err(StorageError::Locked { path: directory.into(), owner: owner(&mut file) });
-                }
+        for locked in [&itself, &file] {
+            if !wait_for(locked, deadline).map_err(failed)? {
+                return Err(StorageError::Locked { path: directory.into(), owner: owner(&file) });
             }
         }
         // Who has it is for people; a full disk must not keep a server from starting.
         let _ = file.set_len(0).and_then(|()| file.rewind());
         let _ = writeln!(file, "{}", std::process::id());
-        Ok(Self { _file: file })
+        Ok(Self { _file: file, _directory: itself })
     }
 }
 
-fn owner(file: &mut File) -> String {
+/// Waits for a lock until a deadline; false if another process still has it then.
+fn wait_for(file: &File, deadline: Instant) -> std::io::Result<bool> {
+    let mut has_told = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(true),
+            Err(TryLockError::Error(error)) => return Err(error),
+            Err(TryLockError::WouldBlock) if Instant::now() >= deadline => return Ok(false),
+            Err(TryLockError::WouldBlock) => {
+                if !std::mem::replace(&mut has_told, true) {
+                    // A supervisor that hands over stops the other server now: this one lacks nothing else.
+                    notify(WAITING);
+                }
+                std::thread::sleep(PAUSE);
+            }
+        }
+    }
+}
+
+fn owner(mut file: &File) -> String {
     let mut text = String::new();
     match file.read_to_string(&mut text) {
         Ok(_) if text.trim().parse::<u32>().is_ok() => format!("process {}", text.trim()),

@@ -5,7 +5,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use inkwire_protocol::{AuditRecord, ImageHash, StorageState};
 
-use super::{Chronicle, Image, Listener, Part, Past, Storage, StorageError, Stored, access};
+use super::{
+    AccessRecord, Chronicle, Image, KeptAccess, Lease, Listener, Part, Past, Storage, StorageError, Stored, access,
+};
 use crate::name::BoardName;
 
 /// Keeps nothing but pictures and who may do what. Nothing ever becomes durable, so no room with a drawing is closed, and every client keeps what
@@ -30,10 +32,17 @@ impl Memory {
 
 impl Storage for Memory {
     fn open(&self, name: &BoardName) -> Result<Stored, StorageError> {
-        Ok(Stored::new(self.lock_access().get(name).map(|(record, _)| record.clone())))
+        let record = self.lock_access().get(name).map(|(record, _)| KeptAccess::Record(record.clone()));
+        Ok(Stored::new(record.unwrap_or_default()))
     }
 
     fn append(&self, _: &BoardName, _: Part) {}
+
+    fn reserve_authors(&self, _: &BoardName, _: u32) {}
+
+    fn is_overfull(&self) -> bool {
+        false
+    }
 
     fn closed(&self, _: &[BoardName]) {}
 
@@ -55,10 +64,19 @@ impl Storage for Memory {
         Ok(self.images.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned())
     }
 
-    fn keep_access(&self, name: &BoardName, record: String, orders: Vec<AuditRecord>) -> Result<(), StorageError> {
+    fn keep_access(
+        &self,
+        name: &BoardName,
+        record: AccessRecord,
+        orders: Vec<AuditRecord>,
+        lease: &Lease,
+    ) -> Result<(), StorageError> {
         let mut all = self.lock_access();
+        if !lease.holds() {
+            return Err(StorageError::Deleted(name.to_string()));
+        }
         let (kept, audit) = all.entry(name.clone()).or_default();
-        *kept = record;
+        *kept = record.text;
         orders.into_iter().for_each(|order| audit.push_front(order));
         audit.truncate(access::AUDIT as usize);
         Ok(())

@@ -1,19 +1,25 @@
 //! Where boards are kept: one small interface, a storage without a disk, and one in SQLite.
 
 mod access;
+mod checksum;
 mod chronicle;
 mod compaction;
 mod disk;
+mod files;
 mod images;
 mod load;
 mod lock;
+mod mark;
 mod memory;
+mod proof;
 mod salvage;
 mod schema;
+mod wal;
 mod writer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -21,13 +27,16 @@ use inkwire_board::{Board, StateHash};
 use inkwire_protocol::{AuditRecord, AuthorName, ClientId, Epoch, ImageHash, StorageState};
 
 pub use chronicle::{Chronicle, Past};
-pub use disk::{Compacted, Disk};
+pub(crate) use disk::RESERVED;
+pub use disk::is_set_aside;
+pub use disk::{Compacted, Disk, Opening};
 #[cfg(test)]
 pub(crate) use images::tests as image_tests;
 pub use images::{Image, ImageError};
 pub use load::{BoardRecord, Damage, Loaded, Reader, Verified};
 pub use lock::Lock;
 pub use memory::Memory;
+pub use proof::{Loss, loss};
 pub use salvage::restore;
 
 use crate::name::BoardName;
@@ -39,14 +48,58 @@ pub struct Stored {
     pub epoch: Epoch,
     /// The board; everything on it is durable.
     pub board: Board,
-    /// Who may do what on it, as [`Storage::keep_access`] was given it last.
-    pub access: Option<String>,
+    /// Who may do what on it.
+    pub access: KeptAccess,
+    /// Author numbers up to this one are reserved for its room.
+    pub reserved_author: u32,
 }
 
 impl Stored {
     /// A board on which nothing was ever drawn.
-    pub fn new(access: Option<String>) -> Self {
-        Self { epoch: new_epoch(), board: Board::default(), access }
+    pub fn new(access: KeptAccess) -> Self {
+        Self { epoch: new_epoch(), board: Board::default(), access, reserved_author: disk::RESERVED }
+    }
+}
+
+/// Who may do what on a board, for the storage.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AccessRecord {
+    /// All of it, in the words of the room.
+    pub text: String,
+    /// Whether somebody hosts the board.
+    pub hosted: bool,
+    /// The hash of the host's link.
+    pub host_link: Option<[u8; 32]>,
+}
+
+/// Who may do what on a board, as far as the storage still knows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum KeptAccess {
+    /// Nobody hosts it: it is everybody's.
+    #[default]
+    Everybody,
+    /// The text of the last [`AccessRecord`].
+    Record(String),
+    /// The text is damaged or gone; the hash of the host's link is not.
+    HostLink([u8; 32]),
+    /// Nothing of it can be read: nobody but the operator gets in.
+    Unreadable,
+}
+
+/// The right of a room to write its board. It ends when the board is deleted or replaced, and what is written by it later is
+/// refused.
+#[derive(Debug, Clone, Default)]
+pub struct Lease(Arc<AtomicBool>);
+
+impl Lease {
+    /// Ends it, for all copies.
+    pub fn end(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    /// Whether it still holds.
+    pub fn holds(&self) -> bool {
+        !self.0.load(Ordering::Acquire)
     }
 }
 
@@ -67,6 +120,8 @@ pub struct Part {
     pub clients: Vec<(ClientId, u32)>,
     /// What authors are called who drew here for the first time, or have a new name.
     pub names: Vec<AuthorName>,
+    /// Author numbers up to this one are reserved; see [`Stored::reserved_author`].
+    pub reserved_author: u32,
 }
 
 /// What a storage says by itself.
@@ -76,6 +131,8 @@ pub enum News {
     Durable(BoardName, u64),
     /// The disk takes nothing any more, or takes everything again.
     State(StorageState),
+    /// Another process, or another room, has written to a board: what its room has sent since is not kept.
+    Fenced(BoardName),
 }
 
 /// Hears the news of a storage, on a thread of the storage; must not block for long.
@@ -91,6 +148,12 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
 
     /// Takes the next part of a board's log.
     fn append(&self, name: &BoardName, part: Part);
+
+    /// Reserves author numbers up to one, before the first of the new ones is given out. Does not block.
+    fn reserve_authors(&self, name: &BoardName, until: u32);
+
+    /// Whether so much waits to be written that no more should be read from those who draw.
+    fn is_overfull(&self) -> bool;
 
     /// Boards are closed, with everything durable: a good moment to put their records in order.
     fn closed(&self, names: &[BoardName]);
@@ -110,11 +173,17 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// Where they cannot be read now.
     fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError>;
 
-    /// Keeps who may do what on a board, and what was ordered there. May block.
+    /// Keeps who may do what on a board, and what was ordered there, as long as the lease of its room holds. May block.
     ///
     /// # Errors
-    /// Where the disk takes nothing now.
-    fn keep_access(&self, name: &BoardName, record: String, orders: Vec<AuditRecord>) -> Result<(), StorageError>;
+    /// [`StorageError::Deleted`] if the lease has ended; or the disk takes nothing now.
+    fn keep_access(
+        &self,
+        name: &BoardName,
+        record: AccessRecord,
+        orders: Vec<AuditRecord>,
+        lease: &Lease,
+    ) -> Result<(), StorageError>;
 
     /// What was ordered on a board, newest first. May block.
     ///
@@ -170,6 +239,32 @@ pub enum StorageError {
         /// What the system says.
         error: Arc<std::io::Error>,
     },
+    /// The directory or the database is not there any more, or another one is in its place.
+    #[error("{} was removed or replaced while this server ran: nothing can be written until it is restarted", path.display())]
+    Replaced {
+        /// Which one.
+        path: PathBuf,
+    },
+    /// The directory is on a file system of the network.
+    #[error(
+        "{} is on {kind}, where locks and syncs may not hold: use a disk of this machine, or give --network-data",
+        path.display()
+    )]
+    Network {
+        /// The directory.
+        path: PathBuf,
+        /// The file system.
+        kind: &'static str,
+    },
+    /// Others may read what is secret.
+    #[error("{} can be read by other users: type chmod -R go= {}, or leave --private-data out", path.display(), path.display())]
+    Wide {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The board was deleted or replaced meanwhile.
+    #[error("board {0} was deleted or replaced")]
+    Deleted(String),
     /// SQLite says no.
     #[error("{}: {error}", path.display())]
     Sqlite {

@@ -2,19 +2,21 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rusqlite::Connection;
 
+use super::compaction::Encoded;
 use super::compaction::insert_board;
+use super::files::{create_private, failed};
 use super::load::{BoardRecord, Loaded, Reader, is_corrupt};
 use super::schema::{self, FILE, said_of};
-use super::{StorageError, access, images, new_epoch};
+use super::{KeptAccess, StorageError, access, images, new_epoch};
 
 /// The folder of a data directory for what was taken out of the way.
-const ASIDE: &str = "set-aside";
+pub(super) const ASIDE: &str = "set-aside";
 
 /// The file of a database, and those beside it.
 const ENDINGS: [&str; 3] = ["", "-wal", "-shm"];
@@ -22,42 +24,77 @@ const ENDINGS: [&str; 3] = ["", "-wal", "-shm"];
 /// Every database of ours has several pages of so many bytes.
 const PAGE: u64 = 4096;
 
-fn failed(path: &Path) -> impl Fn(std::io::Error) -> StorageError {
-    move |error| StorageError::Path { path: path.into(), error: Arc::new(error) }
-}
-
 /// A new name in the folder of things set aside, which is made where there is none.
 ///
 /// # Errors
 /// Where the folder cannot be made.
 pub(super) fn place_aside(directory: &Path, name: &str, ending: &str) -> Result<PathBuf, StorageError> {
     let folder = directory.join(ASIDE);
-    fs::create_dir_all(&folder).map_err(failed(&folder))?;
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed(&folder))?;
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let mut places = (0..).map(|at| folder.join(format!("{name}-{}.{ending}", seconds + at)));
     Ok(places.find(|place| !place.exists()).expect("some name is free"))
 }
 
 /// Opens the database of a data directory to write, made where there is none; a damaged one is set aside first, and what
-/// is good of it is put into a new one.
+/// is good of it is put into a new one. Returns whether that was done.
 ///
 /// # Errors
 /// Where the disk fails, or the file is no database of ours.
-pub(super) fn open(directory: &Path) -> Result<Connection, StorageError> {
+pub(super) fn open(directory: &Path) -> Result<(Connection, bool), StorageError> {
     let path = directory.join(FILE);
     if !path.exists() {
-        return make(&path);
+        return Ok((make(&path)?, false));
     }
     match whole(&path)? {
-        Ok(connection) => Ok(connection),
-        Err(why) => salvage(directory, &path, &why),
+        Ok(connection) => Ok((connection, false)),
+        Err(why) => Ok((salvage(directory, &path, &why)?, true)),
     }
+}
+
+/// Sets a log aside that does not belong to the database beside it: SQLite would put it into that. Returns where it is.
+///
+/// # Errors
+/// If it cannot be moved.
+pub(super) fn set_stray_log_aside(directory: &Path) -> Result<Option<PathBuf>, StorageError> {
+    let path = directory.join(FILE);
+    let log = with_ending(&path, "-wal");
+    let is_stray = fs::metadata(&log).is_ok_and(|log| log.len() > 0) && (!path.exists() || schema::says_backup(&path));
+    if !is_stray {
+        return Ok(None);
+    }
+    let aside = place_aside(directory, "boards", "sqlite")?;
+    move_log(&path, &aside)?;
+    Ok(Some(with_ending(&aside, "-wal")))
+}
+
+/// Copies the log, as it was found; returns where the copy is.
+///
+/// # Errors
+/// If it cannot be copied.
+pub(super) fn copy_log_aside(directory: &Path) -> Result<PathBuf, StorageError> {
+    let log = with_ending(&directory.join(FILE), "-wal");
+    let copy = place_aside(directory, "boards", "sqlite-wal")?;
+    fs::copy(&log, &copy).map_err(failed(&log))?;
+    Ok(copy)
+}
+
+/// Moves what lies beside a database to another name.
+fn move_log(path: &Path, to: &Path) -> Result<(), StorageError> {
+    for ending in &ENDINGS[1..] {
+        let (from, to) = (with_ending(path, ending), with_ending(to, ending));
+        if from.exists() {
+            fs::rename(&from, &to).map_err(failed(&from))?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes a new database under another name first: so an empty file of that name was not left by us.
 fn make(path: &Path) -> Result<Connection, StorageError> {
     let new = path.with_extension("new");
     let _ = fs::remove_file(&new);
+    create_private(&new)?;
     drop(schema::open_to_write(&new)?);
     fs::rename(&new, path).map_err(failed(path))?;
     schema::open_to_write(path)
@@ -77,11 +114,14 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
     };
     let check: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
     match check {
-        Ok(found) if found == "ok" => match can_be_asked(&connection) {
-            Ok(()) => Ok(Ok(connection)),
-            // Whatever it is that a question of ours is answered by: the tables are not those that were made.
-            Err(error) => Ok(Err(error.to_string())),
-        },
+        Ok(found) if found == "ok" => {
+            match can_be_asked(&connection).and_then(|()| Reader::broken_names(&connection)) {
+                Ok(None) => Ok(Ok(connection)),
+                Ok(Some(why)) => Ok(Err(why)),
+                // Whatever it is that a question of ours is answered by: the tables are not those that were made.
+                Err(error) => Ok(Err(error.to_string())),
+            }
+        }
         Ok(found) => Ok(Err(found)),
         Err(error) if is_corrupt(&error) => Ok(Err(error.to_string())),
         Err(error) => Err(said_of(path)(error)),
@@ -95,7 +135,10 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
 pub fn restore(directory: &Path, backup: &Path) -> Result<Option<PathBuf>, StorageError> {
     let path = directory.join(FILE);
     let new = path.with_extension("new");
+    let _ = fs::remove_file(&new);
+    create_private(&new)?;
     fs::copy(backup, &new).map_err(failed(backup))?;
+    fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).map_err(failed(&new))?;
     // Whatever it is a copy of: what comes is a new lineage.
     let copy = schema::open_to_write(&new)?;
     schema::mark_as_backup(&copy).map_err(said_of(&new))?;
@@ -103,6 +146,8 @@ pub fn restore(directory: &Path, backup: &Path) -> Result<Option<PathBuf>, Stora
     if path.exists() {
         return put_in_place(directory, &new, &path, "replaced").map(Some);
     }
+    // The log of a database that was deleted by hand.
+    set_stray_log_aside(directory)?;
     fs::rename(&new, &path).map_err(failed(&path))?;
     Ok(None)
 }
@@ -112,12 +157,7 @@ pub fn restore(directory: &Path, backup: &Path) -> Result<Option<PathBuf>, Stora
 fn put_in_place(directory: &Path, new: &Path, path: &Path, name: &str) -> Result<PathBuf, StorageError> {
     let aside = place_aside(directory, name, "sqlite")?;
     fs::hard_link(path, &aside).or_else(|_| fs::copy(path, &aside).map(drop)).map_err(failed(&aside))?;
-    for ending in &ENDINGS[1..] {
-        let (from, to) = (with_ending(path, ending), with_ending(&aside, ending));
-        if from.exists() {
-            fs::rename(&from, &to).map_err(failed(&from))?;
-        }
-    }
+    move_log(path, &aside)?;
     fs::rename(new, path).map_err(failed(path))?;
     fs::File::open(directory).and_then(|directory| directory.sync_all()).map_err(failed(directory))?;
     Ok(aside)
@@ -127,12 +167,17 @@ fn put_in_place(directory: &Path, new: &Path, path: &Path, name: &str) -> Result
 fn can_be_asked(connection: &Connection) -> rusqlite::Result<()> {
     for query in [
         "SELECT key, value FROM meta",
-        "SELECT board, client, author FROM clients",
+        "SELECT board, client, author, crc FROM clients",
+        "SELECT board, record, crc FROM access",
+        "SELECT board, at, who, what, whom, crc FROM audit",
+        "SELECT board, seq, at, crc FROM moments",
+        "SELECT board, author, name, crc FROM authors",
         "SELECT board, first_seq, last_seq, hash, crc, is_packed, bytes FROM log",
         "SELECT board, seq, part, crc, bytes FROM snapshots",
     ] {
         connection.prepare(query)?;
     }
+    schema::position(connection)?;
     connection.prepare(&BoardRecord::query(""))?.query_map([], BoardRecord::of)?.try_for_each(|record| record.map(drop))
 }
 
@@ -142,9 +187,11 @@ fn salvage(directory: &Path, path: &Path, why: &str) -> Result<Connection, Stora
     let boards = good_boards(&copy);
     let new = path.with_extension("new");
     let _ = fs::remove_file(&new);
+    create_private(&new)?;
     save(&new, &boards)?;
     save_images(&new, &copy)?;
-    save_access(&new, &copy)?;
+    save_access(&new, &copy, &boards)?;
+    save_position(&new, &copy)?;
     for ending in ENDINGS {
         let _ = fs::remove_file(with_ending(&copy, ending));
     }
@@ -165,7 +212,7 @@ fn save(new: &Path, boards: &[(BoardRecord, Loaded)]) -> Result<(), StorageError
         if good > 0 {
             let epoch = if loaded.damage.is_none() { record.epoch } else { new_epoch() };
             let transaction = connection.transaction().map_err(said_of(new))?;
-            insert_board(&transaction, &record.name, epoch, &loaded.board).map_err(said_of(new))?;
+            insert_board(&transaction, &record.name, epoch, &Encoded::of(&loaded.board)).map_err(said_of(new))?;
             transaction.commit().map_err(said_of(new))?;
         }
     }
@@ -203,15 +250,30 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Copies who may do what: a board that was private stays so.
-fn save_access(new: &Path, copy: &Path) -> Result<(), StorageError> {
+/// Copies who may do what, for every board that is named anywhere: one that was private stays so, and one of which nobody knows
+/// any more is closed.
+fn save_access(new: &Path, copy: &Path, boards: &[(BoardRecord, Loaded)]) -> Result<(), StorageError> {
     let Ok(reader) = Reader::of_file(copy) else { return Ok(()) };
+    let mut names = reader.access_names();
+    names.extend(boards.iter().map(|(record, _)| record.name.clone()));
+    names.sort();
+    names.dedup();
     let mut connection = schema::open_to_write(new)?;
     let transaction = connection.transaction().map_err(said_of(new))?;
-    for (name, record) in reader.all_access() {
-        access::keep(&transaction, &name, &record, &[]).map_err(said_of(new))?;
+    for name in names {
+        let found = reader.access(&name).unwrap_or(KeptAccess::Unreadable);
+        access::carry_over(&transaction, &name, &found).map_err(said_of(new))?;
     }
     transaction.commit().map_err(said_of(new))
+}
+
+/// Goes on with the numbers of the commits; if they cannot be read, they begin again, and the durable mark shows a loss.
+fn save_position(new: &Path, copy: &Path) -> Result<(), StorageError> {
+    let Ok(reader) = schema::open_to_read(copy) else { return Ok(()) };
+    let Ok(position) = schema::position(&reader) else { return Ok(()) };
+    let connection = schema::open_to_write(new)?;
+    let save = "UPDATE commits SET number = ?1";
+    connection.execute(save, [position.number as i64]).map(drop).map_err(said_of(new))
 }
 
 /// Copies the pictures that are what they were.

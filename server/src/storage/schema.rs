@@ -4,9 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::config::DbConfig;
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction};
 
-use super::{StorageError, new_epoch};
+use super::mark::Position;
+use super::{StorageError, checksum, new_epoch};
 
 /// The file of a data directory that holds its boards.
 pub(super) const FILE: &str = "boards.sqlite";
@@ -23,8 +25,9 @@ const BUSY: Duration = Duration::from_secs(5);
 /// back. `snapshots` is the board at `boards.snapshot_seq`, in parts, so that it is never held in memory at once. `images`
 /// are the bytes of the pictures of all boards, by their SHA-256; the second format brought them. The third brought who may
 /// do what (`access`, `audit`, by the name of a board), and when a log was drawn and by whom. The fourth says that a board that
-/// has a host is one of `boards` before it has any ink.
-const MIGRATIONS: [&str; 4] = [
+/// has a host is one of `boards` before it has any ink. The fifth brought checksums for the rows that had none, who hosts a board
+/// a second time (`boards.hosted`, `boards.host_link`), reserved author numbers, and the number of the last commit.
+const MIGRATIONS: [&str; 5] = [
     "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     CREATE TABLE boards (
@@ -73,6 +76,43 @@ const MIGRATIONS: [&str; 4] = [
     INSERT OR IGNORE INTO boards (name, epoch, seq, hash, last_author, is_open)
         SELECT board, randomblob(8), 0, zeroblob(8), 0, 0 FROM access;
 ",
+    "
+    ALTER TABLE boards ADD COLUMN reserved_author INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE boards ADD COLUMN hosted INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE boards ADD COLUMN host_link BLOB;
+    ALTER TABLE boards ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE access ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE audit ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE clients ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE moments ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE authors ADD COLUMN crc INTEGER NOT NULL DEFAULT 0;
+    UPDATE boards SET reserved_author = last_author + iif(is_open, 256, 0), hosted = coalesce((
+        SELECT iif(json_valid(record), json_extract(record, '$.hosted'), 2) FROM access WHERE board = name), 0);
+    UPDATE boards SET crc = checksum(
+        name, epoch, seq, hash, last_author, reserved_author, snapshot_seq, is_open, hosted, host_link);
+    UPDATE access SET crc = checksum(board, record);
+    UPDATE audit SET crc = checksum(board, at, who, what, whom);
+    UPDATE clients SET crc = checksum(board, client, author);
+    UPDATE moments SET crc = checksum(board, seq, at);
+    UPDATE authors SET crc = checksum(board, author, name);
+    CREATE TABLE commits (id INTEGER PRIMARY KEY CHECK (id = 1), database BLOB NOT NULL, number INTEGER NOT NULL);
+    INSERT INTO commits VALUES (1, randomblob(16), 0);
+",
+];
+
+/// Shows an older database to a reader as if it were current: each table with the columns that it lacks. The number in front is
+/// the format that brought the table.
+const OLDER: [(i64, &str); 6] = [
+    (
+        1,
+        "CREATE TEMP VIEW boards AS SELECT *, last_author AS reserved_author, 0 AS hosted, NULL AS host_link, checksum(
+            name, epoch, seq, hash, last_author, last_author, snapshot_seq, is_open, 0, NULL) AS crc FROM main.boards",
+    ),
+    (1, "CREATE TEMP VIEW clients AS SELECT *, checksum(board, client, author) AS crc FROM main.clients"),
+    (3, "CREATE TEMP VIEW access AS SELECT *, checksum(board, record) AS crc FROM main.access"),
+    (3, "CREATE TEMP VIEW audit AS SELECT *, checksum(board, at, who, what, whom) AS crc FROM main.audit"),
+    (3, "CREATE TEMP VIEW moments AS SELECT *, checksum(board, seq, at) AS crc FROM main.moments"),
+    (3, "CREATE TEMP VIEW authors AS SELECT *, checksum(board, author, name) AS crc FROM main.authors"),
 ];
 
 /// SQLite's own error, with the file that it is about.
@@ -89,6 +129,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StorageError> {
     let said = said_of(path);
     let mut connection = Connection::open(path).map_err(&said)?;
     connection.busy_timeout(BUSY).map_err(&said)?;
+    checksum::register(&connection).map_err(&said)?;
     let version = version(&connection, path)?;
     if version == 0 {
         // Before there is any table, or it does nothing.
@@ -134,9 +175,22 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StorageError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(path, flags).map_err(&said)?;
     connection.busy_timeout(BUSY).map_err(&said)?;
-    connection.pragma_update(None, "query_only", true).map_err(&said)?;
+    // The next server wants to see the log as it was left.
+    let has_log = std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|log| log.len() > 0);
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log).map_err(&said)?;
+    checksum::register(&connection).map_err(&said)?;
+    let version = version(&connection, path)?;
+    if version == 0 {
+        return Err(StorageError::NotBoards { path: path.into() });
+    }
     // An older one has what is asked of it, but for pictures.
-    if version(&connection, path)? > 0 { Ok(connection) } else { Err(StorageError::NotBoards { path: path.into() }) }
+    for (since, view) in OLDER.iter().filter(|_| version < VERSION) {
+        if version >= *since {
+            connection.execute_batch(view).map_err(&said)?;
+        }
+    }
+    connection.pragma_update(None, "query_only", true).map_err(&said)?;
+    Ok(connection)
 }
 
 /// The format of a database; 0 for an empty one.
@@ -155,26 +209,69 @@ fn version(connection: &Connection, path: &Path) -> Result<i64, StorageError> {
     Ok(version)
 }
 
-/// A restored backup is a new lineage of every board in it.
+/// Whether a database is a restored backup; from then on it is none.
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn takes_backup(connection: &Connection) -> rusqlite::Result<bool> {
+    let was_backup = connection.execute("DELETE FROM meta WHERE key = 'backup'", [])? > 0;
+    if was_backup {
+        // Into the database at once: a log that is found beside one that still says so is not its own.
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+    }
+    Ok(was_backup)
+}
+
+/// Whether a database file says by itself, without any log beside it, that it is a backup.
+pub(super) fn says_backup(path: &Path) -> bool {
+    let address = format!("file:{}?immutable=1", path.display().to_string().replace('%', "%25").replace('?', "%3f"));
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    let Ok(connection) = Connection::open_with_flags(address, flags) else { return false };
+    let found = connection.query_row("SELECT 1 FROM meta WHERE key = 'backup'", [], |_| Ok(()));
+    found.optional().is_ok_and(|found| found.is_some())
+}
+
+/// Begins a new lineage of every board, in a database that has another name from now on; returns how many there are.
 ///
 /// # Errors
 /// What SQLite says.
 pub(super) fn begin_new_lineages(connection: &mut Connection) -> rusqlite::Result<usize> {
     let transaction = connection.transaction()?;
-    let is_backup = transaction.execute("DELETE FROM meta WHERE key = 'backup'", [])? > 0;
-    let mut renewed = 0;
-    if is_backup {
-        let ids: Vec<i64> = transaction
-            .prepare("SELECT id FROM boards")?
-            .query_map([], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
-        for id in &ids {
-            transaction.execute("UPDATE boards SET epoch = ?2 WHERE id = ?1", (id, new_epoch().0))?;
-        }
-        renewed = ids.len();
+    let ids: Vec<i64> = transaction
+        .prepare("SELECT id FROM boards")?
+        .query_map([], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    // A row that is damaged stays so, and is seen when its board is opened.
+    let renew = format!(
+        "UPDATE boards SET epoch = ?2, crc = iif({}, checksum({}), crc) WHERE id = ?1",
+        checksum::holds(checksum::BOARD),
+        checksum::BOARD.replace("epoch", "?2"),
+    );
+    for id in &ids {
+        transaction.execute(&renew, (id, new_epoch().0))?;
     }
+    transaction.execute("UPDATE commits SET database = randomblob(16)", [])?;
     transaction.commit()?;
-    Ok(renewed)
+    Ok(ids.len())
+}
+
+/// Raises the number of the last commit, which is a part of that commit; returns it.
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn raise(transaction: &Transaction<'_>) -> rusqlite::Result<u64> {
+    let raise = "UPDATE commits SET number = number + 1 RETURNING number";
+    transaction.prepare_cached(raise)?.query_row([], |row| row.get::<_, i64>(0)).map(|number| number as u64)
+}
+
+/// The position of a database in its own commits.
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn position(connection: &Connection) -> rusqlite::Result<Position> {
+    connection.query_row("SELECT database, number FROM commits", [], |row| {
+        Ok(Position { database: row.get(0)?, number: row.get::<_, i64>(1)? as u64 })
+    })
 }
 
 /// Says in a copy that it is one; see [`begin_new_lineages`].

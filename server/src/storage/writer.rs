@@ -1,8 +1,9 @@
 //! The one thread that writes: it takes all that waits, commits it in one transaction, and says what is durable.
 
 use std::collections::{HashMap, VecDeque};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
@@ -10,8 +11,10 @@ use inkwire_board::StateHash;
 use inkwire_protocol::{AuthorName, ClientId, Epoch, StorageState};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
+use super::files::Files;
+use super::mark::Mark;
 use super::schema::{self, said_of};
-use super::{Listener, News, Part, StorageError, chronicle};
+use super::{Listener, News, Part, StorageError, checksum, chronicle};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 
@@ -19,6 +22,10 @@ use crate::name::BoardName;
 const RECORD: usize = 256 * 1024;
 /// Between two tries to write to a disk that takes nothing.
 const RETRY: Duration = Duration::from_millis(500);
+/// Between two looks at the files of a server that writes nothing.
+const LOOK: Duration = Duration::from_secs(2);
+/// Bytes that may wait for the disk before reading from those who draw is delayed. What came before that is kept.
+const MOST_WAITING: u64 = 256 * 1024 * 1024;
 
 /// What waits to be written, shared by those who append and the one who writes.
 #[derive(Debug, Default)]
@@ -26,6 +33,8 @@ pub(super) struct Queue {
     waiting: Mutex<Waiting>,
     woken: Condvar,
     state: AtomicU8,
+    /// Bytes that were appended and are not durable.
+    bytes: AtomicU64,
     listener: OnceLock<Shout>,
 }
 
@@ -52,8 +61,14 @@ impl std::fmt::Debug for Waiting {
     }
 }
 
-/// Something else that the writer does, between two commits, where the database can be opened.
-type Job = Box<dyn FnOnce(Result<&mut Connection, StorageError>) + Send>;
+/// Something else that the writer does in the transaction of the next commit; or it is told why there is none.
+type Job = Box<dyn FnOnce(Result<&Transaction<'_>, StorageError>) -> Outcome + Send>;
+
+/// What a job has come to. It is answered when the commit is on the disk.
+struct Outcome {
+    is_done: bool,
+    answer: Box<dyn FnOnce(Result<(), StorageError>)>,
+}
 
 /// What waits of one board.
 #[derive(Debug)]
@@ -65,6 +80,7 @@ struct Batch {
     since: Instant,
     /// When it was drawn, in milliseconds since 1970.
     at: u64,
+    reserved_author: u32,
 }
 
 /// A row of the log to be.
@@ -79,10 +95,11 @@ struct Record {
 impl Batch {
     fn new(epoch: Epoch) -> Self {
         let (records, clients, names) = (Vec::new(), Vec::new(), Vec::new());
-        Self { epoch, records, clients, names, since: Instant::now(), at: super::now() }
+        Self { epoch, records, clients, names, since: Instant::now(), at: super::now(), reserved_author: 0 }
     }
 
     fn take(&mut self, part: Part) {
+        self.reserved_author = self.reserved_author.max(part.reserved_author);
         self.clients.extend(part.clients);
         self.names.extend(part.names);
         match self.records.last_mut().filter(|last| last.packets.len() < RECORD) {
@@ -104,6 +121,11 @@ impl Batch {
         self.records.extend(later.records);
         self.clients.extend(later.clients);
         self.names.extend(later.names);
+        self.reserved_author = self.reserved_author.max(later.reserved_author);
+    }
+
+    fn bytes(&self) -> u64 {
+        self.records.iter().map(|record| record.packets.len() as u64).sum()
     }
 
     fn last(&self) -> Option<&Record> {
@@ -144,7 +166,12 @@ impl Queue {
         }
     }
 
+    pub(super) fn is_overfull(&self) -> bool {
+        self.bytes.load(Ordering::Relaxed) > MOST_WAITING
+    }
+
     pub(super) fn append(&self, name: &BoardName, part: Part) {
+        self.bytes.fetch_add(part.packet.len() as u64, Ordering::Relaxed);
         let mut waiting = self.lock();
         let batch = waiting.batches.entry(name.clone()).or_insert_with(|| Batch::new(part.epoch));
         batch.take(part);
@@ -153,10 +180,13 @@ impl Queue {
 
     /// Forgets what waits of a board.
     pub(super) fn forget(&self, name: &BoardName) {
-        self.lock().batches.remove(name);
+        if let Some(batch) = self.lock().batches.remove(name) {
+            self.bytes.fetch_sub(batch.bytes(), Ordering::Relaxed);
+        }
     }
 
-    /// Does something between two commits, in a transaction of its own, and waits for it.
+    /// Does something in the transaction of the next commit, and waits until that is on the disk. If it fails, the rest of the
+    /// commit does not.
     ///
     /// # Errors
     /// What SQLite says; or the server stops.
@@ -166,25 +196,36 @@ impl Queue {
         act: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StorageError> {
         let (sender, receiver) = mpsc::channel();
-        let said = said_of(path);
-        let job = move |connection: Result<&mut Connection, StorageError>| {
-            let result = connection.and_then(|connection| {
-                let transaction = connection.transaction().map_err(&said)?;
-                let value = act(&transaction).map_err(&said)?;
-                transaction.commit().map(|()| value).map_err(&said)
-            });
-            // Whoever asked may have gone.
-            let _ = sender.send(result);
-        };
-        {
-            let mut waiting = self.lock();
-            if waiting.is_stopping {
-                return Err(StorageError::Stopping);
-            }
-            waiting.jobs.push_back(Box::new(job));
-            self.woken.notify_all();
-        }
+        // A caller that has gone misses nothing.
+        self.begin(path, act, move |result| drop(sender.send(result)))?;
         receiver.recv().map_err(|_| StorageError::Stopping)?
+    }
+
+    /// The same, without waiting; what came of it is told on the writing thread.
+    ///
+    /// # Errors
+    /// The server stops.
+    pub(super) fn begin<T: 'static>(
+        &self,
+        path: &std::path::Path,
+        act: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+        tell: impl FnOnce(Result<T, StorageError>) + Send + 'static,
+    ) -> Result<(), StorageError> {
+        let said = said_of(path);
+        let job = move |transaction: Result<&Transaction<'_>, StorageError>| {
+            let result = transaction.and_then(|transaction| act(transaction).map_err(&said));
+            let is_done = result.is_ok();
+            let answer =
+                move |committed: Result<(), StorageError>| tell(result.and_then(|value| committed.map(|()| value)));
+            Outcome { is_done, answer: Box::new(answer) }
+        };
+        let mut waiting = self.lock();
+        if waiting.is_stopping {
+            return Err(StorageError::Stopping);
+        }
+        waiting.jobs.push_back(Box::new(job));
+        self.woken.notify_all();
+        Ok(())
     }
 
     pub(super) fn is_stopping(&self) -> bool {
@@ -215,102 +256,163 @@ impl Queue {
 /// The writing thread's side.
 #[derive(Debug)]
 pub(super) struct Writer {
-    path: PathBuf,
-    /// Absent after a failure: a file descriptor whose sync has failed proves nothing any more, so it is opened anew.
-    connection: Option<Connection>,
-    queue: Arc<Queue>,
-    metrics: Arc<Metrics>,
+    pub(super) path: PathBuf,
+    /// Absent after a failure: a file descriptor whose sync has failed proves nothing any more, so it is opened again.
+    pub(super) connection: Option<Connection>,
+    pub(super) files: Files,
+    pub(super) mark: Mark,
+    pub(super) queue: Arc<Queue>,
+    pub(super) metrics: Arc<Metrics>,
     /// Asks for the compaction of a board.
-    compact: mpsc::Sender<BoardName>,
+    pub(super) compact: mpsc::Sender<BoardName>,
 }
 
 /// What a commit has made of a board.
-struct Committed {
-    name: BoardName,
-    seq: u64,
-    wants_compaction: bool,
+enum Written {
+    /// It is durable up to a sequence number.
+    Durable { name: BoardName, seq: u64, wants_compaction: bool },
+    /// The database has something else there: another process, or another room, has written it.
+    Fenced(BoardName),
+}
+
+/// What waits for the writer.
+struct Round {
+    batches: HashMap<BoardName, Batch>,
+    jobs: VecDeque<Job>,
+    is_stopping: bool,
+}
+
+impl Round {
+    fn is_idle(&self) -> bool {
+        self.batches.is_empty() && self.jobs.is_empty()
+    }
 }
 
 impl Writer {
-    pub(super) fn new(
-        path: PathBuf,
-        connection: Connection,
-        queue: Arc<Queue>,
-        metrics: Arc<Metrics>,
-        compact: mpsc::Sender<BoardName>,
-    ) -> Self {
-        Self { path, connection: Some(connection), queue, metrics, compact }
-    }
-
     /// Writes until it is told to stop and nothing waits any more.
     pub(super) fn run(mut self) {
         loop {
-            let (batches, jobs, is_stopping) = self.next();
-            let is_idle = batches.is_empty() && jobs.is_empty();
-            if !batches.is_empty() {
-                self.commit(batches);
-            }
-            for job in jobs {
-                job(self.connection());
-            }
-            if is_stopping && is_idle {
+            let Round { batches, jobs, is_stopping } = match self.next() {
+                round if round.is_idle() && round.is_stopping => break,
+                round if round.is_idle() => {
+                    self.look();
+                    continue;
+                }
+                round => round,
+            };
+            self.write(batches, jobs);
+            self.mark.sync();
+            if is_stopping && self.queue.state() == StorageState::Failing {
                 break;
             }
         }
         self.finish();
     }
 
-    /// What waits; on a disk that takes nothing, not sooner than it is to be tried again.
-    fn next(&self) -> (HashMap<BoardName, Batch>, VecDeque<Job>, bool) {
+    /// What waits, or nothing for a while; on a disk that takes nothing, not sooner than it is to be tried again.
+    fn next(&self) -> Round {
+        let woken = &self.queue.woken;
         let mut waiting = self.queue.lock();
         if self.queue.state() == StorageState::Failing && waiting.jobs.is_empty() {
-            let woken = &self.queue.woken;
-            waiting = woken
-                .wait_timeout_while(waiting, RETRY, |waiting| waiting.jobs.is_empty())
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            let retry = woken.wait_timeout_while(waiting, RETRY, |waiting| waiting.jobs.is_empty());
+            waiting = retry.unwrap_or_else(PoisonError::into_inner).0;
         }
-        while waiting.batches.is_empty() && waiting.jobs.is_empty() && !waiting.is_stopping {
-            waiting = self.queue.woken.wait(waiting).unwrap_or_else(PoisonError::into_inner);
-        }
+        let is_idle =
+            |waiting: &mut Waiting| waiting.batches.is_empty() && waiting.jobs.is_empty() && !waiting.is_stopping;
+        waiting = woken.wait_timeout_while(waiting, LOOK, is_idle).unwrap_or_else(PoisonError::into_inner).0;
         waiting.is_writing = !waiting.batches.is_empty();
-        (std::mem::take(&mut waiting.batches), std::mem::take(&mut waiting.jobs), waiting.is_stopping)
+        let (batches, jobs) = (std::mem::take(&mut waiting.batches), std::mem::take(&mut waiting.jobs));
+        Round { batches, jobs, is_stopping: waiting.is_stopping }
+    }
+
+    /// Nothing is written now: a directory that has gone is noticed all the same.
+    fn look(&mut self) {
+        if let Err(error) = self.files.check()
+            && self.queue.state() != StorageState::Failing
+        {
+            self.failed(HashMap::new(), &error);
+        }
     }
 
     fn connection(&mut self) -> Result<&mut Connection, StorageError> {
+        self.files.check()?;
         if self.connection.is_none() {
             self.connection = Some(schema::open_again(&self.path)?);
         }
         Ok(self.connection.as_mut().expect("just opened"))
     }
 
-    fn commit(&mut self, batches: HashMap<BoardName, Batch>) {
-        let path = self.path.clone();
-        let written = self.connection().and_then(|connection| write_all(connection, &batches).map_err(said_of(&path)));
+    /// One commit: one sync of the disk for everything that came since the last one, with one answer for each job.
+    fn write(&mut self, batches: HashMap<BoardName, Batch>, jobs: VecDeque<Job>) {
+        let (has_jobs, mut answers) = (!jobs.is_empty(), Vec::new());
+        let mut written = self.commit(&batches, jobs, &mut answers);
+        if let Err(error) = &written {
+            answers.drain(..).for_each(|answer| answer(Err(error.clone())));
+            if has_jobs && !batches.is_empty() {
+                // Ink does not depend on what else was to be done.
+                written = self.commit(&batches, VecDeque::new(), &mut answers);
+            }
+        }
         match written {
-            Ok(committed) => self.committed(&batches, committed),
+            Ok(written) => self.committed(&batches, written),
+            Err(error) if batches.is_empty() => tracing::debug!(%error, "an order could not be written"),
             Err(error) => self.failed(batches, &error),
         }
+        answers.into_iter().for_each(|answer| answer(Ok(())));
     }
 
-    fn committed(&mut self, batches: &HashMap<BoardName, Batch>, committed: Vec<Committed>) {
+    /// Commits, and raises the durable mark behind it. A panic is a failure like any other: what waits is kept.
+    fn commit(
+        &mut self,
+        batches: &HashMap<BoardName, Batch>,
+        jobs: VecDeque<Job>,
+        answers: &mut Vec<Answer>,
+    ) -> Result<Vec<Written>, StorageError> {
+        let path = self.path.clone();
+        let connection = match self.connection() {
+            Ok(connection) => connection,
+            Err(error) => {
+                answers.extend(jobs.into_iter().map(|job| job(Err(error.clone())).answer));
+                return Err(error);
+            }
+        };
+        let committed = catch_unwind(AssertUnwindSafe(|| write_all(connection, batches, jobs, answers)));
+        let committed = committed.unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic));
+        let (written, number) = committed.map_err(said_of(&path)).inspect_err(|_| self.connection = None)?;
+        self.mark.raise(number);
+        Ok(written)
+    }
+
+    fn committed(&mut self, batches: &HashMap<BoardName, Batch>, written: Vec<Written>) {
         let now = Instant::now();
         self.metrics.commits.inc();
-        self.metrics.commit_operations.observe(batches.values().map(Batch::operations).sum::<u64>() as f64);
+        if !batches.is_empty() {
+            self.metrics.commit_operations.observe(batches.values().map(Batch::operations).sum::<u64>() as f64);
+        }
         for batch in batches.values() {
             self.metrics.durable_lag.observe((now - batch.since).as_secs_f64());
         }
+        self.queue.bytes.fetch_sub(batches.values().map(Batch::bytes).sum(), Ordering::Relaxed);
         self.queue.lock().is_writing = false;
         self.queue.woken.notify_all();
         if self.queue.state() == StorageState::Failing {
             tracing::warn!(path = %self.path.display(), "the disk takes everything again");
         }
         self.queue.become_state(StorageState::Disk);
-        for board in committed {
-            self.queue.tell(&News::Durable(board.name.clone(), board.seq));
-            if board.wants_compaction {
-                // Without a compactor, at the very end, nothing is compacted.
-                let _ = self.compact.send(board.name);
+        for board in written {
+            match board {
+                Written::Durable { name, seq, wants_compaction } => {
+                    self.queue.tell(&News::Durable(name.clone(), seq));
+                    if wants_compaction {
+                        // Without a compactor, at the very end, nothing is compacted.
+                        let _ = self.compact.send(name);
+                    }
+                }
+                Written::Fenced(name) => {
+                    self.metrics.fenced.inc();
+                    tracing::error!(board = %name, "another process or room has written this board: its room is opened again");
+                    self.queue.tell(&News::Fenced(name));
+                }
             }
         }
     }
@@ -345,56 +447,115 @@ impl Writer {
     }
 }
 
-/// Writes everything in one transaction: one sync of the disk for whatever came since the last.
-fn write_all(connection: &mut Connection, batches: &HashMap<BoardName, Batch>) -> rusqlite::Result<Vec<Committed>> {
+type Answer = Box<dyn FnOnce(Result<(), StorageError>)>;
+
+/// Writes everything in one transaction, and returns the number of that commit.
+fn write_all(
+    connection: &mut Connection,
+    batches: &HashMap<BoardName, Batch>,
+    jobs: VecDeque<Job>,
+    answers: &mut Vec<Answer>,
+) -> rusqlite::Result<(Vec<Written>, u64)> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-    let mut committed = Vec::with_capacity(batches.len());
+    let mut written = Vec::with_capacity(batches.len());
     for (name, batch) in batches {
-        committed.extend(write_batch(&transaction, name, batch)?);
+        let board = part_of(&transaction, |transaction| {
+            let board = write_batch(transaction, name, batch)?;
+            Ok((!matches!(board, Some(Written::Fenced(_))), board))
+        });
+        written.extend(board?);
     }
+    for job in jobs {
+        part_of(&transaction, |transaction| {
+            let outcome = job(Ok(transaction));
+            answers.push(outcome.answer);
+            Ok((outcome.is_done, ()))
+        })?;
+    }
+    let number = schema::raise(&transaction)?;
     transaction.commit()?;
-    Ok(committed)
+    Ok((written, number))
 }
 
-fn write_batch(transaction: &Transaction<'_>, name: &BoardName, batch: &Batch) -> rusqlite::Result<Option<Committed>> {
-    let Some(last) = batch.last() else { return Ok(None) };
-    let bytes: usize = batch.records.iter().map(|record| record.packets.len()).sum();
+/// Does a part of a transaction, which is taken back alone if it says that it has failed.
+fn part_of<T>(
+    transaction: &Transaction<'_>,
+    act: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<(bool, T)>,
+) -> rusqlite::Result<T> {
+    let run = |statement: &str| transaction.prepare_cached(statement)?.execute([]).map(drop);
+    run("SAVEPOINT part")?;
+    let (is_done, value) = act(transaction)?;
+    if transaction.is_autocommit() {
+        // An error as bad as a full disk ends all of a transaction (SQLite, "Response To Errors Within A Transaction").
+        return Err(rusqlite::Error::InvalidQuery);
+    }
+    if !is_done {
+        run("ROLLBACK TO part")?;
+    }
+    run("RELEASE part")?;
+    Ok(value)
+}
+
+fn write_batch(transaction: &Transaction<'_>, name: &BoardName, batch: &Batch) -> rusqlite::Result<Option<Written>> {
+    let (Some(first), Some(last)) = (batch.records.first(), batch.last()) else { return Ok(None) };
     let last_author = batch.clients.iter().map(|(_, author)| *author).max().unwrap_or(0);
+    // A row that is not there any more is not made again by what follows on its log. A commit that failed may be there all the
+    // same, once the file is opened again: so the row may be anywhere from before the batch to its end.
     let board: Option<(i64, i64, i64)> = transaction
         .prepare_cached(
-            "INSERT INTO boards (name, epoch, seq, hash, last_author, tail_bytes) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+            "INSERT INTO boards (name, epoch, seq, hash, last_author, tail_bytes, reserved_author)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7 WHERE ?8 = 1 OR EXISTS (SELECT 1 FROM boards WHERE name = ?1)
              ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, hash = excluded.hash, is_open = 1,
                  last_author = max(last_author, excluded.last_author), changed = unixepoch(),
+                 reserved_author = max(reserved_author, excluded.reserved_author),
                  created = iif(seq = 0, unixepoch(), created), tail_bytes = tail_bytes + excluded.tail_bytes
-             WHERE epoch = excluded.epoch OR seq = 0
+             WHERE seq = 0 OR (epoch = excluded.epoch AND seq BETWEEN ?8 - 1 AND excluded.seq)
              RETURNING id, tail_bytes, snapshot_bytes",
         )?
         .query_row(
-            (name.as_str(), batch.epoch.0, last.last_seq as i64, last.hash.to_bytes(), last_author, bytes as i64),
+            (
+                name.as_str(),
+                batch.epoch.0,
+                last.last_seq as i64,
+                last.hash.to_bytes(),
+                last_author,
+                batch.bytes() as i64,
+                batch.reserved_author,
+                first.first_seq as i64,
+            ),
             |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )
         .optional()?;
-    let Some((id, tail_bytes, snapshot_bytes)) = board else {
-        tracing::error!(board = %name, "the board on disk is of another lineage; what was drawn is not written");
-        return Ok(None);
-    };
-    // A commit that failed may be there all the same, once the file is opened again.
-    let mut log = transaction.prepare_cached("INSERT OR REPLACE INTO log VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6)")?;
-    for record in &batch.records {
-        let crc = crc32fast::hash(&record.packets);
-        let (first, last) = (record.first_seq as i64, record.last_seq as i64);
-        log.execute((id, first, last, record.hash.to_bytes(), crc, &record.packets))?;
+    let Some((id, tail_bytes, snapshot_bytes)) = board else { return Ok(Some(Written::Fenced(name.clone()))) };
+    checksum::seal(transaction, id)?;
+    if !write_log(transaction, id, batch)? {
+        return Ok(Some(Written::Fenced(name.clone())));
     }
-    let mut clients = transaction.prepare_cached("INSERT OR IGNORE INTO clients VALUES (?1, ?2, ?3)")?;
+    let mut clients =
+        transaction.prepare_cached("INSERT OR IGNORE INTO clients VALUES (?1, ?2, ?3, checksum(?1, ?2, ?3))")?;
     for (client, author) in &batch.clients {
         clients.execute((id, client.0, author))?;
     }
-    if let Some(first) = batch.records.first() {
-        chronicle::keep_moment(transaction, id, first.first_seq, batch.at)?;
-    }
+    chronicle::keep_moment(transaction, id, first.first_seq, batch.at)?;
     for AuthorName { author, name } in &batch.names {
         chronicle::keep_name(transaction, id, *author, name)?;
     }
     let wants_compaction = tail_bytes > super::compaction::TAIL.max(snapshot_bytes);
-    Ok(Some(Committed { name: name.clone(), seq: last.last_seq, wants_compaction }))
+    Ok(Some(Written::Durable { name: name.clone(), seq: last.last_seq, wants_compaction }))
+}
+
+/// Writes the records of the log; false if another one is there already in the place of one of them.
+fn write_log(transaction: &Transaction<'_>, id: i64, batch: &Batch) -> rusqlite::Result<bool> {
+    let mut log = transaction.prepare_cached(
+        "INSERT INTO log VALUES (?1, ?2, ?3, ?4, ?5, 0, ?6) ON CONFLICT DO UPDATE SET last_seq = last_seq
+         WHERE last_seq = excluded.last_seq AND hash = excluded.hash AND crc = excluded.crc",
+    )?;
+    for record in &batch.records {
+        let crc = crc32fast::hash(&record.packets);
+        let (first, last) = (record.first_seq as i64, record.last_seq as i64);
+        if log.execute((id, first, last, record.hash.to_bytes(), crc, &record.packets))? == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

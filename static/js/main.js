@@ -710,6 +710,7 @@ class Application {
       move: guard((samples) => gesture.move(samples)),
       end: guard(() => this.#ended(gesture, "end")),
       cancel: guard(() => this.#ended(gesture, "cancel")),
+      interrupt: guard(() => this.#ended(gesture, gesture.isMeant ? "end" : "cancel")),
     };
   }
 

@@ -121,7 +121,7 @@ export class Pointers {
     const fingers = this.#fingers();
     if (event.pointerType === "touch") this.#beginTap(event, fingers.length);
     const pointer = this.down.get(event.pointerId);
-    if (fingers.length > 1) this.#takeBack(fingers);
+    if (fingers.length > 1) this.#takeBack(fingers, "interrupt");
     else if (event.pointerType === "touch") this.#hold(pointer, event, sample);
     else pointer.gesture = this.#start(event, sample);
   }
@@ -172,12 +172,16 @@ export class Pointers {
     return Array.from(this.down.values()).filter(({ type }) => type === "touch");
   }
 
-  /** A second finger means moving the board: what the first one began is taken back. */
-  #takeBack(fingers) {
+  /**
+   * Ends what fingers have begun. A second finger means moving the board, or is a palm: it interrupts, and a gesture may keep what it has drawn.
+   * @param {any[]} fingers
+   * @param {"cancel" | "interrupt"} how
+   */
+  #takeBack(fingers, how = "cancel") {
     for (const finger of fingers) {
       clearTimeout(finger.held?.timer);
       finger.held = undefined;
-      finger.gesture?.cancel();
+      finger.gesture?.[how]();
       finger.gesture = undefined;
     }
   }

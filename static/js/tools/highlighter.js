@@ -16,6 +16,9 @@ export const highlighter = {
       move: (samples) => gesture.move(samples.map(without)),
       end: () => gesture.end(),
       cancel: () => gesture.cancel(),
+      get isMeant() {
+        return gesture.isMeant;
+      },
     };
   },
 };

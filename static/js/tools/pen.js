@@ -18,6 +18,9 @@ export const pen = {
       move: (samples) => stroke.move(samples.map((one) => ({ ...one, pressure: undefined }))),
       end: () => stroke.end(),
       cancel: () => stroke.cancel(),
+      get isMeant() {
+        return stroke.isMeant;
+      },
     };
   },
 };

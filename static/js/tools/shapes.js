@@ -5,6 +5,7 @@ import { Element } from "../board/element.js";
 import { Gesture, patch } from "../board/gesture.js";
 import { hasInside } from "../shape.js";
 import { fillOf, placeIn, widthIn, withOpacity } from "./look.js";
+import { MEANT_REACH, MEANT_SAMPLES } from "./stroke.js";
 
 /** A drag that is shorter, in CSS pixels, was not meant. */
 const SHORTEST = 3;
@@ -23,9 +24,11 @@ class Shaping {
     this.kind = kind;
     this.from = context.snap(context.viewport.toBoard([sample.x, sample.y]));
     this.to = this.from;
+    this.samples = 0;
   }
 
   move(samples) {
+    this.samples += samples.length;
     const { x, y, shift } = samples.at(-1);
     const to = this.context.snap(this.context.viewport.toBoard([x, y]));
     this.to = shift ? even(this.from, to, this.kind) : to;
@@ -45,10 +48,19 @@ class Shaping {
     return { type: "shape", kind: this.kind, colour, fill, width, scale, x, y, dx: toX - x, dy: toY - y };
   }
 
+  /** As of a stroke. */
+  get isMeant() {
+    return this.samples >= MEANT_SAMPLES && this.#length >= MEANT_REACH;
+  }
+
+  /** In CSS pixels. */
+  get #length() {
+    return Math.hypot(this.to[0] - this.from[0], this.to[1] - this.from[1]) * this.context.viewport.zoom;
+  }
+
   end() {
-    const { session, style, viewport } = this.context;
-    const length = Math.hypot(this.to[0] - this.from[0], this.to[1] - this.from[1]) * viewport.zoom;
-    if (length < SHORTEST) return this.cancel();
+    const { session, style } = this.context;
+    if (this.#length < SHORTEST) return this.cancel();
     const gesture = new Gesture(this.context);
     const cseq = gesture.submit(this.#operation());
     if (style.dash !== "solid") patch(gesture, { author: session.self, cseq }, { name: "dash", dash: style.dash });

@@ -6,6 +6,14 @@ import { POINTS, PRESSURE, STROKE_POINTS, WIDTH } from "../protocol/limits.js";
 /** Points after which a long scribble goes on as a new stroke of the same gesture, well below the limit. */
 const LONGEST = STROKE_POINTS - POINTS;
 
+/**
+ * Samples after which a second contact no longer takes back what the first one draws. Fingers that pinch come down within a few samples of
+ * each other; ten are a sixth of a second of movement at 60 Hz, and a count depends on no clock.
+ */
+export const MEANT_SAMPLES = 10;
+/** CSS pixels that ink must reach as well: a finger that rests trembles. */
+export const MEANT_REACH = 8;
+
 /** Simulated pressure: at rest, at speed, and the speed in CSS pixels a millisecond at which it is least. */
 const MOST_SIMULATED = 0.85;
 const LEAST_SIMULATED = 0.2;
@@ -27,6 +35,9 @@ export class StrokeGesture {
     this.scale = this.viewport.penScale;
     this.slot = freeSlot(context.session);
     this.gesture = new Gesture(context);
+    this.from = sample;
+    this.samples = 0;
+    this.reach = 0;
     this.simulation = sample.pressure === undefined && look.simulates ? new Simulation(sample) : undefined;
     this.#begin(sample);
   }
@@ -58,7 +69,9 @@ export class StrokeGesture {
   move(samples) {
     const steps = [];
     const pressures = [];
+    this.samples += samples.length;
     for (const sample of samples) {
+      this.reach = Math.max(this.reach, Math.hypot(sample.x - this.from.x, sample.y - this.from.y));
       this.simulation?.follow(sample);
       const point = this.#point(sample);
       // A pen that rests sends the same point again and again.
@@ -78,6 +91,11 @@ export class StrokeGesture {
   #goOn(sample) {
     this.end();
     this.#begin(sample);
+  }
+
+  /** Whether so much is drawn that a second contact does not take it back. */
+  get isMeant() {
+    return this.samples >= MEANT_SAMPLES && this.reach >= MEANT_REACH;
   }
 
   end() {

@@ -1,5 +1,6 @@
 // The tools, in the order of the toolbar. A tool is one file: its name, key and `start`, which is called when the pointer goes
-// down and gives back what follows it: `move(samples)`, `end()` and `cancel()`.
+// down and gives back what follows it: `move(samples)`, `end()` and `cancel()`. One that draws may also have `isMeant`: whether what it
+// has drawn so far is kept when another contact interrupts it.
 //
 // A tool draws by submitting operations to `context.session`; it knows nothing of canvases, sockets or events.
 

@@ -51,3 +51,48 @@ test("Escape takes back also a stroke that is long", async () => {
   const { elements } = await ada.sees("nothing on its way", ({ pending }) => pending === 0);
   assert.equal(elements.length, 0);
 });
+
+// A pinch beside the board
+
+/** Two fingers on a place move apart. */
+async function pinched(touch, [x, y]) {
+  await touch("touchStart", [x - 10, y], [x + 10, y]);
+  for (let far = 15; far <= 100; far += 5) await touch("touchMove", [x - far, y], [x + far, y]);
+  await touch("touchEnd");
+}
+
+const middle = (person, selector) =>
+  person.page.evaluate((selector) => {
+    const { left, top, width, height } = document.querySelector(selector).getBoundingClientRect();
+    return [left + width / 2, top + height / 2];
+  }, selector);
+
+test("a pinch on a bar, a sheet or an open text leaves the page as large as it is, and what scrolls is still pushed", async () => {
+  const phone = await the.browser.person(board("pinch"), devices["Pixel 7"]);
+  const touch = await fingers(phone);
+  const stays = async (selector) => {
+    await pinched(touch, await middle(phone, selector));
+    assert.equal(await phone.page.evaluate(() => visualViewport.scale), 1, selector);
+  };
+  for (const selector of ["#tools", "#style", "#toolbar", "#bar", "#status", "#menu-button"]) await stays(selector);
+  const [x, y] = await middle(phone, "#tools");
+  await touch("touchStart", [x + 100, y]);
+  for (let to = x + 90; to > x - 100; to -= 10) await touch("touchMove", [to, y]);
+  await touch("touchEnd");
+  await phone.page.waitForFunction(() => document.querySelector("#tools").scrollLeft > 50);
+  await phone.draws(wave(60, 300, 4));
+  await phone.presses("Control+a");
+  await stays("#selection-bar");
+  await phone.page.evaluate(() => (document.querySelector("#style-sheet").hidden = false));
+  await stays("#style-sheet");
+  await phone.presses("?");
+  await stays("#help");
+  await phone.page.evaluate(() => document.querySelector("#help").scrollTo(0, 0));
+  await touch("touchStart", [200, 500]);
+  for (let to = 490; to > 200; to -= 10) await touch("touchMove", [200, to]);
+  await touch("touchEnd");
+  await phone.page.waitForFunction(() => document.querySelector("#help").scrollTop > 50 || document.querySelector("#help-list").scrollTop > 50);
+  await phone.presses("Escape");
+  await phone.writes("n", [200, 300], "words");
+  await stays("#writing");
+});

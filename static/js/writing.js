@@ -109,14 +109,18 @@ export class Writing {
 
   #fit() {
     if (!this.target) return;
-    const { made, isNote, unit } = this.target;
+    const { made, isNote, size, unit } = this.target;
     const { zoom } = this.context.viewport;
     const { style } = this.field;
     this.field.classList.toggle("note", isNote);
     style.whiteSpace = isNote ? "pre-wrap" : "pre";
     style.width = isNote ? `${Math.abs(made.dx) * unit * zoom}px` : "0";
     style.height = "0";
-    if (!isNote) style.width = `${this.field.scrollWidth + 8}px`;
+    if (!isNote) {
+      // `scrollWidth` does not count what overflows to the left, where right-to-left text goes.
+      const [wide] = textExtent(this.field.value, size * unit * zoom);
+      style.width = `${Math.ceil(Math.max(wide, this.field.scrollWidth)) + 8}px`;
+    }
     style.height = `${Math.max(this.field.scrollHeight, isNote ? Math.abs(made.dy) * unit * zoom : 0)}px`;
   }
 

@@ -96,3 +96,31 @@ test("a pinch on a bar, a sheet or an open text leaves the page as large as it i
   await phone.writes("n", [200, 300], "words");
   await stays("#writing");
 });
+
+// The field of a text
+
+for (const [language, words] of [["English", "Welcome to the lesson"], ["Arabic", "مرحباً بكم في الدرس"], ["Hebrew", "ברוכים הבאים לשיעור"], ["Arabic and English", "درس Inkwire lesson"]]) {
+  test(`the field of a text is as wide as its words while they are typed, and when they are changed: ${language}`, async () => {
+    const ada = await the.browser.person(board(`field-${language.replaceAll(" ", "-")}`));
+    const widths = async () => {
+      const { field, bounds } = await ada.page.evaluate(() => {
+        const { inkwire } = globalThis;
+        const [element] = inkwire.session.board.visible();
+        return { field: document.querySelector("#writing").getBoundingClientRect().width, bounds: element && inkwire.boundsOf(element) };
+      });
+      return { field, text: bounds && bounds[2] - bounds[0] };
+    };
+    await ada.presses("t");
+    await ada.page.mouse.click(400, 200);
+    for (const letter of `${words}\n${words} ${words}`) await ada.page.keyboard.insertText(letter);
+    const { field } = await widths();
+    await ada.presses("Escape");
+    await ada.sees("the text", ({ elements }) => elements.length === 1);
+    const { text } = await widths();
+    assert.ok(field >= text && field < text + 40, `typed: the field is ${field} px wide, the text ${text} px`);
+    await ada.page.mouse.dblclick(440, 215);
+    await ada.page.locator("#writing").waitFor();
+    const changed = await widths();
+    assert.ok(changed.field >= text, `changed: the field is ${changed.field} px wide, the text ${text} px`);
+  });
+}

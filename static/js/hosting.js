@@ -22,6 +22,8 @@ export class Hosting {
     this.rules = undefined;
     /** @type {string | undefined} */
     this.justMade = undefined;
+    /** Whether an order is on its way whose answer has not come. */
+    this.isUnanswered = false;
   }
 
   start() {
@@ -31,27 +33,49 @@ export class Hosting {
     at("#lock-choice").addEventListener("change", ({ target }) => this.order({ do: "lock", locked: target.checked }));
     at("#password-form").addEventListener("submit", (event) => {
       event.preventDefault();
-      this.order({ do: "password", password: at("#host-password").value });
-      at("#host-password").value = "";
+      if (this.order({ do: "password", password: at("#host-password").value })) at("#host-password").value = "";
     });
     at("#password-none").addEventListener("click", () => this.order({ do: "password", password: "" }));
     at("#audit-show").addEventListener("click", () => this.order({ do: "audit" }));
   }
 
-  /** @param {object} action */
+  /** Sends an order, which is not kept; says so without a connection, and returns whether it was sent. @param {any} action */
   order(action) {
-    this.application.send({ type: "moderate", action });
+    const isSent = this.application.ask({ type: "moderate", action });
+    if (isSent) this.isUnanswered ||= action.do !== "audit";
+    // What was chosen is not what holds.
+    else this.#show();
+    return isSent;
   }
 
   open() {
     this.#show();
-    this.order({ do: "rules" });
+    this.#askForRules();
     at("#audit-list").replaceChildren();
     at("#hosting").showModal();
   }
 
+  #askForRules() {
+    this.application.send({ type: "moderate", action: { do: "rules" } });
+  }
+
+  /** The connection is lost, or is there again. */
+  connectionChanged() {
+    const { session } = this.application;
+    if (!session.joined && this.isUnanswered) this.application.say("notConfirmed");
+    if (!session.joined) this.isUnanswered = false;
+    if (!at("#hosting").open) return;
+    if (session.joined && session.access.role === "host") this.#askForRules();
+    this.#show();
+  }
+
+  accessChanged() {
+    if (at("#hosting").open) this.#showStanding();
+  }
+
   /** The server answers. @param {any} message */
   answered(message) {
+    if (message.type === "rules" || message.type === "notDone") this.isUnanswered = false;
     if (message.type === "rules") {
       this.rules = message;
       this.#forgetOldLinks();
@@ -59,7 +83,10 @@ export class Hosting {
     }
     if (message.type === "link") this.#linkMade(message);
     if (message.type === "audit") this.#showAudit(message.records);
-    if (message.type === "notDone") this.application.say("notDone", { reason: message.text });
+    if (message.type === "notDone") {
+      this.application.say("notDone", { reason: message.text });
+      if (at("#hosting").open) this.#show();
+    }
   }
 
   #linkMade({ role, token }) {
@@ -93,11 +120,19 @@ export class Hosting {
     at("#link-list").replaceChildren(...ROLES.map((role) => this.#linkLine(role, rules.links.find((it) => it.role === role))));
     at("#without-link").value = rules.withoutLink ?? "";
     at("#without-link-hint").hidden = rules.withoutLink !== "editor" || !rules.links.some(({ role }) => role === "viewer");
-    at("#lock-choice").checked = this.application.session.access.locked;
     at("#password-none").hidden = !rules.hasPassword;
     at("#password-state").textContent = t(rules.hasPassword ? "passwordSet" : "passwordNone");
     at("#ban-part").hidden = rules.bans.length === 0;
     at("#ban-list").replaceChildren(...rules.bans.map((ban) => this.#banLine(ban)));
+    this.#showStanding();
+  }
+
+  /** Shows what holds on the board; without a connection nothing can be ordered. */
+  #showStanding() {
+    const { joined, access } = this.application.session;
+    at("#lock-choice").checked = access.locked;
+    at("#hosting-offline").hidden = joined;
+    for (const it of document.querySelectorAll("#hosting button:not(.close, .copies)")) it.toggleAttribute("disabled", !joined);
   }
 
   #linkLine(role, link) {
@@ -105,9 +140,13 @@ export class Hosting {
     const words = document.createElement("span");
     words.textContent = link ? `${t(`role.${role}`)} – ${linkState(link)}` : t(`role.${role}`);
     line.append(words);
-    const named = (words, act) => line.append(button(words, t(`role.${role}`), act));
+    const named = (words, act) => {
+      const it = button(words, t(`role.${role}`), act);
+      line.append(it);
+      return it;
+    };
     const token = linksOf(this.application.boardName)[role];
-    if (link && token) named("copyLink", () => this.#copy(role, token));
+    if (link && token) named("copyLink", () => this.#copy(role, token)).className = "copies";
     named(link ? "makeAnew" : "makeLink", () => {
       this.order({ do: "makeLink", role, seconds: role === "host" ? 0 : Number(at("#link-span").value) });
     });

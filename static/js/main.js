@@ -302,13 +302,20 @@ class Application {
     this.knock("");
   }
 
-  /** Sends something that is not kept: where there is no connection, it is not said. */
+  /** Sends something that is not kept; returns whether there is a connection. */
   send(message) {
-    if (this.session.joined) this.connection.send([message]);
+    return this.session.joined && this.connection.send([message]);
+  }
+
+  /** Sends something that a person asked for and that is not kept; says so without a connection. */
+  ask(message) {
+    const isSent = this.send(message);
+    if (!isSent) this.say("notConfirmed");
+    return isSent;
   }
 
   moderate(action) {
-    this.hosting.order(action);
+    return this.hosting.order(action);
   }
 
   clearAuthor(author) {
@@ -328,6 +335,7 @@ class Application {
     document.body.dataset.draws = String(draws);
     if (hosted && role === "host") keepLink(this.boardName, "host", this.comesBy);
     this.#showStanding();
+    this.hosting.accessChanged();
     this.door.close();
     if (draws) at("#offer-take").hidden = false;
   }
@@ -1095,6 +1103,7 @@ class Application {
       this.recall.keep();
       this.recall.show();
     }
+    this.hosting.connectionChanged();
     this.progressChanged();
   }
 

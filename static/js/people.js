@@ -18,8 +18,8 @@ export const CURSOR_UNITS = 64;
 export class People {
   /**
    * @param {{ session: import("./session.js").Session, viewport: import("./viewport.js").Viewport,
-   *   introduced: (as: { name?: string, colour?: string }) => void, follow: (author: number) => void, send: (message: object) => void,
-   *   moderate: (action: object) => void, clearAuthor: (author: number) => void,
+   *   introduced: (as: { name?: string, colour?: string }) => void, follow: (author: number) => void, ask: (message: object) => boolean,
+   *   moderate: (action: object) => boolean, clearAuthor: (author: number) => void,
    *   announcer: import("./announcer.js").Announcer }} application
    */
   constructor(application) {
@@ -69,9 +69,9 @@ export class People {
 
   /** Raises one's own hand, or takes it down. */
   toggleHand() {
-    const { session, send } = this.application;
+    const { session } = this.application;
     const raised = !session.people.get(session.self)?.hand;
-    send.call(this.application, { type: "hand", raised });
+    this.application.ask({ type: "hand", raised });
   }
 
   #ask() {
@@ -128,9 +128,8 @@ export class People {
     summary.setAttribute("aria-label", t("ordersFor", { name }));
     const moderate = (action) => () => this.application.moderate({ author, ...action });
     const ban = (address) => () => {
-      moderate({ do: "ban", address })();
       // One who is here goes now.
-      if (this.gone.delete(author)) this.#list();
+      if (moderate({ do: "ban", address })() && this.gone.delete(author)) this.#list();
     };
     const ifHere = (...all) => (isHere ? all : []);
     const buttons = [

@@ -34,7 +34,7 @@ export class Reactions {
   #send(reaction) {
     if (performance.now() - this.lastAt < APART) return;
     this.lastAt = performance.now();
-    this.application.send({ type: "react", reaction });
+    this.application.ask({ type: "react", reaction });
   }
 
   /** @param {number} author @param {string} reaction */

@@ -39,7 +39,7 @@ export class Replay {
     on("#replay-export", "click", () => this.application.sheets.open("export"));
     on("#replay-timelapse", "click", () => this.#saveTimelapse());
     on("#replay-back", "click", () => this.#bringBack());
-    on("#replay-branch", "click", () => this.application.send({ type: "branch", seq: this.seq }));
+    on("#replay-branch", "click", () => this.application.ask({ type: "branch", seq: this.seq }));
     on("#replay-close", "click", () => this.close());
   }
 

@@ -1,9 +1,12 @@
 // Faults that were found in trials of the page: input, state and loss. Each test holds the right value.
 
 import assert from "node:assert/strict";
+import { mkdtempSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { test } from "node:test";
 import { devices } from "playwright-core";
-import { agree, fingers, sharedHouse, wave } from "./house.mjs";
+import { Server, agree, fingers, sharedHouse, wave } from "./house.mjs";
 
 const the = sharedHouse();
 
@@ -124,3 +127,75 @@ for (const [language, words] of [["English", "Welcome to the lesson"], ["Arabic"
     assert.ok(changed.field >= text, `changed: the field is ${changed.field} px wide, the text ${text} px`);
   });
 }
+
+// Orders without a connection
+
+/** A host on a board that is kept on a disk, whose server can be taken away and comes back at the same address. */
+async function hostOfItsOwn() {
+  const data = ["--data", join(mkdtempSync(join(tmpdir(), "inkwire-orders-")), "boards")];
+  const server = await Server.start(...data);
+  const host = await the.browser.person(`${server.url}new`, { name: "Ada" });
+  host.allowed = /ERR_CONNECTION|WebSocket|the connection is opened again/;
+  await host.draws(wave(200, 200));
+  await host.isSaved();
+  return { host, server, comesBack: () => Server.start("--listen", server.address, ...data) };
+}
+
+const whatIsSaid = (host) => host.page.waitForFunction(() => /Offline/.test(document.querySelector("#toast.shown")?.textContent ?? ""));
+
+test("orders without a connection are refused visibly, and the sheet shows the state of the board", async () => {
+  const { host, server, comesBack } = await hostOfItsOwn();
+  await host.page.click("#share");
+  await host.page.locator("#link-list button").first().waitFor();
+  await server.stop("SIGKILL");
+  await host.page.locator("#hosting-offline").waitFor();
+  assert.ok(await host.page.evaluate(() => Array.from(document.querySelectorAll("#link-list button:not(.copies), #password-form button, #audit-show")).every((it) => it.matches(":disabled"))));
+  await host.page.click("#lock-choice");
+  await whatIsSaid(host);
+  assert.equal(await host.page.isChecked("#lock-choice"), false);
+  await host.page.selectOption("#without-link", "viewer");
+  assert.equal(await host.page.inputValue("#without-link"), "editor");
+  const again = await comesBack();
+  await host.isLive();
+  await host.page.locator("#hosting-offline").waitFor({ state: "hidden" });
+  assert.equal(await host.page.isChecked("#lock-choice"), false);
+  await host.page.click("#lock-choice");
+  await host.page.waitForFunction(() => globalThis.inkwire.session.access.locked);
+  assert.equal(await host.page.isChecked("#lock-choice"), true);
+  assert.equal(await host.page.locator("#audit-show").isEnabled(), true);
+  await the.browser.everybodyLeaves();
+  await again.stop();
+});
+
+test("an order that was sent and not answered is told when the connection is lost", async () => {
+  const { host, server } = await hostOfItsOwn();
+  await host.page.click("#share");
+  await host.page.locator("#link-list button").first().waitFor();
+  await host.page.waitForFunction(() => globalThis.inkwire.hosting.rules);
+  server.child.kill("SIGSTOP");
+  await host.page.click("#lock-choice");
+  await server.stop("SIGKILL");
+  await whatIsSaid(host);
+  await host.page.locator("#hosting-offline").waitFor();
+  assert.equal(await host.page.isChecked("#lock-choice"), false);
+});
+
+test("a hand, a reaction and a ban without a connection are not passed over in silence", async () => {
+  const { host, server } = await hostOfItsOwn();
+  const bob = await the.browser.person(host.page.url(), { name: "Bob" });
+  await bob.page.close();
+  await host.page.waitForFunction(() => globalThis.inkwire.people.gone.size === 1);
+  await server.stop("SIGKILL");
+  await host.page.locator('#status[data-state="waiting"], #status[data-state="connecting"]').waitFor();
+  const forget = () => host.page.evaluate(() => document.querySelector("#toast").classList.remove("shown"));
+  await host.page.click("#people");
+  for (const what of ["#raise-hand", "#reactions button"]) {
+    await host.page.locator(what).first().click();
+    await whatIsSaid(host);
+    await forget();
+  }
+  await host.page.locator("#gone-list summary").click();
+  await host.page.getByRole("button", { name: "Ban: Bob" }).click();
+  await whatIsSaid(host);
+  assert.equal(await host.page.locator("#gone-list li").count(), 1, "who was not banned is still in reach");
+});

@@ -105,6 +105,8 @@ export default {
   "standing.readOnly": "Du schaust zu", "standing.boardLocked": "Jetzt zeichnen nur Gastgeber", "standing.muted": "Stumm geschaltet",
   readOnly: "Du kannst zuschauen, nicht zeichnen: Bitte um den Stift.", boardLocked: "Jetzt zeichnen nur Gastgeber.",
   muted: "Ein Gastgeber hat dich stumm geschaltet.", hostOnly: "Das dürfen nur Gastgeber.",
+  notConfirmed: "Offline: Der Server hat das nicht bestätigt. Versuche es wieder, sobald die Verbindung da ist.",
+  hostingOffline: "Offline: Links und Regeln lassen sich ändern, sobald die Verbindung wieder da ist.",
   heldInk: {
     one: "Etwas, das du gezeichnet hast, wurde nicht angenommen. Es bleibt hier, bis du wieder zeichnen darfst.",
     other: "{count} Dinge, die du gezeichnet hast, wurden nicht angenommen. Sie bleiben hier, bis du wieder zeichnen darfst.",

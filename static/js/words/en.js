@@ -88,6 +88,8 @@ export default {
   "standing.readOnly": "You are looking on", "standing.boardLocked": "Only hosts draw now", "standing.muted": "A host has muted you",
   readOnly: "You can look, not draw: ask a host for the pen.", boardLocked: "Only hosts draw now.", muted: "A host has muted you.",
   hostOnly: "Only a host may do that.",
+  notConfirmed: "Offline: the server has not confirmed that. Try again when the connection is back.",
+  hostingOffline: "Offline: links and rules can be changed when the connection is back.",
   heldInk: {
     one: "One thing that you drew was not taken. It is kept here until you may draw again.",
     other: "{count} things that you drew were not taken. They are kept here until you may draw again.",

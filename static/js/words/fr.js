@@ -121,6 +121,8 @@ export default {
   "standing.readOnly": "Vous regardez", "standing.boardLocked": "Seuls les hôtes dessinent", "standing.muted": "Un hôte vous a rendu muet",
   readOnly: "Vous pouvez regarder, pas dessiner : demandez le stylo à un hôte.", boardLocked: "Seuls les hôtes dessinent maintenant.",
   muted: "Un hôte vous a rendu muet.", hostOnly: "Seul un hôte peut faire cela.",
+  notConfirmed: "Hors ligne : le serveur ne l’a pas confirmé. Réessayez quand la connexion sera rétablie.",
+  hostingOffline: "Hors ligne : les liens et les règles pourront être modifiés quand la connexion sera rétablie.",
   heldInk: {
     one: "Un de vos dessins n’a pas été accepté. Il est gardé ici jusqu’à ce que vous puissiez dessiner.",
     many: "{count} de vos dessins n’ont pas été acceptés. Ils sont gardés ici jusqu’à ce que vous puissiez dessiner.",

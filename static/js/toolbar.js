@@ -168,6 +168,7 @@ export class Toolbar {
   chooseTool(tool) {
     this.tool = tool;
     this.#mark();
+    this.#bringIntoSight(`tool ${tool.name}`);
     this.delegate.toolChosen(tool);
   }
 
@@ -179,7 +180,13 @@ export class Toolbar {
     }
     keep("localStorage", KEY, { ...this.style, recent: this.recent });
     this.#mark();
+    for (const [name, value] of Object.entries(changes)) this.#bringIntoSight(`${name} ${value}`);
     this.delegate.styleChosen(this.style, Object.keys(changes));
+  }
+
+  /** What is chosen by a key may lie in a part of its strip that is out of sight. @param {string} name */
+  #bringIntoSight(name) {
+    this.buttons.get(name)?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   changeWidth(by) {
@@ -213,7 +220,7 @@ export class Toolbar {
     document.querySelector("#recent").replaceChildren(...this.recent.map((it) => this.#colourButton(it, it)));
     const chosen = [`tool ${this.tool.name}`, `colour ${colour}`, `width ${width}`, `fill ${fill}`, `dash ${dash}`];
     for (const [name, button] of this.buttons) button.setAttribute("aria-pressed", String(chosen.includes(name)));
-    document.body.dataset.tool = this.tool.name;
+    document.body.dataset.chosenTool = this.tool.name;
     this.showColours(this.inkShown);
     document.querySelector("#custom-colour").value = colour;
     document.querySelector("#opacity").value = String(Math.round(opacity * 100));

@@ -199,3 +199,55 @@ test("a hand, a reaction and a ban without a connection are not passed over in s
   await whatIsSaid(host);
   assert.equal(await host.page.locator("#gone-list li").count(), 1, "who was not banned is still in reach");
 });
+
+// The toolbar
+
+/** Buttons of the toolbar whose middle is not seen. */
+const outOfSight = (person) =>
+  person.page.evaluate(() => {
+    const isSeen = (it) => {
+      const { left, top, width, height } = it.getBoundingClientRect();
+      return it.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+    };
+    return Array.from(document.querySelectorAll("#toolbar button")).filter((it) => it.checkVisibility() && !isSeen(it)).map((it) => it.title || it.id);
+  });
+
+for (const locale of ["en", "ar"]) {
+  test(`no tool is cut off on a screen that is wider than a phone: ${locale}`, async () => {
+    const ada = await the.browser.person(board(`wide-${locale}`), { locale });
+    for (let width = 640; width <= 1440; width += width >= 1160 && width < 1300 ? 5 : 40) {
+      await ada.page.setViewportSize({ width, height: 800 });
+      assert.deepEqual(await outOfSight(ada), [], `${width} px`);
+    }
+  });
+
+  test(`on a phone a strip of tools shows that there is more of it, and brings what is chosen into sight: ${locale}`, async () => {
+    const phone = await the.browser.person(board(`narrow-${locale}`), { ...devices["iPhone 13"], defaultBrowserType: undefined, locale });
+    /** How much the middle of the strip's ends differs from the bar, at its left and its right. */
+    const shadows = async () => {
+      const { x, y, width, height } = await phone.page.locator("#tools").boundingBox();
+      const shot = await phone.page.screenshot({ clip: { x, y, width, height }, animations: "disabled" });
+      return phone.page.evaluate(async (url) => {
+        const image = new Image();
+        image.src = url;
+        await image.decode();
+        const context = new OffscreenCanvas(image.naturalWidth, image.naturalHeight).getContext("2d", { willReadFrequently: true });
+        context.drawImage(image, 0, 0);
+        const shade = (x) => 255 - context.getImageData(x, 4, 1, 1).data[0];
+        return [shade(1) > 10, shade(image.naturalWidth - 2) > 10];
+      }, `data:image/png;base64,${shot.toString("base64")}`);
+    };
+    const isRightToLeft = locale === "ar";
+    assert.deepEqual(await shadows(), isRightToLeft ? [true, false] : [false, true], "at the beginning");
+    for (const [key, name] of [["k", "laser"], ["v", "select"], ["o", "ellipse"]]) {
+      await phone.presses(key);
+      const isWithin = await phone.page.evaluate((name) => {
+        const [strip, tool] = ["#tools", `#tools [data-tool="${name}"]`].map((it) => document.querySelector(it).getBoundingClientRect());
+        return tool.left >= strip.left && tool.right <= strip.right;
+      }, name);
+      assert.ok(isWithin, name);
+    }
+    assert.deepEqual(await shadows(), [true, true], "in the middle");
+    assert.equal(await phone.page.evaluate(() => document.scrollingElement.scrollTop + document.scrollingElement.scrollLeft), 0);
+  });
+}

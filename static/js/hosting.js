@@ -117,7 +117,9 @@ export class Hosting {
 
   #show() {
     const { rules = { links: [], bans: [], hasPassword: false, withoutLink: "editor" } } = this;
-    at("#link-list").replaceChildren(...ROLES.map((role) => this.#linkLine(role, rules.links.find((it) => it.role === role))));
+    const lines = (...roles) => roles.map((role) => this.#linkLine(role, rules.links.find((it) => it.role === role)));
+    at("#link-list").replaceChildren(...lines("editor", "viewer"));
+    at("#host-link").replaceChildren(...lines("host"));
     at("#without-link").value = rules.withoutLink ?? "";
     at("#without-link-hint").hidden = rules.withoutLink !== "editor" || !rules.links.some(({ role }) => role === "viewer");
     at("#password-none").hidden = !rules.hasPassword;
@@ -145,13 +147,23 @@ export class Hosting {
       line.append(it);
       return it;
     };
-    const token = linksOf(this.application.boardName)[role];
-    if (link && token) named("copyLink", () => this.#copy(role, token)).className = "copies";
+    const copy = this.#copyOf(role, link);
+    if (copy) named("copyLink", copy).className = role === "editor" ? "copies main" : "copies";
     named(link ? "makeAnew" : "makeLink", () => {
       this.order({ do: "makeLink", role, seconds: role === "host" ? 0 : Number(at("#link-span").value) });
     });
     if (link && role !== "host") named("revoke", () => this.order({ do: "revokeLink", role }));
     return line;
+  }
+
+  /** What hands out a link of a role, if there is one that works. */
+  #copyOf(role, link) {
+    const token = linksOf(this.application.boardName)[role];
+    const isExpired = link && link.expires !== 0 && link.expires < Date.now();
+    if (link && token && !isExpired) return () => this.#copy(role, token);
+    // The address alone is the link to draw.
+    if (role === "editor" && this.rules?.withoutLink === "editor") return () => this.application.copyLink(location.href.replace(/#.*/, ""), "linkCopied");
+    return undefined;
   }
 
   #banLine({ ban, name, address }) {

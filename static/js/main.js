@@ -244,8 +244,14 @@ class Application {
 
   /** A host hands out links; everybody else the way that they came themselves. */
   async #share() {
-    if (this.session.access.role === "host") return this.hosting.open();
+    if (this.session.access.role === "host" || this.#comesAsHost) return this.hosting.open();
+    // The link may be a host's as long as the server has not said what it is.
+    if (this.comesBy && !this.knowsAccess) return this.say("notConfirmed");
     return this.copyLink(location.href.replace(/#.*/, "") + linkOf(this.comesBy), this.session.access.role === "viewer" ? "linkCopiedToLook" : "linkCopied");
+  }
+
+  get #comesAsHost() {
+    return this.comesBy !== undefined && this.comesBy === linksOf(this.boardName).host;
   }
 
   copyPlace() {
@@ -268,6 +274,7 @@ class Application {
     if (!isSecret(location.hash)) return void this.#goToLink();
     const { token, isBroken } = arrival.takeLink();
     this.comesBy = token;
+    this.knowsAccess = false;
     this.hasBrokenLink = isBroken;
     this.session.credentials.token = token;
     this.#goIn();
@@ -331,6 +338,7 @@ class Application {
 
   accessChanged() {
     const { role, draws, hosted } = this.session.access;
+    this.knowsAccess = true;
     document.body.dataset.role = hosted ? role : "";
     document.body.dataset.draws = String(draws);
     if (hosted && role === "host") keepLink(this.boardName, "host", this.comesBy);
@@ -1015,7 +1023,7 @@ class Application {
 
   #isKeptOut(reason, retryMs) {
     // A host link that was made anew elsewhere is one no more.
-    if (this.comesBy && this.comesBy === linksOf(this.boardName).host) keepLink(this.boardName, "host", undefined);
+    if (this.#comesAsHost) keepLink(this.boardName, "host", undefined);
     this.#stop(reason);
     if (!NO_ROOM.includes(reason)) this.recall.forget();
     this.door.show(reason, retryMs);

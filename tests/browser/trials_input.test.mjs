@@ -251,3 +251,80 @@ for (const locale of ["en", "ar"]) {
     assert.equal(await phone.page.evaluate(() => document.scrollingElement.scrollTop + document.scrollingElement.scrollLeft), 0);
   });
 }
+
+// The first link that a host copies
+
+const CLIPBOARD = { permissions: ["clipboard-read", "clipboard-write"] };
+
+/** What lies in the clipboard, as soon as something does. */
+async function copied(person) {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const words = await person.page.evaluate(() => navigator.clipboard.readText());
+    if (words) return words;
+    assert.ok(Date.now() < deadline, "waited in vain: nothing was copied");
+    await person.page.waitForTimeout(10);
+  }
+}
+
+/** A host on a new board, whose sheet is open. */
+async function hostWithSheet(options) {
+  const host = await the.browser.person(`${the.server.url}new`, { name: "Ada", ...CLIPBOARD, ...options });
+  await host.page.waitForFunction(() => globalThis.inkwire.session.access.role === "host");
+  await host.page.click("#share");
+  await host.page.waitForFunction(() => globalThis.inkwire.hosting.rules);
+  return host;
+}
+
+/** Copies by the first button of the sheet, and says as what somebody with that link comes. */
+async function roleByFirstButton(host) {
+  await host.page.evaluate(() => navigator.clipboard.writeText(""));
+  await host.page.locator("#hosting button").first().click();
+  const pupil = await the.browser.person(await copied(host));
+  return pupil.page.evaluate(() => globalThis.inkwire.session.access.role);
+}
+
+test("the first button of a host's sheet copies the link to draw: the address, then an editor's link", async () => {
+  const host = await hostWithSheet();
+  assert.equal(await host.page.locator("#hosting button").first().textContent(), "Copy");
+  assert.equal(await roleByFirstButton(host), "editor");
+  assert.equal(await copied(host), host.page.url());
+  await host.page.selectOption("#without-link", "");
+  await host.page.waitForFunction(() => globalThis.inkwire.hosting.rules.withoutLink === undefined);
+  assert.equal(await host.page.locator("#hosting button").first().textContent(), "Make link");
+  assert.equal(await roleByFirstButton(host), "editor");
+  assert.match(await copied(host), /#t=[0-9a-f]{32}$/);
+  await host.page.waitForFunction(() => document.querySelector("#hosting button").textContent === "Copy");
+  assert.equal(await roleByFirstButton(host), "editor");
+});
+
+test("a host's link stands apart, and the sheet says what it is worth", async () => {
+  const host = await hostWithSheet();
+  assert.deepEqual(await host.page.locator("#link-list li > span").allTextContents(), ["Editor", "Viewer"]);
+  assert.match(await host.page.locator("#host-link").locator("xpath=preceding-sibling::p[1]").innerText(), /ban people/);
+  await host.page.locator("#host-link button").first().click();
+  const second = await the.browser.person(await copied(host));
+  assert.equal(await second.page.evaluate(() => globalThis.inkwire.session.access.role), "host");
+});
+
+test("a host who comes back while the server is away hands out no host's link by the button Share", async () => {
+  const { host, server } = await hostOfItsOwn();
+  await host.page.context().grantPermissions(CLIPBOARD.permissions);
+  await host.page.evaluate(() => navigator.clipboard.writeText("nothing"));
+  await server.stop("SIGKILL");
+  await host.page.locator('#status[data-state="waiting"], #status[data-state="connecting"]').waitFor();
+  // As after loading it from what the device keeps: nobody has said yet what this browser may do here.
+  const share = (isKnownAsHosts) => host.page.evaluate((isKnownAsHosts) => {
+    const { inkwire } = globalThis;
+    inkwire.session.access = { role: "editor", draws: true, locked: false, muted: false, hosted: false };
+    inkwire.knowsAccess = false;
+    if (!isKnownAsHosts) localStorage.removeItem("inkwire.links");
+    document.querySelector("#share").click();
+  }, isKnownAsHosts);
+  await share(true);
+  await host.page.locator("#hosting-offline").waitFor();
+  await host.page.locator("#hosting .close").click();
+  await share(false);
+  await whatIsSaid(host);
+  assert.equal(await copied(host), "nothing");
+});

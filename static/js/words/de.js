@@ -106,6 +106,7 @@ export default {
   readOnly: "Du kannst zuschauen, nicht zeichnen: Bitte um den Stift.", boardLocked: "Jetzt zeichnen nur Gastgeber.",
   muted: "Ein Gastgeber hat dich stumm geschaltet.", hostOnly: "Das dürfen nur Gastgeber.",
   notConfirmed: "Offline: Der Server hat das nicht bestätigt. Versuche es wieder, sobald die Verbindung da ist.",
+  hostLinkHint: "Der Link für Gastgeber gibt alle Rechte, die du hier hast: das Zeichnen sperren, Leute aussperren, ihre Zeichnungen löschen.",
   hostingOffline: "Offline: Links und Regeln lassen sich ändern, sobald die Verbindung wieder da ist.",
   heldInk: {
     one: "Etwas, das du gezeichnet hast, wurde nicht angenommen. Es bleibt hier, bis du wieder zeichnen darfst.",

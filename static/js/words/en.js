@@ -89,6 +89,7 @@ export default {
   readOnly: "You can look, not draw: ask a host for the pen.", boardLocked: "Only hosts draw now.", muted: "A host has muted you.",
   hostOnly: "Only a host may do that.",
   notConfirmed: "Offline: the server has not confirmed that. Try again when the connection is back.",
+  hostLinkHint: "A host’s link gives every right that you have here: to lock the board, to ban people, to delete what they drew.",
   hostingOffline: "Offline: links and rules can be changed when the connection is back.",
   heldInk: {
     one: "One thing that you drew was not taken. It is kept here until you may draw again.",

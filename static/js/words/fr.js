@@ -122,6 +122,7 @@ export default {
   readOnly: "Vous pouvez regarder, pas dessiner : demandez le stylo à un hôte.", boardLocked: "Seuls les hôtes dessinent maintenant.",
   muted: "Un hôte vous a rendu muet.", hostOnly: "Seul un hôte peut faire cela.",
   notConfirmed: "Hors ligne : le serveur ne l’a pas confirmé. Réessayez quand la connexion sera rétablie.",
+  hostLinkHint: "Le lien d’hôte donne tous les droits que vous avez ici : verrouiller le tableau, exclure des personnes, effacer leurs dessins.",
   hostingOffline: "Hors ligne : les liens et les règles pourront être modifiés quand la connexion sera rétablie.",
   heldInk: {
     one: "Un de vos dessins n’a pas été accepté. Il est gardé ici jusqu’à ce que vous puissiez dessiner.",

@@ -1067,6 +1067,7 @@ class Application {
     for (const { author, operation } of entries) if (operation.type === "shape") this.drafts.show(author);
     if (isCaughtUp) this.#announceChanges(entries);
     this.session.receive(messages);
+    this.writing.heard();
     if (messages.some(({ type }) => type === "welcome")) {
       this.pictures.joined(this.session.epoch !== epoch || this.session.storage !== "disk");
       this.#sendViewSoon();

@@ -17,6 +17,8 @@ const NOTE_SIZE = 200;
 const SHRINKINGS = 16;
 /** A note of black would not be read. */
 const NOTE_PAPER = "#ffec99";
+/** How strong the frame is by which others see that something is being written. */
+const FRAME_OPACITY = 0.4;
 
 export class Writing {
   /**
@@ -28,11 +30,16 @@ export class Writing {
     this.context = context;
     this.field = field;
     this.target = undefined;
+    /** Own changes of texts that are not in the log yet, by the element's key. @type {Map<string, any>} */
+    this.unheard = new Map();
   }
 
   start() {
     this.field.addEventListener("blur", () => this.finish());
-    this.field.addEventListener("input", () => this.#fit());
+    this.field.addEventListener("input", () => {
+      this.#fit();
+      this.#showOthers();
+    });
     this.field.addEventListener("keydown", (event) => this.#pressed(event));
   }
 
@@ -124,6 +131,17 @@ export class Writing {
     style.height = `${Math.max(this.field.scrollHeight, isNote ? Math.abs(made.dy) * unit * zoom : 0)}px`;
   }
 
+  /** Shows others the place where something is being written, as a frame. */
+  #showOthers() {
+    const { element, made, isNote, unit, map } = this.target;
+    const { viewport } = this.context;
+    const { scale } = made;
+    const wide = isNote ? [made.dx, made.dy] : [this.field.offsetWidth, this.field.offsetHeight].map((side) => side / unit / viewport.zoom);
+    const [[x, y], [toX, toY]] = [0, 1].map((at) => applied(map, [made.x + at * wide[0], made.y + at * wide[1]]).map(Math.round));
+    const look = { colour: withOpacity(made.colour, FRAME_OPACITY), fill: isNote && !element ? made.fill : "#00000000", width: widthIn(1, scale, viewport.zoom) };
+    this.context.showDraft({ kind: "rectangle", ...look, scale, x, y, dx: toX - x, dy: toY - y });
+  }
+
   #pressed(event) {
     event.stopPropagation();
     const isDone = event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey));
@@ -141,16 +159,39 @@ export class Writing {
     // What was not touched is not written over what somebody else may have made of it.
     if (!target.element || this.field.value !== this.begunWith) this.#take(target);
     this.context.endPreview();
+    this.context.showDraft(undefined);
     this.context.toolIsDone();
   }
 
   #take(target) {
     const typed = cleaned(this.field.value);
+    const now = target.element && this.context.session.board.element(target.element.key);
+    const theirs = now?.visible ? wordsOf(now) : this.begunWith;
+    if (theirs !== this.begunWith) this.context.say("textMerged");
+    this.#put({ ...target, base: theirs }, merged(this.begunWith, theirs, typed));
+  }
+
+  /** The log has grown: what somebody else wrote before an own change, and this page had not heard of, is joined with it. */
+  heard() {
+    for (const [key, { target, text, cseq, base, known }] of this.unheard) {
+      const { log, self } = this.context.session;
+      const element = log.element(key);
+      const latest = element && lastOfOthers(element, self, cseq);
+      const isOvertaken = element?.visible && latest !== undefined && latest !== known && wordsOf(element, latest) !== base;
+      if (isOvertaken || log.cseq(self) >= cseq) this.unheard.delete(key);
+      if (!isOvertaken) continue;
+      const theirs = wordsOf(element, latest);
+      this.context.say("textMerged");
+      this.#put({ ...target, base: theirs }, merged(base, theirs, text));
+    }
+  }
+
+  #put(target, typed) {
     const text = bounded(typed, TEXT);
     const { words, size } = target.isNote ? this.#laidOut(target, text) : { words: text, size: target.size };
     const kept = bounded(words, TEXT);
     if (text.length < typed.length || kept.length < words.length) this.context.say("textTooLong");
-    this.context.attempt(() => (target.element ? this.#change(target, kept, size) : this.#add(target, kept)));
+    this.context.attempt(() => (target.element ? this.#change(target, kept, size, text) : this.#add(target, kept)));
   }
 
   #add({ made, isNote, size }, text) {
@@ -172,7 +213,8 @@ export class Writing {
     return all;
   }
 
-  #change({ element }, text, size) {
+  #change(target, text, size, typed) {
+    const { element } = target;
     const now = this.context.session.board.element(element.key);
     if (now?.visible && now.properties.text === text) return;
     const gesture = new Gesture(this.context);
@@ -183,8 +225,18 @@ export class Writing {
       return;
     }
     if (text.trim() === "" && now.kind === "text") deleteAll(gesture, [now]);
-    else patch(gesture, now, { name: "text", text });
+    else this.#changeWords(gesture, now, text, { target, text: typed });
     if (now.kind === "note" && now.properties.width !== size) patch(gesture, now, { name: "width", width: size });
+  }
+
+  #changeWords(gesture, now, text, change) {
+    const { session } = this.context;
+    const log = session.log.element(now.key);
+    const known = log && lastOfOthers(log, session.self, Infinity);
+    const cseq = patch(gesture, now, { name: "text", text });
+    // A change on top of one that is not in the log either goes on from where that one began.
+    const first = this.unheard.get(now.key) ?? { base: change.target.base, known };
+    this.unheard.set(now.key, { ...change, cseq, base: first.base, known: first.known });
   }
 }
 
@@ -193,6 +245,42 @@ const heightOf = (text, size) => Math.ceil((text.split("\n").length * LINE_HEIGH
 /** Where a line was broken is told by the space at its end, or in a word that is too long by one that has no width. */
 const NO_WIDTH = "\u200b";
 const unbroken = (text) => text.replaceAll(" \n", " ").replaceAll(`${NO_WIDTH}\n`, "");
+
+/** The words of an element, or others that it had, as they are written. */
+const wordsOf = ({ kind, properties }, text = properties.text) => (kind === "note" ? unbroken(text) : text);
+
+/** The latest words that others gave an element, in the log before an own change that has the number, or of all. */
+function lastOfOthers({ patches }, self, cseq) {
+  const texts = patches.filter(({ property }) => property.name === "text");
+  const own = texts.findIndex(({ by }) => by.author === self && by.gesture === cseq);
+  return texts.slice(0, own < 0 ? undefined : own).findLast(({ by }) => by.author !== self)?.property.text;
+}
+
+/** Joins what two people made of the same words: where both changed the same ones, theirs stand before one's own. Nothing written is lost. */
+export function merged(base, theirs, own) {
+  if (theirs === base || theirs === own) return own;
+  if (own === base) return theirs;
+  const [words, others, mine] = [base, theirs, own].map((text) => text.split(/(?<=\s)|(?=\s)/).filter((word) => word !== ""));
+  const [a, b] = [changeOf(words, others), changeOf(words, mine)];
+  const join = (...parts) => parts.flat().join("");
+  // Where neither touches what the other took away, both changes are done.
+  if (a.to <= b.from) return join(words.slice(0, a.from), a.put, words.slice(a.to, b.from), b.put, words.slice(b.to));
+  if (b.to <= a.from) return join(words.slice(0, b.from), b.put, words.slice(b.to, a.from), a.put, words.slice(a.to));
+  const [from, to] = [Math.min(a.from, b.from), Math.max(a.to, b.to)];
+  const made = ({ from: at, to: end, put }) => join(words.slice(from, at), put, words.slice(end, to));
+  const both = [made(a), made(b)].filter((part) => part.trim() !== "");
+  return join(words.slice(0, from), both.join("\n"), words.slice(to));
+}
+
+/** What was changed between two lists: from where to where in the first, and what stands there in the second. */
+function changeOf(before, after) {
+  const least = Math.min(before.length, after.length);
+  let from = 0;
+  while (from < least && before[from] === after[from]) from += 1;
+  let same = 0;
+  while (same < least - from && before.at(-1 - same) === after.at(-1 - same)) same += 1;
+  return { from, to: before.length - same, put: after.slice(from, after.length - same) };
+}
 
 /** Breaks the lines of a note where they are too long, in units. */
 export function broken(text, width, size) {

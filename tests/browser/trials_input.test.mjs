@@ -328,3 +328,118 @@ test("a host who comes back while the server is away hands out no host's link by
   await whatIsSaid(host);
   assert.equal(await copied(host), "nothing");
 });
+
+// Two people in one note
+
+/** Two people who have the same note or text open in their fields, with the caret at its end. */
+async function bothWrite(key, name) {
+  const [ada, bob] = [await the.browser.person(board(name), { name: "Ada" }), await the.browser.person(board(name), { name: "Bob" })];
+  await ada.writes(key, [300, 200], "base");
+  await ada.presses("Escape");
+  await bob.sees("the words", ({ elements }) => elements.length === 1);
+  for (const person of [ada, bob]) {
+    await person.presses("v");
+    await person.page.mouse.dblclick(key === "n" ? 330 : 310, key === "n" ? 225 : 212);
+    await person.page.locator("#writing").waitFor();
+    await person.presses("End");
+  }
+  return [ada, bob];
+}
+
+const DISCONNECTED = /ERR_INTERNET_DISCONNECTED/;
+const words = (person) => person.page.evaluate(() => Array.from(globalThis.inkwire.session.board.visible(), ({ properties }) => properties.text));
+const isTold = (person) => person.page.waitForFunction(() => document.querySelector("#toast.shown")?.textContent.includes("the words of both are kept"));
+
+for (const [key, what] of [["n", "note"], ["t", "text"]]) {
+  test(`two people write in one ${what}: the words of both are kept, and the second one is told`, async () => {
+    const [ada, bob] = await bothWrite(key, `both-${key}`);
+    await ada.page.keyboard.type(" ADA");
+    await bob.page.keyboard.type(" BOB");
+    await ada.presses("Escape");
+    await bob.page.waitForFunction(() => Array.from(globalThis.inkwire.session.board.visible())[0].properties.text.includes("ADA"));
+    await bob.presses("Escape");
+    await isTold(bob);
+    await agree(ada, bob);
+    assert.deepEqual([await words(ada), await words(bob)], [["base ADA BOB"], ["base ADA BOB"]]);
+  });
+
+  test(`two people finish one ${what} without having heard of each other: the words of both are kept`, async () => {
+    const [ada, bob] = await bothWrite(key, `unheard-${key}`);
+    await ada.page.keyboard.type(" ADA");
+    await bob.page.keyboard.type(" BOB");
+    bob.allowed = DISCONNECTED;
+    await bob.page.context().setOffline(true);
+    await bob.page.evaluate(() => globalThis.inkwire.connection.socket.close());
+    await bob.page.waitForFunction(() => !globalThis.inkwire.session.joined);
+    await bob.presses("Escape");
+    await ada.presses("Escape");
+    await ada.sees("that all is sent", ({ pending }) => pending === 0);
+    await bob.page.context().setOffline(false);
+    await isTold(bob);
+    await agree(ada, bob);
+    assert.deepEqual([await words(ada), await words(bob)], [["base ADA BOB"], ["base ADA BOB"]]);
+  });
+}
+
+test("a text that is changed twice without a connection loses neither these words nor those of somebody else", async () => {
+  const [ada, bob] = await bothWrite("t", "twice");
+  bob.allowed = DISCONNECTED;
+  await bob.page.context().setOffline(true);
+  await bob.page.evaluate(() => globalThis.inkwire.connection.socket.close());
+  await bob.page.waitForFunction(() => !globalThis.inkwire.session.joined);
+  await bob.page.keyboard.type(" BOB");
+  await bob.presses("Escape");
+  await bob.page.mouse.dblclick(310, 212);
+  await bob.page.locator("#writing").waitFor();
+  await bob.presses("End");
+  await bob.page.keyboard.type(" AGAIN");
+  await bob.presses("Escape");
+  await ada.page.keyboard.type(" ADA");
+  await ada.presses("Escape");
+  await ada.sees("that all is sent", ({ pending }) => pending === 0);
+  await bob.page.context().setOffline(false);
+  await isTold(bob);
+  await agree(ada, bob);
+  assert.deepEqual(await words(ada), ["base ADA BOB AGAIN"]);
+});
+
+test("many turns of two people who finish at the same moment lose no word", async () => {
+  const [ada, bob] = await bothWrite("t", "turns");
+  const finish = (person, word) => person.page.evaluate((word) => {
+    const { writing, session } = globalThis.inkwire;
+    const [element] = session.board.visible();
+    writing.rewrite(element);
+    writing.field.value += ` ${word}`;
+    writing.finish();
+  }, word);
+  await Promise.all([ada.presses("Escape"), bob.presses("Escape")]);
+  const all = [];
+  for (let turn = 0; turn < 20; turn++) {
+    all.push(`ada${turn}.`, `bob${turn}.`);
+    await Promise.all([finish(ada, `ada${turn}.`), finish(bob, `bob${turn}.`)]);
+    await agree(ada, bob);
+  }
+  const [text] = await words(ada);
+  assert.deepEqual(all.filter((word) => !text.includes(word)), [], text);
+});
+
+test("others see where somebody writes while it is typed, and nothing of it stays", async () => {
+  const ada = await the.browser.person(board("typing"), { name: "Ada" });
+  const bob = await the.browser.person(board("typing"), { name: "Bob" });
+  const frames = () => bob.page.evaluate(() => {
+    const { drafts, viewport } = globalThis.inkwire;
+    return Array.from(drafts.shown.values(), ({ element: { content: { x, y, dx, dy, scale } } }) =>
+      [[x, y], [x + dx, y + dy]].flatMap((place) => viewport.toScreen(place.map((side) => side / 2 ** scale))));
+  });
+  for (const [key, wide] of [["n", 150], ["t", 30]]) {
+    await ada.writes(key, [300, 200], "words");
+    await bob.page.waitForFunction(() => globalThis.inkwire.drafts.shown.size === 1);
+    const [[left, top, right, bottom]] = await frames();
+    assert.ok(right - left > wide && bottom - top > 15, `${key}: ${[left, top, right, bottom]}`);
+    await ada.presses("Escape");
+    await bob.page.waitForFunction(() => globalThis.inkwire.drafts.shown.size === 0);
+    await bob.sees("the words", ({ elements }) => elements.length === 1);
+    await ada.presses("Control+z");
+    await bob.sees("an empty board", ({ elements }) => elements.length === 0);
+  }
+});

@@ -69,6 +69,7 @@ export default {
   notAPicture: "Das ist weder ein Bild, das hier gezeigt werden kann, noch eine Datei von Inkwire.", pictureTooLarge: "Dieses Bild ist zu groß.",
   pictureFull: "Der Server bewahrt keine weiteren Bilder auf: Andere sehen dieses nicht.",
   pictureRefusedByServer: "Der Server hat dieses Bild nicht angenommen: Andere sehen es nicht.",
+  textMerged: "Jemand anderes hat diesen Text inzwischen geändert: Die Worte von beiden sind erhalten.",
   textTooLong: "Der Text war zu lang: Das Ende wurde abgeschnitten.",
   damaged: "Diese Datei ist beschädigt: Nichts daraus wurde importiert.",
   boardFull: "Diese Tafel ist voll: Es passt nichts mehr darauf, bis etwas gelöscht wird.", strokeFull: "Dieser Strich war zu lang.",

@@ -59,6 +59,7 @@ export default {
   notAPicture: "That is neither a picture that can be shown here nor a file of Inkwire.", pictureTooLarge: "That picture is too large.",
   pictureFull: "The server keeps no more pictures: others will not see this one.",
   pictureRefusedByServer: "The server did not take that picture: others will not see it.",
+  textMerged: "Somebody else changed this text meanwhile: the words of both are kept.",
   textTooLong: "That text was too long: its end is cut off.", damaged: "That file is damaged: nothing of it was brought in.",
   boardFull: "This board is full: nothing more can be added until something is deleted.", strokeFull: "That stroke was too long.",
   outOfRange: "Nothing can be drawn this far out.", malformed: "Something that was drawn could not be sent and is let go.",

@@ -82,6 +82,7 @@ export default {
   notAPicture: "Ce n’est ni une image qui puisse être affichée ici, ni un fichier d’Inkwire.", pictureTooLarge: "Cette image est trop grande.",
   pictureFull: "Le serveur ne conserve plus d’autres images : les autres ne verront pas celle-ci.",
   pictureRefusedByServer: "Le serveur n’a pas accepté cette image : les autres ne la verront pas.",
+  textMerged: "Quelqu’un d’autre a modifié ce texte entre-temps : les mots des deux sont conservés.",
   textTooLong: "Ce texte était trop long : la fin a été coupée.",
   damaged: "Ce fichier est endommagé : rien n’en a été importé.",
   boardFull: "Ce tableau est plein : on ne peut rien y ajouter avant d’avoir supprimé quelque chose.", strokeFull: "Ce tracé était trop long.",

@@ -79,6 +79,9 @@ export function commandsOf(app) {
 /** The letter or digit at the place of an event's key on a keyboard of Latin script, where that has one. */
 const atPlaceOf = ({ code = "" }) => /^(?:Key|Digit)(.)$/.exec(code)?.[1];
 
+/** Whether a key belongs to the composition of an input method; Safari says so of the Enter that ends one only by its code. */
+export const isComposed = ({ isComposing, keyCode }) => isComposing || keyCode === 229;
+
 const isThirdLevel = (event) => event.getModifierState?.("AltGraph") === true;
 
 /** The letter or digit that an event means where its key is neither: on a keyboard of another script the one at its place. */

@@ -1,7 +1,7 @@
 // Working without a pointer: the keys of commands and tools, and a cross on the board that arrow keys move and with which every
 // tool draws.
 
-import { commandFor } from "./commands.js";
+import { commandFor, isComposed } from "./commands.js";
 
 /** CSS pixels that one press moves the cross: with Shift, as it is, and with Ctrl. */
 const STEP = 10;
@@ -76,7 +76,7 @@ export class Keyboard {
   }
 
   #pressed(event) {
-    if (event.target.closest?.("input, textarea, select, dialog") || event.isComposing) return;
+    if (event.target.closest?.("input, textarea, select, dialog") || isComposed(event)) return;
     if (this.isShown && event.target === this.surface && this.#steers(event)) {
       event.preventDefault();
       return;

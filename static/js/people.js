@@ -1,6 +1,7 @@
 // Who is here: the row of people at the top, their pointers on the board, and the sheet in which one names oneself.
 // Names are only ever text, never markup.
 
+import { isComposed } from "./commands.js";
 import { COLOURS, COLOUR_NAMES, shortened } from "./identity.js";
 import { label, t } from "./language.js";
 import { NAME } from "./protocol/limits.js";
@@ -40,9 +41,16 @@ export class People {
   start() {
     this.row.addEventListener("click", () => this.#ask());
     this.sheet.addEventListener("close", () => this.#answered());
-    this.field.addEventListener("keydown", ({ key }) => key === "Enter" && this.sheet.close());
+    this.field.addEventListener("keydown", (event) => this.#pressed(event));
     document.querySelector("#raise-hand").addEventListener("click", () => this.toggleHand());
     document.querySelector("#person-colours").replaceChildren(...COLOURS.map((colour, at) => this.#swatch(colour, t(COLOUR_NAMES[at]))));
+  }
+
+  #pressed(event) {
+    if (event.key !== "Enter" || isComposed(event)) return;
+    // The button that opened the sheet has the focus again, and would take this Enter for a click.
+    event.preventDefault();
+    this.sheet.close();
   }
 
   /** A colour by which one may be known. */

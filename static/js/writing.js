@@ -2,6 +2,7 @@
 
 import { copyOf, drawCopies } from "./board/copies.js";
 import { Gesture, deleteAll, patch } from "./board/gesture.js";
+import { isComposed } from "./commands.js";
 import { applied } from "./geometry.js";
 import { FONT, textExtent } from "./painter.js";
 import { TEXT } from "./protocol/limits.js";
@@ -145,7 +146,7 @@ export class Writing {
   #pressed(event) {
     event.stopPropagation();
     const isDone = event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey));
-    if (!isDone || event.isComposing) return;
+    if (!isDone || isComposed(event)) return;
     event.preventDefault();
     this.finish();
   }

@@ -89,7 +89,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("selection.js", &["geometry.js"]),
     ("pictures.js", &["imagesize.js", "sha256.js", "svgsize.js", "protocol/"]),
     ("editing.js", &["arrange.js", "board/", "geometry.js", "select.js", "shape.js", "tools/look.js"]),
-    ("writing.js", &["board/", "geometry.js", "painter.js", "protocol/", "shape.js", "tools/look.js"]),
+    ("writing.js", &["board/", "commands.js", "geometry.js", "painter.js", "protocol/", "shape.js", "tools/look.js"]),
     ("connection.js", &["dial.js", "protocol/"]),
     ("dial.js", &["protocol/"]),
     ("arrival.js", &["dial.js", "identity.js", "outbox.js", "place.js", "protocol/"]),

@@ -13,6 +13,8 @@ import { inkOn, placeIn, widthIn, withOpacity } from "./tools/look.js";
 const LETTERS = { 2: 16, 4: 22, 8: 32, 16: 52 };
 const lettersOf = ({ width }) => LETTERS[width] ?? width * 4;
 const NOTE_LETTERS = 20;
+/** Letters of the field that are smaller make Safari on a phone zoom the page: such a field is shrunk as a whole. */
+const LEAST_LETTERS = 16;
 const NOTE_SIZE = 200;
 /** How many times letters of a note become a tenth smaller, at most, to fit on its paper. */
 const SHRINKINGS = 16;
@@ -33,6 +35,8 @@ export class Writing {
     this.target = undefined;
     /** Own changes of texts that are not in the log yet, by the element's key. @type {Map<string, any>} */
     this.unheard = new Map();
+    /** CSS pixels of the field in a unit of its text. */
+    this.perUnit = 1;
   }
 
   start() {
@@ -106,10 +110,12 @@ export class Writing {
     const { style } = this.field;
     const [x, y] = applied(map, [made.x, made.y]);
     const [left, top] = viewport.toScreen([x * unit, y * unit]);
-    const letters = size * unit * viewport.zoom;
+    const letters = Math.max(LEAST_LETTERS, size * unit * viewport.zoom);
+    const shrunk = (size * unit * viewport.zoom) / letters;
+    this.perUnit = letters / size;
     Object.assign(style, {
       left: `${left}px`, top: `${top}px`, font: `${letters}px/${LINE_HEIGHT} ${FONT}`,
-      transform: `matrix(${map.slice(0, 4).join(",")},0,0)`,
+      transform: `matrix(${map.slice(0, 4).map((part) => part * shrunk).join(",")},0,0)`,
       color: isNote ? made.colour : this.context.stage.painter.shown(made.colour), background: isNote ? made.fill : "", padding: isNote ? `${NOTE_EDGE * letters}px` : "0",
     });
     this.#fit();
@@ -117,27 +123,26 @@ export class Writing {
 
   #fit() {
     if (!this.target) return;
-    const { made, isNote, size, unit } = this.target;
-    const { zoom } = this.context.viewport;
+    const { made, isNote, size } = this.target;
     const { style } = this.field;
     this.field.classList.toggle("note", isNote);
     style.whiteSpace = isNote ? "pre-wrap" : "pre";
-    style.width = isNote ? `${Math.abs(made.dx) * unit * zoom}px` : "0";
+    style.width = isNote ? `${Math.abs(made.dx) * this.perUnit}px` : "0";
     style.height = "0";
     if (!isNote) {
       // `scrollWidth` does not count what overflows to the left, where right-to-left text goes.
-      const [wide] = textExtent(this.field.value, size * unit * zoom);
+      const [wide] = textExtent(this.field.value, size * this.perUnit);
       style.width = `${Math.ceil(Math.max(wide, this.field.scrollWidth)) + 8}px`;
     }
-    style.height = `${Math.max(this.field.scrollHeight, isNote ? Math.abs(made.dy) * unit * zoom : 0)}px`;
+    style.height = `${Math.max(this.field.scrollHeight, isNote ? Math.abs(made.dy) * this.perUnit : 0)}px`;
   }
 
   /** Shows others the place where something is being written, as a frame. */
   #showOthers() {
-    const { element, made, isNote, unit, map } = this.target;
+    const { element, made, isNote, map } = this.target;
     const { viewport } = this.context;
     const { scale } = made;
-    const wide = isNote ? [made.dx, made.dy] : [this.field.offsetWidth, this.field.offsetHeight].map((side) => side / unit / viewport.zoom);
+    const wide = isNote ? [made.dx, made.dy] : [this.field.offsetWidth, this.field.offsetHeight].map((side) => side / this.perUnit);
     const [[x, y], [toX, toY]] = [0, 1].map((at) => applied(map, [made.x + at * wide[0], made.y + at * wide[1]]).map(Math.round));
     const look = { colour: withOpacity(made.colour, FRAME_OPACITY), fill: isNote && !element ? made.fill : "#00000000", width: widthIn(1, scale, viewport.zoom) };
     this.context.showDraft({ kind: "rectangle", ...look, scale, x, y, dx: toX - x, dy: toY - y });

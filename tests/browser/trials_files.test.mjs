@@ -34,3 +34,28 @@ test("keys of an input method close neither sheet nor text and choose no tool", 
     await ada.presses("p");
   }
 });
+
+test("fields have letters of 16 pixels where a finger points, also a text on a board seen from afar", async () => {
+  const phone = { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true, deviceScaleFactor: 2 };
+  const ada = await the.browser.person(board("phone"), phone);
+  const small = () => ada.page.evaluate(() => {
+    const fields = document.querySelectorAll("input:not([type=checkbox], [type=range], [type=color], [type=file]), select, textarea");
+    return Array.from(fields).filter((it) => parseFloat(getComputedStyle(it).fontSize) < 16).map(({ id, name }) => id || name);
+  });
+  await ada.page.evaluate(() => globalThis.inkwire.zoomTo(0.25));
+  await ada.writes("n", [100, 200], "words on a note");
+  assert.deepEqual(await small(), []);
+  const field = await ada.page.locator("#writing").boundingBox();
+  assert.equal(Math.round(field.width), 200, "it is as large as it would be otherwise");
+  await ada.presses("Control+Enter");
+  const [note] = await ada.page.evaluate(() => globalThis.inkwire.exchange.elements("board").map(({ content }) => content));
+  assert.equal(note.size, 20 * 2 ** note.scale * 4);
+  await ada.page.evaluate(() => globalThis.inkwire.toolbar.choose({ width: 2 }));
+  await ada.writes("t", [100, 500], "small");
+  const { height } = await ada.page.locator("#writing").boundingBox();
+  assert.equal(Math.round(height), 20);
+  await ada.page.evaluate(() => globalThis.inkwire.zoomTo(0.125));
+  assert.deepEqual(await small(), []);
+  const half = await ada.page.locator("#writing").boundingBox();
+  assert.equal(Math.round(half.height), 10, "and shrinks with the board");
+});

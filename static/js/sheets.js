@@ -154,7 +154,7 @@ export class Sheets {
     button.type = "button";
     button.dataset.key = element.key;
     button.textContent = this.app.describe(element);
-    button.style.setProperty("--colour", element.properties.colour.slice(0, 7));
+    button.style.setProperty("--colour", this.app.stage.painter.shown(element.properties.colour).slice(0, 7));
     button.addEventListener("click", () => {
       document.querySelector("#objects").close();
       this.app.goToElement(element);

@@ -57,6 +57,28 @@ function turnedOver(colour) {
     const grey = part - lightness;
     return Math.min(1, Math.max(0, wanted + grey));
   };
-  const hex = (part) => Math.round(move(part) * 255).toString(16).padStart(2, "0");
-  return `#${hex(r)}${hex(g)}${hex(b)}${colour.slice(7)}`;
+  const turned = [r, g, b].map(move);
+  return `#${raised(turned, leastFor(luminance([r, g, b]))).map(hex).join("")}${colour.slice(7)}`;
 }
+
+/**
+ * The luminance (WCAG 2.2) with which ink is seen on dark paper, and what ink has on it at least: 3 to 1, and not less than on light
+ * paper. Only ink that was hardly seen there, down to white, is hardly seen here.
+ */
+const SEEN = 0.132;
+const leastFor = (own) => Math.min(Math.max(own, SEEN), 0.4 * (1 - own));
+
+const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+const curved = (part) => (part <= 0.0031308 ? part * 12.92 : 1.055 * part ** (1 / 2.4) - 0.055);
+/** @param {number[]} parts */
+const luminance = ([r, g, b]) => 0.2126 * linear(r) + 0.7152 * linear(g) + 0.0722 * linear(b);
+
+/** A colour in bytes, with as much white in it as it needs to have a luminance. @param {number[]} parts @param {number} least */
+function raised(parts, least) {
+  const own = luminance(parts);
+  if (own >= least) return parts.map((part) => Math.round(part * 255));
+  const white = (least - own) / (1 - own);
+  return parts.map((part) => Math.ceil(curved(linear(part) + white * (1 - linear(part))) * 255));
+}
+
+const hex = (byte) => byte.toString(16).padStart(2, "0");

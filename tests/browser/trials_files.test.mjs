@@ -59,3 +59,30 @@ test("fields have letters of 16 pixels where a finger points, also a text on a b
   const half = await ada.page.locator("#writing").boundingBox();
   assert.equal(Math.round(half.height), 10, "and shrinks with the board");
 });
+
+test("ink that is seen on light paper is seen on dark paper, and is no darker there", async () => {
+  const ada = await the.browser.person(board("dark"), { colorScheme: "dark" });
+  const shown = await ada.page.evaluate(async () => {
+    const { onDark } = await import("../static/js/theme.js");
+    const { COLOURS } = await import("../static/js/identity.js");
+    const byte = (at) => Math.round((at * 255) / 8).toString(16).padStart(2, "0");
+    const cube = Array.from({ length: 9 ** 3 }, (_, at) => `#${byte(at % 9)}${byte(Math.floor(at / 9) % 9)}${byte(Math.floor(at / 81))}`);
+    return [...COLOURS, ...cube].map((colour) => [colour, onDark(`${colour}80`)]);
+  });
+  const linear = (part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4);
+  const luminance = (colour) => [1, 3, 5].reduce((sum, at, axis) => sum + [0.2126, 0.7152, 0.0722][axis] * linear(parseInt(colour.slice(at, at + 2), 16) / 255), 0);
+  const contrast = (one, other) => (Math.max(luminance(one), luminance(other)) + 0.05) / (Math.min(luminance(one), luminance(other)) + 0.05);
+  for (const [at, [colour, dark]] of shown.entries()) {
+    assert.equal(dark.slice(7), "80", "as opaque as it was");
+    const isSeen = at < 8 || contrast(colour, "#fbfaf7") >= 3;
+    if (!isSeen) continue;
+    assert.ok(contrast(dark, "#191a1f") >= 3, `${colour} is shown as ${dark}`);
+    assert.ok(luminance(dark) >= luminance(colour), `${colour} is shown as ${dark}, which is darker`);
+  }
+  const [, white] = shown.find(([colour]) => colour === "#ffffff");
+  assert.ok(contrast(white, "#191a1f") < 1.1, "white covers what is below it, also there");
+  await ada.draws([[200, 200], [400, 200]]);
+  await ada.presses("Shift+O");
+  const listed = await ada.page.evaluate(() => document.querySelector("#objects-list button").style.getPropertyValue("--colour"));
+  assert.equal(listed, shown[0][1].slice(0, 7), "the list shows ink as the board does");
+});

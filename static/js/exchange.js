@@ -120,6 +120,7 @@ export class Exchange {
 
   /** Puts a picture of a part of the board on the clipboard. */
   async copyPicture(part) {
+    if (this.elements(part).length === 0) return this.context.say("nothingToExport");
     try {
       await navigator.clipboard.write([new ClipboardItem({ "image/png": this.blob("png", part) })]);
       this.context.say("pictureCopied");
@@ -130,6 +131,7 @@ export class Exchange {
 
   /** Prints the whole board. */
   async print() {
+    if (this.elements("board").length === 0) return this.context.say("nothingToExport");
     const image = document.querySelector("#print");
     image.src = URL.createObjectURL(await this.blob("svg", "board"));
     await image.decode();

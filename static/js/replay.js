@@ -246,6 +246,7 @@ export class Replay {
 
   async #saveTimelapse() {
     const { exchange, boardName } = this.application;
+    if (this.past.entries.length === 0) return this.application.say("nothingToExport");
     // Also of pictures that are not there any more.
     const pictures = this.past.entries.filter(({ operation }) => operation.type === "picture");
     const images = await exchange.imagesOf(pictures.map(({ operation }) => ({ content: operation })));

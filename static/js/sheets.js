@@ -110,6 +110,7 @@ export class Sheets {
       const { kind, part, paper } = Object.fromEntries(new FormData(sheet.querySelector("form")));
       this.app.exchange.save(kind, part, paper === "on");
     });
+    sheet.addEventListener("change", () => this.#showWhetherEmpty());
   }
 
   /** What is selected can be had where something is. */
@@ -118,6 +119,14 @@ export class Sheets {
     const own = parts.querySelector("[value=selection]");
     own.disabled = this.app.selection.isEmpty;
     if (own.disabled && parts.value === "selection") parts.value = "board";
+    this.#showWhetherEmpty();
+  }
+
+  /** A file of nothing is not saved; one of a moment of the past may show that nothing was finished then. */
+  #showWhetherEmpty() {
+    const isEmpty = !this.app.replay.isOpen && this.app.exchange.elements(document.querySelector("#export [name=part]").value).length === 0;
+    document.querySelector("#export-empty").hidden = !isEmpty;
+    document.querySelector("#export-save").disabled = isEmpty;
   }
 
   #fillHelp() {
@@ -127,12 +136,13 @@ export class Sheets {
     list.replaceChildren(...[drawing, ...others].map(([name, commands]) => helpSection(t(name), commands)));
   }
 
-  /** The list says what is on the board also while others draw and delete. */
+  /** List and export are about what is on the board also while others draw and delete. */
   elementsChanged() {
-    if (!document.querySelector("#objects").open) return;
+    if (!document.querySelector("#objects[open], #export[open]")) return;
     this.listing ??= setTimeout(() => {
       this.listing = undefined;
-      this.#listObjects(this.listed);
+      if (document.querySelector("#objects").open) this.#listObjects(this.listed);
+      else this.#offerSelection();
     }, LISTED_EVERY);
   }
 

@@ -86,3 +86,29 @@ test("ink that is seen on light paper is seen on dark paper, and is no darker th
   const listed = await ada.page.evaluate(() => document.querySelector("#objects-list button").style.getPropertyValue("--colour"));
   assert.equal(listed, shown[0][1].slice(0, 7), "the list shows ink as the board does");
 });
+
+test("nothing is exported, copied or printed of an empty board or view, and the page says so", async () => {
+  const ada = await the.browser.person(board("empty"), { permissions: ["clipboard-read", "clipboard-write"] });
+  const bob = await the.browser.person(board("empty"));
+  const says = () => ada.page.waitForFunction(() => document.querySelector("#toast.shown")?.textContent === "There is nothing to export or print.");
+  const forget = () => ada.page.evaluate(() => document.querySelector("#toast").classList.remove("shown"));
+  await ada.page.evaluate(() => (globalThis.print = () => (globalThis.hasPrinted = true)));
+  for (const keys of ["Control+Shift+C", "Control+p"]) {
+    await ada.presses(keys);
+    await says();
+    await forget();
+  }
+  assert.equal(await ada.page.evaluate(() => globalThis.hasPrinted), undefined);
+  await ada.presses("Control+e");
+  assert.ok(await ada.page.isDisabled("#export-save"));
+  assert.ok(await ada.page.isVisible("#export-empty"));
+  // The sheet follows what others draw, and tells a part of the board from the whole.
+  await bob.draws([[200, 200], [400, 200]]);
+  await ada.page.waitForSelector("#export-save:enabled");
+  assert.ok(await ada.page.isHidden("#export-empty"));
+  await ada.page.evaluate(() => globalThis.inkwire.goTo([5000, 5000]));
+  await ada.page.selectOption("#export [name=part]", "view");
+  assert.ok(await ada.page.isDisabled("#export-save"));
+  await ada.page.selectOption("#export [name=part]", "board");
+  assert.ok(await ada.page.isEnabled("#export-save"));
+});

@@ -77,7 +77,7 @@ export default {
   linkCopied: "نُسخ الرابط: كل من يفتحه يشارك في الرسم.", placeCopied: "نُسخ رابط هذا الموضع.",
   shareLink: "انسخ هذا الرابط",
   linkCopiedToLook: "نُسخ الرابط: كل من يفتحه يشاهد فقط.", authorCleared: "حُذف كل ما رسمه. «تراجع» يلغي ذلك.",
-  notExported: "تعذر التصدير: جرّب جزءًا أصغر من اللوحة.",
+  notExported: "تعذر التصدير: جرّب جزءًا أصغر من اللوحة.", nothingToExport: "لا يوجد ما يُصدَّر أو يُطبع.",
   pictureCopied: "نُسخ كصورة.", clipboardForbidden: "لا يسمح المتصفح لهذه الصفحة باستخدام الحافظة.",
   broughtIn: {
     zero: "لم يُستورد أي عنصر.",

@@ -61,7 +61,7 @@ export default {
   linkCopied: "Link kopiert: Wer ihn öffnet, zeichnet mit.", placeCopied: "Link zu dieser Stelle kopiert.",
   shareLink: "Kopiere diesen Link",
   linkCopiedToLook: "Link kopiert: Wer ihn öffnet, schaut zu.", authorCleared: "Alles davon ist gelöscht. Rückgängig hebt das auf.",
-  notExported: "Das ließ sich nicht ausgeben: versuche es mit einem kleineren Teil der Tafel.",
+  notExported: "Das ließ sich nicht ausgeben: versuche es mit einem kleineren Teil der Tafel.", nothingToExport: "Es gibt nichts zu exportieren oder zu drucken.",
   pictureCopied: "Als Bild kopiert.", clipboardForbidden: "Der Browser lässt diese Seite nicht an die Zwischenablage.",
   broughtIn: { one: "Ein Objekt importiert.", other: "{count} Objekte importiert." },
   notOurs: "Diese Datei ist nicht von Inkwire: Sie enthält nichts zum Zeichnen.",

@@ -52,7 +52,7 @@ export default {
   // What is said
   linkCopied: "Link copied: whoever opens it draws along.", placeCopied: "Link to this place copied.", shareLink: "Copy this link",
   linkCopiedToLook: "Link copied: whoever opens it looks on.", authorCleared: "All that they drew is deleted. Undo takes that back.",
-  notExported: "That could not be exported: try a smaller part of the board.",
+  notExported: "That could not be exported: try a smaller part of the board.", nothingToExport: "There is nothing to export or print.",
   pictureCopied: "Copied as a picture.", clipboardForbidden: "The browser does not let this page use the clipboard.",
   broughtIn: { one: "One thing brought in.", other: "{count} things brought in." },
   notOurs: "That file is not of Inkwire: there is nothing in it to draw.", tooMany: "That file is too large to bring in.",

@@ -74,7 +74,7 @@ export default {
   linkCopied: "Lien copié : toute personne qui l’ouvre dessine avec vous.", placeCopied: "Lien vers cet endroit copié.",
   shareLink: "Copiez ce lien",
   linkCopiedToLook: "Lien copié : toute personne qui l’ouvre regarde.", authorCleared: "Tous ses dessins sont supprimés. « Annuler » défait cela.",
-  notExported: "L’exportation a échoué : essayez avec une plus petite partie du tableau.",
+  notExported: "L’exportation a échoué : essayez avec une plus petite partie du tableau.", nothingToExport: "Il n’y a rien à exporter ni à imprimer.",
   pictureCopied: "Copié comme image.", clipboardForbidden: "Le navigateur interdit à cette page d’utiliser le presse-papiers.",
   broughtIn: { one: "{count} objet importé.", many: "{count} d’objets importés.", other: "{count} objets importés." },
   notOurs: "Ce fichier ne vient pas d’Inkwire : il ne contient rien à dessiner.",

@@ -1,4 +1,5 @@
 // How many pixels a picture has, from its first bytes alone: one that would fill the memory is refused before it is unpacked. Pure.
+// A board takes PNG, JPEG, GIF and WebP; what else a browser may draw is packed as one of them.
 
 /** The kind and size of a picture, `{ type, width, height }`; `undefined` where it is none of those that are known. */
 export function imageSize(bytes) {
@@ -13,6 +14,34 @@ export function imageSize(bytes) {
     // It ends before its size is told.
   }
   return undefined;
+}
+
+/** The size of a BMP, AVIF or HEIF, `{ width, height }`; `undefined` if it is none. A board does not take these as they are. */
+export function foreignSize(bytes) {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  if (view.byteLength < 26) return undefined;
+  if (view.getUint16(0) === 0x424d) return bmpSize(view);
+  return view.getUint32(4) === FTYP ? heifSize(view) : undefined;
+}
+
+/** The header of a BMP, of 12 bytes or longer. In the longer one a height is negative if the upper line comes first. */
+function bmpSize(view) {
+  if (view.getUint32(14, true) === 12) return { width: view.getUint16(18, true), height: view.getUint16(20, true) };
+  return { width: Math.abs(view.getInt32(18, true)), height: Math.abs(view.getInt32(22, true)) };
+}
+
+const FTYP = 0x66747970;
+const ISPE = 0x69737065;
+
+/** The largest size that a HEIF container, such as AVIF is, says of its parts (ISO/IEC 23008-12 section 6.5.3). */
+function heifSize(view) {
+  let largest;
+  for (let at = 8; at + 16 <= view.byteLength; at++) {
+    if (view.getUint32(at) !== ISPE) continue;
+    const [width, height] = [view.getUint32(at + 8), view.getUint32(at + 12)];
+    if (!largest || width * height > largest.width * largest.height) largest = { width, height };
+  }
+  return largest;
 }
 
 /** The WebP container (RFC 9649 section 2) in its three kinds. */

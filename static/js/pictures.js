@@ -2,7 +2,7 @@
 //
 // Safety: the bytes of an own picture are kept on this device until the server has said that it keeps them.
 
-import { imageSize } from "./imagesize.js";
+import { foreignSize, imageSize } from "./imagesize.js";
 import { bytesOfBase64 } from "./protocol/bytes.js";
 import { IMAGE_BYTES, IMAGE_PART } from "./protocol/limits.js";
 import { sha256 } from "./sha256.js";
@@ -197,7 +197,8 @@ async function unpacked(file) {
   if (file.type === "image/svg+xml") return drawn(file);
   const head = new Uint8Array(await file.slice(0, 256 * 1024).arrayBuffer());
   // What cameras write in front of the pixels may be long.
-  const size = imageSize(head) ?? (isJpeg(head) ? imageSize(new Uint8Array(await file.arrayBuffer())) : undefined);
+  const further = async () => (isJpeg(head) ? imageSize(new Uint8Array(await file.arrayBuffer())) : foreignSize(head));
+  const size = imageSize(head) ?? (await further());
   if (!size) throw new NotAPicture("notAPicture");
   if (size.width * size.height > MOST_PIXELS) throw new NotAPicture("pictureTooLarge");
   return createImageBitmap(file).catch(() => {

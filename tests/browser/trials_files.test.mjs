@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { drop } from "./everything.mjs";
 import { sharedHouse } from "./house.mjs";
 
 const the = sharedHouse();
@@ -111,4 +112,43 @@ test("nothing is exported, copied or printed of an empty board or view, and the 
   assert.ok(await ada.page.isDisabled("#export-save"));
   await ada.page.selectOption("#export [name=part]", "board");
   assert.ok(await ada.page.isEnabled("#export-save"));
+});
+
+/** A BMP of 4 by 4 black pixels, or one that says that it has more. */
+function bmp(side = 4) {
+  const bytes = Buffer.alloc(102);
+  bytes.write("BM");
+  for (const [at, value] of [[2, 102], [10, 54], [14, 40], [18, side], [22, side]]) bytes.writeUInt32LE(value, at);
+  bytes.writeUInt16LE(1, 26);
+  bytes.writeUInt16LE(24, 28);
+  return Array.from(bytes);
+}
+
+/** An AVIF of 60 by 40 pixels, red with a blue corner. */
+const AVIF = "AAAAIGZ0eXBhdmlmAAAAAGF2aWZtaWYxbWlhZk1BMUIAAADrbWV0YQAAAAAAAAAhaGRscgAAAAAAAAAAcGljdAAAAAAAAAAAAAAAAAAAAAAOcGl0bQAAAAAAAQAAAB5pbG9jAAAAAEQAAAEAAQAAAAEAAAETAAAALgAAAChpaW5mAAAAAAABAAAAGmluZmUCAAAAAAEAAGF2MDFDb2xvcgAAAABqaXBycAAAAEtpcGNvAAAAFGlzcGUAAAAAAAAAPAAAACgAAAAQcGl4aQAAAAADCAgIAAAADGF2MUOBAAwAAAAAE2NvbHJuY2x4AAEADQAGgAAAABdpcG1hAAAAAAAAAAEAAQQBAoMEAAAANm1kYXQSAAoJGBV7nbICGg0IMh9F4eHhiGAAGUAAAACArg9zKACDYV9j6LqiIRj4LiK3";
+
+test("a BMP and an AVIF are taken as pictures that everybody sees, and those that would fill the memory are not", async () => {
+  const ada = await the.browser.person(board("kinds"));
+  const bob = await the.browser.person(board("kinds"));
+  // A picture that is still being sent is asked for again.
+  bob.allowed = /404/;
+  const avif = Array.from(Buffer.from(AVIF, "base64"));
+  await drop(ada.page, [{ bytes: bmp(), name: "a.bmp", type: "image/bmp" }]);
+  await drop(ada.page, [{ bytes: avif, name: "a.avif", type: "image/avif" }]);
+  await bob.sees("both", ({ elements }) => elements.length === 2);
+  await bob.page.waitForFunction(() => Array.from(globalThis.inkwire.pictures.pixels.values()).filter(Boolean).length === 2);
+  const hashes = await bob.page.evaluate(() => globalThis.inkwire.exchange.elements("board").map(({ content }) => content.image));
+  for (const hash of hashes) {
+    const answer = await fetch(`${the.server.url}images/${hash}`);
+    assert.equal(answer.headers.get("content-type"), "image/png");
+  }
+  const large = Buffer.from(avif);
+  large.writeUInt32BE(60_000, large.indexOf("ispe") + 8);
+  large.writeUInt32BE(60_000, large.indexOf("ispe") + 12);
+  for (const bytes of [bmp(60_000), Array.from(large)]) {
+    await ada.page.evaluate(() => (document.querySelector("#toast").textContent = ""));
+    await drop(ada.page, [{ bytes, name: "large", type: "" }]);
+    await ada.page.waitForFunction(() => document.querySelector("#toast").textContent === "That picture is too large.");
+  }
+  assert.equal((await ada.state()).elements.length, 2);
 });

@@ -12,7 +12,7 @@ import { commandFor, commandsOf, keysOf, letterOf } from "../../static/js/comman
 import { cut } from "../../static/js/cut.js";
 import * as geometry from "../../static/js/geometry.js";
 import { Grid } from "../../static/js/grid.js";
-import { imageSize } from "../../static/js/imagesize.js";
+import { foreignSize, imageSize } from "../../static/js/imagesize.js";
 import { drawnBy } from "../../static/js/svgsize.js";
 import { linkTo, viewportOf } from "../../static/js/place.js";
 import { isAt, mappedProperties, patchesFor, previewed } from "../../static/js/select.js";
@@ -245,6 +245,28 @@ test("pictures say their size at their beginning, and what is none says nothing"
   for (const none of [[], [0xff, 0xd8], [0xff, 0xd8, 1, 2, 3, 4], png.slice(0, 18), new TextEncoder().encode("<svg/>")]) {
     assert.equal(imageSize(Uint8Array.from(none)), undefined);
   }
+});
+
+test("BMP, AVIF and HEIF say their size, and are not taken for pictures that a board keeps", () => {
+  const bmp = new Uint8Array(54);
+  const header = new DataView(bmp.buffer);
+  header.setUint16(0, 0x424d);
+  header.setUint32(14, 40, true);
+  header.setInt32(18, 640, true);
+  header.setInt32(22, -480, true);
+  assert.deepEqual(foreignSize(bmp), { width: 640, height: 480 });
+  header.setUint32(14, 12, true);
+  header.setUint16(18, 32, true);
+  header.setUint16(20, 16, true);
+  assert.deepEqual(foreignSize(bmp), { width: 32, height: 16 });
+  const part = (width, height) => [...Buffer.from("ispe\0\0\0\0"), 0, 0, width >> 8, width & 255, 0, 0, height >> 8, height & 255];
+  const heif = Uint8Array.from([0, 0, 0, 16, ...Buffer.from("ftypavif"), ...Array(12).fill(0), ...part(64, 64), ...part(640, 480), ...part(512, 512)]);
+  assert.deepEqual(foreignSize(heif), { width: 640, height: 480 }, "the whole, not one of its tiles");
+  for (const none of [[], Array.from(bmp.slice(0, 20)), Array.from(heif.slice(0, 39)), Array(64).fill(0)]) {
+    assert.equal(foreignSize(Uint8Array.from(none)), undefined);
+  }
+  assert.equal(imageSize(bmp), undefined);
+  assert.equal(imageSize(heif), undefined);
 });
 
 test("a link to a place leads back there, and others lead nowhere", () => {

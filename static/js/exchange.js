@@ -18,6 +18,8 @@ const SVG_BEGINS = /^\s*(<\?xml[^>]*>\s*)?(<!--(?:(?!-->)[^])*-->\s*|<!DOCTYPE[^
 const METADATA = "inkwire-elements";
 /** How much of a text is looked at to tell what it is. */
 const HEAD = 64 * 1024;
+/** CSS pixels between several files that are brought in at once: none hides another. */
+const APART = 24;
 const KINDS = { png: "image/png", svg: "image/svg+xml", json: "application/json" };
 
 export class Exchange {
@@ -160,14 +162,15 @@ export class Exchange {
     return this.#paste(clipboard, place);
   }
 
-  /** Brings in what is on the clipboard, at a place of the board. */
-  async paste(clipboard, place) {
-    return this.#paste({ files: Array.from(clipboard.files), text: clipboard.getData("text/plain") }, place);
+  /** Brings in what is on the clipboard or was dropped, at a place of the board. @param {DataTransfer} given */
+  async paste(given, place) {
+    const text = given.getData("text/plain") || addressesIn(given.getData("text/uri-list"));
+    return this.#paste({ files: Array.from(given.files), text }, place);
   }
 
   #paste({ files, text }, place) {
     if (files.length > 0) return this.take(files, place);
-    if (text === "") return undefined;
+    if (text === "") return this.context.say("nothingToTake");
     if (SVG_BEGINS.test(text.slice(0, HEAD))) return this.take([new File([text], "pasted.svg", { type: KINDS.svg })], place);
     try {
       return this.#drawCopies(read(text), place);
@@ -181,16 +184,19 @@ export class Exchange {
 
   /** Brings in files, at a place of the board. @param {File[]} files */
   async take(files, place) {
-    for (const file of files) {
+    let refusal;
+    for (const [at, file] of Array.from(files).entries()) {
       try {
-        await this.#takeFile(file, place);
+        await this.#takeFile(file, place?.map((side) => side + (at * APART) / this.context.viewport.zoom));
       } catch (error) {
         // A folder, say, is no file that could be read.
         const isOurs = error instanceof NotCopies || error instanceof NotAPicture;
         if (!isOurs) console.warn("a file was not taken:", error);
-        this.context.say(isOurs ? error.reason : "notAPicture");
+        refusal = isOurs ? error.reason : "notAPicture";
       }
     }
+    // At the end, where nothing that is said of the other files takes its place.
+    if (refusal) this.context.say(refusal);
   }
 
   async #takeFile(file, place) {
@@ -262,6 +268,9 @@ async function seen() {
   if (kind) return { files: [new File([await item.getType(kind)], "pasted", { type: kind })], text: "" };
   return { files: [], text: item?.types.includes("text/plain") ? await (await item.getType("text/plain")).text() : "" };
 }
+
+/** The addresses of a list (RFC 2483 section 5), without its comments. */
+const addressesIn = (list) => list.split(/\r?\n/).filter((line) => line !== "" && !line.startsWith("#")).join("\n");
 
 function isJson(text) {
   try {

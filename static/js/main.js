@@ -183,12 +183,18 @@ class Application {
   }
 
   #listenToDrops() {
-    addEventListener("dragover", (event) => event.preventDefault());
+    // Words that are dropped on a field are left to it; a file would take the page away.
+    const isFields = ({ target, dataTransfer }) => target.closest?.("input, textarea") && !dataTransfer.types.includes("Files");
+    let isOwn = false;
+    addEventListener("dragstart", () => (isOwn = true));
+    addEventListener("dragend", () => (isOwn = false));
+    addEventListener("dragover", (event) => isFields(event) || event.preventDefault());
     addEventListener("drop", (event) => {
+      if (isFields(event)) return;
       event.preventDefault();
-      if (this.replay.isOpen) return;
-      const files = Array.from(event.dataTransfer.files);
-      if (files.length > 0) this.exchange.take(files, this.viewport.toBoard([event.clientX, event.clientY]));
+      // A link of the page that slips is not meant for the board.
+      if (isOwn || this.replay.isOpen) return;
+      this.exchange.paste(event.dataTransfer, this.viewport.toBoard([event.clientX, event.clientY]));
     });
   }
 

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { drop } from "./everything.mjs";
+import { drop, picture } from "./everything.mjs";
 import { sharedHouse } from "./house.mjs";
 
 const the = sharedHouse();
@@ -151,4 +151,54 @@ test("a BMP and an AVIF are taken as pictures that everybody sees, and those tha
     await ada.page.waitForFunction(() => document.querySelector("#toast").textContent === "That picture is too large.");
   }
   assert.equal((await ada.state()).elements.length, 2);
+});
+
+/** Drags data from another program to a place of the screen, as the browser does. */
+async function drags(person, [x, y], items) {
+  const session = await person.page.context().newCDPSession(person.page);
+  const data = { items, dragOperationsMask: 1 };
+  for (const type of ["dragEnter", "dragOver", "drop"]) await session.send("Input.dispatchDragEvent", { type, x, y, data });
+}
+
+const texts = (person) => person.page.evaluate(() => globalThis.inkwire.exchange.elements("board").map(({ properties }) => properties.text));
+
+test("words and addresses that are dropped become texts, those on a field go into it, and what is of no use is told", async () => {
+  const ada = await the.browser.person(board("drops"));
+  await drags(ada, [300, 300], [{ mimeType: "text/plain", data: "some words" }]);
+  await drags(ada, [300, 400], [{ mimeType: "text/uri-list", data: "https://example.org/cat.png" }]);
+  await ada.sees("two texts", ({ elements }) => elements.length === 2);
+  assert.deepEqual((await texts(ada)).toSorted(), ["https://example.org/cat.png", "some words"]);
+  const said = () => ada.page.textContent("#toast");
+  assert.equal(await said(), "");
+  await drags(ada, [300, 300], [{ mimeType: "application/x-other", data: "1" }]);
+  assert.equal(await said(), "There is nothing in it that can be drawn here.");
+  await ada.writes("t", [400, 500], "written, ");
+  const { x, y, width } = await ada.page.locator("#writing").boundingBox();
+  await drags(ada, [x + width - 4, y + 10], [{ mimeType: "text/plain", data: "dropped" }]);
+  assert.equal(await ada.page.inputValue("#writing"), "written, dropped");
+  assert.equal((await ada.state()).elements.length, 2);
+  await ada.presses("Escape");
+  // A link of the page that is dragged a little by mistake.
+  await ada.page.dragAndDrop("#brand", "#live", { targetPosition: { x: 500, y: 300 } });
+  assert.equal((await ada.state()).elements.length, 3);
+});
+
+test("several files are brought in apart from each other, and a refusal of one is seen whatever comes behind it", async () => {
+  const ada = await the.browser.person(board("several"));
+  const [first, second] = [await picture(ada.page, "image/png", [80, 40]), await picture(ada.page, "image/png", [40, 80])];
+  const copies = JSON.stringify({ format: "inkwire elements 1", elements: [] });
+  const files = [
+    { bytes: [1, 2, 3], name: "none.png", type: "image/png" },
+    { bytes: first, name: "a.png", type: "image/png" },
+    { bytes: second, name: "b.png", type: "image/png" },
+    { bytes: Array.from(Buffer.from(copies)), name: "c.json", type: "application/json" },
+  ];
+  await drop(ada.page, files);
+  await ada.page.waitForFunction(() => /neither a picture/.test(document.querySelector("#toast").textContent));
+  const middles = await ada.page.evaluate(() => globalThis.inkwire.exchange.elements("board").map((it) => {
+    const [left, top, right, bottom] = globalThis.inkwire.boundsOf(it);
+    return [(left + right) / 2, (top + bottom) / 2].map(Math.round);
+  }));
+  assert.equal(middles.length, 2);
+  assert.deepEqual(middles[1].map((side, axis) => side - middles[0][axis]), [24, 24]);
 });

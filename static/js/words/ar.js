@@ -88,6 +88,7 @@ export default {
     other: "استُورد {count} عنصر.",
   },
   notOurs: "هذا الملف ليس من Inkwire: لا شيء فيه يمكن رسمه.", tooMany: "هذا الملف أكبر من أن يُستورد.",
+  nothingToTake: "لا يوجد فيه ما يمكن رسمه هنا.",
   notAPicture: "هذه ليست صورة يمكن عرضها هنا ولا ملفًا من Inkwire.", pictureTooLarge: "هذه الصورة كبيرة جدًا.",
   pictureFull: "لا يحفظ الخادم مزيدًا من الصور: لن يرى الآخرون هذه الصورة.",
   pictureRefusedByServer: "لم يقبل الخادم هذه الصورة: لن يراها الآخرون.",

@@ -66,6 +66,7 @@ export default {
   broughtIn: { one: "Ein Objekt importiert.", other: "{count} Objekte importiert." },
   notOurs: "Diese Datei ist nicht von Inkwire: Sie enthält nichts zum Zeichnen.",
   tooMany: "Diese Datei ist zu groß zum Importieren.",
+  nothingToTake: "Darin ist nichts, was hier gezeichnet werden kann.",
   notAPicture: "Das ist weder ein Bild, das hier gezeigt werden kann, noch eine Datei von Inkwire.", pictureTooLarge: "Dieses Bild ist zu groß.",
   pictureFull: "Der Server bewahrt keine weiteren Bilder auf: Andere sehen dieses nicht.",
   pictureRefusedByServer: "Der Server hat dieses Bild nicht angenommen: Andere sehen es nicht.",

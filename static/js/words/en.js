@@ -56,6 +56,7 @@ export default {
   pictureCopied: "Copied as a picture.", clipboardForbidden: "The browser does not let this page use the clipboard.",
   broughtIn: { one: "One thing brought in.", other: "{count} things brought in." },
   notOurs: "That file is not of Inkwire: there is nothing in it to draw.", tooMany: "That file is too large to bring in.",
+  nothingToTake: "There is nothing in it that can be drawn here.",
   notAPicture: "That is neither a picture that can be shown here nor a file of Inkwire.", pictureTooLarge: "That picture is too large.",
   pictureFull: "The server keeps no more pictures: others will not see this one.",
   pictureRefusedByServer: "The server did not take that picture: others will not see it.",

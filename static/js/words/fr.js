@@ -79,6 +79,7 @@ export default {
   broughtIn: { one: "{count} objet importé.", many: "{count} d’objets importés.", other: "{count} objets importés." },
   notOurs: "Ce fichier ne vient pas d’Inkwire : il ne contient rien à dessiner.",
   tooMany: "Ce fichier est trop gros pour être importé.",
+  nothingToTake: "Il n’y a rien dedans qui puisse être dessiné ici.",
   notAPicture: "Ce n’est ni une image qui puisse être affichée ici, ni un fichier d’Inkwire.", pictureTooLarge: "Cette image est trop grande.",
   pictureFull: "Le serveur ne conserve plus d’autres images : les autres ne verront pas celle-ci.",
   pictureRefusedByServer: "Le serveur n’a pas accepté cette image : les autres ne la verront pas.",

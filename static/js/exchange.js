@@ -6,6 +6,7 @@ import * as geometry from "./geometry.js";
 import { NotAPicture } from "./pictures.js";
 import { bytesOfBase64 } from "./protocol/bytes.js";
 import { MARGIN, PAPER, svg } from "./svg.js";
+import { unbroken } from "./writing.js";
 
 /** The longest side of an exported picture, in pixels, and how many there are to a board unit where that allows it. */
 const LONGEST_SIDE = 8192;
@@ -16,6 +17,8 @@ const LARGEST = 128 * 1024 * 1024;
 const SVG_BEGINS = /^\s*(<\?xml[^>]*>\s*)?(<!--(?:(?!-->)[^])*-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]/;
 /** Says in an SVG of ours what it was made of. */
 const METADATA = "inkwire-elements";
+/** The attribute that has copies on the clipboard. */
+const COPIES = "data-inkwire";
 /** How much of a text is looked at to tell what it is. */
 const HEAD = 64 * 1024;
 /** CSS pixels between several files that are brought in at once: none hides another. */
@@ -150,8 +153,10 @@ export class Exchange {
   /** Puts what is selected on the clipboard; says whether anything is. */
   copy(clipboard) {
     if (this.context.selection.isEmpty) return false;
-    this.copied = written(this.context.selection.elements);
-    clipboard.setData("text/plain", this.copied);
+    const { elements } = this.context.selection;
+    this.copied = written(elements);
+    clipboard.setData("text/plain", wordsOf(elements));
+    clipboard.setData("text/html", asHtml(this.copied, wordsOf(elements)));
     return true;
   }
 
@@ -164,7 +169,8 @@ export class Exchange {
 
   /** Brings in what is on the clipboard or was dropped, at a place of the board. @param {DataTransfer} given */
   async paste(given, place) {
-    const text = given.getData("text/plain") || addressesIn(given.getData("text/uri-list"));
+    const words = given.getData("text/plain") || addressesIn(given.getData("text/uri-list"));
+    const text = copiesInHtml(given.getData("text/html")) ?? words;
     return this.#paste({ files: Array.from(given.files), text }, place);
   }
 
@@ -266,7 +272,25 @@ async function seen() {
   const [item] = await navigator.clipboard.read();
   const kind = item?.types.find((type) => type.startsWith("image/"));
   if (kind) return { files: [new File([await item.getType(kind)], "pasted", { type: kind })], text: "" };
-  return { files: [], text: item?.types.includes("text/plain") ? await (await item.getType("text/plain")).text() : "" };
+  const textOf = async (type) => (item?.types.includes(type) ? (await item.getType(type)).text() : "");
+  return { files: [], text: copiesInHtml(await textOf("text/html")) ?? (await textOf("text/plain")) };
+}
+
+/** The words of elements, as other programs and fields get them, in the order in which they are painted. */
+const wordsOf = (elements) => [...elements].sort(inOrder).flatMap(({ properties }) => properties.text || []).map(unbroken).join("\n");
+
+/** Copies on the clipboard stand where no program shows them to people: behind an attribute of their words. */
+function asHtml(copies, words) {
+  const part = document.createElement("pre");
+  part.setAttribute(COPIES, copies);
+  part.textContent = words;
+  return part.outerHTML;
+}
+
+/** The copies in HTML of ours. It is only parsed: nothing in it is put on the page. */
+function copiesInHtml(html) {
+  if (!html.includes(COPIES)) return undefined;
+  return new DOMParser().parseFromString(html, "text/html").querySelector(`[${COPIES}]`)?.getAttribute(COPIES) ?? undefined;
 }
 
 /** The addresses of a list (RFC 2483 section 5), without its comments. */

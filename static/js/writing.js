@@ -250,7 +250,7 @@ const heightOf = (text, size) => Math.ceil((text.split("\n").length * LINE_HEIGH
 
 /** Where a line was broken is told by the space at its end, or in a word that is too long by one that has no width. */
 const NO_WIDTH = "\u200b";
-const unbroken = (text) => text.replaceAll(" \n", " ").replaceAll(`${NO_WIDTH}\n`, "");
+export const unbroken = (text) => text.replaceAll(" \n", " ").replaceAll(`${NO_WIDTH}\n`, "");
 
 /** The words of an element, or others that it had, as they are written. */
 const wordsOf = ({ kind, properties }, text = properties.text) => (kind === "note" ? unbroken(text) : text);

@@ -202,3 +202,38 @@ test("several files are brought in apart from each other, and a refusal of one i
   assert.equal(middles.length, 2);
   assert.deepEqual(middles[1].map((side, axis) => side - middles[0][axis]), [24, 24]);
 });
+
+const CLIPBOARD = { permissions: ["clipboard-read", "clipboard-write"] };
+
+test("copies are words to fields and other programs, and what they are copies of to a board, by key and from the menu", async () => {
+  const ada = await the.browser.person(board("copies"), CLIPBOARD);
+  await ada.presses("r");
+  await ada.draws([[200, 200], [300, 260]]);
+  await ada.presses("Control+a");
+  await ada.presses("Control+c");
+  const onClipboard = () => ada.page.evaluate(() => navigator.clipboard.readText());
+  assert.equal(await onClipboard(), "", "a shape has no words");
+  await ada.writes("n", [400, 300], "a note that is long enough to be broken, <b>&amp;\u00a0\"");
+  await ada.presses("Control+v");
+  assert.equal(await ada.page.inputValue("#writing"), "a note that is long enough to be broken, <b>&amp;\u00a0\"");
+  await ada.presses("Control+Enter");
+  const words = "a note that is long enough to be broken, <b>&amp;\u00a0\"";
+  await ada.presses("Control+a");
+  await ada.presses("Control+c");
+  assert.equal((await onClipboard()).replaceAll("\u00a0", " "), words.replaceAll("\u00a0", " "));
+  await ada.writes("t", [600, 500], "and: ");
+  await ada.presses("Control+v");
+  assert.equal((await ada.page.inputValue("#writing")).replaceAll("\u00a0", " "), `and: ${words}`.replaceAll("\u00a0", " "));
+  await ada.presses("Escape");
+  await ada.sees("shape, note and text", ({ elements }) => elements.length === 3);
+  const looks = () => ada.page.evaluate(() => globalThis.inkwire.exchange.elements("board").map(({ kind, properties }) => [kind, properties.text, properties.colour].join()));
+  const before = await looks();
+  await ada.presses("Control+v");
+  await ada.sees("both again", ({ elements }) => elements.length === 5);
+  assert.deepEqual((await looks()).slice(3), before.slice(0, 2));
+  await ada.page.click("#menu-button");
+  await ada.page.click('#menu-list [data-command="paste"]');
+  await ada.sees("both once more", ({ elements }) => elements.length === 7);
+  assert.deepEqual((await looks()).slice(5), before.slice(0, 2));
+  assert.equal(await ada.page.textContent("#toast"), "2 things brought in.");
+});

@@ -17,6 +17,8 @@ const LARGEST = 128 * 1024 * 1024;
 const SVG_BEGINS = /^\s*(<\?xml[^>]*>\s*)?(<!--(?:(?!-->)[^])*-->\s*|<!DOCTYPE[^>]*>\s*)*<svg[\s>]/;
 /** Says in an SVG of ours what it was made of. */
 const METADATA = "inkwire-elements";
+/** Most pictures whose pixels go to the clipboard. */
+const MOST_COPIED = 16;
 /** The attribute that has copies on the clipboard. */
 const COPIES = "data-inkwire";
 /** How much of a text is looked at to tell what it is. */
@@ -157,7 +159,23 @@ export class Exchange {
     this.copied = written(elements);
     clipboard.setData("text/plain", wordsOf(elements));
     clipboard.setData("text/html", asHtml(this.copied, wordsOf(elements)));
+    this.#copyPixels(elements);
     return true;
+  }
+
+  /** Puts the pixels of pictures on the clipboard as well, once they are read: another server does not have them. */
+  #copyPixels(elements) {
+    const pictures = new Set(elements.map(({ content }) => content.image).filter(Boolean));
+    if (pictures.size === 0 || pictures.size > MOST_COPIED || !navigator.clipboard?.write) return;
+    const { copied } = this;
+    const words = wordsOf(elements);
+    const copies = this.imagesOf(elements).then((images) => {
+      // What was copied since, here or in another program, stays.
+      if (this.copied !== copied || !document.hasFocus()) throw new Error("something else was copied");
+      return new Blob([asHtml(written(elements, images), words)], { type: "text/html" });
+    });
+    const plain = new Blob([words], { type: "text/plain" });
+    navigator.clipboard.write([new ClipboardItem({ "text/plain": plain, "text/html": copies })]).catch(() => {});
   }
 
   /** Brings in what is on the clipboard as far as the browser lets a page see it, or else what was last copied here. */
@@ -241,7 +259,15 @@ export class Exchange {
       const moved = place ? centred(copies, place) : copies;
       this.context.editing.draw(moved);
       this.context.say("broughtIn", { count: copies.length });
+      this.#missPictures(copies, images);
     });
+  }
+
+  /** Tells of pictures that have come without their pixels from where this server does not have them. */
+  async #missPictures(copies, images) {
+    const hashes = new Set(copies.map(({ content }) => content.image).filter((hash) => hash && !images[hash]));
+    const found = await Promise.allSettled(Array.from(hashes, (hash) => this.context.pictures.bytesOf(hash)));
+    if (found.some(({ status }) => status === "rejected")) this.context.say("pictureMissing");
   }
 }
 

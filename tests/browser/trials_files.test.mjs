@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drop, picture } from "./everything.mjs";
-import { sharedHouse } from "./house.mjs";
+import { Server, sharedHouse } from "./house.mjs";
 
 const the = sharedHouse();
 
@@ -236,4 +236,41 @@ test("copies are words to fields and other programs, and what they are copies of
   await ada.sees("both once more", ({ elements }) => elements.length === 7);
   assert.deepEqual((await looks()).slice(5), before.slice(0, 2));
   assert.equal(await ada.page.textContent("#toast"), "2 things brought in.");
+});
+
+test("a picture goes to a board of another server by the clipboard, and where it comes without its pixels the page says so", async () => {
+  const other = await Server.start();
+  try {
+    const ada = await the.browser.person(board("from-here"), CLIPBOARD);
+    await drop(ada.page, [{ bytes: await picture(ada.page), name: "two.png", type: "image/png" }]);
+    await ada.sees("a picture", ({ elements }) => elements.length === 1);
+    await ada.presses("Control+a");
+    await ada.presses("Control+c");
+    // It changes while it is read: the pixels come a little later than the rest.
+    const html = () => ada.page.evaluate(async () => (await (await navigator.clipboard.read())[0].getType("text/html")).text().catch(() => ""));
+    const deadline = Date.now() + 20_000;
+    while (!(await html().catch(() => "")).includes("data:image/png")) {
+      assert.ok(Date.now() < deadline, "the pixels are on the clipboard");
+      await ada.page.waitForTimeout(10);
+    }
+    const bob = await the.browser.person(`${other.url}b/to-there`);
+    /** Pastes HTML as the browser does. */
+    const pastes = (text) => bob.page.evaluate((text) => {
+      const clipboardData = new DataTransfer();
+      clipboardData.setData("text/html", text);
+      document.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+    }, text);
+    await pastes(await html());
+    await bob.page.waitForFunction(() => globalThis.inkwire.pictures.unsent.size === 0 && globalThis.inkwire.pictures.own.size === 1);
+    const hash = await ada.page.evaluate(() => globalThis.inkwire.exchange.elements("board")[0].content.image);
+    assert.equal((await fetch(`${other.url}images/${hash}`)).status, 200);
+    assert.equal(await bob.page.textContent("#toast"), "One thing brought in.");
+    bob.allowed = /404|WebSocket/;
+    await pastes((await html()).replaceAll(hash, "ab".repeat(32)).replace(/data:image[^&]*/, ""));
+    await bob.page.waitForFunction(() => /damaged/.test(document.querySelector("#toast").textContent));
+    await pastes((await html()).replace(/&quot;images&quot;:\{.*?\}/, "&quot;images&quot;:{}").replaceAll(hash, "ab".repeat(32)));
+    await bob.page.waitForFunction(() => /without its pixels/.test(document.querySelector("#toast").textContent));
+  } finally {
+    await other.stop();
+  }
 });

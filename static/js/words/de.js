@@ -68,6 +68,7 @@ export default {
   tooMany: "Diese Datei ist zu groß zum Importieren.",
   nothingToTake: "Darin ist nichts, was hier gezeichnet werden kann.",
   notAPicture: "Das ist weder ein Bild, das hier gezeigt werden kann, noch eine Datei von Inkwire.", pictureTooLarge: "Dieses Bild ist zu groß.",
+  pictureMissing: "Ein Bild kam ohne seine Pixel: Dieser Server hat sie nicht.",
   pictureFull: "Der Server bewahrt keine weiteren Bilder auf: Andere sehen dieses nicht.",
   pictureRefusedByServer: "Der Server hat dieses Bild nicht angenommen: Andere sehen es nicht.",
   textMerged: "Jemand anderes hat diesen Text inzwischen geändert: Die Worte von beiden sind erhalten.",

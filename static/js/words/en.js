@@ -58,6 +58,7 @@ export default {
   notOurs: "That file is not of Inkwire: there is nothing in it to draw.", tooMany: "That file is too large to bring in.",
   nothingToTake: "There is nothing in it that can be drawn here.",
   notAPicture: "That is neither a picture that can be shown here nor a file of Inkwire.", pictureTooLarge: "That picture is too large.",
+  pictureMissing: "A picture has come without its pixels: this server does not have them.",
   pictureFull: "The server keeps no more pictures: others will not see this one.",
   pictureRefusedByServer: "The server did not take that picture: others will not see it.",
   textMerged: "Somebody else changed this text meanwhile: the words of both are kept.",

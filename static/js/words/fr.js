@@ -81,6 +81,7 @@ export default {
   tooMany: "Ce fichier est trop gros pour être importé.",
   nothingToTake: "Il n’y a rien dedans qui puisse être dessiné ici.",
   notAPicture: "Ce n’est ni une image qui puisse être affichée ici, ni un fichier d’Inkwire.", pictureTooLarge: "Cette image est trop grande.",
+  pictureMissing: "Une image est arrivée sans ses pixels : ce serveur ne les a pas.",
   pictureFull: "Le serveur ne conserve plus d’autres images : les autres ne verront pas celle-ci.",
   pictureRefusedByServer: "Le serveur n’a pas accepté cette image : les autres ne la verront pas.",
   textMerged: "Quelqu’un d’autre a modifié ce texte entre-temps : les mots des deux sont conservés.",

@@ -11,6 +11,9 @@ import { unbroken } from "./writing.js";
 /** The longest side of an exported picture, in pixels, and how many there are to a board unit where that allows it. */
 const LONGEST_SIDE = 8192;
 const PER_UNIT = 2;
+/** The same of what the browser's own Print… prints. */
+const LONGEST_PRINTED = 4096;
+const MOST_PER_UNIT = 8;
 /** The largest file of copies that is read, in bytes. */
 const LARGEST = 128 * 1024 * 1024;
 /** What an SVG begins with, behind all that may stand before it (XML 1.0, section 2.8). */
@@ -88,11 +91,18 @@ export class Exchange {
 
   async #png(elements, part, hasPaper) {
     await this.#loadPictures(elements);
+    const canvas = new OffscreenCanvas(1, 1);
+    this.#paint(canvas, elements, part, { hasPaper, longest: LONGEST_SIDE, most: PER_UNIT });
+    return canvas.convertToBlob({ type: KINDS.png });
+  }
+
+  /** Paints elements, with the pictures whose pixels are here, on a canvas that gets the size for them. */
+  #paint(canvas, elements, part, { hasPaper, longest, most }) {
     const { painter } = this.context.stage;
     const [left, top, right, bottom] = this.#area(elements, part);
-    const scale = Math.min(PER_UNIT, LONGEST_SIDE / Math.max(right - left, bottom - top));
+    const scale = Math.min(most, longest / Math.max(right - left, bottom - top));
     const side = (length) => Math.max(1, Math.ceil(length * scale));
-    const canvas = new OffscreenCanvas(side(right - left), side(bottom - top));
+    Object.assign(canvas, { width: side(right - left), height: side(bottom - top) });
     const canvasContext = canvas.getContext("2d");
     if (hasPaper) {
       canvasContext.fillStyle = PAPER;
@@ -103,7 +113,6 @@ export class Exchange {
     painter.shown = (colour) => colour;
     for (const element of elements) painter.draw(canvasContext, element, { scale, x: left * scale, y: top * scale });
     painter.shown = shown;
-    return canvas.convertToBlob({ type: KINDS.png });
   }
 
   /** Gives a part of the board as a file. */
@@ -134,6 +143,19 @@ export class Exchange {
     } catch {
       this.context.say("clipboardForbidden");
     }
+  }
+
+  /** The browser's own Print… waits for nothing: what it prints is painted at once, where no picture of lines is ready. */
+  start() {
+    const image = document.querySelector("#print");
+    const canvas = document.createElement("canvas");
+    image.after(canvas);
+    addEventListener("beforeprint", () => {
+      const isReady = image.hasAttribute("src");
+      if (!isReady) this.#paint(canvas, this.elements("board"), "board", { hasPaper: true, longest: LONGEST_PRINTED, most: MOST_PER_UNIT });
+    });
+    // A canvas keeps its memory otherwise.
+    addEventListener("afterprint", () => Object.assign(canvas, { width: 0, height: 0 }));
   }
 
   /** Prints the whole board. */

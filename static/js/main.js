@@ -120,7 +120,7 @@ class Application {
     at("#menu-button").append(icon("menu"));
     this.#listen();
     onThemeChange(() => this.#showTheme());
-    for (const part of [this.toolbar, this.sheets, this.people, this.pointers, this.keyboard, this.writing, this.minimap, this.hosting, this.door, this.reactions, this.network, this.replay]) part.start();
+    for (const part of [this.toolbar, this.sheets, this.people, this.pointers, this.keyboard, this.writing, this.minimap, this.hosting, this.door, this.reactions, this.network, this.replay, this.exchange]) part.start();
     this.#showTheme();
     this.setGrid(kept("localStorage", CHOICES.grid) === true);
     this.setMinimap(kept("localStorage", CHOICES.minimap) ?? innerWidth >= 900);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { drop, picture } from "./everything.mjs";
-import { Server, sharedHouse } from "./house.mjs";
+import { Server, sharedHouse, wave } from "./house.mjs";
 
 const the = sharedHouse();
 
@@ -273,4 +273,26 @@ test("a picture goes to a board of another server by the clipboard, and where it
   } finally {
     await other.stop();
   }
+});
+
+test("the browser's own Print prints the board, on a dark page as well, as ink on paper", async () => {
+  const ada = await the.browser.person(board("print"), { colorScheme: "dark" });
+  const empty = (await ada.page.pdf()).length;
+  for (const y of [150, 250, 350, 450]) await ada.draws(wave(100, y, 40));
+  assert.ok((await ada.page.pdf()).length > empty + 1000, "what is printed without a key of the page has the ink");
+  // What is shown to the printer from when it begins until it is done.
+  const dark = () => ada.page.evaluate(() => {
+    const canvas = document.querySelector("#print + canvas");
+    if (canvas.width === 0) return 0;
+    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+    return data.filter((it, at) => at % 4 === 0 && it < 100 && data[at + 3] === 255).length;
+  });
+  assert.equal(await dark(), 0, "nothing is kept when it is done");
+  await ada.page.evaluate(() => dispatchEvent(new Event("beforeprint")));
+  assert.ok((await dark()) > 500);
+  await ada.page.emulateMedia({ media: "print" });
+  const shown = await ada.page.evaluate(() => Array.from(document.body.children).filter((it) => getComputedStyle(it).display !== "none").map(({ localName }) => localName));
+  assert.deepEqual(shown, ["canvas"]);
+  await ada.page.evaluate(() => dispatchEvent(new Event("afterprint")));
+  assert.equal(await dark(), 0);
 });

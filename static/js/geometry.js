@@ -66,3 +66,23 @@ export function isInside(place, polygon) {
   }
   return inside;
 }
+
+/**
+ * How far a box moves to be on a screen, `[dx, dy]`, and clear of panels that lie on it: away from the end of the screen at which a
+ * panel is. Where it does not fit, its left and upper sides are seen.
+ *
+ * @param {number[]} box
+ * @param {number[]} screen
+ * @param {number[][]} panels
+ */
+export function wayIntoSight([left, top, right, bottom], screen, panels) {
+  const dx = Math.max(Math.min(0, screen[2] - right), screen[0] - left);
+  let dy = Math.max(Math.min(0, screen[3] - bottom), screen[1] - top);
+  // Clear of one panel it may be below the next.
+  for (const panel of [...panels, ...panels]) {
+    if (!overlap([left + dx, top + dy, right + dx, bottom + dy], panel)) continue;
+    const isLow = panel[1] + panel[3] > screen[1] + screen[3];
+    dy = isLow ? panel[1] - bottom : panel[3] - top;
+  }
+  return [dx, dy];
+}

@@ -13,7 +13,7 @@ import { Door, KEPT_OUT, NO_ROOM } from "./door.js";
 import { Drafts } from "./drafts.js";
 import { Editing } from "./editing.js";
 import { Exchange } from "./exchange.js";
-import { moved } from "./geometry.js";
+import { grown, moved, wayIntoSight } from "./geometry.js";
 import { Hosting, button } from "./hosting.js";
 import { icon } from "./icons.js";
 import {
@@ -54,6 +54,9 @@ const MINIMAP_INTERVAL = 60;
 /** Board units between two lines of the grid, and CSS pixels that they are apart at least. */
 const GRID = 20;
 const GRID_APART = 12;
+/** What covers the board, and CSS pixels between it and the caret. */
+const PANELS = "#bar > *, #beside > *, #toolbar";
+const BESIDE_CARET = 16;
 /** So often a picture of the board is kept for the start page, in milliseconds. */
 const THUMBNAIL_INTERVAL = 20_000;
 
@@ -667,6 +670,16 @@ class Application {
 
   write(place, isNote) {
     this.writing.write(place, isNote);
+  }
+
+  /** Moves the board so that a box of the screen is seen: within what a keyboard leaves of it, and below no panel. */
+  bringIntoSight(box) {
+    const sides = ({ left, top, right, bottom }) => [left, top, right, bottom];
+    const { offsetLeft, offsetTop, width, height } = visualViewport;
+    const screen = sides(new DOMRect(offsetLeft, offsetTop, width, height));
+    const panels = Array.from(document.querySelectorAll(PANELS), (it) => sides(it.getBoundingClientRect()));
+    const [dx, dy] = wayIntoSight(grown(box, BESIDE_CARET), screen, panels.filter(([left, , right]) => right > left));
+    if (Math.abs(dx) + Math.abs(dy) >= 1) this.#moveTo(this.viewport.panned(dx, dy));
   }
 
   rewrite(element) {

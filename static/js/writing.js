@@ -3,10 +3,10 @@
 import { copyOf, drawCopies } from "./board/copies.js";
 import { Gesture, deleteAll, patch } from "./board/gesture.js";
 import { isComposed } from "./commands.js";
-import { applied } from "./geometry.js";
+import { applied, around } from "./geometry.js";
 import { FONT, textExtent } from "./painter.js";
 import { TEXT } from "./protocol/limits.js";
-import { LINE_HEIGHT, NOTE_EDGE, mapOf, unitOf } from "./shape.js";
+import { LINE_HEIGHT, NOTE_EDGE, directed, mapOf, unitOf } from "./shape.js";
 import { inkOn, placeIn, widthIn, withOpacity } from "./tools/look.js";
 
 /** Sizes in CSS pixels at the zoom at which it is written: of letters for each width of the pen, and of a new note. */
@@ -25,7 +25,7 @@ const FRAME_OPACITY = 0.4;
 
 export class Writing {
   /**
-   * @param {import("./tools/tools.js").ToolContext & { toolIsDone: () => void, say: (words: string) => void,
+   * @param {import("./tools/tools.js").ToolContext & { toolIsDone: () => void, say: (words: string) => void, bringIntoSight: (box: number[]) => void,
    *   editing: import("./editing.js").Editing }} context
    * @param {HTMLTextAreaElement} field
    */
@@ -41,10 +41,8 @@ export class Writing {
 
   start() {
     this.field.addEventListener("blur", () => this.finish());
-    this.field.addEventListener("input", () => {
-      this.#fit();
-      this.#showOthers();
-    });
+    this.field.addEventListener("input", () => this.#typed());
+    this.field.addEventListener("keyup", () => this.#followCaret());
     this.field.addEventListener("keydown", (event) => this.#pressed(event));
   }
 
@@ -146,6 +144,29 @@ export class Writing {
     const [[x, y], [toX, toY]] = [0, 1].map((at) => applied(map, [made.x + at * wide[0], made.y + at * wide[1]]).map(Math.round));
     const look = { colour: withOpacity(made.colour, FRAME_OPACITY), fill: isNote && !element ? made.fill : "#00000000", width: widthIn(1, scale, viewport.zoom) };
     this.context.showDraft({ kind: "rectangle", ...look, scale, x, y, dx: toX - x, dy: toY - y });
+  }
+
+  #typed() {
+    this.#fit();
+    this.#showOthers();
+    this.#followCaret();
+  }
+
+  /** Has the board moved so that the caret is seen. */
+  #followCaret() {
+    if (!this.target) return;
+    const { made, isNote, size, unit, map } = this.target;
+    const edge = isNote ? NOTE_EDGE * size : 0;
+    const written = this.field.value.slice(0, this.field.selectionEnd);
+    const lines = (isNote ? broken(written, Math.abs(made.dx) - 2 * edge, size) : written).split("\n");
+    const last = lines.at(-1);
+    // The caret of a line from right to left is at its beginning on the left, where the line grows.
+    const along = directed(last) === last ? textExtent(last, size)[0] : 0;
+    const onScreen = (line) => {
+      const place = applied(map, [made.x + edge + along, made.y + edge + line * LINE_HEIGHT * size]);
+      return this.context.viewport.toScreen(place.map((side) => side * unit));
+    };
+    this.context.bringIntoSight(around([onScreen(lines.length - 1), onScreen(lines.length)]));
   }
 
   #pressed(event) {

@@ -296,3 +296,51 @@ test("the browser's own Print prints the board, on a dark page as well, as ink o
   await ada.page.evaluate(() => dispatchEvent(new Event("afterprint")));
   assert.equal(await dark(), 0);
 });
+
+/** Whether the end of what is written is seen: a little left of the field's right side, nothing lies on it. */
+const endIsSeen = (person) => person.page.evaluate(() => {
+  const field = document.querySelector("#writing");
+  const { right, bottom } = field.getBoundingClientRect();
+  const isSeen = [[right - 10, bottom - 2], [right - 10, bottom - 12]].every(([x, y]) => document.elementFromPoint(x, y) === field);
+  return isSeen && right <= innerWidth && bottom <= document.querySelector("#toolbar").getBoundingClientRect().top;
+});
+
+test("the board follows the caret, below no bar and no small map, and is not held where the person moves it", async () => {
+  const ada = await the.browser.person(board("caret"));
+  const place = () => ada.page.evaluate(() => [globalThis.inkwire.viewport.x, globalThis.inkwire.viewport.y]);
+  await ada.writes("t", [700, 560], "a line that goes on");
+  assert.ok(await endIsSeen(ada), "a line below the small map");
+  await ada.page.keyboard.type("\nand\non\nand on, far to the right of all that is seen");
+  assert.ok(await endIsSeen(ada), "more lines");
+  const before = await place();
+  await ada.page.mouse.move(100, 100);
+  await ada.page.mouse.wheel(-3000, 0);
+  await ada.page.waitForFunction((x) => globalThis.inkwire.viewport.x < x - 2000, before[0]);
+  await ada.page.keyboard.type("!");
+  assert.ok(await endIsSeen(ada), "it is brought back by the next letter");
+  await ada.presses("Escape");
+  await ada.page.evaluate(() => globalThis.inkwire.goTo([0, 0], 1));
+  // A line that is longer than the screen: its beginning and its end are seen when the caret is there.
+  await ada.writes("t", [300, 300], "long words ".repeat(15));
+  assert.ok(await endIsSeen(ada), "the end");
+  await ada.presses("Home");
+  const left = await ada.page.evaluate(() => document.querySelector("#writing").getBoundingClientRect().left);
+  assert.ok(left >= 0 && left < 700, `the beginning is at ${left}`);
+  await ada.presses("Escape");
+});
+
+test("the board follows the caret in a note, in letters from right to left and on a board seen from afar", async () => {
+  const ada = await the.browser.person(board("caret-note"));
+  await ada.writes("n", [500, 400], "words that fill a note ".repeat(14));
+  assert.ok(await endIsSeen(ada), "a note that grows below the toolbar");
+  await ada.presses("Control+Enter");
+  await ada.page.evaluate(() => globalThis.inkwire.goTo([0, 0], 0.25));
+  await ada.writes("n", [500, 550], "words that fill a note ".repeat(10));
+  assert.ok(await endIsSeen(ada), "also where it is seen from afar");
+  await ada.presses("Control+Enter");
+  await ada.page.evaluate(() => globalThis.inkwire.goTo([0, 0], 1));
+  await ada.writes("t", [600, 300], "كلمات كثيرة ".repeat(12));
+  const left = await ada.page.evaluate(() => document.querySelector("#writing").getBoundingClientRect().left);
+  assert.equal(Math.round(left), 600, "the caret is at the left, where the field begins");
+  await ada.presses("Escape");
+});

@@ -118,6 +118,19 @@ test("a map and its inverse undo each other, and one behind another is both", ()
   assert.equal(geometry.inverse([1, 2, 2, 4, 0, 0]), undefined);
 });
 
+test("a box comes into sight by the shortest way, and clear of what lies on the screen", () => {
+  const screen = [0, 0, 100, 100];
+  const way = (box, panels = []) => geometry.wayIntoSight(box, screen, panels);
+  assert.deepEqual(way([10, 10, 20, 20]), [0, 0]);
+  assert.deepEqual(way([95, 10, 105, 20]), [-5, 0]);
+  assert.deepEqual(way([-30, 90, -20, 120]), [30, -20]);
+  assert.deepEqual(way([40, 40, 240, 240]), [-40, -40], "what does not fit is seen from its beginning");
+  const [bar, map] = [[0, 90, 100, 98], [60, 70, 100, 88]];
+  assert.deepEqual(way([10, 85, 20, 95], [map, bar]), [0, -5], "up from below the bar");
+  assert.deepEqual(way([70, 85, 80, 95], [map, bar]), [0, -25], "and on from below the map");
+  assert.deepEqual(way([10, 2, 20, 12], [[0, 0, 50, 8]]), [0, 6], "down from below one at the top");
+});
+
 test("the index finds what a look at every box finds", () => {
   let seed = 7;
   const dice = () => (seed = (seed * 48271) % 2147483647) / 2147483647;

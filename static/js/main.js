@@ -44,6 +44,7 @@ import { isDark, onDark, onThemeChange } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
 import { eraser, hand, select } from "./tools/tools.js";
 import { Viewport } from "./viewport.js";
+import { Wheel } from "./wheel.js";
 import { Writing } from "./writing.js";
 
 /** A pointer is sent at most this often, in milliseconds, and what the screen shows. */
@@ -112,6 +113,7 @@ class Application {
     this.recall = new Recall(this);
     this.status = new Status();
     this.pointers = new Pointers(canvases.live, this);
+    this.wheel = new Wheel(canvases.live, this);
     this.keyboard = new Keyboard(canvases.live, this.stage, this);
     this.minimap = new Minimap(at("#minimap"), this.stage, this);
   }
@@ -123,7 +125,7 @@ class Application {
     at("#menu-button").append(icon("menu"));
     this.#listen();
     onThemeChange(() => this.#showTheme());
-    for (const part of [this.toolbar, this.sheets, this.people, this.pointers, this.keyboard, this.writing, this.minimap, this.hosting, this.door, this.reactions, this.network, this.replay, this.exchange]) part.start();
+    for (const part of [this.toolbar, this.sheets, this.people, this.pointers, this.wheel, this.keyboard, this.writing, this.minimap, this.hosting, this.door, this.reactions, this.network, this.replay, this.exchange]) part.start();
     this.#showTheme();
     this.setGrid(kept("localStorage", CHOICES.grid) === true);
     this.setMinimap(kept("localStorage", CHOICES.minimap) ?? innerWidth >= 900);

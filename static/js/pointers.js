@@ -12,10 +12,6 @@
  * @property {boolean} isTouch
  */
 
-const WHEEL_LINE = 16;
-/** A turn of a wheel sends a large number at once, a pinch on a trackpad many small ones. */
-const ZOOM_PER_WHEEL = 0.01;
-const LARGEST_WHEEL = 25;
 /** Milliseconds and CSS pixels within which a second tap belongs to the first. */
 const DOUBLE_MS = 400;
 const DOUBLE_WAY = 12;
@@ -55,9 +51,6 @@ export class PointersDelegate {
   get penMode() {
     return false;
   }
-  /** The wheel turned. */
-  wheelPanned(dx, dy) {}
-  wheelZoomed(factor, point) {}
 }
 
 export class Pointers {
@@ -79,14 +72,13 @@ export class Pointers {
   }
 
   start() {
-    const on = (type, act, options) => this.surface.addEventListener(type, act, options);
+    const on = (type, act) => this.surface.addEventListener(type, act);
     on("pointerdown", (event) => this.#went(event));
     on("pointermove", (event) => this.#moved(event));
     on("pointerup", (event) => this.#lifted(event));
     // A device that takes the pointer away does not take the ink: what was drawn stays.
     on("pointercancel", (event) => this.#cancelled(event));
     on("pointerleave", (event) => event.pointerType === "touch" || this.delegate.pointersLeft());
-    on("wheel", (event) => this.#turned(event), { passive: false });
     on("contextmenu", (event) => event.preventDefault());
     addEventListener("keydown", (event) => event.code === "Space" && this.#holdSpace(true, event));
     addEventListener("keyup", (event) => event.code === "Space" && this.#holdSpace(false, event));
@@ -257,19 +249,5 @@ export class Pointers {
     if (event.pointerType !== "touch") return;
     this.#endTap(event);
     if (this.down.size === 0) this.delegate.pointersLeft();
-  }
-
-  #turned(event) {
-    event.preventDefault();
-    const scale = event.deltaMode === WheelEvent.DOM_DELTA_LINE ? WHEEL_LINE : 1;
-    const sample = this.#sample(event);
-    if (event.ctrlKey || event.metaKey) {
-      const turn = Math.min(LARGEST_WHEEL, Math.max(-LARGEST_WHEEL, event.deltaY * scale));
-      this.delegate.wheelZoomed(Math.exp(-turn * ZOOM_PER_WHEEL), [sample.x, sample.y]);
-      return;
-    }
-    // With Shift a wheel turns sideways, where the browser has not seen to that.
-    const [dx, dy] = event.shiftKey && event.deltaX === 0 ? [event.deltaY, 0] : [event.deltaX, event.deltaY];
-    this.delegate.wheelPanned(-dx * scale, -dy * scale);
   }
 }

@@ -97,6 +97,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("recall.js", &[]),
     ("courier.js", &["connection.js", "session.js"]),
     ("pointers.js", &[]),
+    ("wheel.js", &[]),
     ("tools/", &["tools/", "board/", "protocol/", "geometry.js", "shape.js", "select.js", "cut.js"]),
 ];
 

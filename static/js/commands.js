@@ -15,6 +15,7 @@ const PAN = 64;
  * @property {boolean} [isHosts] whether only a host can do anything with it
  * @property {boolean} [needsSelection] whether it does nothing where nothing is selected
  * @property {boolean} [isBrowsers] whether its keys are left to the browser, which then tells the page of it
+ * @property {boolean} [isEverywhere] whether its keys with Mod mean the board also in a field or sheet: the browser would zoom the page
  */
 
 /** @returns {Command[]} */
@@ -52,11 +53,11 @@ export function commandsOf(app) {
     ...["left", "centre", "right", "top", "middle", "bottom"].map((side) => arrange(side, [], () => editing.align(side))),
     arrange("spreadAcross", [], () => editing.spread(0)),
     arrange("spreadDown", [], () => editing.spread(1)),
-    { name: "zoomIn", section: "view", keys: ["+", "="], run: () => app.zoomAsked(1.25) },
-    { name: "zoomOut", section: "view", keys: ["-"], run: () => app.zoomAsked(0.8) },
+    { name: "zoomIn", section: "view", keys: ["+", "=", "Mod++", "Mod+="], isEverywhere: true, run: () => app.zoomAsked(1.25) },
+    { name: "zoomOut", section: "view", keys: ["-", "Mod+-", "Mod+_"], isEverywhere: true, run: () => app.zoomAsked(0.8) },
     { name: "zoomToFit", section: "view", keys: ["0"], run: () => app.fitAsked() },
     { name: "zoomToSelection", section: "view", keys: ["."], run: () => app.fitSelection(), needsSelection: true },
-    { name: "zoomTo100", section: "view", keys: ["Mod+0"], run: () => app.zoomTo(1) },
+    { name: "zoomTo100", section: "view", keys: ["Mod+0"], isEverywhere: true, run: () => app.zoomTo(1) },
     { name: "toggleGrid", section: "view", keys: ["g"], run: () => app.toggleGrid() },
     { name: "toggleMinimap", section: "view", keys: ["Shift+m", "Shift+M"], run: () => app.toggleMinimap() },
     { name: "objects", section: "view", keys: ["Shift+o", "Shift+O"], run: () => sheets.open("objects") },

@@ -1,7 +1,7 @@
 // Working without a pointer: the keys of commands and tools, and a cross on the board that arrow keys move and with which every
 // tool draws.
 
-import { commandFor, isComposed } from "./commands.js";
+import { commandFor, isComposed, keysOf } from "./commands.js";
 
 /** CSS pixels that one press moves the cross: with Shift, as it is, and with Ctrl. */
 const STEP = 10;
@@ -76,7 +76,8 @@ export class Keyboard {
   }
 
   #pressed(event) {
-    if (event.target.closest?.("input, textarea, select, dialog") || isComposed(event)) return;
+    if (isComposed(event)) return;
+    if (event.target.closest?.("input, textarea, select, dialog")) return this.#pressedElsewhere(event);
     if (this.isShown && event.target === this.surface && this.#steers(event)) {
       event.preventDefault();
       return;
@@ -87,6 +88,14 @@ export class Keyboard {
     const command = commandFor(this.delegate.commands, event);
     const isTaken = command ? this.#runs(command, event) : this.delegate.keyPressed(event);
     if (isTaken) event.preventDefault();
+  }
+
+  /** In a field or a sheet keys are its own, but those that would zoom the page. */
+  #pressedElsewhere(event) {
+    const command = commandFor(this.delegate.commands, event);
+    if (!command?.isEverywhere || !keysOf(event).startsWith("Mod+")) return;
+    command.run(event);
+    event.preventDefault();
   }
 
   #runs(command, event) {

@@ -170,7 +170,6 @@ export class Writing {
   }
 
   #pressed(event) {
-    event.stopPropagation();
     const isDone = event.key === "Escape" || (event.key === "Enter" && (event.ctrlKey || event.metaKey));
     if (!isDone || isComposed(event)) return;
     event.preventDefault();

@@ -51,3 +51,25 @@ test("the wheel zooms and moves the board wherever the pointer is, but in what s
   assert.deepEqual(await turns(ada, await middleOf(ada, "#help")), LEFT, "a sheet scrolls");
   assert.deepEqual(await turns(ada, await middleOf(ada, "#help"), { key: "Control" }), ZOOMS, "the browser never zooms");
 });
+
+test("the browser's keys of zooming mean the board, all of them, wherever the focus is", async () => {
+  const ada = await the.browser.person(board("keys"));
+  await ada.page.evaluate(() => addEventListener("keydown", (event) => (globalThis.isTaken = event.defaultPrevented)));
+  const zooms = async (where) => {
+    for (const [keys, zoom] of [["Control+0", 1], ["Control+Equal", 1.25], ["Control+Minus", 1], ["Control+Shift+Minus", 0.8], ["Control+Shift+Equal", 1], ["Meta+NumpadAdd", 1.25]]) {
+      await ada.presses(keys);
+      assert.ok(await ada.page.evaluate(() => globalThis.isTaken), `${keys} ${where}`);
+      assert.ok(Math.abs((await view(ada)).zoom - zoom) < 1e-9, `${keys} ${where}: ${(await view(ada)).zoom}`);
+    }
+  };
+  await zooms("on the board");
+  await ada.writes("t", [300, 200], "2+2=4-0");
+  await zooms("in a text");
+  assert.equal(await ada.page.inputValue("#writing"), "2+2=4-0");
+  await ada.presses("Escape");
+  await ada.page.click("#people");
+  await zooms("in the field of a sheet");
+  await ada.presses("Escape");
+  await ada.page.click("#menu-button");
+  await zooms("in a sheet");
+});

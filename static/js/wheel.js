@@ -22,10 +22,29 @@ export class Wheel {
   constructor(surface, delegate) {
     this.surface = surface;
     this.delegate = delegate;
+    /** How many fingers are on the screen. */
+    this.touches = 0;
+    /** How much a pinch of a trackpad has enlarged up to now. */
+    this.scale = 1;
   }
 
   start() {
     addEventListener("wheel", (event) => this.#turned(event), { passive: false });
+    for (const type of ["gesturestart", "gesturechange", "gestureend"]) addEventListener(type, (event) => this.#pinched(event));
+    for (const type of ["touchstart", "touchend", "touchcancel"]) {
+      addEventListener(type, (event) => (this.touches = /** @type {TouchEvent} */ (event).touches.length), { passive: true });
+    }
+  }
+
+  /**
+   * Safari tells of a trackpad's pinch in events of its own, with the scale since its start. Fingers on a screen cause them as
+   * well, and are pointers already.
+   */
+  #pinched(event) {
+    event.preventDefault();
+    const factor = event.type === "gesturestart" ? 1 : event.scale / this.scale;
+    this.scale = event.scale;
+    if (factor > 0 && factor !== 1 && this.touches === 0) this.delegate.wheelZoomed(factor, this.#point(event));
   }
 
   #turned(event) {

@@ -2,7 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { sharedHouse } from "./house.mjs";
+import { devices } from "playwright-core";
+import { fingers, sharedHouse } from "./house.mjs";
 
 const the = sharedHouse();
 
@@ -72,4 +73,40 @@ test("the browser's keys of zooming mean the board, all of them, wherever the fo
   await ada.presses("Escape");
   await ada.page.click("#menu-button");
   await zooms("in a sheet");
+});
+
+/** Safari's events of a pinch, made here, over what a selector finds; says whether each was taken. */
+const pinches = (person, selector, scales) =>
+  person.page.evaluate(([selector, scales]) => {
+    const types = ["gesturestart", ...scales.slice(1, -1).map(() => "gesturechange"), "gestureend"];
+    return types.map((type, at) => {
+      const event = Object.assign(new Event(type, { bubbles: true, cancelable: true }), { scale: scales[at], clientX: 400, clientY: 300 });
+      document.querySelector(selector).dispatchEvent(event);
+      return event.defaultPrevented;
+    });
+  }, [selector, scales]);
+
+test("the pinch of a trackpad in Safari zooms the board, and never the page", async () => {
+  const ada = await the.browser.person(board("safari"));
+  for (const selector of ["#live", "#toolbar"]) {
+    await ada.presses("Control+0");
+    const before = await ada.page.evaluate(() => globalThis.inkwire.viewport.toBoard([400, 300]));
+    const taken = await pinches(ada, selector, [1, 1.2, 1.5, 1.5]);
+    assert.deepEqual(taken, [true, true, true, true]);
+    assert.ok(Math.abs((await view(ada)).zoom - 1.5) < 1e-9, `zoomed to ${(await view(ada)).zoom}`);
+    const after = await ada.page.evaluate(() => globalThis.inkwire.viewport.toBoard([400, 300]));
+    assert.ok(Math.hypot(after[0] - before[0], after[1] - before[1]) < 1e-6, "the place under the pointer stays");
+  }
+});
+
+test("fingers of which Safari tells twice zoom the board once", async () => {
+  const phone = await the.browser.person(board("safari-fingers"), devices["Pixel 7"]);
+  const touch = await fingers(phone);
+  await touch("touchStart", [100, 300], [200, 300]);
+  assert.deepEqual(await pinches(phone, "#live", [1, 2, 2]), [true, true, true]);
+  assert.equal((await view(phone)).zoom, 1);
+  await touch("touchMove", [50, 300], [250, 300]);
+  await phone.page.waitForFunction(() => globalThis.inkwire.viewport.zoom !== 1);
+  await touch("touchEnd");
+  assert.ok(Math.abs((await view(phone)).zoom - 2) < 0.01, `zoomed to ${(await view(phone)).zoom}`);
 });

@@ -42,10 +42,11 @@ export function commandsOf(app) {
     edit("ungroup", ["Mod+Shift+g"], () => editing.ungroup()),
     edit("lock", ["Mod+l"], () => editing.lock()),
     { name: "unlockAll", section: "edit", keys: ["Mod+Shift+l"], edits: true, run: () => app.unlockAll() },
-    arrange("front", ["Mod+Shift+]", "Mod+Shift+}"], () => editing.reorder("front")),
-    arrange("forward", ["Mod+]"], () => editing.reorder("forward")),
-    arrange("backward", ["Mod+["], () => editing.reorder("backward")),
-    arrange("back", ["Mod+Shift+[", "Mod+Shift+{"], () => editing.reorder("back")),
+    // Brackets stand behind AltGr on many keyboards, where they cannot be pressed with Ctrl; the others stand on every one.
+    arrange("front", ["Home", "Mod+Shift+]", "Mod+Shift+}"], () => editing.reorder("front")),
+    arrange("forward", ["PageUp", "Mod+]"], () => editing.reorder("forward")),
+    arrange("backward", ["PageDown", "Mod+["], () => editing.reorder("backward")),
+    arrange("back", ["End", "Mod+Shift+[", "Mod+Shift+{"], () => editing.reorder("back")),
     nudge("ArrowLeft", -1, 0),
     nudge("ArrowRight", 1, 0),
     nudge("ArrowUp", 0, -1),
@@ -99,11 +100,18 @@ export function digitOf(event) {
   return isSign && place >= "0" && place <= "9" ? place : undefined;
 }
 
+/** The modifiers that are held beside those that only type a sign: Windows reports AltGr as Ctrl and Alt, a Mac its Option key as Alt. */
+function heldIn(event) {
+  const { ctrlKey, metaKey, altKey, shiftKey } = event;
+  const typesSign = event.key.length === 1 && (isThirdLevel(event) || (altKey && /[[\]{}]/.test(event.key)));
+  if (!typesSign) return { mod: ctrlKey || metaKey, alt: altKey, shift: shiftKey };
+  return { mod: metaKey || (ctrlKey && !altKey), alt: false, shift: shiftKey };
+}
+
 /** How an event is written as keys. */
 export function keysOf(event) {
-  const { ctrlKey, metaKey, altKey, shiftKey } = event;
-  const name = letterOf(event);
-  return [(ctrlKey || metaKey) && "Mod", altKey && "Alt", shiftKey && "Shift", name].filter(Boolean).join("+");
+  const { mod, alt, shift } = heldIn(event);
+  return [mod && "Mod", alt && "Alt", shift && "Shift", letterOf(event)].filter(Boolean).join("+");
 }
 
 /** The command of an event's keys. A digit or a sign such as + or ? may need Shift on some keyboards: then that is not looked at. */

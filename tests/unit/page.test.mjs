@@ -312,6 +312,21 @@ test("keys mean the same on keyboards of other scripts, and where digits need Sh
   assert.equal(letterOf({ key: "q", code: "KeyA" }), "q", "where its letter is, not where it lies");
 });
 
+test("a sign that is typed with AltGr or Option is that sign, also where a system reports other keys for it", () => {
+  const app = new Proxy(() => {}, { get: () => app });
+  const nameOf = (key, more) => commandFor(commandsOf(app), event(key, more))?.name;
+  const getModifierState = (name) => name === "AltGraph";
+  assert.equal(nameOf("]", { code: "Digit9", ctrlKey: true, altKey: true, getModifierState }), "wider", "Windows, German");
+  assert.equal(nameOf("]", { code: "Digit9", getModifierState }), "wider", "Linux, German");
+  assert.equal(nameOf("]", { code: "Digit9", ctrlKey: true, getModifierState }), "forward", "Linux, German, with Ctrl");
+  assert.equal(nameOf("]", { code: "Digit6", altKey: true }), "wider", "Mac, German");
+  assert.equal(nameOf("[", { code: "Digit5", altKey: true, metaKey: true }), "backward", "Mac, German, with the command key");
+  assert.equal(nameOf("@", { code: "KeyQ", ctrlKey: true, altKey: true, getModifierState }), undefined);
+  assert.equal(nameOf("z", { code: "KeyZ", ctrlKey: true, altKey: true }), undefined, "Ctrl and Alt themselves are no AltGr");
+  assert.equal(nameOf("]", { code: "BracketRight", ctrlKey: true }), "forward");
+  for (const [key, name] of Object.entries({ Home: "front", PageUp: "forward", PageDown: "backward", End: "back" })) assert.equal(nameOf(key), name);
+});
+
 test("how much there is to draw in an SVG is told from its text", () => {
   const svg = (inside) => `<?xml version="1.0"?><!-- <g> --><svg xmlns="http://www.w3.org/2000/svg">${inside}</svg>`;
   const floors = (count, floor) => Array.from({ length: count }, (_, at) => floor(at + 1)).join("");

@@ -804,6 +804,10 @@ class Application {
     if (navigator.maxTouchPoints > 0) this.say("penModeOn");
   }
 
+  movementTakenBack(viewport) {
+    this.setViewport(viewport);
+  }
+
   setPenMode(isOn) {
     this.penMode = isOn;
     keep("localStorage", CHOICES.pen, isOn);

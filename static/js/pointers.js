@@ -24,6 +24,8 @@ const FINGER_MS = 90;
 /** For so many milliseconds behind a pen, what touches is the hand that holds it; and a contact so broad, in CSS pixels, always is. */
 const PALM_MS = 500;
 const PALM_WIDTH = 60;
+/** Fingers that are still down when a pen comes, and came at most so many milliseconds before it, are its hand as well. */
+const HAND_MS = 1_000;
 /** The button at a pen's other end, and its bit among those that are held (Pointer Events, section 3.1). */
 const ERASER_BUTTON = 5;
 const ERASER_BIT = 32;
@@ -47,6 +49,12 @@ export class PointersDelegate {
   fingersTapped(count) {}
   /** A pen is used for the first time. */
   penSeen() {}
+  /** What of the board is seen. @returns {import("./viewport.js").Viewport | undefined} */
+  get viewport() {
+    return undefined;
+  }
+  /** What has moved the board was no finger: it is seen again as it was. @param {import("./viewport.js").Viewport} viewport */
+  movementTakenBack(viewport) {}
   /** Whether only pens draw, and fingers move the board. */
   get penMode() {
     return false;
@@ -69,6 +77,8 @@ export class Pointers {
     this.lastTap = { time: -Infinity, at: [0, 0], count: 0 };
     /** Fingers that went down together: since when, how many at most, and whether they moved. */
     this.tap = undefined;
+    /** When the first of the fingers that are down came, and what was seen of the board then. */
+    this.touched = { time: -Infinity, viewport: undefined };
   }
 
   start() {
@@ -112,6 +122,7 @@ export class Pointers {
     this.down.set(event.pointerId, { type: event.pointerType, at: [sample.x, sample.y], gesture: undefined });
     const fingers = this.#fingers();
     if (event.pointerType === "touch") this.#beginTap(event, fingers.length);
+    if (event.pointerType === "touch" && fingers.length === 1) this.#remember(event);
     const pointer = this.down.get(event.pointerId);
     if (fingers.length > 1) this.#takeBack(fingers, "interrupt");
     else if (event.pointerType === "touch") this.#hold(pointer, event, sample);
@@ -138,12 +149,16 @@ export class Pointers {
     return this.lastTap.count;
   }
 
-  /** Where a pen draws, a hand rests: what it began is taken back. */
+  /** Where a pen draws, a hand rests: what it began is taken back, and where it has just moved the board. */
   #penWent(event) {
     if (!this.penWasSeen) this.delegate.penSeen();
     this.penWasSeen = true;
     this.penAt = event.timeStamp;
-    this.#takeBack(this.#fingers());
+    const fingers = this.#fingers();
+    this.#takeBack(fingers);
+    const { time, viewport } = this.touched;
+    const hasMoved = fingers.length > 0 && event.timeStamp - time < HAND_MS && viewport !== this.delegate.viewport;
+    if (hasMoved) this.delegate.movementTakenBack(viewport);
     for (const [id, { type }] of this.down) if (type === "touch") this.down.delete(id);
     this.tap = undefined;
   }
@@ -188,6 +203,10 @@ export class Pointers {
     const { isBusy } = this;
     this.#takeBack(Array.from(this.down.values()));
     return isBusy;
+  }
+
+  #remember({ timeStamp }) {
+    this.touched = { time: timeStamp, viewport: this.delegate.viewport };
   }
 
   #beginTap({ timeStamp }, count) {

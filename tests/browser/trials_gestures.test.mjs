@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { devices } from "playwright-core";
-import { fingers, sharedHouse } from "./house.mjs";
+import { fingers, pen, sharedHouse } from "./house.mjs";
 
 const the = sharedHouse();
 
@@ -109,4 +109,48 @@ test("fingers of which Safari tells twice zoom the board once", async () => {
   await phone.page.waitForFunction(() => globalThis.inkwire.viewport.zoom !== 1);
   await touch("touchEnd");
   assert.ok(Math.abs((await view(phone)).zoom - 2) < 0.01, `zoomed to ${(await view(phone)).zoom}`);
+});
+
+/** Somebody with a pen, which has written a word; it is long ago. */
+async function withPen(name) {
+  const person = await the.browser.person(board(name), devices["Pixel 7"]);
+  await person.page.evaluate(pen, [[120, 300, 0.4], [170, 320, 0.5]]);
+  await passed(person, 600);
+  return person;
+}
+
+/** Lets so many milliseconds pass on the clock of the page's events. */
+async function passed(person, ms) {
+  await person.page.waitForFunction((until) => performance.now() > until, (await person.page.evaluate(() => performance.now())) + ms);
+}
+
+test("a hand that comes down right before its pen leaves the board where it was", async () => {
+  const ada = await withPen("palm-before");
+  const touch = await fingers(ada);
+  for (const [words, places] of [["two contacts", [[200, 500], [260, 540]]], ["one contact", [[200, 500]]]]) {
+    const before = await view(ada);
+    await touch("touchStart", ...places);
+    await touch("touchMove", ...places.map(([x, y], at) => [x + 9 * at, y + 24]));
+    await ada.page.waitForFunction(({ x, y }) => globalThis.inkwire.viewport.x !== x || globalThis.inkwire.viewport.y !== y, before);
+    // Its clock is told how long ago the hand came: what a busy machine does meanwhile is no part of the test.
+    await ada.page.evaluate(() => (globalThis.inkwire.pointers.touched.time = performance.now() - 200));
+    await ada.page.evaluate(pen, [[120, 340, 0.4], [170, 350, 0.5]]);
+    await touch("touchEnd");
+    assert.deepEqual(await view(ada), before, words);
+    await passed(ada, 600);
+  }
+});
+
+test("fingers that have moved the board for a while have meant it", async () => {
+  const ada = await withPen("fingers-before");
+  const touch = await fingers(ada);
+  const before = await view(ada);
+  await touch("touchStart", [200, 500], [260, 540]);
+  await touch("touchMove", [150, 450], [310, 590]);
+  await ada.page.waitForFunction(({ zoom }) => globalThis.inkwire.viewport.zoom > zoom, before);
+  const moved = await view(ada);
+  await passed(ada, 1_100);
+  await ada.page.evaluate(pen, [[120, 340, 0.4], [170, 350, 0.5]]);
+  await touch("touchEnd");
+  assert.deepEqual(await view(ada), moved);
 });

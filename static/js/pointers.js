@@ -26,6 +26,8 @@ const PALM_MS = 500;
 const PALM_WIDTH = 60;
 /** Fingers that are still down when a pen comes, and came at most so many milliseconds before it, are its hand as well. */
 const HAND_MS = 1_000;
+/** Contacts that came so soon behind a pen are fingers all the same once they have moved so far, in CSS pixels. */
+const DOUBT_WAY = 20;
 /** The button at a pen's other end, and its bit among those that are held (Pointer Events, section 3.1). */
 const ERASER_BUTTON = 5;
 const ERASER_BIT = 32;
@@ -75,6 +77,8 @@ export class Pointers {
     this.penWasSeen = false;
     this.penAt = -Infinity;
     this.lastTap = { time: -Infinity, at: [0, 0], count: 0 };
+    /** Contacts that came so soon behind a pen that they may be its hand: id to where they came down, and are. */
+    this.doubted = new Map();
     /** Fingers that went down together: since when, how many at most, and whether they moved. */
     this.tap = undefined;
     /** When the first of the fingers that are down came, and what was seen of the board then. */
@@ -113,7 +117,7 @@ export class Pointers {
   #went(event) {
     if (event.pointerType === "mouse" && event.button > 1) return;
     if (event.pointerType === "pen") this.#penWent(event);
-    else if (event.pointerType === "touch" && this.#isPalm(event)) return;
+    else if (event.pointerType === "touch" && this.#isPalm(event)) return this.#doubt(event);
     event.preventDefault();
     const { activeElement } = document;
     if (activeElement instanceof HTMLElement) activeElement.blur();
@@ -160,12 +164,53 @@ export class Pointers {
     const hasMoved = fingers.length > 0 && event.timeStamp - time < HAND_MS && viewport !== this.delegate.viewport;
     if (hasMoved) this.delegate.movementTakenBack(viewport);
     for (const [id, { type }] of this.down) if (type === "touch") this.down.delete(id);
+    this.doubted.clear();
     this.tap = undefined;
   }
 
-  #isPalm({ timeStamp, width, height }) {
-    const penIsDown = Array.from(this.down.values()).some(({ type }) => type === "pen");
-    return penIsDown || timeStamp - this.penAt < PALM_MS || (this.penWasSeen && Math.max(width, height) > PALM_WIDTH);
+  get #penIsDown() {
+    return Array.from(this.down.values()).some(({ type }) => type === "pen");
+  }
+
+  #isBroad({ width, height }) {
+    return this.penWasSeen && Math.max(width, height) > PALM_WIDTH;
+  }
+
+  #isPalm(event) {
+    return this.#penIsDown || event.timeStamp - this.penAt < PALM_MS || this.#isBroad(event);
+  }
+
+  /** What only came too soon behind a pen may turn out to be fingers. */
+  #doubt(event) {
+    if (this.#penIsDown || this.#isBroad(event)) return;
+    const { x, y } = this.#sample(event);
+    this.doubted.set(event.pointerId, { from: [x, y], at: [x, y] });
+  }
+
+  #doubtedMoved(event) {
+    const { x, y } = this.#sample(event);
+    this.doubted.get(event.pointerId).at = [x, y];
+    if (!this.#areFingers(event)) return;
+    this.#takeBack(this.#fingers());
+    for (const [id, { at }] of this.doubted) this.down.set(id, { type: "touch", at, gesture: undefined });
+    this.doubted.clear();
+    this.#remember(event);
+    if (this.#fingers().length === 1) this.down.get(event.pointerId).gesture = this.#start(event, this.#sample(event));
+  }
+
+  /**
+   * A hand that comes to rest does not move its contacts against each other; and when the pen has been away for long enough,
+   * whatever moves the board is a finger. One that would draw is not trusted so far: it would spoil ink.
+   */
+  #areFingers({ timeStamp }) {
+    const all = Array.from(this.doubted.values());
+    const count = all.length + this.#fingers().length;
+    if (count > 2) return false;
+    const way = (one, other) => Math.hypot(one[0] - other[0], one[1] - other[1]);
+    const spread = (when) => way(all[0][when], all[1][when]);
+    if (all.length === 2 && Math.abs(spread("at") - spread("from")) > DOUBT_WAY) return true;
+    const isOver = timeStamp - this.penAt >= PALM_MS && all.every(({ from, at }) => way(from, at) > DOUBT_WAY);
+    return isOver && (count === 2 || this.delegate.penMode);
   }
 
   #start(event, sample) {
@@ -226,6 +271,7 @@ export class Pointers {
     const sample = this.#sample(event);
     const pointer = this.down.get(event.pointerId);
     this.delegate.pointerMoved(sample);
+    if (this.doubted.has(event.pointerId)) return this.#doubtedMoved(event);
     if (!pointer) return;
     const before = this.#fingers().map(({ at }) => at);
     if (this.tap) this.tap.moved += Math.hypot(sample.x - pointer.at[0], sample.y - pointer.at[1]);
@@ -263,6 +309,7 @@ export class Pointers {
     if (event.pointerType === "pen") this.penAt = event.timeStamp;
     const pointer = this.down.get(event.pointerId);
     this.down.delete(event.pointerId);
+    this.doubted.delete(event.pointerId);
     pointer?.held?.begin();
     pointer?.gesture?.end();
     if (event.pointerType !== "touch") return;

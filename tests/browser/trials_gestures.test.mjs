@@ -154,3 +154,47 @@ test("fingers that have moved the board for a while have meant it", async () => 
   await touch("touchEnd");
   assert.deepEqual(await view(ada), moved);
 });
+
+/** A pen is lifted now, and a moment later contacts come and move, each from one place to another. Their clock is the page's. */
+async function contactsBehindPen(person, ways, { waits = 0, ago = -200 } = {}) {
+  await person.page.evaluate(pen, [[120, 200, 0.4], [170, 220, 0.5]]);
+  const touch = await fingers(person);
+  // However busy the machine is, the pen was there only just now.
+  await person.page.evaluate((ago) => (globalThis.inkwire.pointers.penAt = performance.now() - ago), ago);
+  await touch("touchStart", ...ways.map(([from]) => from));
+  const before = await view(person);
+  await passed(person, waits);
+  for (let step = 1; step <= 10; step++) await touch("touchMove", ...ways.map(([[x, y], [toX, toY]]) => [x + ((toX - x) * step) / 10, y + ((toY - y) * step) / 10]));
+  await touch("touchEnd");
+  return { before, after: await view(person) };
+}
+
+test("fingers that come right behind the pen pinch, and need not come again", async () => {
+  const ada = await withPen("pinch-behind");
+  const { before, after } = await contactsBehindPen(ada, [[[150, 400], [90, 340]], [[250, 500], [310, 560]]]);
+  assert.ok(after.zoom > before.zoom * 1.3, `zoomed from ${before.zoom} to ${after.zoom}`);
+});
+
+test("a finger that comes right behind the pen moves the board when the pen has been away for long enough", async () => {
+  const ada = await withPen("pan-behind");
+  const { before, after } = await contactsBehindPen(ada, [[[150, 400], [150, 560]]], { waits: 800 });
+  assert.ok(after.y < before.y - 60, `from ${before.y} to ${after.y}`);
+});
+
+test("a hand that comes right behind the pen moves nothing", async () => {
+  const ada = await withPen("palm-behind");
+  for (const ways of [[[[200, 500], [203, 530]], [[260, 540], [268, 572]]], [[[200, 500], [230, 530]]]]) {
+    const { before, after } = await contactsBehindPen(ada, ways, { ago: -60_000 });
+    assert.deepEqual(after, before);
+  }
+  const { elements } = await ada.state();
+  assert.equal(elements.length, 3, "only the pen has drawn");
+});
+
+test("where fingers draw, one that comes right behind the pen draws nothing", async () => {
+  const ada = await withPen("ink-behind");
+  await ada.page.evaluate(() => globalThis.inkwire.setPenMode(false));
+  const { before, after } = await contactsBehindPen(ada, [[[150, 400], [150, 560]]], { waits: 800 });
+  assert.deepEqual(after, before);
+  assert.equal((await ada.state()).elements.length, 2);
+});

@@ -124,7 +124,17 @@ export class Editing {
   }
 
   unlockAll() {
-    const locked = Array.from(this.context.session.board.visible()).filter(({ properties }) => properties.locked);
+    return this.#unlock(() => true);
+  }
+
+  /** Unlocks an element, with those that are in a group with it. */
+  unlock({ key, properties: { group } }) {
+    return this.#unlock((it) => it.key === key || (group !== 0 && it.properties.group === group));
+  }
+
+  /** Unlocks those of the board that are meant, and selects them; returns how many. */
+  #unlock(isMeant) {
+    const locked = Array.from(this.context.session.board.visible()).filter((it) => it.properties.locked && isMeant(it));
     const gesture = this.#gesture();
     for (const element of locked) patch(gesture, element, { name: "locked", locked: false });
     this.context.selection.set(new Set(locked.map(({ key }) => key)));

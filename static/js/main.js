@@ -475,6 +475,7 @@ class Application {
     this.#moveTo(Viewport.around(this.boundsOf(element), this.stage.size, 120));
     this.toolbar.chooseTool(select);
     this.selection.set(new Set(element.properties.locked ? [] : [element.key]));
+    if (element.properties.locked) this.offerUnlock(element);
   }
 
   zoomAsked(factor) {
@@ -866,8 +867,16 @@ class Application {
   }
 
   unlockAll() {
+    this.#unlocks(() => this.editing.unlockAll());
+  }
+
+  offerUnlock(element) {
+    this.toolbar.offerUnlock(this.describe(element), () => this.#unlocks(() => this.editing.unlock(element)));
+  }
+
+  #unlocks(act) {
     this.toolbar.chooseTool(select);
-    const count = this.attempt(() => this.editing.unlockAll());
+    const count = this.attempt(act);
     if (count !== undefined) this.say("unlocked", { count });
   }
 

@@ -69,11 +69,11 @@ export class Selection {
     this.delegate.selectionChanged();
   }
 
-  /** Some elements look different: what is gone is not selected any more. */
+  /** Some elements look different: what is gone, or locked by somebody, is not selected any more. */
   elementsChanged(keys) {
     if (this.isEmpty) return;
     if (keys && !Array.from(this.keys).some((key) => keys.has(key))) return;
-    const left = Array.from(this.keys).filter((key) => this.session.board.element(key)?.visible);
+    const left = Array.from(this.keys).filter((key) => isFree(this.session.board.element(key)));
     if (left.length < this.keys.size) this.set(new Set(left));
     else this.#changed();
   }
@@ -173,6 +173,9 @@ export class Selection {
     }
   }
 }
+
+/** @param {import("./board/element.js").Element | undefined} element */
+const isFree = (element) => element?.visible && !element.properties.locked;
 
 function outline(context, places) {
   context.beginPath();

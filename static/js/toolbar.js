@@ -94,6 +94,11 @@ export class Toolbar {
       const isThere = target instanceof Element && target.closest("#style-sheet, #more-style");
       if (!isThere) this.#toggleStyle(false);
     });
+    document.addEventListener("pointerdown", ({ target, button }) => {
+      const isThere = target instanceof Element && target.closest("#locked");
+      if (!isThere && button === 0) this.#withdrawOffer();
+    });
+    document.addEventListener("keydown", ({ key }) => key === "Escape" && this.#withdrawOffer());
     document.querySelector("#style-sheet").addEventListener("keydown", ({ key }) => {
       if (key !== "Escape") return;
       this.#toggleStyle(false);
@@ -123,6 +128,29 @@ export class Toolbar {
       }
       bar.append(group);
     }
+  }
+
+  /** Offers to unlock something, until something else is done. @param {string} words what it is @param {() => void} act */
+  offerUnlock(words, act) {
+    this.#withdrawOffer();
+    const [menu, item] = [document.createElement("div"), document.createElement("button")];
+    menu.id = "locked";
+    menu.className = "group";
+    menu.setAttribute("role", "menu");
+    menu.setAttribute("aria-label", words);
+    item.type = "button";
+    item.setAttribute("role", "menuitem");
+    item.append(icon("lock"), t("unlock"));
+    item.addEventListener("click", () => {
+      this.#withdrawOffer();
+      act();
+    });
+    menu.append(item);
+    document.querySelector("#selection-bar").after(menu);
+  }
+
+  #withdrawOffer() {
+    document.querySelector("#locked")?.remove();
   }
 
   #button(name, words, act) {
@@ -166,6 +194,7 @@ export class Toolbar {
   }
 
   chooseTool(tool) {
+    this.#withdrawOffer();
     this.tool = tool;
     this.#mark();
     this.#bringIntoSight(`tool ${tool.name}`);

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { agree, sharedHouse, wave } from "./house.mjs";
+import { agree, sharedHouse, violations, wave } from "./house.mjs";
 
 const the = sharedHouse();
 
@@ -143,6 +143,51 @@ test("a group is one thing, and what is locked is left alone", async () => {
   await ada.presses("e");
   await ada.draws([[190, 230], [210, 230]]);
   assert.equal((await ada.state()).elements.length, 2);
+});
+
+test("one of several locked things is unlocked, by a tap or from the list", async () => {
+  const ada = await withShapes("unlock");
+  const free = () => ada.page.evaluate(() => Array.from(globalThis.inkwire.session.board.visible(), ({ properties }) => !properties.locked));
+  const lockAll = async () => {
+    await ada.presses("Control+a");
+    await ada.presses("Control+l");
+    assert.deepEqual(await free(), [false, false, false]);
+  };
+  const offer = ada.page.locator("#locked [role=menuitem]");
+  await lockAll();
+  await ada.page.mouse.click(200, 230);
+  assert.equal(await selected(ada), 0, "a tap offers and does nothing");
+  assert.deepEqual(await violations(ada.page), []);
+  await offer.click();
+  assert.deepEqual(await free(), [true, false, false]);
+  assert.equal(await selected(ada), 1, "what is free can be gone on with");
+  assert.equal(await offer.count(), 0);
+  await lockAll();
+  for (const away of [() => ada.page.mouse.click(700, 500), () => ada.presses("Escape"), () => ada.presses("p")]) {
+    await ada.presses("v");
+    await ada.page.mouse.click(200, 230);
+    assert.equal(await offer.count(), 1);
+    await away();
+    assert.equal(await offer.count(), 0);
+  }
+  await ada.presses("v");
+  await ada.draws([[200, 230], [230, 260]]);
+  assert.equal(await offer.count(), 0, "a box that begins there is a box");
+  await ada.presses("Shift+o");
+  await ada.page.click("#objects-list li:nth-child(2) button");
+  await offer.click();
+  assert.deepEqual(await free(), [false, true, false]);
+});
+
+test("what somebody locks is not selected any more", async () => {
+  const ada = await withShapes("locked-by-another");
+  const bob = await the.browser.person(`${the.server.url}b/locked-by-another`);
+  await agree(ada, bob);
+  await ada.presses("Control+a");
+  await bob.presses("v");
+  await bob.page.mouse.click(200, 230);
+  await bob.presses("Control+l");
+  await ada.page.waitForFunction(() => globalThis.inkwire.selection.keys.size === 2);
 });
 
 test("what is selected takes another style, and things snap to the grid", async () => {

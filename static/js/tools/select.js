@@ -19,8 +19,9 @@ export const lasso = { name: "lasso", key: "q", start: (context, sample) => star
 function start(context, sample, how) {
   const handle = context.selection.handleAt([sample.x, sample.y], sample.isTouch);
   if (handle) return new Transforming(context, sample, handle);
-  const [found] = context.elementsAt(sample.x, sample.y, REACH).filter(({ properties }) => !properties.locked);
-  if (!found) return context.selection.isInside([sample.x, sample.y]) && !sample.shift ? new Transforming(context, sample, "move") : new Enclosing(context, sample, how);
+  const here = context.elementsAt(sample.x, sample.y, REACH);
+  const found = here.find(({ properties }) => !properties.locked);
+  if (!found) return context.selection.isInside([sample.x, sample.y]) && !sample.shift ? new Transforming(context, sample, "move") : new Enclosing(context, sample, how, here[0]);
   if (sample.count > 1 && (found.kind === "text" || found.kind === "note")) return rewriting(context, found);
   const keys = context.selection.groupOf(found);
   if (sample.shift) {
@@ -34,17 +35,21 @@ function start(context, sample, how) {
 const idle = { move() {}, end() {}, cancel() {} };
 const rewriting = (context, element) => ({ ...idle, end: () => context.rewrite(element) });
 
-/** Draws a box or a lasso around what is to be selected. */
+/** Draws a box or a lasso around what is to be selected; a tap on what is locked offers to unlock it. */
 class Enclosing {
-  constructor(context, sample, how) {
+  constructor(context, sample, how, locked) {
     this.context = context;
     this.how = how;
+    this.locked = locked;
+    this.from = [sample.x, sample.y];
     this.places = [context.viewport.toBoard([sample.x, sample.y])];
     this.before = sample.shift ? context.selection.keys : new Set();
     context.selection.set(this.before);
   }
 
   move(samples) {
+    const { x, y } = samples.at(-1);
+    if (Math.hypot(x - this.from[0], y - this.from[1]) > SLACK) this.locked = undefined;
     const places = samples.map(({ x, y }) => this.context.viewport.toBoard([x, y]));
     if (this.how === "lasso") this.places.push(...places);
     else this.places = [this.places[0], places.at(-1)];
@@ -66,10 +71,11 @@ class Enclosing {
 
   end() {
     this.context.showOutline(undefined);
+    if (this.locked) this.context.offerUnlock(this.locked);
   }
 
   cancel() {
-    this.end();
+    this.context.showOutline(undefined);
     this.context.selection.set(this.before);
   }
 }

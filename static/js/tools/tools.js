@@ -34,6 +34,7 @@ import { note, text } from "./text.js";
  * @property {(x: number, y: number, reach: number) => import("../board/element.js").Element[]} elementsAt what is at a
  *   place of the screen, topmost first
  * @property {(area: number[]) => import("../board/element.js").Element[]} elementsIn
+ * @property {(element: object) => void} offerUnlock offers to unlock an element
  * @property {(element: object) => number[]} boundsOf where an element is seen, in board units
  * @property {(preview: { hidden: Set<string>, elements: object[] }) => void} showPreview shows elements in another way
  * @property {() => void} endPreview

@@ -15,7 +15,7 @@ export default {
   // Commands
   undo: "تراجع", redo: "إعادة", selectAll: "تحديد الكل", copy: "نسخ", cut: "قص", paste: "لصق",
   duplicate: "تكرار", delete: "حذف", deselect: "إلغاء التحديد",
-  group: "تجميع", ungroup: "فك التجميع", lock: "قفل", unlockAll: "إلغاء قفل الكل", front: "إحضار إلى المقدمة",
+  group: "تجميع", ungroup: "فك التجميع", lock: "قفل", unlock: "إلغاء القفل", unlockAll: "إلغاء قفل الكل", front: "إحضار إلى المقدمة",
   forward: "إحضار إلى الأمام", backward: "إرسال إلى الوراء", back: "إرسال إلى الخلفية", nudge: "تحريك المحدَّد أو اللوحة",
   left: "محاذاة إلى اليسار", centre: "توسيط أفقي", right: "محاذاة إلى اليمين", top: "محاذاة إلى الأعلى", middle: "توسيط عمودي",
   bottom: "محاذاة إلى الأسفل", spreadAcross: "توزيع أفقي", spreadDown: "توزيع عمودي", zoomIn: "تكبير", zoomOut: "تصغير",

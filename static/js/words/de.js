@@ -16,7 +16,7 @@ export default {
   undo: "Rückgängig", redo: "Wiederholen", selectAll: "Alles auswählen", copy: "Kopieren", cut: "Ausschneiden", paste: "Einfügen",
   duplicate: "Duplizieren", delete: "Löschen",
   deselect: "Auswahl aufheben",
-  group: "Gruppieren", ungroup: "Gruppierung aufheben", lock: "Sperren", unlockAll: "Alles entsperren",
+  group: "Gruppieren", ungroup: "Gruppierung aufheben", lock: "Sperren", unlock: "Entsperren", unlockAll: "Alles entsperren",
   front: "Ganz nach vorn",
   forward: "Eine Ebene nach vorn", backward: "Eine Ebene nach hinten", back: "Ganz nach hinten",
   nudge: "Auswahl oder Tafel verschieben",

@@ -14,7 +14,7 @@ export default {
   // Commands
   undo: "Undo", redo: "Redo", selectAll: "Select all", copy: "Copy", cut: "Cut", paste: "Paste",
   duplicate: "Duplicate", delete: "Delete", deselect: "Select nothing",
-  group: "Group", ungroup: "Ungroup", lock: "Lock", unlockAll: "Unlock everything", front: "Bring to front",
+  group: "Group", ungroup: "Ungroup", lock: "Lock", unlock: "Unlock", unlockAll: "Unlock everything", front: "Bring to front",
   forward: "Bring forward", backward: "Send backward", back: "Send to back", nudge: "Move what is selected, or the board",
   left: "Align left", centre: "Centre across", right: "Align right", top: "Align top", middle: "Centre down",
   bottom: "Align bottom", spreadAcross: "Spread across", spreadDown: "Spread down", zoomIn: "Zoom in", zoomOut: "Zoom out",

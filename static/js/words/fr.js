@@ -16,7 +16,7 @@ export default {
   undo: "Annuler", redo: "Rétablir", selectAll: "Tout sélectionner", copy: "Copier", cut: "Couper", paste: "Coller",
   duplicate: "Dupliquer", delete: "Supprimer",
   deselect: "Tout désélectionner",
-  group: "Grouper", ungroup: "Dégrouper", lock: "Verrouiller", unlockAll: "Tout déverrouiller", front: "Mettre au premier plan",
+  group: "Grouper", ungroup: "Dégrouper", lock: "Verrouiller", unlock: "Déverrouiller", unlockAll: "Tout déverrouiller", front: "Mettre au premier plan",
   forward: "Avancer d’un plan", backward: "Reculer d’un plan", back: "Mettre à l’arrière-plan",
   nudge: "Déplacer la sélection ou le tableau",
   left: "Aligner à gauche", centre: "Centrer horizontalement", right: "Aligner à droite", top: "Aligner en haut",

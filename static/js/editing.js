@@ -146,6 +146,19 @@ export class Editing {
     for (const element of this.#elements) if (element.has(property.name)) patch(gesture, element, property);
   }
 
+  /**
+   * The style of what is selected: `undefined` is what none of it has, `null` what is not the same everywhere. The width is in
+   * units of the board.
+   */
+  get style() {
+    const styles = this.#elements.map(styleOf);
+    const common = (name) => {
+      const values = new Set(styles.map((style) => style[name]).filter((value) => value !== undefined));
+      return values.size > 1 ? null : values.values().next().value;
+    };
+    return Object.fromEntries(["colour", "width", "fill", "dash", "opacity"].map((name) => [name, common(name)]));
+  }
+
   /** Gives what is selected the chosen style, as far as it changed. */
   restyle(style, changed) {
     const elements = this.#elements;
@@ -157,15 +170,34 @@ export class Editing {
   }
 }
 
-/** The properties that an element of a kind has by a style. */
-function restyled(element, style, changed, zoom) {
+/** By how much more than the chosen width something is broader. */
+const broadening = ({ content }) => (content.begin?.tool === "highlighter" ? BROADER : 1);
+
+/** What a style would have to be for an element to look as it does: `restyled` the other way round. */
+function styleOf(element) {
   const { kind, properties, scale, content } = element;
+  const [isNote, isPicture] = [kind === "note", kind === "picture"];
+  const opacity = opacityOf(properties.colour);
+  const insideOf = (share) => (share === 0 ? "none" : share < 0.6 * opacity ? "light" : "solid");
+  return {
+    colour: isPicture ? undefined : (isNote ? properties.fill : properties.colour).slice(0, 7),
+    opacity: isNote || broadening(element) > 1 ? undefined : Math.round(opacity * 100) / 100,
+    fill: kind === "shape" && hasInside(content.kind) ? insideOf(opacityOf(properties.fill)) : undefined,
+    width: kind === "stroke" || kind === "shape" ? properties.width / 2 ** scale / broadening(element) : undefined,
+    dash: element.has("dash") ? properties.dash : undefined,
+  };
+}
+
+/** The properties that an element of a kind has by a style, of which some has changed. The rest of the style is its own. */
+function restyled(element, style, changed, zoom) {
+  const { kind, properties, scale } = element;
   const has = (name) => changed.includes(name);
+  const own = { ...styleOf(element), ...Object.fromEntries(changed.map((name) => [name, style[name]])) };
   const given = [];
   if (kind === "picture") {
     return has("opacity") ? [{ name: "colour", colour: withOpacity(properties.colour, style.opacity) }] : [];
   }
-  const isHighlighter = content.begin?.tool === "highlighter";
+  const isHighlighter = broadening(element) > 1;
   if (kind !== "note" && (has("colour") || has("opacity"))) {
     const opacity = has("opacity") && !isHighlighter ? style.opacity : opacityOf(properties.colour);
     const colour = has("colour") ? style.colour : properties.colour;
@@ -174,14 +206,12 @@ function restyled(element, style, changed, zoom) {
   if (kind === "note" && has("colour")) {
     given.push({ name: "fill", colour: withOpacity(style.colour, 1) }, { name: "colour", colour: inkOn(style.colour) });
   }
-  if (kind === "shape" && hasInside(content.kind)) {
-    const isFilled = opacityOf(properties.fill) > 0;
-    if (has("fill") || ((has("colour") || has("opacity")) && isFilled)) {
-      given.push({ name: "fill", colour: fillOf(has("fill") || style.fill !== "none" ? style : { ...style, fill: "light" }) });
-    }
+  const isFilled = own.fill !== undefined && own.fill !== "none";
+  if (own.fill !== undefined && (has("fill") || ((has("colour") || has("opacity")) && isFilled))) {
+    given.push({ name: "fill", colour: fillOf(own) });
   }
   if (has("width") && (kind === "stroke" || kind === "shape")) {
-    given.push({ name: "width", width: widthIn(style.width * (isHighlighter ? BROADER : 1), scale, zoom) });
+    given.push({ name: "width", width: widthIn(style.width * broadening(element), scale, zoom) });
   }
   if (has("dash") && element.has("dash")) given.push({ name: "dash", dash: style.dash });
   return given;

@@ -890,7 +890,7 @@ class Application {
   }
 
   selectionChanged() {
-    this.toolbar.showSelection(this.selection);
+    this.toolbar.showSelection(this.selection, this.selection.isEmpty ? {} : this.editing.style);
     this.#showOrigin();
   }
 

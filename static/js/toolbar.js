@@ -57,6 +57,9 @@ export class Toolbar {
     /** @type {import("./tools/tools.js").Style} */
     this.style = style;
     this.recent = recent;
+    /** The style of what is selected, as `Editing.style` has it. */
+    this.ofSelection = {};
+    this.zoom = 1;
     this.inkShown = (colour) => colour;
     this.buttons = new Map();
   }
@@ -219,8 +222,18 @@ export class Toolbar {
   }
 
   changeWidth(by) {
-    const at = WIDTHS.indexOf(this.style.width) + by;
-    this.choose({ width: WIDTHS[Math.min(WIDTHS.length - 1, Math.max(0, at))] });
+    const from = this.#shown.width ?? this.style.width;
+    const width = by > 0 ? WIDTHS.find((it) => it > from) : WIDTHS.findLast((it) => it < from);
+    this.choose({ width: width ?? (by > 0 ? WIDTHS.at(-1) : WIDTHS[0]) });
+  }
+
+  /** The style that is shown: that of what is selected, so far as it has one. */
+  get #shown() {
+    const shown = { ...this.style };
+    for (const [name, value] of Object.entries(this.ofSelection)) if (value !== undefined) shown[name] = value;
+    // Rounded to units of the board, it may be a little beside what was chosen.
+    if (this.ofSelection.width) shown.width = Math.round(this.ofSelection.width * this.zoom);
+    return shown;
   }
 
   /** A key that may mean a tool or a colour; says whether it does. */
@@ -240,19 +253,19 @@ export class Toolbar {
     this.inkShown = shown;
     const seen = (colour) => shown(`${colour}ff`).slice(0, 7);
     for (const swatch of document.querySelectorAll("[data-colour]")) swatch.style.setProperty("--colour", seen(swatch.dataset.colour));
-    document.querySelector("#more-style").style.setProperty("--colour", seen(this.style.colour));
+    document.querySelector("#more-style").style.setProperty("--colour", seen(this.#shown.colour ?? this.style.colour));
   }
 
   /** Marks what is chosen. */
   #mark() {
-    const { colour, width, fill, dash, opacity, simulates } = this.style;
+    const { colour, width, fill, dash, opacity, simulates } = this.#shown;
     document.querySelector("#recent").replaceChildren(...this.recent.map((it) => this.#colourButton(it, it)));
     const chosen = [`tool ${this.tool.name}`, `colour ${colour}`, `width ${width}`, `fill ${fill}`, `dash ${dash}`];
     for (const [name, button] of this.buttons) button.setAttribute("aria-pressed", String(chosen.includes(name)));
     document.body.dataset.chosenTool = this.tool.name;
     this.showColours(this.inkShown);
-    document.querySelector("#custom-colour").value = colour;
-    document.querySelector("#opacity").value = String(Math.round(opacity * 100));
+    document.querySelector("#custom-colour").value = colour ?? this.style.colour;
+    document.querySelector("#opacity").value = String(Math.round((opacity ?? this.style.opacity) * 100));
     document.querySelector("#simulates").checked = simulates;
   }
 
@@ -271,11 +284,15 @@ export class Toolbar {
     this.zoomTimer ??= setTimeout(() => {
       this.zoomTimer = undefined;
       document.querySelector("#zoom-level").textContent = `${Math.round(this.zoom * 100)} %`;
+      // How broad something is on the screen has changed with it.
+      if (this.ofSelection.width) this.#mark();
     }, ZOOM_INTERVAL);
   }
 
-  /** Shows what can be done with what is selected. */
-  showSelection(selection) {
+  /** Shows what can be done with what is selected, and its style. @param {any} selection @param {object} style */
+  showSelection(selection, style) {
+    this.ofSelection = style;
+    this.#mark();
     document.querySelector("#selection-bar").hidden = selection.isEmpty;
     if (selection.isEmpty) return;
     const elements = selection.elements;

@@ -208,6 +208,42 @@ test("what is selected takes another style, and things snap to the grid", async 
   assert.deepEqual(sides, [600, 400, 80, 80]);
 });
 
+test("the toolbar shows the style of what is selected, and what is not chosen stays its own", async () => {
+  const ada = await withShapes("style-of");
+  const chosen = (id) => ada.page.evaluate((id) => Array.from(document.querySelectorAll(`${id} [aria-pressed="true"]`), (it) => it.title || it.ariaLabel), id);
+  const shown = async () => [...(await chosen("#colours")), ...(await chosen("#widths")), ...(await chosen("#fills")), ...(await chosen("#dashes"))];
+  const look = () => ada.page.evaluate(() => globalThis.inkwire.selection.elements.map(({ properties: { colour, fill, width, dash } }) => [colour, fill, width, dash].join(" ")));
+  const picks = (selector) => ada.page.evaluate((selector) => document.querySelector(selector).click(), selector);
+  const OWN = ["Black", "Width 4", "No fill", "Solid line"];
+  await ada.page.mouse.click(200, 230);
+  for (const selector of ['[data-colour="#e03231"]', "#widths button:nth-child(3)", ".fill-solid", ".dash-dotted"]) await picks(selector);
+  const red = ["Red", "Width 8", "Solid fill", "Dotted line"];
+  assert.deepEqual(await shown(), red);
+  await ada.presses("Escape");
+  for (const selector of ['[data-colour="#1971c2"]', "#widths button:nth-child(2)", ".fill-light", ".dash-solid"]) await picks(selector);
+  assert.deepEqual(await shown(), ["Blue", "Width 4", "Light fill", "Solid line"], "of the next thing");
+  await ada.page.mouse.click(200, 230);
+  assert.deepEqual(await shown(), red, "of what is selected");
+  await picks(".fill-light");
+  assert.deepEqual(await look(), ["#e03231ff #e0323140 64 dotted"], "its inside has its own colour");
+  await ada.page.evaluate(() => globalThis.inkwire.zoomTo(1.3));
+  await picks("#widths button:nth-child(2)");
+  assert.deepEqual(await chosen("#widths"), ["Width 4"], "also at a zoom that is no round number");
+  await ada.presses("Control+z");
+  await ada.page.evaluate(() => globalThis.inkwire.setViewport(new globalThis.inkwire.viewport.constructor()));
+  await ada.presses("]");
+  assert.deepEqual(await look(), ["#e03231ff #e0323140 128 dotted"], "broader than it was, not than the pen is");
+  await ada.page.keyboard.down("Shift");
+  await ada.page.mouse.click(300, 250);
+  await ada.page.keyboard.up("Shift");
+  assert.deepEqual(await shown(), [], "nothing is the same");
+  await ada.presses("Escape");
+  await ada.page.mouse.click(300, 250);
+  assert.deepEqual(await shown(), OWN);
+  await ada.page.evaluate(() => globalThis.inkwire.zoomTo(2));
+  await ada.page.waitForFunction(() => document.querySelector('#widths [aria-pressed="true"]')?.matches(":nth-child(3)"));
+});
+
 test("undo and redo are one's own, and go on after a reload", async () => {
   const ada = await the.browser.person(`${the.server.url}b/own-undo`);
   const bob = await the.browser.person(`${the.server.url}b/own-undo`);

@@ -355,6 +355,7 @@ class Application {
     if (hosted && role === "host") keepLink(this.boardName, "host", this.comesBy);
     this.#showStanding();
     this.hosting.accessChanged();
+    this.people.showHands();
     this.door.close();
     if (draws) at("#offer-take").hidden = false;
   }

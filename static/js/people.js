@@ -11,6 +11,8 @@ import { LENT, button } from "./hosting.js";
 const SHOWN = 5;
 const SHOWN_NARROW = 2;
 const NARROW = "(max-width: 480px)";
+/** So many of those who raise a hand are named. */
+const HANDS = 6;
 /** So many of those who have gone can still be ordered about by a host. */
 const GONE = 16;
 /** Units of presence in a board unit. */
@@ -26,6 +28,7 @@ export class People {
   constructor(application) {
     this.application = application;
     this.row = document.querySelector("#people");
+    this.hands = document.querySelector("#hands");
     this.sheet = document.querySelector("#person");
     this.field = document.querySelector("#person-name");
     this.layer = document.querySelector("#cursors");
@@ -40,6 +43,7 @@ export class People {
 
   start() {
     this.row.addEventListener("click", () => this.#ask());
+    this.hands.addEventListener("click", () => this.#ask());
     this.sheet.addEventListener("close", () => this.#answered());
     this.field.addEventListener("keydown", (event) => this.#pressed(event));
     document.querySelector("#raise-hand").addEventListener("click", () => this.toggleHand());
@@ -181,8 +185,20 @@ export class People {
     this.row.replaceChildren(...badges);
     const names = all.map(([, { name }]) => name).join(", ");
     label(this.row, t("peopleNamed", { names: names || t("nobodyYet") }));
+    this.showHands();
     this.#announce();
     this.placeCursors();
+  }
+
+  /** Says who raises a hand, for as long as it is raised, to whoever may lower it; where there is no host, to everybody. */
+  showHands() {
+    const { access: { hosted, role }, people, self } = this.application.session;
+    const names = Array.from(people).filter(([author, { hand }]) => hand && author !== self).map(([, { name }]) => name);
+    this.hands.hidden = names.length === 0 || (hosted && role !== "host");
+    if (this.hands.hidden) return;
+    const others = names.length > HANDS ? ` +${names.length - HANDS}` : "";
+    const words = t("handsUp", { names: names.slice(0, HANDS).join(", ") + others });
+    if (this.hands.textContent !== words) this.hands.textContent = words;
   }
 
   #followGoing() {

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { test } from "node:test";
-import { BINARY, Server, agree, sharedHouse, wave } from "./house.mjs";
+import { BINARY, Server, agree, sharedHouse, violations, wave } from "./house.mjs";
 
 const the = sharedHouse("--ping-interval", "5");
 
@@ -360,6 +360,34 @@ test("a board without room says so, and lets in whoever comes when there is some
   await bob.isLive();
   await the.browser.everybodyLeaves();
   await small.stop();
+});
+
+test("a host reads whose hand is up until it is lowered, and others do not", async () => {
+  const { host, board } = await hosts();
+  const pupil = await the.browser.person(board, { name: "Zainab" });
+  const other = await the.browser.person(board, { name: "Amir" });
+  const hands = (person) => person.page.locator("#hands");
+  await pupil.presses("Shift+H");
+  await hands(host).filter({ hasText: "Zainab" }).waitFor();
+  await other.presses("Shift+H");
+  await hands(host).filter({ hasText: "Zainab, Amir" }).waitFor();
+  assert.deepEqual(await violations(host.page), []);
+  assert.ok(await hands(pupil).isHidden(), "one's own, and others' for a pupil");
+  await hands(host).click();
+  await host.page.locator("#person-list summary").first().click();
+  await host.page.locator("#person-list details[open] button").filter({ hasText: "Take the hand down" }).click();
+  await hands(host).filter({ hasNotText: "Zainab" }).waitFor();
+  await host.page.keyboard.press("Escape");
+  await other.page.close();
+  await hands(host).waitFor({ state: "hidden" });
+});
+
+test("where there is no host, everybody reads whose hand is up", async () => {
+  const [ada, bob] = [await the.browser.person(`${the.server.url}b/hands`, { name: "Ada" }), await the.browser.person(`${the.server.url}b/hands`)];
+  await ada.presses("Shift+H");
+  await bob.page.locator("#hands").filter({ hasText: "Ada" }).waitFor();
+  await ada.presses("Shift+H");
+  await bob.page.locator("#hands").waitFor({ state: "hidden" });
 });
 
 test("reactions are seen where their person points, and the network panel shows numbers that can be copied", async () => {

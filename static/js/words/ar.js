@@ -128,7 +128,7 @@ export default {
   "order.lowerHand": "أنزل اليد",
   ordersFor: "ما يمكن للمضيف فعله مع {name}", mute: "إسكات", unmute: "السماح بالرسم", lend: "إعارة القلم عشر دقائق", takeBackPen: "استعادة القلم",
   lowerHand: "إنزال اليد", clearAuthor: "حذف كل ما رسمه", remove: "إخراج", ban: "حظر", banAddress: "حظر مع العنوان",
-  handRaised: "✋ يد مرفوعة", isMuted: "مُسكَت", looksOn: "يشاهد",
+  handsUp: "✋ يد مرفوعة: {names}", handRaised: "✋ يد مرفوعة", isMuted: "مُسكَت", looksOn: "يشاهد",
   "standing.readOnly": "أنت تشاهد", "standing.boardLocked": "يرسم المضيفون فقط الآن", "standing.muted": "أسكتك مضيف",
   readOnly: "يمكنك المشاهدة لا الرسم: اطلب القلم من مضيف.", boardLocked: "يرسم المضيفون فقط الآن.", muted: "أسكتك مضيف.",
   hostOnly: "هذا للمضيفين فقط.",

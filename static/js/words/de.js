@@ -104,7 +104,7 @@ export default {
   ordersFor: "Was Gastgeber bei {name} tun können", mute: "Stumm schalten", unmute: "Wieder zeichnen lassen",
   lend: "Stift für 10 Minuten leihen", takeBackPen: "Stift zurücknehmen", lowerHand: "Hand senken",
   clearAuthor: "Alles Gezeichnete löschen", remove: "Entfernen", ban: "Aussperren", banAddress: "Mit Adresse aussperren",
-  handRaised: "✋ meldet sich", isMuted: "stumm", looksOn: "schaut zu",
+  handsUp: "✋ Meldung: {names}", handRaised: "✋ meldet sich", isMuted: "stumm", looksOn: "schaut zu",
   "standing.readOnly": "Du schaust zu", "standing.boardLocked": "Jetzt zeichnen nur Gastgeber", "standing.muted": "Stumm geschaltet",
   readOnly: "Du kannst zuschauen, nicht zeichnen: Bitte um den Stift.", boardLocked: "Jetzt zeichnen nur Gastgeber.",
   muted: "Ein Gastgeber hat dich stumm geschaltet.", hostOnly: "Das dürfen nur Gastgeber.",

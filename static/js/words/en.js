@@ -87,7 +87,7 @@ export default {
   "order.withoutLink": "without a link one is", "order.password": "changed the password", "order.noPassword": "took the password away", "order.lowerHand": "took the hand down",
   ordersFor: "What a host can do about {name}", mute: "Mute", unmute: "Let draw again", lend: "Lend the pen for 10 minutes",
   takeBackPen: "Take the pen back", lowerHand: "Take the hand down", clearAuthor: "Delete all they drew", remove: "Remove", ban: "Ban",
-  banAddress: "Ban with address", handRaised: "✋ hand raised", isMuted: "muted", looksOn: "looks on",
+  banAddress: "Ban with address", handsUp: "✋ Hand up: {names}", handRaised: "✋ hand raised", isMuted: "muted", looksOn: "looks on",
   "standing.readOnly": "You are looking on", "standing.boardLocked": "Only hosts draw now", "standing.muted": "A host has muted you",
   readOnly: "You can look, not draw: ask a host for the pen.", boardLocked: "Only hosts draw now.", muted: "A host has muted you.",
   hostOnly: "Only a host may do that.",

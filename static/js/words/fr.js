@@ -120,7 +120,7 @@ export default {
   "order.lowerHand": "a baissé la main",
   ordersFor: "Ce qu’un hôte peut faire pour {name}", mute: "Rendre muet", unmute: "Laisser dessiner", lend: "Prêter le stylo 10 minutes",
   takeBackPen: "Reprendre le stylo", lowerHand: "Baisser la main", clearAuthor: "Supprimer tous ses dessins", remove: "Renvoyer",
-  ban: "Exclure", banAddress: "Exclure avec l’adresse", handRaised: "✋ main levée", isMuted: "muet", looksOn: "regarde",
+  ban: "Exclure", banAddress: "Exclure avec l’adresse", handsUp: "✋ Main levée : {names}", handRaised: "✋ main levée", isMuted: "muet", looksOn: "regarde",
   "standing.readOnly": "Vous regardez", "standing.boardLocked": "Seuls les hôtes dessinent", "standing.muted": "Un hôte vous a rendu muet",
   readOnly: "Vous pouvez regarder, pas dessiner : demandez le stylo à un hôte.", boardLocked: "Seuls les hôtes dessinent maintenant.",
   muted: "Un hôte vous a rendu muet.", hostOnly: "Seul un hôte peut faire cela.",

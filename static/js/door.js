@@ -37,9 +37,12 @@ export class Door {
 
   /** @param {string} reason one of {@link KEPT_OUT} @param {number} retryMs */
   show(reason, retryMs) {
-    document.querySelector("#door-title").textContent = t(`door.${reason}`, { count: Math.ceil(retryMs / 1000) });
+    const { hasLink } = this.application;
+    // Somebody who came without a link has none that could be wrong.
+    const why = reason === "forbidden" && !hasLink ? "uninvited" : reason;
+    document.querySelector("#door-title").textContent = t(`door.${why}`, { count: Math.ceil(retryMs / 1000) });
     const isWrong = reason === "passwordNeeded" && this.hasTried;
-    document.querySelector("#door-what").textContent = t(isWrong ? "door.passwordWrong.what" : `door.${reason}.what`);
+    document.querySelector("#door-what").textContent = t(isWrong ? "door.passwordWrong.what" : `door.${why}.what`);
     const asks = reason === "passwordNeeded" || reason === "tooManyTries";
     this.field.parentElement.hidden = !asks;
     const again = /** @type {HTMLButtonElement} */ (document.querySelector("#door-again"));
@@ -47,7 +50,7 @@ export class Door {
     again.disabled = retryMs > 0;
     clearTimeout(this.wait);
     if (retryMs > 0) this.wait = setTimeout(() => (again.disabled = false), retryMs);
-    const isOfLink = this.application.hasLink && ["forbidden", "expired"].includes(reason);
+    const isOfLink = hasLink && ["forbidden", "expired"].includes(reason);
     /** @type {HTMLElement} */ (document.querySelector("#door-without")).hidden = !isOfLink;
     if (!this.sheet.open) this.sheet.showModal();
     this.field.value = "";

@@ -294,6 +294,7 @@ class Application {
   /** From now on this browser comes to the board by another link, or without one. @param {string | undefined} token */
   comeBy(token) {
     this.comesBy = token;
+    this.hasBrokenLink = false;
     this.session.credentials = { ...this.session.credentials, token };
     keepLink(this.boardName, "own", token);
   }

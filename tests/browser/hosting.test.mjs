@@ -83,6 +83,23 @@ test("half a link lets nobody in as somebody else, and the page says so", async 
   await becomes(bob, { role: "editor" });
 });
 
+test("somebody without a link is told that the board needs one, and not that theirs is wrong", async () => {
+  const { host, board } = await hosts();
+  await order(host, { do: "withoutLink" });
+  const bob = await the.browser.person(board, { letIn: false });
+  await seen(bob, "#door");
+  const words = () => bob.page.evaluate(() => `${document.querySelector("#door-title").textContent} ${document.querySelector("#door-what").textContent}`);
+  assert.match(await words(), /needs an invitation.*Ask a host/);
+  assert.doesNotMatch(await words(), /revoked/);
+  // One that was never made, and half of one.
+  for (const link of ["a".repeat(32), "a".repeat(26)]) {
+    await bob.page.evaluate((link) => (location.hash = `#t=${link}`), link);
+    await bob.page.waitForFunction(() => /This link lets nobody in/.test(document.querySelector("#door-title").textContent));
+    await bob.page.locator("#door-without").click();
+    await bob.page.waitForFunction(() => /needs an invitation/.test(document.querySelector("#door-title").textContent));
+  }
+});
+
 test("a host deletes what somebody drew who has gone", async () => {
   const { host, board } = await hosts();
   const bob = await the.browser.person(board, { name: "Bob" });
@@ -313,7 +330,7 @@ test("a revoked link shows a door that says what to do, and what was drawn there
   const { elements } = await bob.state();
   assert.equal(elements.length, 1);
   const stranger = await the.browser.person(board, { name: "Stranger", letIn: false });
-  await stranger.page.getByRole("heading", { name: "This link lets nobody in" }).waitFor();
+  await stranger.page.getByRole("heading", { name: "This board needs an invitation" }).waitFor();
   // A new link opens the door in the same tab.
   const link = await linkOf(host, "editor");
   await bob.page.evaluate((link) => (location.hash = new URL(link).hash), link);

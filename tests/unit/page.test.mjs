@@ -55,7 +55,7 @@ function* named() {
     "toolbar.js": [...prefixed("fill", listIn("toolbar.js", "FILLS")), ...prefixed("dash", listIn("toolbar.js", "DASHES"))],
     "main.js": [...listIn("main.js", "REJECTIONS"), ...listIn("main.js", "CHANGES")],
     "sheets.js": [...listIn("sheets.js", "SECTIONS"), ...listIn("sheets.js", "IN_MENU"), "colourKeys", "holdToMove", "moveCross", "pressCross"],
-    "door.js": listIn("door.js", "KEPT_OUT").flatMap((reason) => [reason, `door.${reason}`, `door.${reason}.what`]),
+    "door.js": [...listIn("door.js", "KEPT_OUT"), "uninvited"].flatMap((reason) => [`door.${reason}`, `door.${reason}.what`]).concat(listIn("door.js", "KEPT_OUT")),
     "hosting.js": prefixed("role", listIn("hosting.js", "ROLES")),
     "session.js": prefixed("standing", ["muted", "readOnly", "boardLocked"]),
     "status.js": [...listIn("status.js", "AGAIN"), ...listIn("status.js", "ONLINE")],

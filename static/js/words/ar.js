@@ -149,6 +149,7 @@ export default {
   // The door
   comeIn: "دخول", comeWithoutLink: "الدخول بلا رابط",
   "door.forbidden": "هذا الرابط لا يُدخل أحدًا", "door.forbidden.what": "لم يكن صالحًا قط أو ألغاه مضيف. اطلب رابطًا جديدًا. ما رسمته محفوظ هنا.",
+  "door.uninvited": "تحتاج هذه اللوحة إلى دعوة", "door.uninvited.what": "لا يدخلها أحد بلا رابط. اطلب رابطًا من مضيف. ما رسمته محفوظ هنا.",
   "door.expired": "انتهت صلاحية هذا الرابط", "door.expired.what": "اطلب رابطًا جديدًا من مضيف. ما رسمته محفوظ هنا.",
   "door.passwordNeeded": "لهذه اللوحة كلمة مرور", "door.passwordNeeded.what": "من دعاك يعرفها.",
   "door.passwordWrong.what": "ليست هذه كلمة المرور. من دعاك يعرفها.",

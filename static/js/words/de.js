@@ -119,6 +119,7 @@ export default {
   // The door
   comeIn: "Hereinkommen", comeWithoutLink: "Ohne Link kommen",
   "door.forbidden": "Dieser Link lässt niemanden ein", "door.forbidden.what": "Es gab ihn nie, oder er wurde widerrufen. Bitte um einen neuen. Was du gezeichnet hast, bleibt hier.",
+  "door.uninvited": "Für diese Tafel braucht es eine Einladung", "door.uninvited.what": "Ohne Link lässt sie niemanden ein. Bitte einen Gastgeber um einen. Was du gezeichnet hast, bleibt hier.",
   "door.expired": "Dieser Link ist abgelaufen", "door.expired.what": "Bitte um einen neuen. Was du gezeichnet hast, bleibt hier.",
   "door.passwordNeeded": "Diese Tafel hat ein Passwort", "door.passwordNeeded.what": "Wer dich eingeladen hat, kennt es.",
   "door.passwordWrong.what": "Das war nicht das Passwort. Wer dich eingeladen hat, kennt es.",

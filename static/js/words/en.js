@@ -102,6 +102,7 @@ export default {
   // The door
   comeIn: "Come in", comeWithoutLink: "Come without the link",
   "door.forbidden": "This link lets nobody in", "door.forbidden.what": "It was never one, or a host has revoked it. Ask for a new link. What you drew is kept here.",
+  "door.uninvited": "This board needs an invitation", "door.uninvited.what": "It lets nobody in without a link. Ask a host for one. What you drew is kept here.",
   "door.expired": "This link has expired", "door.expired.what": "Ask a host for a new one. What you drew is kept here.",
   "door.passwordNeeded": "This board has a password", "door.passwordNeeded.what": "Whoever invited you can tell you.",
   "door.passwordWrong.what": "That was not the password. Whoever invited you can tell you.",

@@ -139,6 +139,7 @@ export default {
   // The door
   comeIn: "Entrer", comeWithoutLink: "Entrer sans le lien",
   "door.forbidden": "Ce lien ne laisse entrer personne", "door.forbidden.what": "Il n’a jamais existé, ou un hôte l’a révoqué. Demandez-en un nouveau. Vos dessins sont gardés ici.",
+  "door.uninvited": "Ce tableau est sur invitation", "door.uninvited.what": "Personne n’y entre sans lien. Demandez-en un à un hôte. Vos dessins sont gardés ici.",
   "door.expired": "Ce lien a expiré", "door.expired.what": "Demandez-en un nouveau à un hôte. Vos dessins sont gardés ici.",
   "door.passwordNeeded": "Ce tableau a un mot de passe", "door.passwordNeeded.what": "La personne qui vous a invité le connaît.",
   "door.passwordWrong.what": "Ce n’était pas le mot de passe. La personne qui vous a invité le connaît.",

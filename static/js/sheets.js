@@ -34,7 +34,10 @@ export class Sheets {
     document.querySelector("#menu-button").addEventListener("click", () => this.open("menu"));
     for (const dialog of document.querySelectorAll("dialog")) {
       dialog.querySelector(".close")?.addEventListener("click", () => dialog.close());
-      dialog.addEventListener("click", (event) => event.target === dialog && dialog.close());
+      // A press that begins in a sheet and ends beside it, as where words are selected, does not mean to close it.
+      let beganBeside = false;
+      dialog.addEventListener("pointerdown", (event) => (beganBeside = isBeside(dialog, event)));
+      dialog.addEventListener("click", (event) => beganBeside && isBeside(dialog, event) && dialog.close());
     }
     this.#startMenu();
     this.#startExport();
@@ -172,6 +175,12 @@ export class Sheets {
     line.append(button);
     return line;
   }
+}
+
+/** Whether a press is on what lies behind a sheet. Its own edge, and what is between its lines, have it as their target as well. */
+function isBeside(dialog, { target, clientX, clientY }) {
+  const { left, top, right, bottom } = dialog.getBoundingClientRect();
+  return target === dialog && (clientX < left || clientX > right || clientY < top || clientY > bottom);
 }
 
 function keysBeside({ keys = [], all = keys.slice(0, 1) }) {

@@ -129,6 +129,22 @@ test("screen readers hear who comes, draws and goes, and the list says what is o
   assert.equal(await ada.page.evaluate(() => globalThis.inkwire.selection.keys.size), 1);
 });
 
+test("a sheet closes by a press beside it, and by none on its edge or that began in it", async () => {
+  const ada = await the.browser.person(board("sheet"));
+  await ada.presses("?");
+  const isOpen = () => ada.page.evaluate(() => document.querySelector("#help").open);
+  const { x, y, width } = await ada.page.locator("#help").boundingBox();
+  await ada.page.mouse.click(x + width / 2, y + 4);
+  assert.ok(await isOpen(), "on its edge");
+  await ada.page.mouse.move(x + width / 2, y + 40);
+  await ada.page.mouse.down();
+  await ada.page.mouse.move(x - 20, y + 40);
+  await ada.page.mouse.up();
+  assert.ok(await isOpen(), "begun in it");
+  await ada.page.mouse.click(x - 20, y + 40);
+  assert.ok(!(await isOpen()), "beside it");
+});
+
 test("who asks for less motion gets none", async () => {
   const ada = await the.browser.person(board("motion"), { reducedMotion: "reduce" });
   assert.equal(await ada.page.evaluate(() => getComputedStyle(document.querySelector("#toast")).transitionDuration), "0s");

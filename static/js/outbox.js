@@ -222,14 +222,17 @@ const asked = (request) =>
     request.onerror = () => reject(request.error);
   });
 
+/** Adds what a database of an earlier version lacks. @param {IDBDatabase} database @param {number} from its version */
+export function upgrade(database, from) {
+  if (from < 1) database.createObjectStore(STORE, { keyPath: ["board", "clientId", "cseq"] });
+  if (from < 2) database.createObjectStore(IMAGES, { keyPath: "hash" });
+  if (from < 3) database.createObjectStore(BOARDS, { keyPath: "board" }).createIndex("at", "at");
+  if (from < 4) database.createObjectStore(HELD, { keyPath: ["board", "clientId", "cseq"] });
+}
+
 function opened() {
   const request = indexedDB.open(DATABASE, 4);
-  request.onupgradeneeded = ({ oldVersion }) => {
-    if (oldVersion < 1) request.result.createObjectStore(STORE, { keyPath: ["board", "clientId", "cseq"] });
-    if (oldVersion < 2) request.result.createObjectStore(IMAGES, { keyPath: "hash" });
-    if (oldVersion < 3) request.result.createObjectStore(BOARDS, { keyPath: "board" }).createIndex("at", "at");
-    request.result.createObjectStore(HELD, { keyPath: ["board", "clientId", "cseq"] });
-  };
+  request.onupgradeneeded = ({ oldVersion }) => upgrade(request.result, oldVersion);
   // A tab of a later version waits for this one to let go.
   return asked(request).then((database) => Object.assign(database, { onversionchange: () => database.close() }));
 }

@@ -14,6 +14,7 @@ import * as geometry from "../../static/js/geometry.js";
 import { Grid } from "../../static/js/grid.js";
 import { foreignSize, imageSize } from "../../static/js/imagesize.js";
 import { drawnBy } from "../../static/js/svgsize.js";
+import { upgrade } from "../../static/js/outbox.js";
 import { linkTo, viewportOf } from "../../static/js/place.js";
 import { isAt, mappedProperties, patchesFor, previewed } from "../../static/js/select.js";
 import { sha256 } from "../../static/js/sha256.js";
@@ -288,6 +289,17 @@ test("a link to a place leads back there, and others lead nowhere", () => {
   assert.deepEqual([back.x, back.y, back.zoom], [100, -50, 2]);
   for (const hash of ["", "#", "#1,2", "#a,b,c", "#1,2,NaN", "#1e9,2,1", "#1,2,1;alert(1)"]) assert.equal(viewportOf(hash, [9, 9]), undefined, hash);
   assert.equal(viewportOf("#0,0,999", [9, 9]).zoom, 64);
+});
+
+test("a database of any version gets the stores that it lacks, and no other", () => {
+  const all = ["operations", "images", "boards", "held"];
+  const addedTo = (version) => {
+    const added = [];
+    const createObjectStore = (name) => ({ createIndex() {}, at: added.push(name) });
+    upgrade(/** @type {any} */ ({ createObjectStore }), version);
+    return added;
+  };
+  for (const version of [0, 1, 2, 3, 4, 5]) assert.deepEqual(addedTo(version), all.slice(version), `from version ${version}`);
 });
 
 /** @type {(key: string, more?: object) => any} */

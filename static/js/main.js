@@ -935,7 +935,6 @@ class Application {
   // Session delegate
 
   elementsChanged(keys) {
-    if (keys && this.session.isCaughtUp) this.#announce(keys);
     // The past does not change.
     if (keys === undefined || !this.replay?.isOpen) this.stage.elementsChanged(keys);
     this.selection.elementsChanged(keys);
@@ -957,13 +956,10 @@ class Application {
   }
 
   /** Tells what others have finished. */
-  #announce(keys) {
-    for (const key of keys) {
-      const element = this.session.board.element(key);
-      const isNew = element?.visible && element.live === undefined && !this.stage.grid.box(key);
-      if (isNew && element.author !== this.session.self) {
-        this.announcer.did("somebodyDrew", this.#nameOf(element.author), [key]);
-      }
+  #announceDrawn() {
+    for (const key of this.session.finished) {
+      const { author = this.session.self, visible = false } = this.session.board.element(key) ?? {};
+      if (visible && author !== this.session.self) this.announcer.did("somebodyDrew", this.#nameOf(author), [key]);
     }
   }
 
@@ -1104,6 +1100,7 @@ class Application {
     if (isCaughtUp) this.#announceChanges(entries);
     this.session.receive(messages);
     this.writing.heard();
+    if (isCaughtUp) this.#announceDrawn();
     if (messages.some(({ type }) => type === "welcome")) {
       this.pictures.joined(this.session.epoch !== epoch || this.session.storage !== "disk");
       this.#sendViewSoon();

@@ -12,6 +12,8 @@ import { restored, snapshotOf } from "./board/snapshot.js";
 import { NO_EPOCH, greeting } from "./protocol/greeting.js";
 import { OPERATIONS } from "./protocol/limits.js";
 
+/** Operations that draw something that is finished with them. */
+const FINISHED = ["shape", "text", "note", "picture"];
 /** Messages that change neither the log nor what is pending on top of it. */
 const BESIDE_THE_LOG = new Set(["presence", "mark", "pong", "slowDown", "storage", "access", "image"]);
 /** Changes of presence that happen many times a second. */
@@ -256,6 +258,7 @@ export class Session {
 
   /** Takes a packet of the server; throws where it does not follow from what came before, and then wants a snapshot. */
   receive(messages) {
+    this.finished = [];
     try {
       for (const message of messages) this.#handlers[message.type]?.(message);
       this.#settle();
@@ -266,6 +269,17 @@ export class Session {
       throw error;
     }
     if (this.joined) this.delegate.hasMessages();
+  }
+
+  /** Keys of the elements that are drawn to their end by what came last. @type {string[]} */
+  finished = [];
+
+  #replay(seq, entry) {
+    const { author, operation: { type, slot } } = entry;
+    const stroke = type === "end" ? this.log.liveKey(author, slot) : undefined;
+    const cseq = this.log.replay(seq, entry);
+    if (stroke) this.finished.push(stroke);
+    if (FINISHED.includes(type)) this.finished.push(keyOf(author, cseq));
   }
 
   /** The next hello asks for a snapshot instead of what follows the log. Own operations stay. */
@@ -299,7 +313,7 @@ export class Session {
       this.#isOutdated ||= entries.some(({ operation }) => operation.type === "unknown");
       entries.forEach((entry, at) => {
         // A flush that straddles the position of a reconnect repeats what is known.
-        if (firstSeq + at > this.log.seq) this.log.replay(firstSeq + at, entry);
+        if (firstSeq + at > this.log.seq) this.#replay(firstSeq + at, entry);
       });
     },
     presence: ({ all, changes }) => this.#presence(all, changes),

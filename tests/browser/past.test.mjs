@@ -308,3 +308,27 @@ test("a server without a disk says that it keeps no past", async () => {
   await ada.page.context().close();
   await server.stop();
 });
+
+test("screen readers hear that something was moved, and not that it was drawn, while the past is looked at", async () => {
+  const { ada, bob } = await drewTogether("heard");
+  await ada.page.evaluate(() => {
+    globalThis.heard = [];
+    globalThis.inkwire.announcer.did = (words) => globalThis.heard.push(words);
+  });
+  const heard = async () => {
+    await agree(ada, bob);
+    return ada.page.evaluate(() => [...new Set(globalThis.heard.splice(0))]);
+  };
+  await ada.page.evaluate(() => globalThis.inkwire.replay.open());
+  await ada.page.waitForFunction(() => globalThis.inkwire.replay.timeline !== undefined);
+  await bob.presses("Control+a");
+  await bob.presses("ArrowRight");
+  assert.deepEqual(await heard(), ["somebodyChanged"]);
+  await bob.presses("r");
+  await bob.draws([[300, 500], [400, 550]]);
+  assert.deepEqual(await heard(), ["somebodyDrew"], "a shape");
+  await bob.presses("p");
+  await bob.draws(wave(300, 200));
+  assert.deepEqual(await heard(), ["somebodyDrew"], "a stroke");
+  await ada.page.evaluate(() => globalThis.inkwire.replay.close());
+});

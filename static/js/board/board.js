@@ -114,6 +114,11 @@ export class Board {
     return this.#look(author)?.cseq ?? 0;
   }
 
+  /** The key of an author's live stroke in a slot. @returns {string | undefined} */
+  liveKey(author, slot) {
+    return this.#look(author)?.live.get(slot);
+  }
+
   /** The slots in which an author has a live stroke. */
   liveSlots(author) {
     return Array.from(this.#look(author)?.live.keys() ?? []);

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Board, Diverged } from "../../static/js/board/board.js";
+import { History } from "../../static/js/board/history.js";
 import { restored as fromKept, snapshotOf } from "../../static/js/board/snapshot.js";
 import { Rejected } from "../../static/js/board/element.js";
 import { fromHex } from "../../static/js/protocol/bytes.js";
@@ -112,4 +113,41 @@ test("an element that is changed or deleted above a board is counted once", () =
   above.submit(1, 5, text);
   assert.equal(above.size, 3);
   assert.equal(below.copy().size, 2);
+});
+
+/** A history of so many gestures, each of which has touched so many elements. */
+function historyOf(gestures, touched) {
+  const history = new History();
+  for (let id = 1; id <= gestures; id++) {
+    history.open(id);
+    for (let at = 0; at < touched; at++) history.touch(id, `${id}:${at}`);
+  }
+  return history;
+}
+
+const told = (history) => history.gestures.map(({ id, undone, touched }) => [id, undone, ...touched]);
+
+test("a copy of a history and what it was made of go on apart", () => {
+  const history = historyOf(3, 1);
+  const before = told(history);
+  const copy = history.copy();
+  copy.touch(2, "copy");
+  copy.turn(3, true);
+  assert.deepEqual(told(history), before);
+  const after = told(copy);
+  history.touch(2, "original");
+  history.turn(1, true);
+  history.open(4);
+  assert.deepEqual(told(copy), after);
+  assert.deepEqual(after, [[1, false, "1:0"], [2, false, "2:0", "copy"], [3, true, "3:0"]]);
+  assert.deepEqual(told(history), [[2, false, "2:0", "original"], [3, false, "3:0"], [4, false]]);
+});
+
+test("a copy of a history shares what neither changes", () => {
+  const history = historyOf(200, 5);
+  const copy = history.copy();
+  copy.touch(200, "more");
+  const own = copy.gestures.filter((gesture, at) => gesture !== history.gestures[at]);
+  assert.deepEqual(own.map(({ id }) => id), [200]);
+  assert.equal(copy.gestures[0].touched, history.gestures[0].touched);
 });

@@ -8,8 +8,23 @@ export class History {
     this.gestures = gestures;
   }
 
+  /** Gestures that no copy has as well: only these are changed in place. */
+  #own = new WeakSet();
+
+  /** Copies gestures only when one of the two changes them: a copy is made with every packet. */
   copy() {
-    return new History(this.gestures.map((gesture) => ({ ...gesture, touched: new Set(gesture.touched) })));
+    this.#own = new WeakSet();
+    return new History(this.gestures.slice());
+  }
+
+  /** The gesture of a number, to be changed. */
+  #change(id) {
+    const gesture = this.find(id);
+    if (!gesture || this.#own.has(gesture)) return gesture;
+    const own = { ...gesture, touched: new Set(gesture.touched) };
+    this.gestures[this.gestures.lastIndexOf(gesture)] = own;
+    this.#own.add(own);
+    return own;
   }
 
   find(id) {
@@ -32,13 +47,15 @@ export class History {
   open(id) {
     const settled = this.gestures.filter((gesture) => gesture.undone);
     this.gestures = this.gestures.filter((gesture) => !gesture.undone);
-    this.gestures.push({ id, undone: false, touched: new Set() });
+    const gesture = { id, undone: false, touched: new Set() };
+    this.#own.add(gesture);
+    this.gestures.push(gesture);
     if (this.gestures.length > UNDO_DEPTH) settled.push(this.gestures.shift());
     return settled;
   }
 
   touch(id, key) {
-    this.find(id)?.touched.add(key);
+    this.#change(id)?.touched.add(key);
   }
 
   /** A gesture has never been. */
@@ -48,8 +65,8 @@ export class History {
 
   /** Turns a gesture over and gives back the keys of what it touched; `undefined` where that cannot be. */
   turn(id, undone) {
-    const gesture = this.find(id);
-    if (!gesture || gesture.undone === undone) return undefined;
+    if ((this.find(id)?.undone ?? undone) === undone) return undefined;
+    const gesture = this.#change(id);
     gesture.undone = undone;
     return gesture.touched;
   }

@@ -20,6 +20,9 @@ const MOST_DRAWN = 200_000;
 /** While so much waits to go out, no more of a picture is sent: ink has its turn first. */
 const MOST_WAITING = 96 * 1024;
 const NEXT_PART_MS = 15;
+/** Unpacked pictures are kept up to so many bytes; beyond them those that were not painted for so many milliseconds are let go. */
+const MOST_UNPACKED_BYTES = 256 * 1024 * 1024;
+const UNPAINTED_MS = 60_000;
 const RETRY_MS = [1_000, 3_000, 10_000, 30_000];
 
 /** A file that is no picture for a board; `reason` is a key of the page's words. */
@@ -53,7 +56,7 @@ export class Pictures {
   constructor(outbox, delegate) {
     this.outbox = outbox;
     this.delegate = delegate;
-    /** @type {Map<string, ImageBitmap | undefined>} */
+    /** Unpacked pictures, each with when it was last asked for; `undefined` while it comes. @type {Map<string, { bitmap: ImageBitmap, at: number } | undefined>} */
     this.pixels = new Map();
     /** Bytes of own pictures. @type {Map<string, Blob>} */
     this.own = new Map();
@@ -76,13 +79,29 @@ export class Pictures {
       this.pixels.set(hash, undefined);
       this.#load(hash, 0);
     }
-    return this.pixels.get(hash);
+    const pixels = this.pixels.get(hash);
+    if (pixels) pixels.at = performance.now();
+    return pixels?.bitmap;
+  }
+
+  /** Keeps an unpacked picture, and lets go what was not painted for long where there are too many. */
+  #unpacked(hash, bitmap) {
+    this.pixels.set(hash, { bitmap, at: performance.now() });
+    const all = Array.from(this.pixels).filter(([, pixels]) => pixels).sort(([, one], [, other]) => one.at - other.at);
+    let bytes = all.reduce((sum, [, { bitmap: { width, height } }]) => sum + width * height * 4, 0);
+    for (const [old, { bitmap, at }] of all) {
+      if (bytes <= MOST_UNPACKED_BYTES || performance.now() - at < UNPAINTED_MS) return;
+      bytes -= bitmap.width * bitmap.height * 4;
+      bitmap.close();
+      this.pixels.delete(old);
+    }
   }
 
   /** The pixels of a picture are there when this is done. Throws where they cannot be had. @param {string} hash */
   async load(hash) {
-    if (this.pixels.get(hash)) return;
-    this.pixels.set(hash, await createImageBitmap(await this.bytesOf(hash)));
+    // Whoever asks for it is going to paint it.
+    if (this.pixels.get(hash)) return void this.pixelsOf(hash);
+    this.#unpacked(hash, await createImageBitmap(await this.bytesOf(hash)));
     this.delegate.pictureArrived(hash);
   }
 
@@ -117,7 +136,7 @@ export class Pictures {
     const { blob, width, height } = await packed(bitmap, file.type);
     const hash = sha256(new Uint8Array(await blob.arrayBuffer()));
     this.#keep(hash, blob);
-    this.pixels.set(hash, await createImageBitmap(blob));
+    this.#unpacked(hash, await createImageBitmap(blob));
     return { hash, width, height };
   }
 

@@ -15,6 +15,7 @@ import { Grid } from "../../static/js/grid.js";
 import { foreignSize, imageSize } from "../../static/js/imagesize.js";
 import { drawnBy } from "../../static/js/svgsize.js";
 import { upgrade } from "../../static/js/outbox.js";
+import { Pictures, PicturesDelegate } from "../../static/js/pictures.js";
 import { linkTo, viewportOf } from "../../static/js/place.js";
 import { isAt, mappedProperties, patchesFor, previewed } from "../../static/js/select.js";
 import { sha256 } from "../../static/js/sha256.js";
@@ -300,6 +301,28 @@ test("a database of any version gets the stores that it lacks, and no other", ()
     return added;
   };
   for (const version of [0, 1, 2, 3, 4, 5]) assert.deepEqual(addedTo(version), all.slice(version), `from version ${version}`);
+});
+
+test("unpacked pictures that were not painted for long are let go where there are too many, and come again when they are seen", async (it) => {
+  let now = 0;
+  const closed = [];
+  it.mock.method(performance, "now", () => now);
+  const pictures = new Pictures(/** @type {any} */ ({}), new PicturesDelegate());
+  pictures.bytesOf = async (hash) => /** @type {any} */ (hash);
+  globalThis.createImageBitmap = async (hash) => ({ width: 2560, height: 2560, close: () => closed.push(hash) });
+  it.after(() => delete globalThis.createImageBitmap);
+  for (const name of "abcdefghijkl") {
+    now += 1;
+    await pictures.load(name);
+  }
+  assert.deepEqual(closed, [], "all of them were just painted");
+  now += 100_000;
+  pictures.pixelsOf("a");
+  await pictures.load("m");
+  assert.deepEqual(closed, ["b", "c", "d"], "ten of them are 256 MiB");
+  assert.equal(pictures.pixelsOf("b"), undefined);
+  await new Promise(setImmediate);
+  assert.ok(pictures.pixelsOf("b"), "it comes again");
 });
 
 /** @type {(key: string, more?: object) => any} */

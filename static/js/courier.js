@@ -1,9 +1,9 @@
 // Brings to the server what a tab has left behind that will not come back, under the client id that it had.
 
 import { Connection } from "./connection.js";
-import { Session } from "./session.js";
+import { Session, SessionDelegate } from "./session.js";
 
-export class Courier {
+export class Courier extends SessionDelegate {
   /**
    * @param {string} url
    * @param {any} identity with the operations that were left behind
@@ -11,6 +11,7 @@ export class Courier {
    * @param {any} credentials what the tab that brings them has to show
    */
   constructor(url, identity, box, credentials) {
+    super();
     this.session = new Session(identity, this);
     this.session.credentials = credentials;
     this.box = box;
@@ -70,21 +71,9 @@ export class Courier {
     this.connection.goesUnread(ms);
   }
 
-  copyLetGo() {}
-  inkWasHeld() {}
-  reacted() {}
-  answered() {}
-  elementsChanged() {}
-  peopleChanged() {}
-  operationRejected() {}
-  inkWasLost() {}
-  imageAnswered() {}
-  laserShone() {}
-  draftChanged() {}
-  viewChanged() {}
-  packetFailed() {}
-
   // Connection delegate
+
+  packetFailed() {}
 
   firstMessages() {
     return this.session.greeting();

@@ -1,6 +1,7 @@
 // A session keeps what the server does not have, and sends it again.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Session, SessionDelegate, ownOnly } from "../../static/js/session.js";
 
@@ -154,4 +155,12 @@ test("much that is sent at once goes in messages that fit", () => {
   const messages = session.takeMessages();
   assert.ok(messages.length > 4);
   assert.equal(messages.flatMap(({ operations }) => operations).length, 40);
+});
+
+test("all that a session tells is there on its delegate, so that whoever wants only some of it extends that", () => {
+  const source = readFileSync(new URL("../../static/js/session.js", import.meta.url), "utf8");
+  const told = new Set(Array.from(source.matchAll(/this\.delegate\.(\w+)\(/g), ([, name]) => name));
+  const known = Object.getOwnPropertyNames(SessionDelegate.prototype);
+  assert.ok(told.size > 10, `${told.size} are told`);
+  assert.deepEqual([...told].filter((name) => !known.includes(name)), []);
 });

@@ -19,7 +19,7 @@ export class Board {
     this.seq = below?.seq ?? 0;
     /** @type {Map<number, { cseq: number, history: History, live: Map<number, string> }>} */
     this.authors = new Map();
-    /** @type {Map<string, Element | null>} in painting order; `null` hides an element of the board below */
+    /** @type {Map<string, Element | null>} in the order of `seq`; `null` hides an element of the board below */
     this.elements = new Map();
     this.hash = new StateHash();
     /** How many elements there are here beside those of the board below, less those that are hidden. */
@@ -90,7 +90,7 @@ export class Board {
     return own === undefined ? this.below?.element(key) : (own ?? undefined);
   }
 
-  /** Every visible element. Painting order is that of `seq`. */
+  /** Every visible element, in the order of `seq`. They are painted in that of `rank` (`inOrder`). */
   *visible() {
     if (this.below) {
       for (const element of this.below.visible()) {

@@ -58,8 +58,10 @@ export class Selection {
   toggle(keys) {
     const all = new Set(this.keys);
     const areIn = Array.from(keys).every((key) => all.has(key));
-    for (const key of keys) if (areIn) all.delete(key);
-    else all.add(key);
+    for (const key of keys) {
+      if (areIn) all.delete(key);
+      else all.add(key);
+    }
     this.set(all);
   }
 

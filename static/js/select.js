@@ -97,10 +97,8 @@ export function mappedProperties(element, map) {
 
 /** The same element as a map of the board shows it. */
 export function previewed(element, map) {
-  const seen = Object.assign(Object.create(Object.getPrototypeOf(element)), element);
-  seen.key = `preview ${element.key}`;
-  seen.properties = { ...element.properties, ...mappedProperties(element, map) };
-  return seen;
+  const properties = { ...element.properties, ...mappedProperties(element, map) };
+  return element.with({ key: `preview ${element.key}`, properties });
 }
 
 /**

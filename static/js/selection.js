@@ -83,7 +83,7 @@ export class Selection {
   /** What is selected, as it is now: later changes of the board do not change these. */
   get elements() {
     const found = Array.from(this.keys, (key) => this.session.board.element(key)).filter((element) => element?.visible);
-    return found.map((element) => Object.assign(Object.create(Object.getPrototypeOf(element)), element));
+    return found.map((element) => element.with());
   }
 
   /** The box around it, in board units. */

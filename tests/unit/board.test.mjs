@@ -151,3 +151,12 @@ test("a copy of a history shares what neither changes", () => {
   assert.deepEqual(own.map(({ id }) => id), [200]);
   assert.equal(copy.gestures[0].touched, history.gestures[0].touched);
 });
+
+test("an element with other values is one, and leaves the one that it was made of as it is", () => {
+  const [element] = restored().visible();
+  const { key, properties } = element;
+  const other = element.with({ key: "preview", properties: { ...properties, offset: [8, 8] } });
+  assert.equal(other.anchor.join(), element.anchor.join(), "it knows what an element knows");
+  assert.deepEqual([other.key, other.properties.offset], ["preview", [8, 8]]);
+  assert.deepEqual([element.key, element.properties], [key, properties]);
+});

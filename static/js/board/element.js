@@ -80,9 +80,14 @@ export class Element {
     this.takeIn(0);
   }
 
+  /** The same element with other values, to be looked at: it shares the rest with this one. @param {object} [values] */
+  with(values) {
+    return Object.assign(Object.create(Element.prototype), this, values);
+  }
+
   /** A copy that can be changed without changing this one. */
   copy() {
-    const copy = Object.assign(Object.create(Element.prototype), this);
+    const copy = this.with();
     copy.deletions = [...this.deletions];
     copy.patches = [...this.patches];
     if (this.ink && this.live !== undefined) {

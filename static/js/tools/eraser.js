@@ -104,8 +104,7 @@ class Cutting {
     // A piece begins elsewhere, and is scaled and turned about that.
     const [dx, dy] = [ink.x[0] - ax, ink.y[0] - ay];
     const offset = [Math.round(ox - dx + a * dx + c * dy), Math.round(oy - dy + b * dx + d * dy)];
-    const piece = Object.assign(Object.create(Object.getPrototypeOf(stroke)), stroke, { ink });
-    piece.properties = { ...stroke.properties, offset };
+    const piece = stroke.with({ ink, properties: { ...stroke.properties, offset } });
     const { session } = this.context;
     const [key] = drawCopies(this.gesture, [copyOf(piece)], (group) => group);
     const cseq = Number(key.split(":")[1]);

@@ -56,8 +56,10 @@ export class Pictures {
   constructor(outbox, delegate) {
     this.outbox = outbox;
     this.delegate = delegate;
-    /** Unpacked pictures, each with when it was last asked for; `undefined` while it comes. @type {Map<string, { bitmap: ImageBitmap, at: number } | undefined>} */
+    /** Unpacked pictures; `undefined` while one comes. @type {Map<string, ImageBitmap | undefined>} */
     this.pixels = new Map();
+    /** When each was last asked for. @type {Map<string, number>} */
+    this.askedAt = new Map();
     /** Bytes of own pictures. @type {Map<string, Blob>} */
     this.own = new Map();
     /** Hashes of those that the server does not have for certain. */
@@ -79,20 +81,21 @@ export class Pictures {
       this.pixels.set(hash, undefined);
       this.#load(hash, 0);
     }
-    const pixels = this.pixels.get(hash);
-    if (pixels) pixels.at = performance.now();
-    return pixels?.bitmap;
+    this.askedAt.set(hash, performance.now());
+    return this.pixels.get(hash);
   }
 
   /** Keeps an unpacked picture, and lets go what was not painted for long where there are too many. */
   #unpacked(hash, bitmap) {
-    this.pixels.set(hash, { bitmap, at: performance.now() });
-    const all = Array.from(this.pixels).filter(([, pixels]) => pixels).sort(([, one], [, other]) => one.at - other.at);
-    let bytes = all.reduce((sum, [, { bitmap: { width, height } }]) => sum + width * height * 4, 0);
-    for (const [old, { bitmap, at }] of all) {
-      if (bytes <= MOST_UNPACKED_BYTES || performance.now() - at < UNPAINTED_MS) return;
-      bytes -= bitmap.width * bitmap.height * 4;
-      bitmap.close();
+    this.pixels.set(hash, bitmap);
+    this.askedAt.set(hash, performance.now());
+    const sizeOf = (it) => this.pixels.get(it).width * this.pixels.get(it).height * 4;
+    const all = Array.from(this.pixels.keys()).filter((it) => this.pixels.get(it));
+    let bytes = all.reduce((sum, it) => sum + sizeOf(it), 0);
+    for (const old of all.sort((one, other) => this.askedAt.get(one) - this.askedAt.get(other))) {
+      if (bytes <= MOST_UNPACKED_BYTES || performance.now() - this.askedAt.get(old) < UNPAINTED_MS) return;
+      bytes -= sizeOf(old);
+      this.pixels.get(old).close();
       this.pixels.delete(old);
     }
   }

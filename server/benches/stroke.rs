@@ -121,6 +121,18 @@ mod apply {
             done.is_ok()
         });
     }
+
+    /// Somebody without ink deletes all of their ink. What is on the board must make no difference here either.
+    #[divan::bench(args = [0, MANY])]
+    fn clear_nothing_behind_strokes(bencher: Bencher<'_, '_>, strokes: usize) {
+        let mut board = board(strokes);
+        let author = board.author_for(ClientId([2; 16]));
+        let mut number = 0;
+        bencher.bench_local(|| {
+            number += 1;
+            board.submit(author, number, Operation::ClearAuthor { gesture_back: 0, author: 0 }).is_ok()
+        });
+    }
 }
 
 mod flush {

@@ -503,3 +503,26 @@ fn undo_storms_are_rationed() {
     assert!(bob.replica.board().seq() < 3900, "the storm takes its time");
     bob.does(Operation::Clear { gesture_back: 0 }).expect("and others draw meanwhile");
 }
+
+/// One message of 41 KB that clears eight thousand times. Each walked all elements, and none of them counted as work.
+#[test]
+fn a_storm_of_clearing_costs_what_it_deletes() {
+    let server = Server::start(&[]);
+    let mut ada = Client::join(&server.address, "x", "ada");
+    let many = vec![inkwire_tests::client::text("x"); limits::OPERATIONS];
+    ada.say(&[ClientMessage::Operations { first_cseq: 1, operations: many.into() }]);
+    ada.wait_for_seq(1024);
+    let mut eve = Client::join(&server.address, "x", "eve");
+    let clears = |first: u64| {
+        let clear = |cseq: u64| Operation::ClearAuthor { gesture_back: cseq - 1, author: 0 };
+        let operations: Vec<_> = (first..first + limits::OPERATIONS as u64).map(clear).collect();
+        ClientMessage::Operations { first_cseq: first, operations: operations.into() }
+    };
+    let storm: Vec<_> = (0..limits::CLIENT_MESSAGES as u64).map(|at| clears(1 + 1024 * at)).collect();
+    eve.say(&storm);
+    ada.cseq = 1024;
+    ada.does(inkwire_tests::client::text("meanwhile")).expect("an editor draws");
+    ada.wait_for_seq(1025 + 8 * 1024);
+    assert_eq!(ada.replica.board().elements().filter(|element| element.is_visible()).count(), 1025);
+    assert_eq!(server.metric("inkwire_panics_total"), 0.0);
+}

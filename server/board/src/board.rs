@@ -10,6 +10,7 @@ use inkwire_protocol::{
 use crate::element::BoardElement;
 use crate::hash::StateHash;
 use crate::history::{Gesture, History};
+use crate::visible::Visible;
 
 /// What became of a submitted operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,8 +65,8 @@ pub struct Board {
     /// About the memory that the elements take, and how much it may be.
     pub(crate) bytes: usize,
     pub(crate) most_bytes: usize,
-    /// How many elements are seen, and how many may be; what a log has already is replayed all the same.
-    pub(crate) seen: usize,
+    pub(crate) visible: Visible,
+    /// The maximum number of visible elements; what a log has already is replayed all the same.
     pub(crate) most_elements: usize,
 }
 
@@ -91,7 +92,7 @@ impl Board {
             work: 0,
             bytes: 0,
             most_bytes,
-            seen: 0,
+            visible: Visible::default(),
             most_elements: limits::BOARD_ELEMENTS,
         }
     }
@@ -112,7 +113,8 @@ impl Board {
         self.hash
     }
 
-    /// How many elements have been worked on so far: what operations cost, since one undo may touch thousands.
+    /// The work of all operations so far: 1 for every element that was looked at, and more for an element of much text or of
+    /// many deletions and patches. One undo may touch thousands of elements.
     pub fn work(&self) -> u64 {
         self.work
     }
@@ -180,7 +182,7 @@ impl Board {
         if cseq > limits::CSEQ {
             return Err(RejectReason::OutOfRange);
         }
-        let has_room_for_one = self.seen < self.most_elements || !makes_one(&operation);
+        let has_room_for_one = self.visible.len() < self.most_elements || !makes_one(&operation);
         if !has_room_for_one || (self.bytes >= self.most_bytes && adds(&operation)) {
             return Err(RejectReason::BoardFull);
         }
@@ -300,10 +302,16 @@ impl Board {
     }
 
     /// Whether anything of a gesture is left on the board.
-    fn did_something(&self, by: GestureRef) -> bool {
+    fn did_something(&mut self, by: GestureRef) -> bool {
         let gesture = self.authors.get(&by.author).and_then(|author| author.history.find(by.gesture));
         let touched = gesture.into_iter().flat_map(|gesture| &gesture.touched);
-        touched.filter_map(|seq| self.elements.get(seq)).any(|element| element.is_touched_by(by))
+        let mut work = 0;
+        let found = touched.filter_map(|seq| self.elements.get(seq)).any(|element| {
+            work += element.work();
+            element.is_touched_by(by)
+        });
+        self.work += work;
+        found
     }
 
     /// Adds an element whose `gesture_back` has done its work and is kept as 0.
@@ -330,7 +338,7 @@ impl Board {
     }
 
     fn patch(&mut self, author: u32, cseq: u64, patch: &Patch) -> Rule {
-        let seq = self.visible(author, patch.element)?;
+        let seq = self.find_visible(author, patch.element)?;
         if !self.elements.get(&seq).is_some_and(|element| element.has(&patch.property)) {
             return Err(RejectReason::NoSuchProperty);
         }
@@ -347,7 +355,7 @@ impl Board {
     }
 
     fn delete(&mut self, author: u32, cseq: u64, gesture_back: u64, elements: &[ElementRef]) -> Rule {
-        let found: Vec<u64> = elements.iter().filter_map(|element| self.visible(author, *element).ok()).collect();
+        let found: Vec<u64> = elements.iter().filter_map(|element| self.find_visible(author, *element).ok()).collect();
         if found.is_empty() {
             return Err(RejectReason::NoSuchElement);
         }
@@ -355,18 +363,12 @@ impl Board {
     }
 
     fn clear(&mut self, author: u32, cseq: u64, gesture_back: u64) -> Rule {
-        self.clear_of(author, cseq, gesture_back, |_| true)
+        self.delete_all(author, cseq, gesture_back, self.visible.all())
     }
 
     fn clear_author(&mut self, author: u32, cseq: u64, gesture_back: u64, whose: u32) -> Rule {
         let whose = if whose == 0 { author } else { whose };
-        self.clear_of(author, cseq, gesture_back, |element| element.id().author == whose)
-    }
-
-    fn clear_of(&mut self, author: u32, cseq: u64, gesture_back: u64, is: impl Fn(&BoardElement) -> bool) -> Rule {
-        let is_meant = |element: &BoardElement| element.is_visible() && is(element);
-        let found = self.elements.iter().filter(|(_, element)| is_meant(element)).map(|(seq, _)| *seq).collect();
-        self.delete_all(author, cseq, gesture_back, found)
+        self.delete_all(author, cseq, gesture_back, self.visible.of(whose))
     }
 
     fn delete_all(&mut self, author: u32, cseq: u64, gesture_back: u64, elements: Vec<u64>) -> Rule {
@@ -389,7 +391,7 @@ impl Board {
     }
 
     /// Finds a visible element; author 0 means the one that asks.
-    fn visible(&self, author: u32, mut id: ElementRef) -> Result<u64, RejectReason> {
+    fn find_visible(&self, author: u32, mut id: ElementRef) -> Result<u64, RejectReason> {
         if id.author == 0 {
             id.author = author;
         }
@@ -435,8 +437,15 @@ impl Board {
     /// Takes an element away for good.
     fn remove(&mut self, seq: u64) {
         let Some(element) = self.elements.remove(&seq) else { return };
+        self.work += element.work();
+        // Otherwise a gesture that begins and cancels strokes would hold all of them, and every cancel walk them.
+        for by in element.touched_by() {
+            if let Some(author) = self.authors.get_mut(&by.author) {
+                author.history.untouch(by.gesture, seq);
+            }
+        }
         self.by_id.remove(&element.id());
-        self.seen -= usize::from(element.is_visible());
+        self.visible.set(element.wire.author, seq, false);
         self.bytes -= element.counted();
         self.hash.subtract(element.hash());
         if let Some(slot) = element.live() {
@@ -456,13 +465,15 @@ impl Board {
 
     pub(crate) fn refresh(&mut self, seq: u64) {
         let Some(element) = self.elements.get_mut(&seq) else { return };
-        self.work += 1;
+        self.work += element.work();
         self.bytes = self.bytes - element.counted() + element.count();
         self.hash.subtract(element.hash());
-        self.seen -= usize::from(element.is_visible());
+        let was_visible = element.is_visible();
         let authors = &self.authors;
         element.refresh(|by| authors.get(&by.author).is_some_and(|author| author.history.is_undone(by.gesture)));
-        self.seen += usize::from(element.is_visible());
+        if element.is_visible() != was_visible {
+            self.visible.set(element.wire.author, seq, !was_visible);
+        }
         self.hash.add(element.hash());
     }
 }

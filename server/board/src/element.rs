@@ -21,6 +21,10 @@ pub struct BoardElement {
 /// What a patch takes beside its text.
 const PATCH: usize = size_of::<PatchRecord>();
 
+/// Deletions and patches, and bytes of text, that take about as long as a small element.
+const RECORDS_PER_WORK: usize = 8;
+const TEXT_PER_WORK: usize = 256;
+
 /// Where a stroke ends now: the next step counts from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Tip {
@@ -114,6 +118,19 @@ impl BoardElement {
         size_of::<Self>() + content + patches + self.wire.deletions.len() * size_of::<GestureRef>()
     }
 
+    /// What it costs to look at all of it: 1, and 1 more for about as much as folding a small element takes.
+    pub(crate) fn work(&self) -> u64 {
+        let text = |property: &Property| if let Property::Text { text } = property { text.len() } else { 0 };
+        let content = match &self.wire.content {
+            Content::Text(text) => text.text.len(),
+            Content::Note(note) => note.text.len(),
+            Content::Stroke { .. } | Content::Shape(_) | Content::Picture(_) => 0,
+        };
+        let patched: usize = self.wire.patches.iter().map(|patch| text(&patch.property)).sum();
+        let records = self.wire.patches.len() + self.wire.deletions.len();
+        (1 + records / RECORDS_PER_WORK + (content + patched) / TEXT_PER_WORK) as u64
+    }
+
     /// Adds points to a live stroke.
     pub(crate) fn extend(&mut self, points: &Points) -> Result<(), RejectReason> {
         let Content::Stroke { begin, points: held, .. } = &self.wire.content else {
@@ -162,10 +179,16 @@ impl BoardElement {
         }
     }
 
+    /// The gestures that made, deleted or changed it.
+    pub(crate) fn touched_by(&self) -> impl Iterator<Item = GestureRef> {
+        let made_by = GestureRef { author: self.wire.author, gesture: self.wire.gesture };
+        let patched = self.wire.patches.iter().map(|patch| patch.by);
+        self.wire.deletions.iter().copied().chain(patched).chain([made_by])
+    }
+
     /// Whether a gesture made, deleted or changed it.
     pub(crate) fn is_touched_by(&self, by: GestureRef) -> bool {
-        let made_by = GestureRef { author: self.wire.author, gesture: self.wire.gesture };
-        made_by == by || self.wire.deletions.contains(&by) || self.wire.patches.iter().any(|patch| patch.by == by)
+        self.touched_by().any(|touched| touched == by)
     }
 
     pub(crate) fn delete(&mut self, by: GestureRef) {

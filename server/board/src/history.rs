@@ -63,6 +63,13 @@ impl History {
         }
     }
 
+    /// An element is gone for good.
+    pub(crate) fn untouch(&mut self, id: u64, element: u64) {
+        if let Some(gesture) = self.find_mut(id) {
+            gesture.touched.remove(&element);
+        }
+    }
+
     /// A gesture has never been.
     pub(crate) fn retract(&mut self, id: u64) {
         self.gestures.retain(|gesture| gesture.id != id);

@@ -24,6 +24,7 @@ mod presence;
 mod replica;
 mod shape;
 mod snapshot;
+mod visible;
 
 pub use board::{Board, ReplayError, Submitted};
 pub use element::BoardElement;

@@ -152,10 +152,7 @@ impl Board {
             let author = self.authors.get_mut(&element.wire().author).ok_or(RestoreError::Elements)?;
             author.live[usize::from(slot)] = Some(seq);
         }
-        let made_by = GestureRef { author: element.wire().author, gesture: element.wire().gesture };
-        let patched = element.wire().patches.iter().map(|patch| patch.by);
-        let touched: Vec<GestureRef> =
-            element.wire().deletions.iter().copied().chain(patched).chain([made_by]).collect();
+        let touched: Vec<GestureRef> = element.touched_by().collect();
         self.elements.insert(seq, Box::new(element));
         for by in touched {
             if let Some(author) = self.authors.get_mut(&by.author) {

@@ -41,6 +41,24 @@ proptest! {
     }
 
     #[test]
+    fn clearing_deletes_exactly_what_is_visible(seed: u64, people in 1..5u64) {
+        let (board, _) = play(seed, people, 300);
+        for whose in 0..=people as u32 {
+            let mut cleared = board.clone();
+            let clear = match whose {
+                0 => Operation::Clear { gesture_back: 0 },
+                author => Operation::ClearAuthor { gesture_back: 0, author },
+            };
+            cleared.submit(9, 1, clear).expect("anybody may clear a board");
+            for element in board.elements() {
+                let is_meant = whose == 0 || element.id().author == whose;
+                let now = cleared.element(element.id()).expect("it is held for undo");
+                prop_assert_eq!(now.is_visible(), element.is_visible() && !is_meant);
+            }
+        }
+    }
+
+    #[test]
     fn the_rolling_hash_is_the_hash_of_the_state(seed: u64, people in 1..5u64) {
         let (board, _) = play(seed, people, 300);
         prop_assert_eq!(hash_anew(&board), board.hash().to_string());

@@ -179,6 +179,56 @@ fn what_one_author_made_is_cleared_as_one_gesture_that_can_be_taken_back() {
 }
 
 #[test]
+fn clearing_is_work_for_what_it_deletes_and_so_is_all_that_follows_from_it() {
+    let mut room = Room::default();
+    (0..300).for_each(|_| _ = room.does(1, text("x")));
+    let mut work = room.board.work();
+    let mut costs = |room: &mut Room, operation: Operation| {
+        let gesture = room.does(2, operation);
+        (gesture, room.board.work() - std::mem::replace(&mut work, room.board.work()))
+    };
+    let clear = Operation::Clear { gesture_back: 0 };
+    assert_eq!(costs(&mut room, Operation::ClearAuthor { gesture_back: 0, author: 0 }).1, 0, "2 has no ink");
+    let (gesture, cost) = costs(&mut room, clear.clone());
+    assert_eq!(cost, 300);
+    assert_eq!(costs(&mut room, clear).1, 0, "nothing is visible");
+    assert_eq!(costs(&mut room, Operation::Undo { gesture }).1, 300);
+    assert_eq!(costs(&mut room, Operation::Redo { gesture }).1, 300);
+    let (_, cost) = costs(&mut room, Operation::Undo { gesture });
+    assert_eq!(cost, 300);
+    assert_eq!(costs(&mut room, text("the end of redoing")).1, 301, "300 are settled");
+}
+
+#[test]
+fn an_element_of_much_text_or_of_many_patches_is_more_work() {
+    let mut room = Room::default();
+    let cseq = room.does(1, text(&"x".repeat(limits::TEXT)));
+    assert_eq!(room.board.work(), 17);
+    room.does(1, text("x"));
+    let before = room.board.work();
+    (0..80).for_each(|x| _ = room.does(1, offset(1, cseq, x, 0)));
+    assert!(room.board.work() - before > 80 * 17 + 80 * 80 / 2 / 8 - 80, "{}", room.board.work() - before);
+}
+
+#[test]
+fn strokes_that_are_cancelled_leave_nothing_in_their_gesture_that_later_ones_walk() {
+    let mut room = Room::default();
+    let first = room.does(1, begin(0));
+    let mut most = 0;
+    for at in 1..100 {
+        // Always one lives, behind all that were cancelled.
+        let (next, last) = (at % 2, (at + 1) % 2);
+        let Operation::Begin(stroke) = begin(next) else { unreachable!() };
+        let gesture_back = room.cseqs[1] + 1 - first;
+        room.does(1, Operation::Begin(Begin { gesture_back, ..stroke }));
+        let before = room.board.work();
+        room.does(1, Operation::Cancel { slot: last });
+        most = most.max(room.board.work() - before);
+    }
+    assert_eq!(most, 2, "the one that is cancelled, and the one that lives");
+}
+
+#[test]
 fn only_the_latest_gesture_can_be_joined() {
     let mut room = Room::default();
     let first = room.does(1, text("first"));

@@ -42,6 +42,8 @@ const RESTART_RETRY: u64 = 250;
 
 /// How long reading is delayed when the storage holds as much as it may.
 const OVERFULL: Duration = Duration::from_secs(1);
+/// The work of an order or a question beside its answer, in elements: a thread, the lock of the room, a look at the disk.
+const ASKED: u64 = 250;
 
 /// How long a new connection may take to say hello: a person may type it.
 const HELLO_PATIENCE: Duration = Duration::from_secs(60);
@@ -148,7 +150,7 @@ struct Credentials {
 /// empty.
 #[derive(Debug)]
 struct Allowance {
-    /// Elements that are worked on: undoing a gesture that touched thousands of them is cheap to ask, and clearing a large
+    /// Elements that are worked on, operations, and records that are read from the disk: undoing a gesture that touched thousands of them is cheap to ask, and clearing a large
     /// board and taking that back an ordinary thing to do.
     elements: Bucket,
     points: Bucket,
@@ -290,6 +292,7 @@ impl Member {
 
     /// Has a host's order carried out, and kept, before it is answered.
     fn moderate(&mut self, action: Action) {
+        self.spend(ASKED);
         let (rooms, room, member) = (self.rooms.clone(), self.room.clone(), self.id);
         self.later().begin(move || {
             let done = obey(&rooms, &room, member, &action);
@@ -301,6 +304,7 @@ impl Member {
         &mut self,
         ask: impl FnOnce(&dyn storage::Storage, &BoardName) -> Result<ServerMessage, StorageError> + Send + 'static,
     ) {
+        self.spend(ASKED);
         let (storage, name) = (self.rooms.storage().clone(), self.room.name().clone());
         self.later().begin(move || {
             let answer = ask(&*storage, &name);
@@ -333,12 +337,7 @@ impl Member {
         for told in told.into_iter().flatten() {
             match told {
                 Told::Answers(answers) => {
-                    let entries = answers.iter().map(|answer| match answer {
-                        ServerMessage::Past { entries, .. } => entries.len() as u64,
-                        _ => 0,
-                    });
-                    let pause = self.allowance.spend(entries.sum(), Cost::default());
-                    self.rest_for(pause);
+                    self.spend(answers.iter().map(work_of).sum());
                     self.answers.extend(answers);
                     // An order may have changed what the others see.
                     self.see_to_flush();
@@ -408,6 +407,12 @@ impl Member {
         if pause.is_none() && !self.backlog.is_empty() {
             self.wakeup.wake();
         }
+    }
+
+    /// Takes work out of this member's allowance.
+    fn spend(&mut self, elements: u64) {
+        let pause = self.allowance.spend(elements, Cost::default());
+        self.rest_for(pause);
     }
 
     /// Nothing is read from this member for a while: TCP tells it to wait, and whatever it has sent is done later.
@@ -645,6 +650,17 @@ fn points_of(message: &ClientMessage) -> usize {
         _ => 1,
     });
     points.sum()
+}
+
+/// The work of an answer that was read from the disk, in elements.
+fn work_of(answer: &ServerMessage) -> u64 {
+    let records = match answer {
+        ServerMessage::Past { entries, .. } => entries.len(),
+        ServerMessage::Chronicle { moments, names } => moments.len() + names.len(),
+        ServerMessage::Audit { records } => records.len(),
+        _ => 0,
+    };
+    records as u64
 }
 
 fn past(past: Past) -> Result<ServerMessage, StorageError> {

@@ -229,7 +229,7 @@ pub(super) struct Cost {
 /// What [`Room::submit`] has done.
 #[derive(Debug, Default)]
 pub(super) struct Work {
-    /// On how many elements it has worked.
+    /// On how many elements it has worked; at least 1 for each operation.
     pub(super) elements: u64,
     /// Which operations broke which rule.
     pub(super) rejects: Vec<(u64, RejectReason)>,
@@ -631,11 +631,12 @@ impl Room {
         };
         let (author, client, role) = (seat.author, seat.client, seat.role);
         let rejection = state.access.rejects(role, &seat.caller.someone, storage::now());
-        let (before, now) = (state.board.work(), Instant::now());
+        let now = Instant::now();
         let mut work = state.spend(member, cost, now);
         while work.elements < WORK
             && let Some((cseq, operation)) = operations.pop_front()
         {
+            let before = state.board.work();
             let is_new = cseq > state.board.cseq(author);
             let deeds = state.deeds_of(author, cseq, &operation);
             if let Some(reason) = state.access.rejects_operation(rejection, role, author, &operation)
@@ -643,6 +644,7 @@ impl Room {
             {
                 self.metrics.rejects.inc();
                 work.rejects.push((cseq, reason));
+                work.elements += 1;
                 continue;
             }
             match state.board.submit(author, cseq, operation) {
@@ -669,7 +671,8 @@ impl Room {
                     work.rejects.push((cseq, reason));
                 }
             }
-            work.elements = state.board.work() - before;
+            // An operation that touches nothing, or is refused, is work as well.
+            work.elements += (state.board.work() - before).max(1);
         }
         work
     }
@@ -1263,6 +1266,19 @@ mod tests {
         assert_eq!(room.metrics.diverged.get(), 1);
         let first = pulled(&room, &mut joined.position).swap_remove(0);
         assert!(matches!(first, ServerMessage::Snapshot { seq: 1, .. }));
+    }
+
+    #[test]
+    fn operations_that_touch_nothing_or_are_refused_are_work_as_well() {
+        let room = open();
+        join(&room, 1, &hello());
+        let clear = Operation::ClearAuthor { gesture_back: 0, author: 0 };
+        for operation in [clear, Operation::End { slot: 0 }] {
+            let cseq = room.seq() + 1;
+            let mut storm: VecDeque<_> = (cseq..).zip(std::iter::repeat_n(operation, 8 * 1024)).collect();
+            let work = room.submit(1, &mut storm, Cost::default());
+            assert_eq!((work.elements, storm.len()), (WORK, 8 * 1024 - WORK as usize));
+        }
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::time::Instant;
 use inkwire_board::BoardElement;
 use inkwire_protocol::{
     Action, Begin, ClientId, ClientMessage, Colour, ElementRef, Operation, Patch, Points, Property, Reaction, Reason,
-    RejectReason, Role, ServerMessage, Shape, ShapeKind, Token, Tool,
+    RejectReason, Role, ServerMessage, Shape, ShapeKind, Token, Tool, limits,
 };
 use inkwire_tests::client::{Client, client_id, text};
-use inkwire_tests::patience::PATIENCE;
+use inkwire_tests::patience::{PATIENCE, wait_until};
 use inkwire_tests::pen;
 use inkwire_tests::server::{Server, binary};
 use tempfile::TempDir;
@@ -202,6 +202,30 @@ fn a_password_is_asked_of_everybody_but_the_host_and_is_not_guessed() {
     eve.password = "Geheimwort ✎".into();
     assert_eq!(eve.is_kept_out().0, Reason::TooManyTries, "not even the right one, so that nobody learns it");
     Client::join_by(&server.address, "x", "Otto", HOST);
+}
+
+#[test]
+fn only_a_host_has_passwords_hashed_and_the_memory_for_it_is_bounded_and_given_back() {
+    const MIB: u64 = 1024 * 1024;
+    let (_directory, server, mut host) = hosted(&[]);
+    let mut bob = Client::join(&server.address, "x", "Bob");
+    let action = Action::Password { password: "p".repeat(limits::PASSWORD) };
+    let orders = vec![ClientMessage::Moderate { action }; limits::CLIENT_MESSAGES];
+    bob.round_trip();
+    let before = server.memory();
+    for _ in 0..10 {
+        bob.say(&orders);
+    }
+    let is_refused = |told: &&ServerMessage| matches!(told, ServerMessage::NotDone { text } if text.contains("host"));
+    bob.wait("all are refused", |bob| bob.told.iter().filter(is_refused).count() == 80);
+    assert!(server.memory() < before + 8 * MIB, "nothing was hashed");
+    for _ in 0..3 {
+        host.say(&orders);
+    }
+    let is_done = |told: &&ServerMessage| matches!(told, ServerMessage::Rules { has_password: true, .. });
+    host.wait("all are carried out", |host| host.told.iter().filter(is_done).count() == 24);
+    assert!(server.memory() < before + 2 * 19 * MIB + 10 * MIB, "{} MiB more", (server.memory() - before) / MIB);
+    wait_until("the memory is given back", || server.memory() < before + 10 * MIB);
 }
 
 #[test]

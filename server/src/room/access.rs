@@ -1,7 +1,7 @@
 //! Who may do what on a board: its links, password, lock, mutes and bans. It knows no socket, no clock and no disk.
 //!
 //! Secrets are kept as their SHA-256: they are 16 random bytes, so nothing slower is needed. Hashes are compared in
-//! constant time. A password is kept as argon2id (RFC 9106) says, which [`super::entrance`] works out.
+//! constant time. A password is kept as argon2id (RFC 9106) says, which [`super::hashing`] works out.
 
 use std::net::IpAddr;
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use inkwire_protocol::ServerMessage;
 
+use super::hashing::{HashError, Hashing, Memory};
 use crate::wakeup::Wakeup;
 
 /// What came of work.
@@ -35,6 +36,24 @@ impl Later {
         self.under_way.fetch_add(1, Ordering::Relaxed);
         let under_way = UnderWay(self.clone());
         smol::unblock(move || under_way.0.tell(work())).detach();
+    }
+
+    /// Hashes a password on a thread for that, and then does something with what came of it elsewhere.
+    ///
+    /// # Errors
+    /// Where that cannot be begun now.
+    pub(super) fn begin_hashing<T: Send + 'static>(
+        self: &Arc<Self>,
+        hashing: &Arc<Hashing>,
+        hash: impl FnOnce(&mut Memory) -> T + Send + 'static,
+        then: impl FnOnce(T) -> Told + Send + 'static,
+    ) -> Result<(), HashError> {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+        let under_way = UnderWay(self.clone());
+        hashing.begin(move |memory| {
+            let hashed = hash(memory);
+            smol::unblock(move || under_way.0.tell(then(hashed))).detach();
+        })
     }
 
     /// Does something elsewhere, while more is read from the member.

@@ -14,9 +14,11 @@ use inkwire_protocol::{
     json,
 };
 
-use super::access::{self, Access, Caller, Digest, Ingredients, Someone};
+use super::access::{self, Access, Caller, Digest, Ingredients, OrderError, Someone};
 use super::bucket::Bucket;
+use super::entrance;
 use super::flush::Packet;
+use super::hashing::{HashError, Memory};
 use super::images::{Images, Part};
 use super::later::{Later, Told};
 use super::limits::Limits;
@@ -44,6 +46,8 @@ const RESTART_RETRY: u64 = 250;
 const OVERFULL: Duration = Duration::from_secs(1);
 /// The work of an order or a question beside its answer, in elements: a thread, the lock of the room, a look at the disk.
 const ASKED: u64 = 250;
+/// The work of hashing a password: some ten milliseconds of a processor.
+const HASHED: u64 = 10_000;
 
 /// How long a new connection may take to say hello: a person may type it.
 const HELLO_PATIENCE: Duration = Duration::from_secs(60);
@@ -293,11 +297,32 @@ impl Member {
     /// Has a host's order carried out, and kept, before it is answered.
     fn moderate(&mut self, action: Action) {
         self.spend(ASKED);
+        // Before any work: whoever does not host has nothing hashed, and no thread.
+        if !self.room.is_host(self.id) {
+            return self.answers.push(not_done(&StorageError::Order(OrderError::NotHost.to_string())));
+        }
         let (rooms, room, member) = (self.rooms.clone(), self.room.clone(), self.id);
-        self.later().begin(move || {
-            let done = obey(&rooms, &room, member, &action);
-            Told::Answers(done.unwrap_or_else(|error| vec![not_done(&error)]))
-        });
+        match action {
+            Action::Password { password } if !password.is_empty() => {
+                self.spend(HASHED);
+                let hashing = self.rooms.hashing().clone();
+                let hash = move |memory: &mut Memory| memory.hash(&password);
+                let then = move |hash: Result<String, HashError>| {
+                    let done = hash.map_err(|error| StorageError::Order(error.to_string())).and_then(|hash| {
+                        let action = Action::Password { password: String::new() };
+                        obey(&rooms, &room, member, &action, Some(hash))
+                    });
+                    Told::Answers(done.unwrap_or_else(|error| vec![not_done(&error)]))
+                };
+                if let Err(error) = self.later().begin_hashing(&hashing, hash, then) {
+                    self.answers.push(not_done(&StorageError::Order(error.to_string())));
+                }
+            }
+            action => self.later().begin(move || {
+                let done = obey(&rooms, &room, member, &action, None);
+                Told::Answers(done.unwrap_or_else(|error| vec![not_done(&error)]))
+            }),
+        }
     }
 
     fn ask_storage(
@@ -333,6 +358,8 @@ impl Member {
 
     /// Takes what work elsewhere has come to.
     fn take_told(&mut self) {
+        // In this order: work that is over has told what came of it.
+        let is_over = self.later.as_ref().is_some_and(|later| !later.is_busy());
         let told = self.later.as_ref().map(|later| later.take());
         for told in told.into_iter().flatten() {
             match told {
@@ -344,6 +371,10 @@ impl Member {
                 }
                 Told::Password(hash, fits) => self.password_checked(&hash, fits),
             }
+        }
+        // The check has panicked, or no thread could be had for it.
+        if is_over && self.entering.as_ref().is_some_and(|entering| entering.joining.is_some()) {
+            self.password_checked("", Err(entrance::BUSY));
         }
     }
 
@@ -477,12 +508,20 @@ impl Member {
         if password.is_empty() {
             return self.stays_out(Reason::PasswordNeeded, Duration::ZERO);
         }
+        if let Some(wait) = self.rooms.entrance().wait(self.address, Instant::now()) {
+            return self.stays_out(Reason::TooManyTries, wait);
+        }
         entering.joining = Some(hello);
         let (rooms, address) = (self.rooms.clone(), self.address);
-        self.later().begin(move || {
-            let fits = rooms.entrance().try_password(address, &password, &hash);
-            Told::Password(hash, fits)
-        });
+        let hashing = rooms.hashing().clone();
+        let check = move |memory: &mut Memory| {
+            let fits = rooms.entrance().try_password(memory, address, &password, &hash);
+            (hash, fits)
+        };
+        // Where it cannot be begun, that is found when the member is pulled from next.
+        if self.later().begin_hashing(&hashing, check, |(hash, fits)| Told::Password(hash, fits)).is_err() {
+            self.wakeup.wake();
+        }
     }
 
     /// Keeps what this member has changed of who may do what, and what it has ordered; where that fails, it holds as long as the
@@ -519,7 +558,7 @@ impl Member {
             Reason::Forbidden => (FORBIDDEN, "this board lets nobody in without a link that holds"),
             Reason::Expired => (FORBIDDEN, "the link has expired"),
             Reason::PasswordNeeded => (FORBIDDEN, "the board has a password, and that was not it"),
-            Reason::TooManyTries => (FORBIDDEN, "too many wrong links or passwords came from this address"),
+            Reason::TooManyTries => (FORBIDDEN, "too many links or passwords were tried: wait"),
             Reason::Removed => (FORBIDDEN, "a host has ended this connection"),
             Reason::Banned => (FORBIDDEN, "a host lets this person in no more"),
             Reason::Full => (FULL, "as many people are on this board as may be"),
@@ -668,12 +707,14 @@ fn past(past: Past) -> Result<ServerMessage, StorageError> {
     Ok(ServerMessage::Past { first_seq, last_seq, hash, entries })
 }
 
-/// Has a host's order carried out and kept; gives what the host is told.
-fn obey(rooms: &Rooms, room: &Room, member: u64, action: &Action) -> Result<Vec<ServerMessage>, StorageError> {
-    let password = match action {
-        Action::Password { password } if !password.is_empty() => Some(rooms.entrance().hash(password)),
-        _ => None,
-    };
+/// Has a host's order carried out and kept, with the hash of a password that is set; gives what the host is told.
+fn obey(
+    rooms: &Rooms,
+    room: &Room,
+    member: u64,
+    action: &Action,
+    password: Option<String>,
+) -> Result<Vec<ServerMessage>, StorageError> {
     let with = Ingredients { now: storage::now(), secret: random_token(), password };
     let (done, record) = room.moderate(member, action, with).map_err(|error| StorageError::Order(error.to_string()))?;
     if *action == Action::Audit {

@@ -7,6 +7,7 @@ mod access;
 mod bucket;
 mod entrance;
 mod flush;
+mod hashing;
 mod images;
 mod later;
 mod limits;

@@ -459,6 +459,11 @@ impl Room {
         }
     }
 
+    /// Returns whether a member hosts the board now.
+    pub(super) fn is_host(&self, member: u64) -> bool {
+        self.lock().host(member).is_some()
+    }
+
     /// Carries out an order of a host. What came of it, and what the audit list is to say, is to be kept.
     pub(super) fn moderate(
         &self,
@@ -467,8 +472,7 @@ impl Room {
         with: Ingredients,
     ) -> Result<(Done, AuditRecord), OrderError> {
         let mut state = self.lock();
-        let host = state.members.get(&member).filter(|seat| seat.is_taken() && seat.role == Role::Host);
-        let host = host.filter(|_| state.access.is_hosted()).ok_or(OrderError::NotHost)?.author;
+        let host = state.host(member).ok_or(OrderError::NotHost)?;
         let who = state.name(host);
         let (done, whom) = state.order(Some(member), action, with.clone())?;
         let record = AuditRecord { at: with.now, who, what: done.what.clone(), whom };
@@ -989,6 +993,12 @@ impl State {
     /// What somebody is called; nothing where that is not known.
     fn name(&self, author: u32) -> String {
         self.presence.name(author).unwrap_or_default().to_owned()
+    }
+
+    /// The author number of a member who hosts the board.
+    fn host(&self, member: u64) -> Option<u32> {
+        let host = self.members.get(&member).filter(|seat| seat.is_taken() && seat.role == Role::Host)?;
+        self.access.is_hosted().then_some(host.author)
     }
 
     fn standing_of(&self, member: u64) -> Option<Standing> {

@@ -12,6 +12,7 @@ use inkwire_protocol::{Action, ImageHash, Reason, ServerMessage, StorageState};
 use smol::lock::OnceCell;
 
 use super::entrance::Entrance;
+use super::hashing::Hashing;
 use super::images::Arrivals;
 use super::limits::Limits;
 use super::room::{Due, Room};
@@ -36,6 +37,7 @@ pub struct Rooms {
     /// Boards that are open and that the storage has nothing of yet.
     uncounted: Arc<AtomicU64>,
     entrance: Entrance,
+    hashing: Arc<Hashing>,
     /// The way in to the operator's API: who guesses there keeps nobody from a board.
     operators: Entrance,
     next_member: AtomicU64,
@@ -95,6 +97,7 @@ impl Rooms {
             limits: Arc::new(limits),
             uncounted: Arc::default(),
             entrance: Entrance::default(),
+            hashing: Arc::default(),
             operators: Entrance::default(),
             next_member: AtomicU64::new(1),
         });
@@ -278,6 +281,10 @@ impl Rooms {
 
     pub(super) fn entrance(&self) -> &Entrance {
         &self.entrance
+    }
+
+    pub(super) fn hashing(&self) -> &Arc<Hashing> {
+        &self.hashing
     }
 
     pub(super) fn storage(&self) -> &Arc<dyn Storage> {

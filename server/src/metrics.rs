@@ -100,7 +100,7 @@ pub struct Metrics {
     pub compaction_failures: Counter,
     /// Boards whose last compaction failed.
     pub compaction_failing: Gauge,
-    /// Handlers that panicked; must stay 0.
+    /// Panics of any thread, counted by the panic hook; must stay 0.
     pub panics: Counter,
 }
 
@@ -138,7 +138,7 @@ impl Default for Metrics {
         let fenced = counter("fenced", "Boards that another process or room had written");
         let compactions = counter("compactions", "Boards whose records were put in order");
         let compaction_failures = counter("compaction_failures", "Compactions that failed");
-        let panics = counter("panics", "Handlers that panicked");
+        let panics = counter("panics", "Panics of any thread");
         let (received, sent, writes) = (Tally::default(), Tally::default(), Tally::default());
         registry.register_with_unit("received", "Read from WebSocket connections", Unit::Bytes, received.clone());
         registry.register_with_unit("sent", "Written to WebSocket connections", Unit::Bytes, sent.clone());

@@ -1,10 +1,12 @@
 //! `inkwire serve`: puts the server together, runs it, and stops it cleanly.
 
+use std::panic::PanicHookInfo;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use async_signal::{Signal, Signals};
+use prometheus_client::metrics::counter::Counter;
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
@@ -27,9 +29,11 @@ const ANSWERS: Duration = Duration::from_secs(1);
 /// # Errors
 /// Where the address cannot be listened on.
 pub fn run(flags: Serve) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::default());
     start_log(&flags);
+    std::panic::set_hook(Box::new(panic_hook(metrics.panics.clone())));
     raise_descriptor_limit();
-    smol::block_on(serve(flags))
+    smol::block_on(serve(flags, metrics))
 }
 
 fn start_log(flags: &Serve) {
@@ -39,11 +43,16 @@ fn start_log(flags: &Serve) {
         LogFormat::Text => log.try_init(),
         LogFormat::Json => log.json().try_init(),
     };
-    std::panic::set_hook(Box::new(|panic| {
+}
+
+/// Counts the panics of every thread, also of those that nobody waits for, and logs each.
+fn panic_hook(panics: Counter) -> impl Fn(&PanicHookInfo<'_>) + Send + Sync {
+    move |panic| {
+        panics.inc();
         // One line and no backtrace: a request of 40 bytes must not write kilobytes of log.
         let at = panic.location().map_or("?".into(), ToString::to_string);
-        tracing::error!(at, panic = panic.payload_as_str().unwrap_or("?"), "a handler panicked");
-    }));
+        tracing::error!(at, panic = panic.payload_as_str().unwrap_or("?"), "a thread panicked");
+    }
 }
 
 /// Most systems start a process with a soft limit of 1,024 descriptors and let it raise that to the hard one.
@@ -56,10 +65,9 @@ fn raise_descriptor_limit() {
     }
 }
 
-async fn serve(flags: Serve) -> anyhow::Result<()> {
+async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
     let listener = Listener::bind(&flags.listen)?;
     let mut signals = Signals::new([Signal::Int, Signal::Term]).context("signals cannot be handled")?;
-    let metrics = Arc::new(Metrics::default());
     let workers = Workers::start(flags.workers, metrics.tasks.clone());
     let workers = workers.context("a worker thread could not be started")?;
     let disk = open_disk(&flags, &metrics).await?;
@@ -199,4 +207,20 @@ fn close(rooms: &Rooms, disk: &Disk, drain: Duration) -> u64 {
         disk.stop();
     }
     unwritten
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_a_thread_that_nobody_waits_for_is_counted() {
+        let panics = Counter::default();
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(panic_hook(panics.clone())));
+        let ended = std::thread::spawn(|| panic!("planned")).join();
+        std::panic::set_hook(before);
+        assert!(ended.is_err());
+        assert!(panics.get() >= 1, "other tests panic as well");
+    }
 }

@@ -159,6 +159,19 @@ impl Server {
         line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
+    /// Leaves the process only so many bytes of addresses beside those that it has, or as many as it likes.
+    ///
+    /// # Panics
+    /// Where the process is gone.
+    pub fn limit_address_space(&self, more: Option<u64>) {
+        use rustix::process::{Resource, Rlimit, prlimit};
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server is there");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmSize:")).expect("VmSize is there");
+        let has = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024;
+        let limit = Rlimit { current: more.map(|more| has + more), maximum: None };
+        prlimit(Some(Pid::from_child(&self.child)), Resource::As, limit).expect("the server is there");
+    }
+
     /// Processor time of the process so far, in the kernel's ticks.
     ///
     /// # Panics

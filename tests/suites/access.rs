@@ -229,6 +229,28 @@ fn only_a_host_has_passwords_hashed_and_the_memory_for_it_is_bounded_and_given_b
 }
 
 #[test]
+fn a_password_that_no_memory_is_left_for_is_refused_and_the_next_one_is_checked() {
+    let (directory, server, mut host) = hosted(&[]);
+    host.orders(Action::Password { password: "Geheimwort".into() });
+    server.stop();
+    let server = Server::start(&["--data", directory.path().to_str().expect("a path")]);
+    host.connect(&server.address);
+    host.orders(Action::Rules);
+    server.limit_address_space(Some(24 * 1024 * 1024));
+    let mut bob = Client::away(&server.address, "x", "Bob");
+    bob.password = "Geheimwort".into();
+    for _ in 0..4 {
+        let told = host.orders(Action::Password { password: "another".into() });
+        assert!(matches!(&told[..], [ServerMessage::NotDone { text }] if text.contains("memory")), "{told:?}");
+        assert_eq!(bob.is_kept_out(), (Reason::TooManyTries, 4003));
+    }
+    server.limit_address_space(None);
+    bob.connect(&server.address);
+    bob.does(text("in")).expect("an editor draws");
+    assert_eq!(server.metric("inkwire_panics_total"), 0.0);
+}
+
+#[test]
 fn who_had_the_link_of_a_viewer_does_not_host_the_board_that_comes_after_it() {
     let (_directory, server, mut host) = hosted(&[]);
     let link = host.makes_link(Role::Viewer, 0);

@@ -52,16 +52,25 @@ impl From<password_hash::phc::Error> for HashError {
 }
 
 /// The memory of one thread; it is taken with the first password.
-#[derive(Debug, Default)]
-pub(super) struct Memory(Vec<Block>);
+#[derive(Debug)]
+pub(super) struct Memory {
+    blocks: Vec<Block>,
+    reserved: usize,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self { blocks: Vec::new(), reserved: RESERVED }
+    }
+}
 
 impl Memory {
     fn blocks(&mut self) -> Result<&mut [Block], HashError> {
-        if self.0.is_empty() {
-            self.0.try_reserve_exact(RESERVED).map_err(|_| HashError::Memory)?;
-            self.0.resize(Params::DEFAULT.block_count(), Block::new());
+        if self.blocks.is_empty() {
+            self.blocks.try_reserve_exact(self.reserved).map_err(|_| HashError::Memory)?;
+            self.blocks.resize(Params::DEFAULT.block_count(), Block::new());
         }
-        Ok(&mut self.0)
+        Ok(&mut self.blocks)
     }
 
     /// Returns the hash of a password, with a salt of its own (argon2id with the crate's parameters, OWASP's). Slow.
@@ -202,6 +211,13 @@ mod tests {
     fn a_hash_that_asks_for_more_memory_than_there_is_is_an_error() {
         let hash = Memory::default().hash("x").unwrap().replace("m=19456", "m=4000000");
         assert!(matches!(Memory::default().verify("x", &hash), Err(HashError::Invalid(_))));
+    }
+
+    #[test]
+    fn where_no_memory_is_left_a_password_is_not_hashed_and_nothing_panics() {
+        let mut memory = Memory { blocks: Vec::new(), reserved: usize::MAX / 2 };
+        assert_eq!(memory.hash("x"), Err(HashError::Memory));
+        assert_eq!(memory.verify("x", &Memory::default().hash("x").unwrap()), Err(HashError::Memory));
     }
 
     #[test]

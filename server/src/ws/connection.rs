@@ -83,9 +83,8 @@ pub async fn serve<S: Session>(
     // `Connection` is polled in place, so its size is the task's size and nothing is allocated for it again.
     std::future::poll_fn(|cx| connection.poll_guarded(cx)).await;
     let close = connection.close.take().unwrap_or_else(|| Close::new(Close::ABNORMAL, ""));
-    if catch_unwind(AssertUnwindSafe(|| connection.session.on_close(&close))).is_err() {
-        metrics.panics.inc();
-    }
+    // The panic hook has logged and counted it.
+    _ = catch_unwind(AssertUnwindSafe(|| connection.session.on_close(&close)));
 }
 
 /// Where a connection stands.
@@ -142,7 +141,6 @@ impl<S: Session> Connection<'_, S> {
     /// A turn; a panic in it ends this connection and no other.
     fn poll_guarded(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         catch_unwind(AssertUnwindSafe(|| self.poll_turn(cx))).unwrap_or_else(|_| {
-            self.metrics.panics.inc();
             if self.phase != Phase::Open {
                 return Poll::Ready(());
             }

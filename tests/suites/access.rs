@@ -306,6 +306,39 @@ fn a_lock_a_mute_and_a_lent_pen_are_the_servers_and_ending_a_stroke_is_always_al
 }
 
 #[test]
+fn a_muted_person_keeps_the_name_that_the_others_see() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let mut mallory = Client::away(&server.address, "x", "Mallory");
+    mallory.visitor = Some(Token([5; 16]));
+    mallory.connect(&server.address);
+    let author = mallory.author;
+    host.orders(Action::Mute { author, muted: true });
+    let shouts = [ClientMessage::Profile { name: "spoken by name".into(), colour: Colour(0xff) }];
+    mallory.say(&shouts);
+    mallory.round_trip();
+    mallory.vanish();
+    mallory.name = "spoken by coming back".into();
+    mallory.connect(&server.address);
+    let mut other_tab = Client::away(&server.address, "x", "spoken by another tab");
+    other_tab.visitor = mallory.visitor;
+    other_tab.connect(&server.address);
+    // One who has drawn nothing may be given another number when she comes back.
+    let both = [mallory.author, other_tab.author];
+    host.wait("both are here", |host| host.people.len() == 3 && both.iter().all(|it| host.people.contains_key(it)));
+    let names = |client: &Client| client.people.values().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&host), ["Ada", "Mallory", "Mallory"]);
+    mallory.leave();
+    other_tab.leave();
+    host.wait("both have gone", |host| host.people.len() == 1);
+    mallory.connect(&server.address);
+    host.wait("she is here again", |host| host.people.contains_key(&mallory.author));
+    assert_eq!(names(&host), ["Ada", "Mallory"]);
+    host.orders(Action::Mute { author: mallory.author, muted: false });
+    mallory.say(&shouts);
+    host.wait("she may speak again", |host| host.people.values().any(|name| name == "spoken by name"));
+}
+
+#[test]
 fn a_removed_person_comes_back_and_a_banned_browser_does_not_under_whatever_client() {
     let (_directory, server, mut host) = hosted(&[]);
     let mut mallory = Client::away(&server.address, "x", "Mallory");

@@ -266,7 +266,7 @@ impl Member {
             ClientMessage::ImagePart { image, length, offset, bytes } => {
                 self.take_part(Part { image, length: length as usize, offset: offset as usize, bytes });
             }
-            ClientMessage::Profile { name, colour } => self.room.profile(author, &name, colour),
+            ClientMessage::Profile { name, colour } => self.room.profile(self.id, author, &name, colour),
             ClientMessage::Check { seq, hash } => {
                 self.room.check(author, position, seq, StateHash::from_bytes(hash));
             }

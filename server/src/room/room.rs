@@ -418,8 +418,10 @@ impl Room {
         self.flush(&mut state);
         let author = state.seat(member, hello.client_id, role, caller, wakeup);
         self.reserve_authors(&mut state);
-        state.presence.here(author, &hello.name, hello.colour);
         let standing = state.access.standing(role, &caller.someone, now);
+        // A name is speech too: leaving and coming back is no way round a mute.
+        let known = if standing.muted { state.known_name(&caller) } else { None };
+        state.presence.here(author, known.as_deref().unwrap_or(&hello.name), hello.colour);
         state.presence.standing(author, standing);
         if state.board.remembers(hello.client_id) {
             state.keep_name(author);
@@ -734,9 +736,12 @@ impl Room {
         self.lock().presence.view(author, view);
     }
 
-    /// A member has a new name or colour.
-    pub(super) fn profile(&self, author: u32, name: &str, colour: Colour) {
+    /// A member has a new name or colour. Somebody who is muted keeps those that the others see.
+    pub(super) fn profile(&self, member: u64, author: u32, name: &str, colour: Colour) {
         let mut state = self.lock();
+        if state.is_muted(member) {
+            return;
+        }
         state.presence.here(author, name, colour);
         if state.board.cseq(author) > 0 {
             state.keep_name(author);
@@ -999,6 +1004,14 @@ impl State {
     fn host(&self, member: u64) -> Option<u32> {
         let host = self.members.get(&member).filter(|seat| seat.is_taken() && seat.role == Role::Host)?;
         self.access.is_hosted().then_some(host.author)
+    }
+
+    /// The name by which somebody is known here: that of another connection, or of one that has gone.
+    fn known_name(&self, caller: &Caller) -> Option<String> {
+        let is_same = |seat: &&Seat| seat.caller.someone.is(&caller.someone);
+        let here = self.members.values().filter(is_same).find_map(|seat| self.presence.name(seat.author));
+        let gone = || self.gone.iter().find(|(_, gone)| gone.someone.is(&caller.someone)).map(|(_, gone)| &*gone.name);
+        here.or_else(gone).map(ToOwned::to_owned)
     }
 
     fn standing_of(&self, member: u64) -> Option<Standing> {

@@ -15,6 +15,7 @@ pub mod guest;
 pub mod health;
 pub mod http;
 pub mod listen;
+pub mod log;
 pub mod metrics;
 pub mod name;
 pub mod notify;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use smol::Async;
 
+use crate::log::Gate;
 use crate::socket::Stream;
 
 /// How long the accept loop rests after an error such as EMFILE, which does not go away by trying again at once.
@@ -118,7 +119,10 @@ impl Listener {
             match accepted {
                 Ok(stream) => return stream,
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
+                    static LINES: Gate = Gate::new();
+                    if let Some(suppressed) = LINES.admit() {
+                        tracing::warn!(%error, suppressed, "a connection could not be accepted");
+                    }
                     smol::Timer::after(ACCEPT_REST).await;
                 }
             }

@@ -100,6 +100,8 @@ pub struct Metrics {
     pub compaction_failures: Counter,
     /// Boards whose last compaction failed.
     pub compaction_failing: Gauge,
+    /// Lines of the log that were dropped because they were not written fast enough.
+    pub log_dropped: Counter,
     /// Panics of any thread, counted by the panic hook; must stay 0.
     pub panics: Counter,
 }
@@ -138,6 +140,8 @@ impl Default for Metrics {
         let fenced = counter("fenced", "Boards that another process or room had written");
         let compactions = counter("compactions", "Boards whose records were put in order");
         let compaction_failures = counter("compaction_failures", "Compactions that failed");
+        let log_dropped =
+            counter("log_dropped", "Lines of the log that were dropped because it was not read fast enough");
         let panics = counter("panics", "Panics of any thread");
         let (received, sent, writes) = (Tally::default(), Tally::default(), Tally::default());
         registry.register_with_unit("received", "Read from WebSocket connections", Unit::Bytes, received.clone());
@@ -181,6 +185,7 @@ impl Default for Metrics {
             compactions,
             compaction_failures,
             compaction_failing,
+            log_dropped,
             panics,
         }
     }

@@ -13,6 +13,7 @@ use smol::stream::StreamExt;
 use crate::admin::{self, Admin};
 use crate::cli::{Data, LogFormat, Serve};
 use crate::listen::Listener;
+use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::notify::{notify, watchdog};
 use crate::room::{Limits, Rooms};
@@ -30,14 +31,26 @@ const ANSWERS: Duration = Duration::from_secs(1);
 /// Where the address cannot be listened on.
 pub fn run(flags: Serve) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::default());
-    start_log(&flags);
+    let log = Log::start(std::io::stderr(), metrics.log_dropped.clone()).context("a thread could not be started")?;
+    let _flushed_at_the_end = FlushAtEnd(log.clone());
+    start_log(&flags, log);
     std::panic::set_hook(Box::new(panic_hook(metrics.panics.clone())));
     raise_descriptor_limit();
     smol::block_on(serve(flags, metrics))
 }
 
-fn start_log(flags: &Serve) {
-    let log = tracing_subscriber::fmt().with_max_level(flags.log).with_writer(std::io::stderr).with_ansi(false);
+/// Writes the last lines when the server ends, also by a panic.
+struct FlushAtEnd(Log);
+
+impl Drop for FlushAtEnd {
+    fn drop(&mut self) {
+        self.0.flush();
+    }
+}
+
+fn start_log(flags: &Serve, log: Log) {
+    let write = move || log.clone();
+    let log = tracing_subscriber::fmt().with_max_level(flags.log).with_writer(write).with_ansi(false);
     // A second start in one process (a test) keeps the first one's log.
     let _ = match flags.log_format {
         LogFormat::Text => log.try_init(),

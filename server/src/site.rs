@@ -13,6 +13,7 @@ use inkwire_protocol::{ImageHash, StorageState};
 
 use crate::assets::asset;
 use crate::http::{Head, HeadReader, Origin, Reply, Upgrade, send, send_last, upgrade};
+use crate::log::Gate;
 use crate::metrics::Metrics;
 use crate::name::{BoardName, NameError};
 use crate::room::{Encoding, Member, Place, Rooms, random_token};
@@ -252,7 +253,10 @@ impl Site {
         match self.rooms.room(&name).await {
             Ok(place) => Answer::Member(upgrade, place, address),
             Err(error) => {
-                tracing::error!(board = %name, %error, "the board could not be opened");
+                static LINES: Gate = Gate::new();
+                if let Some(suppressed) = LINES.admit() {
+                    tracing::error!(board = %name, %error, suppressed, "the board could not be opened");
+                }
                 let reply = Reply::text(StatusCode::ServiceUnavailable, "the board cannot be opened now");
                 Answer::Reply(reply.header("retry-after", "5"))
             }
@@ -267,7 +271,10 @@ impl Site {
                 .header("content-security-policy", "default-src 'none'; sandbox"),
             Ok(None) => Reply::text(StatusCode::NotFound, "no such picture"),
             Err(error) => {
-                tracing::error!(image = %hash, %error, "the picture could not be read");
+                static LINES: Gate = Gate::new();
+                if let Some(suppressed) = LINES.admit() {
+                    tracing::error!(image = %hash, %error, suppressed, "the picture could not be read");
+                }
                 Reply::text(StatusCode::ServiceUnavailable, "the picture cannot be read now").header("retry-after", "5")
             }
         }

@@ -14,6 +14,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use smol::future::FutureExt;
 
 use crate::listen::Listener;
+use crate::log::Gate;
 use crate::reactor::{Reactor, Sleep};
 use crate::socket::{Socket, Stream};
 use crate::timers;
@@ -84,7 +85,10 @@ impl Workers {
         loop {
             let stream = listener.accept().await;
             if let Err(error) = self.serve(stream, &serve) {
-                tracing::warn!(%error, "a connection could not be watched");
+                static LINES: Gate = Gate::new();
+                if let Some(suppressed) = LINES.admit() {
+                    tracing::warn!(%error, suppressed, "a connection could not be watched");
+                }
             }
             // A backlog that never runs empty would keep whoever waits beside this from being looked at.
             smol::future::yield_now().await;

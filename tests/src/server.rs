@@ -91,6 +91,15 @@ impl Server {
     #[track_caller]
     pub fn spawn(command: &mut Command) -> Self {
         let log = if std::env::var_os("INKWIRE_TEST_LOG").is_some() { Stdio::inherit() } else { Stdio::null() };
+        Self::spawn_logging(command, log)
+    }
+
+    /// Starts a server whose log goes somewhere.
+    ///
+    /// # Panics
+    /// Where it does not say that it is listening.
+    #[track_caller]
+    pub fn spawn_logging(command: &mut Command, log: impl Into<Stdio>) -> Self {
         let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the server starts");
         let mut line = String::new();
         let stdout = child.stdout.take().expect("its output is piped");

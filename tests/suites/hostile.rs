@@ -4,7 +4,7 @@ use inkwire_protocol::{ClientMessage, Operation, binary, json, limits};
 use inkwire_tests::client::Client;
 use inkwire_tests::patience::wait_until;
 use inkwire_tests::raw::{Raw, client_frame, handshake};
-use inkwire_tests::server::Server;
+use inkwire_tests::server::{Server, serve};
 
 const BINARY: &str = "Sec-WebSocket-Protocol: inkwire.v1\r\n";
 const JSON: &str = "Sec-WebSocket-Protocol: inkwire.v1.json\r\n";
@@ -525,4 +525,49 @@ fn a_storm_of_clearing_costs_what_it_deletes() {
     ada.wait_for_seq(1025 + 8 * 1024);
     assert_eq!(ada.replica.board().elements().filter(|element| element.is_visible()).count(), 1025);
     assert_eq!(server.metric("inkwire_panics_total"), 0.0);
+}
+
+/// A client that says a wrong state hash as often as it can. Each was a line at ERROR, written under the room's lock.
+fn says_wrong_hashes(address: &str, packets: usize) -> Client {
+    let mut eve = Client::join(address, "x", "eve");
+    let wrong = ClientMessage::Check { seq: 0, hash: [0xff; 8] };
+    for _ in 0..packets {
+        eve.say(&vec![wrong.clone(); limits::CLIENT_MESSAGES]);
+    }
+    eve
+}
+
+#[test]
+fn wrong_state_hashes_are_one_line_a_second_and_few_snapshots() {
+    let log = tempfile::NamedTempFile::new().expect("a file");
+    let mut command = serve(&[]);
+    let started = std::time::Instant::now();
+    let server = Server::spawn_logging(&mut command, log.reopen().expect("it is there"));
+    let mut eve = says_wrong_hashes(&server.address, 500);
+    eve.round_trip();
+    assert_eq!(server.metric("inkwire_diverged_total"), 4000.0);
+    let snapshots = server.metric("inkwire_snapshots_total");
+    server.stop();
+    let seconds = started.elapsed().as_secs() as usize + 1;
+    let text = std::fs::read_to_string(log.path()).expect("text");
+    let lines = text.lines().filter(|line| line.contains("is not the room's")).count();
+    assert!((1..=seconds).contains(&lines), "{lines} lines in {seconds} s");
+    assert!(snapshots as usize <= 2 + seconds / 5, "{snapshots} snapshots");
+    assert!(text.contains("stopped"), "the last line is written as well: {text}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_nobody() {
+    let (log, nobody_reads) = std::io::pipe().expect("a pipe");
+    let mut command = serve(&["--log", "trace"]);
+    let server = Server::spawn_logging(&mut command, nobody_reads);
+    // Each visit is some lines at DEBUG: far more than a pipe takes.
+    for _ in 0..300 {
+        drop(Client::join(&server.address, "x", "eve"));
+    }
+    let boards = ["a", "b", "c", "d", "e", "f", "g", "h"];
+    let mut members: Vec<Client> = boards.iter().map(|board| Client::join(&server.address, board, "ada")).collect();
+    members.iter_mut().for_each(Client::round_trip);
+    assert!(server.stop().success(), "and it stops");
+    drop(log);
 }

@@ -13,7 +13,6 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::name::BoardName;
 use crate::storage::{AccessRecord, KeptAccess};
 
 /// People who are banned, muted or have a pen, at most; the oldest are forgotten.
@@ -167,22 +166,20 @@ pub(super) struct Access {
 
 impl Access {
     /// What the storage still knows. In doubt nobody is let in but by the operator: the record may have said so.
-    pub(super) fn of(kept: &KeptAccess, board: &BoardName) -> Self {
+    /// Returns beside it what follows from a damaged record.
+    pub(super) fn of(kept: &KeptAccess) -> (Self, Option<&'static str>) {
+        const CLOSED: &str = "nobody is let in; `inkwire boards link` makes a way in";
         match kept {
-            KeptAccess::Everybody => Self::default(),
-            KeptAccess::Record(text) => serde_json::from_str(text).unwrap_or_else(|error| {
-                tracing::error!(%board, %error, "who may do what cannot be read: nobody is let in");
-                Self::closed()
-            }),
+            KeptAccess::Everybody => (Self::default(), None),
+            KeptAccess::Record(text) => match serde_json::from_str(text) {
+                Ok(access) => (access, None),
+                Err(_) => (Self::closed(), Some(CLOSED)),
+            },
             KeptAccess::HostLink(link) => {
-                tracing::error!(%board, "who may do what is damaged: only the link of the host lets somebody in");
                 let link = Link { role: Role::Host, hash: Digest(*link), made: 0, expires: 0 };
-                Self { links: vec![link], ..Self::closed() }
+                (Self { links: vec![link], ..Self::closed() }, Some("only the link of the host lets somebody in"))
             }
-            KeptAccess::Unreadable => {
-                tracing::error!(%board, "who may do what is damaged: nobody is let in; `inkwire boards link` makes a way in");
-                Self::closed()
-            }
+            KeptAccess::Unreadable => (Self::closed(), Some(CLOSED)),
         }
     }
 
@@ -601,7 +598,7 @@ mod tests {
     fn a_record_says_it_all_again_and_one_that_is_broken_lets_nobody_in() {
         let mut access = hosted();
         access.order(&Action::Lock { locked: true }, None, with(0, 0)).unwrap();
-        let of = |text: String| Access::of(&KeptAccess::Record(text), &"x".parse().unwrap());
+        let of = |text: String| Access::of(&KeptAccess::Record(text)).0;
         let again = of(access.to_record());
         assert_eq!(again.to_record(), access.to_record());
         assert!(!access.to_record().contains(&"01".repeat(16)), "no secret is in it");
@@ -611,11 +608,12 @@ mod tests {
     #[test]
     fn of_a_record_that_is_lost_the_link_of_the_host_still_lets_in_and_nothing_else_does() {
         let link = hosted().record().host_link.expect("a host has a link");
-        let access = Access::of(&KeptAccess::HostLink(link), &"x".parse().unwrap());
+        let (access, problem) = Access::of(&KeptAccess::HostLink(link));
+        assert!(problem.is_some());
         assert_eq!(access.admit(&caller(5, Some(1)), 0), Verdict::Welcome(Role::Host));
         assert_eq!(access.admit(&caller(5, Some(2)), 0), Verdict::Refused(Reason::Forbidden));
         assert_eq!(access.admit(&caller(5, None), 0), Verdict::Refused(Reason::Forbidden));
-        let unreadable = Access::of(&KeptAccess::Unreadable, &"x".parse().unwrap());
+        let (unreadable, _) = Access::of(&KeptAccess::Unreadable);
         assert_eq!(unreadable.admit(&caller(5, Some(1)), 0), Verdict::Refused(Reason::Forbidden));
     }
 

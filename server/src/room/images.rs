@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use inkwire_protocol::{ImageHash, ImageState, limits};
 
+use crate::log::Gate;
 use crate::storage::{Image, Storage};
 
 /// Bytes of pictures that may be on their way in at once, of all members together.
@@ -104,7 +105,10 @@ fn keep(storage: &dyn Storage, hash: ImageHash, bytes: Vec<u8>) -> ImageState {
         Ok(true) => ImageState::Kept,
         Ok(false) => ImageState::Full,
         Err(error) => {
-            tracing::warn!(image = %hash, %error, "a picture could not be kept");
+            static LINES: Gate = Gate::new();
+            if let Some(suppressed) = LINES.admit() {
+                tracing::warn!(image = %hash, %error, suppressed, "a picture could not be kept");
+            }
             ImageState::Busy
         }
     }

@@ -20,6 +20,7 @@ use super::limits::Limits;
 use super::member::{Encoding, random_token};
 use super::ring::Ring;
 use super::tick::Tick;
+use crate::log::Gate;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::storage::{self, KeptAccess, Lease, Part, RESERVED, Storage, StorageError, Stored};
@@ -32,6 +33,8 @@ const CLEARINGS: usize = 256;
 const GONE: usize = 64;
 /// Pointers are sent at most this often.
 const PRESENCE_TICK: Duration = Duration::from_millis(33);
+/// Between two snapshots that a member is given because its state hash is another one.
+const SNAPSHOTS_APART: Duration = Duration::from_secs(5);
 /// Most bytes of log that a newcomer gets behind a snapshot that others are being given, and that part of its size.
 const TAIL: usize = 16 * 1024;
 const TAIL_PART: usize = 4;
@@ -168,6 +171,15 @@ pub(super) struct Position {
     access: u64,
     /// When this member may do something else by itself: a pen is given back, a link expires.
     changes_at: Option<Instant>,
+    wrong: Option<Box<Wrong>>,
+}
+
+/// What was done about a member's wrong state hashes.
+#[derive(Debug, Default)]
+struct Wrong {
+    /// When it was last given a snapshot for one.
+    snapshot: Option<Instant>,
+    lines: Gate,
 }
 
 impl Position {
@@ -284,7 +296,13 @@ impl Room {
             uncounted.as_ref().is_some_and(|(_, before)| others(*before).is_ok_and(|all| all >= limits.boards));
         // One that is refused does not keep another one out.
         let uncounted = uncounted.filter(|_| !is_beyond).map(|(one, _)| one);
-        let access = Access::of(&access, &name);
+        let (access, problem) = Access::of(&access);
+        if let Some(problem) = problem {
+            static LINES: Gate = Gate::new();
+            if let Some(suppressed) = LINES.admit() {
+                tracing::error!(board = %name, problem, suppressed, "who may do what is damaged");
+            }
+        }
         let now = Instant::now();
         let mark = board.seq();
         let dismissals = Arc::new(AtomicU64::new(1));
@@ -445,8 +463,8 @@ impl Room {
             mark: state.mark,
         };
         self.metrics.members.inc();
-        let (mark, changes_at, storage_state) = (state.mark, None, Some(state.storage_state));
-        let mut position = Position { log, presence: 0, mark, storage_state, member, access: 0, changes_at };
+        let (mark, changes_at, storage_state, wrong) = (state.mark, None, Some(state.storage_state), None);
+        let mut position = Position { log, presence: 0, mark, storage_state, member, access: 0, changes_at, wrong };
         let storage = ServerMessage::Storage { state: state.storage_state };
         // Before the log, so that nothing is sent that would not be taken.
         let access = state.access_of(&mut position);
@@ -617,13 +635,21 @@ impl Room {
     }
 
     /// Compares a member's state hash with what the board had there. A member that has another state has met a mistake of
-    /// ours: it is given a snapshot, and what is known is logged.
+    /// ours, or says so: it is given a snapshot, and what is known is logged, both now and then.
     pub(super) fn check(&self, author: u32, position: &mut Position, seq: u64, hash: StateHash) {
-        let mut state = self.lock();
+        let (mut state, now) = (self.lock(), Instant::now());
         let Some(expected) = state.ring.hash_at(seq).filter(|expected| *expected != hash) else { return };
         self.metrics.diverged.inc();
-        tracing::error!(board = %self.name, epoch = ?state.epoch, author, seq, %expected, found = %hash, "a member's board is not the room's: it gets a snapshot");
-        position.log = LogPosition::Snapshot(self.snapshot(&mut state), 0);
+        let wrong = position.wrong.get_or_insert_default();
+        if wrong.snapshot.is_none_or(|last| now >= last + SNAPSHOTS_APART) {
+            wrong.snapshot = Some(now);
+            position.log = LogPosition::Snapshot(self.snapshot(&mut state), 0);
+        }
+        let epoch = state.epoch;
+        drop(state);
+        if let Some(suppressed) = wrong.lines.admit() {
+            tracing::error!(board = %self.name, ?epoch, author, seq, %expected, found = %hash, suppressed, "a member's board is not the room's: it gets a snapshot");
+        }
     }
 
     /// Gives a member's operations their place in the log, first come, first served, until the work is enough for one
@@ -1289,6 +1315,11 @@ mod tests {
         assert_eq!(room.metrics.diverged.get(), 1);
         let first = pulled(&room, &mut joined.position).swap_remove(0);
         assert!(matches!(first, ServerMessage::Snapshot { seq: 1, .. }));
+        for _ in 0..8 {
+            room.check(1, &mut joined.position, 1, StateHash::default());
+        }
+        assert_eq!(room.metrics.diverged.get(), 9);
+        assert_eq!(pulled(&room, &mut joined.position), [], "it has been given one just now");
     }
 
     #[test]

@@ -23,6 +23,7 @@ use super::{
     AccessRecord, Chronicle, Image, KeptAccess, Lease, Listener, Part, Past, Storage, StorageError, Stored, access,
     checksum, chronicle, images, mark, new_epoch, salvage,
 };
+use crate::log::Gate;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 
@@ -369,7 +370,10 @@ impl Storage for Disk {
         let (opened, until) = (name.clone(), stored.reserved_author);
         if let Err(error) = self.write(move |transaction| reserve(transaction, &opened, until)) {
             // A full disk keeps nobody from a board; only a kill before there is room could tell.
-            tracing::warn!(board = %name, %error, "author numbers could not be reserved");
+            static LINES: Gate = Gate::new();
+            if let Some(suppressed) = LINES.admit() {
+                tracing::warn!(board = %name, %error, suppressed, "author numbers could not be reserved");
+            }
         }
         Ok(stored)
     }
@@ -411,7 +415,12 @@ impl Storage for Disk {
                 }
             }
             // The next server passes over a few author numbers; nothing else comes of it.
-            Err(error) => tracing::warn!(%error, "boards could not be marked as closed"),
+            Err(error) => {
+                static LINES: Gate = Gate::new();
+                if let Some(suppressed) = LINES.admit() {
+                    tracing::warn!(%error, suppressed, "boards could not be marked as closed");
+                }
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use super::files::Files;
 use super::mark::Mark;
 use super::schema::{self, said_of};
 use super::{Listener, News, Part, StorageError, checksum, chronicle};
+use crate::log::Gate;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 
@@ -410,7 +411,10 @@ impl Writer {
                 }
                 Written::Fenced(name) => {
                     self.metrics.fenced.inc();
-                    tracing::error!(board = %name, "another process or room has written this board: its room is opened again");
+                    static LINES: Gate = Gate::new();
+                    if let Some(suppressed) = LINES.admit() {
+                        tracing::error!(board = %name, suppressed, "another process or room has written this board: its room is opened again");
+                    }
                     self.queue.tell(&News::Fenced(name));
                 }
             }

@@ -64,12 +64,25 @@ impl Stream {
 pub struct Socket {
     stream: Stream,
     registration: Registration,
+    /// System calls on it, for tests of what a connection costs.
+    #[cfg(test)]
+    pub(crate) calls: Arc<std::sync::atomic::AtomicUsize>,
 }
 
 impl Socket {
     pub(crate) fn watched_by(reactor: &Arc<Reactor>, mut stream: Stream) -> io::Result<Self> {
         let registration = with_stream!(&mut stream, stream => reactor.watch(stream))?;
-        Ok(Self { stream, registration })
+        Ok(Self {
+            stream,
+            registration,
+            #[cfg(test)]
+            calls: Arc::default(),
+        })
+    }
+
+    fn count_call(&self) {
+        #[cfg(test)]
+        self.calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
     }
 
     /// The peer's IP address and port; `None` for a unix socket.
@@ -96,6 +109,7 @@ impl Socket {
         let readiness = &self.registration.readiness;
         loop {
             let told = ready!(readiness.poll(way, cx));
+            self.count_call();
             let result = call(&mut self.stream);
             match &result {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
@@ -146,6 +160,7 @@ impl AsyncWrite for Socket {
 
     /// Tells the peer that nothing more comes.
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.count_call();
         Poll::Ready(with_stream!(&self.stream, stream => stream.shutdown(Shutdown::Write)))
     }
 }

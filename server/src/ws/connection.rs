@@ -421,8 +421,14 @@ impl<S: Session> Connection<'_, S> {
         if drained.is_ready() || wire.outgoing.written > before {
             self.last_written = self.now;
         }
-        if ready!(drained).is_err() || ready!(Pin::new(&mut wire.socket).poll_close(cx)).is_err() {
+        if ready!(drained).is_err() {
             return Poll::Ready(());
+        }
+        if until.is_none() {
+            // Once: every shutdown(2) is an event of the socket, so a second one would wake this task to call the next.
+            if ready!(Pin::new(&mut wire.socket).poll_close(cx)).is_err() {
+                return Poll::Ready(());
+            }
         }
         let until = until.or_else(|| Some(Instant::now() + LINGER));
         let mut scrap = [0; 4096];
@@ -527,6 +533,7 @@ impl<S: Session> Connection<'_, S> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::Future;
     use std::io::{Read, Write};
     use std::net::TcpStream;
 
@@ -611,6 +618,109 @@ mod tests {
         std::thread::sleep(Duration::from_millis(500));
         let asked = asked.load(std::sync::atomic::Ordering::SeqCst);
         assert!(asked < 1000, "it was asked {asked} times");
+    }
+
+    /// What one connection costs from its first turn to its end: calls of its socket, and turns, each of which is at most a
+    /// look at the epoll and a setting of its clock.
+    struct Cost {
+        calls: usize,
+        turns: usize,
+    }
+
+    /// Serves one connection to its end, while `act` is its peer; the peer keeps its side open until then.
+    fn cost_of(session: impl Session + Clone + 'static, act: impl FnOnce(&mut TcpStream)) -> Cost {
+        let listener = Listener::bind(&"127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = listener.url("").trim_start_matches("http://").trim_end_matches('/').to_owned();
+        let (over, is_over) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let settings = Settings {
+                ping_interval: Duration::from_millis(300),
+                pong_timeout: Duration::from_millis(300),
+                write_timeout: Duration::from_millis(300),
+                ..Settings::default()
+            };
+            let talk = move |socket: Socket| {
+                let (session, settings, over) = (session.clone(), settings.clone(), over.clone());
+                async move {
+                    let (connections, metrics) = (Connections::default(), Metrics::default());
+                    let (entry, calls, mut turns) = (connections.enter(), socket.calls.clone(), 0);
+                    let mut served = Box::pin(serve(socket, Vec::new(), &settings, entry, &metrics, |_, _| session));
+                    std::future::poll_fn(|cx| {
+                        turns += 1;
+                        served.as_mut().poll(cx)
+                    })
+                    .await;
+                    over.send(Cost { calls: calls.load(std::sync::atomic::Ordering::SeqCst), turns }).unwrap();
+                }
+            };
+            let workers = Workers::start(None, Default::default()).unwrap();
+            smol::block_on(workers.serve_all::<_, ()>(&listener, talk));
+        });
+        let mut peer = TcpStream::connect(address).unwrap();
+        act(&mut peer);
+        is_over.recv_timeout(Duration::from_secs(60)).expect("it ends")
+    }
+
+    /// Says nothing and wants nothing.
+    #[derive(Clone)]
+    struct Quiet;
+
+    impl Session for Quiet {
+        fn on_message(&mut self, _: Message<'_>) -> Result<(), Close> {
+            Ok(())
+        }
+
+        fn pull(&mut self, _: &mut Outgoing) {}
+
+        fn on_close(&mut self, _: &Close) {}
+    }
+
+    /// Every way to an end lasts until a time-out here, in which only what the peer sends may cost anything: 24,000 calls of
+    /// shutdown(2) were counted in a second of lingering.
+    #[test]
+    fn closing_costs_a_few_system_calls_in_every_phase_and_none_while_the_peer_is_silent() {
+        const RSV1: &[u8] = &[0xc1, 0x81, 0, 0, 0, 0, b'x'];
+        const ENDLESS: &[u8] = &[0x82, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
+        const NOT_SHORTEST: &[u8] = &[0x82, 0xfe, 0, 2, 0, 0, 0, 0, 7, 7];
+        const CLOSE: &[u8] = &[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8];
+        type Act = fn(&mut TcpStream);
+        let send: fn(&mut TcpStream, &[u8]) = |peer, bytes| peer.write_all(bytes).unwrap();
+        let quiet: [(&str, Act); 6] = [
+            ("lingering behind a frame with RSV1", |peer| peer.write_all(RSV1).unwrap()),
+            ("lingering behind a length of 2^64-1", |peer| peer.write_all(ENDLESS).unwrap()),
+            ("lingering behind a length that is too long", |peer| peer.write_all(NOT_SHORTEST).unwrap()),
+            ("lingering behind the peer's close", |peer| peer.write_all(CLOSE).unwrap()),
+            ("no sign of life, and lingering", |_| {}),
+            ("the end of the peer", |peer| peer.shutdown(std::net::Shutdown::Write).unwrap()),
+        ];
+        let talker: [(&str, Act); 2] =
+            [("our close, never answered", |_| {}), ("our close, answered", |peer| peer.write_all(CLOSE).unwrap())];
+        std::thread::scope(|scope| {
+            let check = |what: &'static str, most: usize, cost: Cost| {
+                assert!(cost.calls <= most, "{what}: {} calls of the socket", cost.calls);
+                assert!(cost.turns <= most, "{what}: {} turns", cost.turns);
+            };
+            for (what, act) in quiet {
+                scope.spawn(move || check(what, 10, cost_of(Quiet, act)));
+            }
+            for (what, act) in talker {
+                scope.spawn(move || check(what, 10, cost_of(Talker::default(), act)));
+            }
+            // What is written until the kernel takes no more is no cost of the end.
+            scope.spawn(move || {
+                check("the peer takes nothing", 300, cost_of(Insistent::default(), |peer| send(peer, RSV1)));
+            });
+            scope.spawn(move || {
+                let trickle = |peer: &mut TcpStream| {
+                    send(peer, RSV1);
+                    for _ in 0..20 {
+                        std::thread::sleep(Duration::from_millis(10));
+                        let _ = peer.write_all(b"x");
+                    }
+                };
+                check("twenty bytes that come one by one", 10 + 2 * 20, cost_of(Quiet, trickle));
+            });
+        });
     }
 
     #[test]

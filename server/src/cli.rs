@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::http::Origin;
+use crate::http::{Origin, PublicUrl};
 use crate::listen::Address;
 use crate::site::BasePath;
 
@@ -88,6 +88,11 @@ pub struct Serve {
     /// The path below which the page lives behind a proxy, whether the proxy strips it or not.
     #[arg(long, env = "INKWIRE_BASE_PATH", default_value = "/", value_name = "PATH")]
     pub base_path: BasePath,
+    /// An address of the site in browsers, such as https://draw.example.org/; may be given several times. Only requests for its host
+    /// are answered, and only its pages may connect. Without it a listener on loopback answers to localhost and IP addresses only,
+    /// unless --behind-proxy is given; any other listener answers to every host.
+    #[arg(long, env = "INKWIRE_PUBLIC_URL", value_name = "URL", value_delimiter = ',')]
+    pub public_url: Vec<PublicUrl>,
     /// Another site whose pages may open a board, as scheme://host or scheme://host:port; may be given several times.
     #[arg(long, env = "INKWIRE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<Origin>,

@@ -106,6 +106,16 @@ impl Listener {
         }
     }
 
+    /// Whether only this machine reaches it, over TCP: a page of any site could, by a browser here.
+    pub fn is_loopback(&self) -> bool {
+        match self {
+            Self::Tcp(listener) => {
+                listener.get_ref().local_addr().is_ok_and(|address| address.ip().to_canonical().is_loopback())
+            }
+            Self::Unix(..) => false,
+        }
+    }
+
     /// The next connection. No error ends the listener: it is logged, and after a rest the next one is awaited.
     pub async fn accept(&self) -> Stream {
         loop {

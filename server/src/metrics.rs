@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use crossbeam_utils::CachePadded;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::{Atomic, Counter};
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
@@ -102,6 +103,8 @@ pub struct Metrics {
     pub compaction_failing: Gauge,
     /// Lines of the log that were dropped because they were not written fast enough.
     pub log_dropped: Counter,
+    /// Connections and requests that were refused, by the limit that did.
+    refused: Family<[(&'static str, &'static str); 1], Counter>,
     /// Panics of any thread, counted by the panic hook; must stay 0.
     pub panics: Counter,
 }
@@ -143,6 +146,10 @@ impl Default for Metrics {
         let log_dropped =
             counter("log_dropped", "Lines of the log that were dropped because it was not read fast enough");
         let panics = counter("panics", "Panics of any thread");
+        let refused = Family::<[(&'static str, &'static str); 1], Counter>::default();
+        // All of them, so that also one that has refused nobody is seen.
+        Refused::ALL.iter().for_each(|by| drop(refused.get_or_create(&by.label())));
+        registry.register("refused", "Connections and requests that were refused, by limit", refused.clone());
         let (received, sent, writes) = (Tally::default(), Tally::default(), Tally::default());
         registry.register_with_unit("received", "Read from WebSocket connections", Unit::Bytes, received.clone());
         registry.register_with_unit("sent", "Written to WebSocket connections", Unit::Bytes, sent.clone());
@@ -186,12 +193,36 @@ impl Default for Metrics {
             compaction_failures,
             compaction_failing,
             log_dropped,
+            refused,
             panics,
         }
     }
 }
 
+/// The limits by which a connection or a request is refused before anything else is done for it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// A Host that the server is not known by (`--public-url`).
+    Host,
+}
+
+impl Refused {
+    const ALL: &[Self] = &[Self::Host];
+
+    fn label(self) -> [(&'static str, &'static str); 1] {
+        let name = match self {
+            Self::Host => "host",
+        };
+        [("limit", name)]
+    }
+}
+
 impl Metrics {
+    /// Counts somebody who was refused.
+    pub fn refuse(&self, by: Refused) {
+        self.refused.get_or_create(&by.label()).inc();
+    }
+
     /// Everything as Prometheus text (OpenMetrics 1.0).
     pub fn text(&self) -> String {
         let mut text = String::new();

@@ -12,7 +12,8 @@ use smol::stream::StreamExt;
 
 use crate::admin::{self, Admin};
 use crate::cli::{Data, LogFormat, Serve};
-use crate::listen::Listener;
+use crate::http::Hosts;
+use crate::listen::{Address, Listener};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::notify::{notify, watchdog};
@@ -79,6 +80,7 @@ fn raise_descriptor_limit() {
 }
 
 async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
+    check_public_urls(&flags)?;
     let listener = Listener::bind(&flags.listen)?;
     let mut signals = Signals::new([Signal::Int, Signal::Term]).context("signals cannot be handled")?;
     let workers = Workers::start(flags.workers, metrics.tasks.clone());
@@ -98,7 +100,7 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
             ..Settings::default()
         },
         base_path: flags.base_path.clone(),
-        allowed_origins: flags.allow_origin.clone(),
+        hosts: hosts(&flags, &listener),
         max_connections: flags.max_connections.get(),
         max_per_address: flags.max_per_address.get(),
         behind_proxy: flags.behind_proxy,
@@ -110,9 +112,9 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         crate::control::listen(disk.clone(), site.rooms.clone())?;
     }
     let admin = admin(&flags, &site, disk.clone())?;
-    let url = listener.url(site.base_path.as_str());
+    let url = public_url(&flags, &listener);
     println!("inkwire: draw at {url}");
-    tracing::info!(%url, "listening");
+    tracing::info!(%url, at = listener.url(site.base_path.as_str()), "listening");
     notify("READY=1");
     let life = async {
         let serving = workers.serve_all(&listener, |socket| site.clone().serve(socket));
@@ -128,13 +130,39 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
     life.or(show_life(&workers)).await
 }
 
+fn hosts(flags: &Serve, listener: &Listener) -> Hosts {
+    Hosts::new(&flags.public_url, flags.allow_origin.clone(), listener.is_loopback(), flags.behind_proxy)
+}
+
+/// A public URL ends in the base path, or leaves it out.
+fn check_public_urls(flags: &Serve) -> anyhow::Result<()> {
+    let base_path = flags.base_path.as_str();
+    for path in flags.public_url.iter().filter_map(|url| url.path.as_deref()) {
+        anyhow::ensure!(
+            path == base_path,
+            "--public-url: its path is {path}, --base-path is {base_path}; give both alike"
+        );
+    }
+    Ok(())
+}
+
+/// The address for people: the first public one, or that of the listener.
+fn public_url(flags: &Serve, listener: &Listener) -> String {
+    let base_path = flags.base_path.as_str();
+    flags.public_url.first().map_or_else(|| listener.url(base_path), |url| format!("{}{base_path}", url.origin))
+}
+
 /// The operator's API and where it listens, where that is asked for.
 fn admin(flags: &Serve, site: &Site, disk: Option<Arc<Disk>>) -> anyhow::Result<Option<(Listener, Arc<Admin>)>> {
     let (Some(address), Some(file)) = (&flags.admin, &flags.admin_token_file) else { return Ok(None) };
     let token = admin::read_token(file)?;
     let listener = Listener::bind(address)?;
     tracing::info!(url = listener.url("/v1/"), "the operator's API listens");
-    let admin = Admin::new(token, site.rooms.clone(), disk, site.metrics.clone());
+    let hosts = match address {
+        Address::Unix(_) => hosts(flags, &listener).any(),
+        _ => hosts(flags, &listener).also_local(),
+    };
+    let admin = Admin::new(token, hosts, site.rooms.clone(), disk, site.metrics.clone());
     Ok(Some((listener, Arc::new(admin))))
 }
 

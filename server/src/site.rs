@@ -12,9 +12,9 @@ use http_types::{Method, StatusCode};
 use inkwire_protocol::{ImageHash, StorageState};
 
 use crate::assets::asset;
-use crate::http::{Head, HeadReader, Origin, Reply, Upgrade, send, send_last, upgrade};
+use crate::http::{Head, HeadReader, Hosts, Reply, Upgrade, send, send_last, upgrade};
 use crate::log::Gate;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Refused};
 use crate::name::{BoardName, NameError};
 use crate::room::{Encoding, Member, Place, Rooms, random_token};
 use crate::socket::Socket;
@@ -67,8 +67,8 @@ impl BasePath {
 pub struct Site {
     /// The path below which the page lives.
     pub base_path: BasePath,
-    /// Other sites whose pages may connect.
-    pub allowed_origins: Vec<Origin>,
+    /// The hosts that requests may name, and the sites whose pages may connect.
+    pub hosts: Hosts,
     /// Most connections at once.
     pub max_connections: usize,
     /// Most connections from one IP address at once.
@@ -297,24 +297,29 @@ impl Site {
     }
 
     fn answer(&self, head: &Head, address: Option<IpAddr>) -> Answer {
+        let route = route(self.base_path.strip(&head.path));
+        if !self.accepts_host(&route, &head.host) {
+            self.metrics.refuse(Refused::Host);
+            return Answer::Reply(Hosts::refusal());
+        }
         if self.base_path.lacks_slash(&head.path) {
             return Answer::Reply(Reply::redirect(self.base_path.as_str()));
         }
         let ok = |text: &str| Reply::text(StatusCode::Ok, text);
-        let reply = match route(self.base_path.strip(&head.path)) {
+        let reply = match route {
             Route::NewBoard => new_board(),
             Route::Start => self.page(head, START),
             Route::Board(Ok(_)) => self.page(head, "index.html"),
             Route::Board(Err(_)) if is_asked_by_a_person(head) => bad_name(self.base_path.strip(&head.path)),
             Route::BoardSocket(_) if self.connections.stopping().is_some() => stops(),
-            Route::BoardSocket(Ok(name)) => match upgrade(head, &Encoding::SUBPROTOCOLS, &self.allowed_origins) {
+            Route::BoardSocket(Ok(name)) => match upgrade(head, &Encoding::SUBPROTOCOLS, &self.hosts) {
                 Ok(upgrade) => return Answer::Join(upgrade, name, address),
                 Err(error) => error.reply(),
             },
             Route::Board(Err(error)) | Route::BoardSocket(Err(error)) => {
                 Reply::text(StatusCode::NotFound, &error.to_string())
             }
-            Route::Echo => match upgrade(head, &[], &self.allowed_origins) {
+            Route::Echo => match upgrade(head, &[], &self.hosts) {
                 Ok(upgrade) => return Answer::Echo(upgrade, head.text.clone()),
                 Err(error) => error.reply(),
             },
@@ -335,6 +340,13 @@ impl Site {
             Route::Nothing => Reply::text(StatusCode::NotFound, "nothing lives here"),
         };
         Answer::Reply(reply)
+    }
+
+    fn accepts_host(&self, route: &Route<'_>, host: &str) -> bool {
+        match route {
+            Route::Healthz | Route::Readyz | Route::Metrics => self.hosts.accepts_probe(host),
+            _ => self.hosts.accepts(host),
+        }
     }
 
     /// The page, which may run its own scripts and connect to its own host, and nothing else.

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use inkwire_tests::client::{Client, text};
+use inkwire_tests::raw::Raw;
 use inkwire_tests::server::{Server, binary, free_port};
 use inkwire_tests::tools::{are_there, root};
 use serde_json::Value;
@@ -131,6 +132,20 @@ fn without_the_token_nothing_is_told_and_guessing_is_slowed_down() {
     assert_eq!(statuses[12..], [429; 2]);
     operated.asks("GET", "/v1/boards", 200);
     assert!(operated.server.get("/v1/boards").starts_with("HTTP/1.1 404"), "it is not on the boards' own listener");
+}
+
+#[test]
+fn on_loopback_the_api_is_reached_by_no_name_of_another_site() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let operated = Operated::start(&address);
+    for (host, status) in [("rebound.evil.example", "421"), ("localhost:9000", "200"), (address.as_str(), "200")] {
+        let mut raw = Raw::connect(&address);
+        let token = format!("Authorization: Bearer {TOKEN}\r\nConnection: close\r\n");
+        raw.send(format!("GET /v1/limits HTTP/1.1\r\nHost: {host}\r\n{token}\r\n").as_bytes());
+        let answer = String::from_utf8(raw.rest()).expect("text");
+        assert_eq!((answer.get(9..12), answer.contains("--public-url")), (Some(status), status == "421"), "{answer}");
+    }
+    assert_eq!(operated.server.metric("inkwire_refused_total{limit=\"host\"}"), 1.0);
 }
 
 #[test]

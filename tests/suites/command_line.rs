@@ -37,6 +37,7 @@ fn wrong_usage_exits_2() {
         &["--base-path", "no-slash"],
         &["--base-path", "/../"],
         &["--allow-origin", "evil"],
+        &["--public-url", "draw.example.org"],
         &["--ping-interval", "0"],
         &["--ping-interval", "soon"],
         &["--max-connections", "0"],

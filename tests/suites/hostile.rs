@@ -4,7 +4,7 @@ use inkwire_protocol::{ClientMessage, Operation, binary, json, limits};
 use inkwire_tests::client::Client;
 use inkwire_tests::patience::wait_until;
 use inkwire_tests::raw::{Raw, client_frame, handshake};
-use inkwire_tests::server::{Server, serve};
+use inkwire_tests::server::{Server, free_port, serve};
 
 const BINARY: &str = "Sec-WebSocket-Protocol: inkwire.v1\r\n";
 const JSON: &str = "Sec-WebSocket-Protocol: inkwire.v1.json\r\n";
@@ -94,6 +94,64 @@ fn a_reply_to_head_has_no_body_also_where_it_refuses() {
         raw.send(request.replace("{}", &server.address).as_bytes());
         assert!(raw.head().starts_with("HTTP/1.1 "));
         assert_eq!(raw.rest(), b"");
+    }
+}
+
+/// What answers a request for a path under a Host.
+fn status_for(address: &str, path: &str, host: &str) -> String {
+    let mut raw = Raw::connect(address);
+    raw.send(handshake(path, host, "").as_bytes());
+    raw.head().get(9..12).unwrap_or_default().to_owned()
+}
+
+/// DNS rebinding: a name of another site that means this machine for a moment, so that its pages count as ours.
+#[test]
+fn a_server_on_loopback_is_reached_by_no_name_of_another_site() {
+    let server = Server::start(&[]);
+    let port = server.address.rsplit(':').next().unwrap();
+    for path in ["/ws/x", "/echo", "/", "/new", "/b/x", "/static/js/main.js", "/healthz", "/readyz", "/metrics", "/x"] {
+        for host in ["rebound.evil.example", &format!("rebound.evil.example:{port}"), "localhost.evil.example"] {
+            assert_eq!(status_for(&server.address, path, host), "421", "{path} for {host}");
+        }
+    }
+    let mut raw = Raw::connect(&server.address);
+    let rebound = "Origin: http://rebound.evil.example\r\nConnection: close\r\n";
+    raw.send(handshake("/ws/x", "rebound.evil.example", rebound).as_bytes());
+    let answer = String::from_utf8(raw.rest()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 421 ") && answer.contains("--public-url"), "{answer}");
+    for host in ["localhost", &format!("localhost:{port}"), "127.0.0.1", "[::1]:1", "192.168.1.5"] {
+        assert_eq!(status_for(&server.address, "/ws/x", host), "101", "{host}");
+    }
+    assert_eq!(server.metric("inkwire_refused_total{limit=\"host\"}"), 31.0, "the operator sees them");
+    let behind = Server::start(&["--behind-proxy"]);
+    assert_eq!(status_for(&behind.address, "/ws/x", "draw.example.org"), "101", "the proxy decides");
+}
+
+#[test]
+fn a_server_with_public_urls_answers_to_these_and_prints_the_first() {
+    let address = format!("127.0.0.1:{}", free_port());
+    let urls = ["--public-url", "https://draw.example.org/draw/", "--public-url", "http://ink.local:8081"];
+    let flags = [&["--listen", &address, "--behind-proxy", "--base-path", "/draw"], &urls[..]].concat();
+    let server = Server::start(&flags);
+    assert_eq!(server.url, "https://draw.example.org/draw/");
+    for (path, host, status) in [
+        ("/draw/ws/x", "draw.example.org", "101"),
+        ("/draw/ws/x", "draw.example.org:443", "101"),
+        ("/draw/b/x", "ink.local:8081", "200"),
+        ("/draw/ws/x", "ink.local", "421"),
+        ("/draw/b/x", "evil.example", "421"),
+        ("/draw", "evil.example", "421"),
+        ("/draw/b/x", &address, "421"),
+        ("/draw/ws/x", &address, "421"),
+        ("/draw/readyz", &address, "200"),
+        ("/draw/readyz", "evil.example", "421"),
+    ] {
+        assert_eq!(status_for(&address, path, host), status, "{path} for {host}");
+    }
+    for (origin, status) in [("https://draw.example.org", "101"), ("http://draw.example.org", "403"), ("null", "403")] {
+        let mut raw = Raw::connect(&address);
+        raw.send(handshake("/draw/ws/x", "draw.example.org", &format!("Origin: {origin}\r\n")).as_bytes());
+        assert_eq!(raw.head().get(9..12), Some(status), "{origin}");
     }
 }
 

@@ -18,8 +18,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::boards::{self, Format};
-use crate::http::{Head, HeadReader, Reply, send, send_last};
-use crate::metrics::Metrics;
+use crate::http::{Head, HeadReader, Hosts, Reply, send, send_last};
+use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
 use crate::room::{MemberRecord, Room, Rooms};
 use crate::socket::Socket;
@@ -58,6 +58,7 @@ pub fn read_token(file: &Path) -> anyhow::Result<String> {
 pub struct Admin {
     /// The SHA-256 of the token.
     token: [u8; 32],
+    hosts: Hosts,
     rooms: Arc<Rooms>,
     disk: Option<Arc<Disk>>,
     metrics: Arc<Metrics>,
@@ -66,6 +67,8 @@ pub struct Admin {
 /// Why a request is not answered as it hopes.
 #[derive(Debug, thiserror::Error)]
 enum Refusal {
+    #[error("{}", Hosts::REFUSAL)]
+    Host,
     #[error("the token is missing, or is not the one")]
     Unauthorized,
     #[error("too many wrong tokens came from this address")]
@@ -89,6 +92,7 @@ enum Refusal {
 impl Refusal {
     fn reply(&self) -> Reply {
         let status = match self {
+            Self::Host => StatusCode::MisdirectedRequest,
             Self::Unauthorized => StatusCode::Unauthorized,
             Self::TooMany(_) => StatusCode::TooManyRequests,
             Self::Nothing | Self::NoBoard | Self::NoMember => StatusCode::NotFound,
@@ -127,8 +131,8 @@ fn ok(value: &Value) -> Reply {
 
 impl Admin {
     /// The API with its token, over what a server has.
-    pub fn new(token: String, rooms: Arc<Rooms>, disk: Option<Arc<Disk>>, metrics: Arc<Metrics>) -> Self {
-        Self { token: Sha256::digest(token).into(), rooms, disk, metrics }
+    pub fn new(token: String, hosts: Hosts, rooms: Arc<Rooms>, disk: Option<Arc<Disk>>, metrics: Arc<Metrics>) -> Self {
+        Self { token: Sha256::digest(token).into(), hosts, rooms, disk, metrics }
     }
 
     /// Answers what comes on a connection until it ends.
@@ -173,6 +177,10 @@ impl Admin {
     }
 
     async fn answer(self: &Arc<Self>, head: &Head, address: Option<IpAddr>) -> Result<Reply, Refusal> {
+        if !self.hosts.accepts(&head.host) {
+            self.metrics.refuse(Refused::Host);
+            return Err(Refusal::Host);
+        }
         self.authorize(head, address)?;
         let path = head.path.strip_prefix("/v1/").ok_or(Refusal::Nothing)?;
         let segments: Vec<&str> = path.split('/').collect();

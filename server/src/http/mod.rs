@@ -4,12 +4,14 @@
 //! the head and answer nothing to a bad request.
 
 mod head;
+mod host;
 mod origin;
 mod reply;
 mod send;
 mod upgrade;
 
 pub use head::{Head, HeadError, HeadReader};
+pub use host::{Hosts, PublicUrl};
 pub use http_types::StatusCode;
 pub use origin::Origin;
 pub use reply::Reply;

@@ -1,5 +1,6 @@
 //! Which sites' pages may open a connection (RFC 6454, RFC 6455 section 10.2).
 
+use std::fmt;
 use std::str::FromStr;
 
 /// An origin: scheme, host and port, in lower case, without a default port.
@@ -30,17 +31,16 @@ fn without_default_port(scheme: &str, authority: &str) -> String {
 }
 
 impl Origin {
-    /// Whether a page of this origin was served by the host that the request names. The scheme is not known here,
-    /// because a proxy may have taken TLS off.
-    fn is_served_by(&self, host: &str) -> bool {
+    /// Whether this is an origin of the host that a request names. The scheme is not known there, because a proxy may have taken TLS
+    /// off.
+    pub(super) fn is_of(&self, host: &str) -> bool {
         self.authority == without_default_port(&self.scheme, host)
     }
+}
 
-    /// Whether a request with this Origin header may open a connection: from a page that this server served, from an
-    /// allowed site, or from a program, which sends none. No cookie gives anyone a right here, so a program is no risk.
-    pub fn allows(header: Option<&str>, host: &str, allowed: &[Origin]) -> bool {
-        let Some(header) = header else { return true };
-        header.parse::<Self>().is_ok_and(|origin| origin.is_served_by(host) || allowed.contains(&origin))
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
     }
 }
 
@@ -49,17 +49,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pages_of_other_sites_are_kept_out() {
-        let allowed = ["https://friend.example".parse().unwrap()];
-        let allows = |origin| Origin::allows(origin, "ink.example:8081", &allowed);
-        assert!(allows(None));
-        assert!(allows(Some("http://ink.example:8081")));
-        assert!(allows(Some("https://FRIEND.example:443")));
+    fn an_origin_is_of_the_host_that_served_it_whatever_the_scheme() {
+        let is_of = |origin: &str, host| origin.parse::<Origin>().is_ok_and(|origin| origin.is_of(host));
+        assert!(is_of("http://ink.example:8081", "ink.example:8081"));
+        assert!(is_of("https://INK.example:443", "ink.example"));
+        assert!(is_of("https://ink.example", "ink.example"), "behind a proxy with TLS");
         for other in
             ["null", "", "http://ink.example", "http://ink.example:8081.evil", "http://friend.example", "file://x"]
         {
-            assert!(!allows(Some(other)), "{other}");
+            assert!(!is_of(other, "ink.example:8081"), "{other}");
         }
-        assert!(Origin::allows(Some("https://ink.example"), "ink.example", &[]), "behind a proxy with TLS");
     }
 }

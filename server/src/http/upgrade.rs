@@ -3,8 +3,8 @@
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use http_types::{Method, Request, StatusCode};
 
-use super::Origin;
 use super::head::{Head, has_token};
+use super::host::Hosts;
 use super::reply::Reply;
 
 /// Why a request is not upgraded: one variant per rule.
@@ -72,7 +72,7 @@ impl Upgrade {
 ///
 /// # Errors
 /// The rule that the request breaks.
-pub fn upgrade(head: &Head, spoken: &[&'static str], allowed: &[Origin]) -> Result<Upgrade, UpgradeError> {
+pub fn upgrade(head: &Head, spoken: &[&'static str], hosts: &Hosts) -> Result<Upgrade, UpgradeError> {
     let request = &head.request;
     let is_upgrade = has(request, "upgrade", "websocket") && has(request, "connection", "upgrade");
     if request.method() != Method::Get || !is_upgrade {
@@ -87,7 +87,7 @@ pub fn upgrade(head: &Head, spoken: &[&'static str], allowed: &[Origin]) -> Resu
         return Err(UpgradeError::Key);
     }
     let origins = all(request, "origin");
-    if origins.len() > 1 || !Origin::allows(origins.first().copied(), &head.host, allowed) {
+    if origins.len() > 1 || !hosts.allows(origins.first().copied(), &head.host) {
         return Err(UpgradeError::Origin);
     }
     let protocol = choose(&all(request, "sec-websocket-protocol"), spoken)?;

@@ -10,7 +10,7 @@ use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
 use super::{Addresses, Close, Connections, Full, Hub, Service, Settings};
-use crate::http::{HeadReader, Origin, Reply, send, send_last, upgrade};
+use crate::http::{HeadReader, Hosts, Origin, Reply, send, send_last, upgrade};
 use crate::listen::{Address, Listener};
 use crate::metrics::Metrics;
 use crate::socket::Socket;
@@ -34,7 +34,7 @@ struct Running<S: Service> {
     connections: Connections,
     metrics: Metrics,
     addresses: Addresses,
-    origins: Vec<Origin>,
+    hosts: Hosts,
 }
 
 impl Server {
@@ -83,7 +83,7 @@ impl Server {
             connections: Connections::default(),
             metrics: Metrics::default(),
             addresses: Addresses::default(),
-            origins: self.origins,
+            hosts: Hosts::new(&[], self.origins, self.listener.is_loopback(), false),
         });
         let serving = workers.serve_all(&self.listener, |socket| running.clone().greet(socket));
         serving.or(async { _ = signals.next().await }).await;
@@ -116,8 +116,13 @@ impl<S: Service> Running<S> {
             }
             Ok(None) | Err(_) => return,
         };
+        if !self.hosts.accepts(&head.host) {
+            let reply =
+                Reply::text(StatusCode::MisdirectedRequest, "on loopback only localhost and addresses are a Host");
+            return send_last(&mut socket, reply, reader.method()).await;
+        }
         let service = self.hub.service();
-        let accepted = upgrade(&head, service.protocols(), &self.origins)
+        let accepted = upgrade(&head, service.protocols(), &self.hosts)
             .map_err(crate::http::UpgradeError::reply)
             .and_then(|upgrade| service.on_upgrade(&head).map(|()| upgrade));
         match accepted {

@@ -336,7 +336,9 @@ fn tls_is_spoken_and_plain_http_is_sent_there() {
     install(folder.path(), "inkwire", Some(certificates.path()));
     let _nginx = Nginx::start(folder, plain);
     let listen = format!("127.0.0.1:{own}");
-    let _server = Server::start(&["--listen", &listen, "--allow-origin", "https://draw.example.org"]);
+    let known = format!("https://draw.example.org:{secure}");
+    let _server =
+        Server::start(&["--listen", &listen, "--public-url", &known, "--allow-origin", "https://draw.example.org"]);
     let redirect = get(&format!("127.0.0.1:{plain}"), "/b/x?y=1");
     assert!(redirect.starts_with("HTTP/1.1 308 "), "{redirect}");
     assert!(redirect.contains(&format!("Location: https://draw.example.org:{secure}/b/x?y=1\r\n")), "{redirect}");

@@ -154,7 +154,7 @@ impl Started {
     fn ask(&self, path: &str) -> String {
         use std::io::{Read, Write};
         let mut stream = UnixStream::connect(self.folder.path().join("ink.sock")).unwrap();
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n").unwrap();
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: draw.example.org\r\nConnection: close\r\n\r\n").unwrap();
         let mut reply = String::new();
         stream.read_to_string(&mut reply).unwrap();
         reply

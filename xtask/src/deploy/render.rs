@@ -76,6 +76,7 @@ fn arguments(parameters: &Parameters) -> Vec<String> {
     let Parameters { path, ping_interval, drain, max_connections, allow_origin, .. } = parameters;
     let mut arguments = vec![
         format!("--base-path {path}"),
+        format!("--public-url {}://{}{path}", scheme(parameters), authority(parameters)),
         format!("--ping-interval {ping_interval}"),
         format!("--drain {drain}"),
         format!("--max-connections {max_connections}"),
@@ -88,15 +89,22 @@ fn arguments(parameters: &Parameters) -> Vec<String> {
     arguments
 }
 
+fn scheme(parameters: &Parameters) -> &'static str {
+    if parameters.tls == Tls::Off { "http" } else { "https" }
+}
+
+/// Host and port in the address bar, without a port that is the usual one.
+fn authority(parameters: &Parameters) -> String {
+    let (port, usual) = match parameters.tls {
+        Tls::Off => (parameters.http_port, 80),
+        _ => (parameters.https_port, 443),
+    };
+    if port.0 == usual { parameters.host.to_string() } else { format!("{}:{}", parameters.host, port.0) }
+}
+
 fn values(parameters: &Parameters, flags: &str) -> minijinja::Value {
     let name: &str = &parameters.name;
     let is_unix = parameters.port.is_none();
-    let has_tls = parameters.tls != Tls::Off;
-    let (public_port, usual) = if has_tls { (parameters.https_port, 443) } else { (parameters.http_port, 80) };
-    let authority = match public_port.0 == usual {
-        true => parameters.host.to_string(),
-        false => format!("{}:{}", parameters.host, public_port.0),
-    };
     let listen = parameters.port.map_or("systemd".into(), |port| format!("127.0.0.1:{}", port.0));
     let upstream = match parameters.port {
         Some(port) => format!("127.0.0.1:{}", port.0),
@@ -126,8 +134,8 @@ fn values(parameters: &Parameters, flags: &str) -> minijinja::Value {
         zone => name.replace('-', "_"),
         prefix => parameters.path.without_slash(),
         is_unix,
-        authority,
-        scheme => if has_tls { "https" } else { "http" },
+        authority => authority(parameters),
+        scheme => scheme(parameters),
         caddy_upstream => upstream.replace("unix:", "unix/"),
         // Caddy 2.7 knows it; Debian 12 has 2.6.
         caddy_delay => false,

@@ -43,6 +43,13 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 /// What a server says that lacks nothing but the data directory, which the other one has.
 const WAITING: &str = "STATUS=waiting for the data directory";
 
+/// The names by which a server on loopback is known. By which name others reach any other one, nobody here knows.
+fn public_urls(listener: &TcpListener) -> Vec<String> {
+    let address = listener.local_addr().ok().filter(|address| address.ip().is_loopback());
+    let urls = address.map(|address| [format!("http://{address}"), format!("http://localhost:{}", address.port())]);
+    urls.into_iter().flatten().flat_map(|url| ["--public-url".to_owned(), url]).collect()
+}
+
 #[derive(Debug, Args)]
 #[command(
     after_help = "On a terminal: r restart, b build, t tests, o open the page, c clear the screen, p pause, q quit, h help.
@@ -481,6 +488,9 @@ impl Watch<'_> {
             if self.flags.package == "inkwire" && !says(flag) {
                 arguments.extend([flag.to_owned(), value]);
             }
+        }
+        if self.flags.package == "inkwire" && !says("--public-url") && !says("--behind-proxy") {
+            arguments.extend(public_urls(listener));
         }
         arguments.extend(self.flags.arguments.iter().cloned());
         let start =

@@ -136,6 +136,10 @@ pub struct Serve {
     /// A file whose first line is the token of the operator's API: 16 letters or more, sent as Authorization: Bearer TOKEN.
     #[arg(long, env = "INKWIRE_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
+    /// Wrong tokens of the operator's API that one address may send a minute, and at once; beyond that none of its tokens is looked at,
+    /// and it is answered 429.
+    #[arg(long, env = "INKWIRE_ADMIN_GUESSES", default_value_t = NonZeroU32::new(10).expect("not zero"), value_name = "N")]
+    pub admin_guesses: NonZeroU32,
     /// Worker threads; one per core where nothing is said.
     #[arg(long, env = "INKWIRE_WORKERS", value_name = "N")]
     pub workers: Option<NonZeroUsize>,

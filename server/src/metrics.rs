@@ -204,14 +204,17 @@ impl Default for Metrics {
 pub enum Refused {
     /// A Host that the server is not known by (`--public-url`).
     Host,
+    /// Too many wrong tokens of the operator's API (`--admin-guesses`).
+    Token,
 }
 
 impl Refused {
-    const ALL: &[Self] = &[Self::Host];
+    const ALL: &[Self] = &[Self::Host, Self::Token];
 
     fn label(self) -> [(&'static str, &'static str); 1] {
         let name = match self {
             Self::Host => "host",
+            Self::Token => "token",
         };
         [("limit", name)]
     }

@@ -162,7 +162,7 @@ fn admin(flags: &Serve, site: &Site, disk: Option<Arc<Disk>>) -> anyhow::Result<
         Address::Unix(_) => hosts(flags, &listener).any(),
         _ => hosts(flags, &listener).also_local(),
     };
-    let admin = Admin::new(token, hosts, site.rooms.clone(), disk, site.metrics.clone());
+    let admin = Admin::new(token, flags.admin_guesses, hosts, site.rooms.clone(), disk, site.metrics.clone());
     Ok(Some((listener, Arc::new(admin))))
 }
 

@@ -1,9 +1,12 @@
 //! The operator's API: behind its token, on its own listener, and as its description says.
 
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::Command;
 
 use inkwire_tests::client::{Client, text};
+use inkwire_tests::patience::wait_until;
 use inkwire_tests::raw::Raw;
 use inkwire_tests::server::{Server, binary, free_port};
 use inkwire_tests::tools::{are_there, root};
@@ -130,6 +133,11 @@ fn without_the_token_nothing_is_told_and_guessing_is_slowed_down() {
     let statuses: Vec<u16> = (0..14).map(|number| wrong(number).0).collect();
     assert_eq!(statuses[..10], [401; 10]);
     assert_eq!(statuses[12..], [429; 2]);
+    // Neither is the right one looked at: an answer that differs would tell a guesser what it has found.
+    let refused = operated.asks("GET", "/v1/boards", 429);
+    assert!(refused["error"].as_str().is_some_and(|error| error.contains("--admin-guesses")), "{refused}");
+    assert!(operated.server.metric("inkwire_refused_total{limit=\"token\"}") >= 3.0);
+    wait_until("a guess comes back", || operated.asks_with(TOKEN, "GET", "/v1/boards").0 == 200);
     operated.asks("GET", "/v1/boards", 200);
     assert!(operated.server.get("/v1/boards").starts_with("HTTP/1.1 404"), "it is not on the boards' own listener");
 }
@@ -146,6 +154,19 @@ fn on_loopback_the_api_is_reached_by_no_name_of_another_site() {
         assert_eq!((answer.get(9..12), answer.contains("--public-url")), (Some(status), status == "421"), "{answer}");
     }
     assert_eq!(operated.server.metric("inkwire_refused_total{limit=\"host\"}"), 1.0);
+}
+
+#[test]
+fn two_tokens_in_one_request_are_refused_whichever_is_right() {
+    let operated = Operated::on_a_socket();
+    for tokens in [[TOKEN, "operators-own-tokem"], ["operators-own-tokem", TOKEN], [TOKEN, TOKEN]] {
+        let mut stream = UnixStream::connect(operated.directory.path().join("admin")).expect("it listens");
+        let both = tokens.map(|token| format!("Authorization: Bearer {token}\r\n")).concat();
+        write!(stream, "GET /v1/limits HTTP/1.1\r\nHost: h\r\nConnection: close\r\n{both}\r\n").expect("it reads");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("text");
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains("Authorization is there twice"), "{answer}");
+    }
 }
 
 #[test]

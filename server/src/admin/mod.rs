@@ -3,11 +3,14 @@
 //! `openapi.json` describes it, and is what it is tested against. No request has a body; answers are JSON, but for exports
 //! and metrics.
 
+mod guesses;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use http_types::{Method, StatusCode};
@@ -17,6 +20,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use self::guesses::Guesses;
 use crate::boards::{self, Format};
 use crate::http::{Head, HeadReader, Hosts, Reply, send, send_last};
 use crate::metrics::{Metrics, Refused};
@@ -59,6 +63,7 @@ pub struct Admin {
     /// The SHA-256 of the token.
     token: [u8; 32],
     hosts: Hosts,
+    guesses: Guesses,
     rooms: Arc<Rooms>,
     disk: Option<Arc<Disk>>,
     metrics: Arc<Metrics>,
@@ -71,7 +76,7 @@ enum Refusal {
     Host,
     #[error("the token is missing, or is not the one")]
     Unauthorized,
-    #[error("too many wrong tokens came from this address")]
+    #[error("too many wrong tokens came from this address; --admin-guesses says how many it may send a minute")]
     TooMany(Duration),
     #[error("nothing lives here")]
     Nothing,
@@ -131,8 +136,16 @@ fn ok(value: &Value) -> Reply {
 
 impl Admin {
     /// The API with its token, over what a server has.
-    pub fn new(token: String, hosts: Hosts, rooms: Arc<Rooms>, disk: Option<Arc<Disk>>, metrics: Arc<Metrics>) -> Self {
-        Self { token: Sha256::digest(token).into(), hosts, rooms, disk, metrics }
+    pub fn new(
+        token: String,
+        guesses_per_minute: NonZeroU32,
+        hosts: Hosts,
+        rooms: Arc<Rooms>,
+        disk: Option<Arc<Disk>>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let guesses = Guesses::new(guesses_per_minute);
+        Self { token: Sha256::digest(token).into(), hosts, guesses, rooms, disk, metrics }
     }
 
     /// Answers what comes on a connection until it ends.
@@ -161,19 +174,26 @@ impl Admin {
         }
     }
 
-    /// Only wrong tokens are slowed down: an operator behind the address of somebody who guesses is not.
+    /// A token is compared only where its address has a guess left: whoever has none learns nothing from the answer.
     fn authorize(&self, head: &Head, address: Option<IpAddr>) -> Result<(), Refusal> {
-        let value = head.request.header("authorization").map(|values| values.last().as_str());
+        let values = head.request.header("authorization");
+        if values.is_some_and(|values| values.iter().count() > 1) {
+            return Err(Refusal::Wrong("Authorization is there twice".into()));
+        }
+        let value = values.map(|values| values.last().as_str());
         let given = value.and_then(|value| value.split_once(' '));
         let given = given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
         let Some((_, token)) = given else { return Err(Refusal::Unauthorized) };
-        let digest: [u8; 32] = Sha256::digest(token.trim()).into();
-        if digest.ct_eq(&self.token).into() {
-            return Ok(());
+        if let Some(wait) = self.guesses.begin(address, Instant::now()) {
+            self.metrics.refuse(Refused::Token);
+            return Err(Refusal::TooMany(wait));
         }
-        let wait = self.rooms.wait_of(address);
-        self.rooms.tried_wrong(address);
-        Err(wait.map_or(Refusal::Unauthorized, Refusal::TooMany))
+        let digest: [u8; 32] = Sha256::digest(token.trim()).into();
+        if !bool::from(digest.ct_eq(&self.token)) {
+            return Err(Refusal::Unauthorized);
+        }
+        self.guesses.was_right(address, Instant::now());
+        Ok(())
     }
 
     async fn answer(self: &Arc<Self>, head: &Head, address: Option<IpAddr>) -> Result<Reply, Refusal> {

@@ -8,7 +8,7 @@ const BURST: f64 = 50.0;
 
 /// What may be taken out of it may be more than it holds; then it is a while until it holds something again.
 #[derive(Debug, Clone)]
-pub(super) struct Bucket {
+pub(crate) struct Bucket {
     level: f64,
     most: f64,
     per_second: f64,
@@ -22,19 +22,19 @@ impl Bucket {
     }
 
     /// A full one.
-    pub(super) fn holding(most: f64, per_second: f64, now: Instant) -> Self {
+    pub(crate) fn holding(most: f64, per_second: f64, now: Instant) -> Self {
         Self { level: most, most, per_second, since: now }
     }
 
     /// Takes something out.
-    pub(super) fn spend(&mut self, amount: f64, now: Instant) {
+    pub(crate) fn spend(&mut self, amount: f64, now: Instant) {
         let back = now.saturating_duration_since(self.since).as_secs_f64() * self.per_second;
         self.level = (self.level + back).min(self.most) - amount;
         self.since = now;
     }
 
     /// How long it is until it holds something again; nothing where it does.
-    pub(super) fn pause(&self) -> Option<Duration> {
+    pub(crate) fn pause(&self) -> Option<Duration> {
         (self.level < 0.0).then(|| Duration::from_secs_f64((-self.level / self.per_second).min(3600.0)))
     }
 
@@ -44,7 +44,7 @@ impl Bucket {
     }
 
     /// Whether it is as if nothing had been taken out.
-    pub(super) fn is_full(&self, now: Instant) -> bool {
+    pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.level + now.saturating_duration_since(self.since).as_secs_f64() * self.per_second >= self.most
     }
 }

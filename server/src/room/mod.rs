@@ -18,6 +18,7 @@ mod room;
 mod rooms;
 mod tick;
 
+pub(crate) use bucket::Bucket;
 pub use limits::Limits;
 pub(crate) use member::random_token;
 pub use member::{Encoding, Member};

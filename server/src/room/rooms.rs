@@ -1,7 +1,6 @@
 //! All rooms of the process: opened when somebody comes, closed a while after everybody has gone.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,8 +37,6 @@ pub struct Rooms {
     uncounted: Arc<AtomicU64>,
     entrance: Entrance,
     hashing: Arc<Hashing>,
-    /// The way in to the operator's API: who guesses there keeps nobody from a board.
-    operators: Entrance,
     next_member: AtomicU64,
 }
 
@@ -98,7 +95,6 @@ impl Rooms {
             uncounted: Arc::default(),
             entrance: Entrance::default(),
             hashing: Arc::default(),
-            operators: Entrance::default(),
             next_member: AtomicU64::new(1),
         });
         let hears = Arc::downgrade(&rooms);
@@ -267,16 +263,6 @@ impl Rooms {
     /// What the operator allows.
     pub fn limits(&self) -> &Limits {
         &self.limits
-    }
-
-    /// How long an address has to wait because it has tried too many wrong tokens of the operator.
-    pub fn wait_of(&self, address: Option<IpAddr>) -> Option<Duration> {
-        self.operators.wait(address, Instant::now())
-    }
-
-    /// An address has tried a wrong token of the operator.
-    pub fn tried_wrong(&self, address: Option<IpAddr>) {
-        self.operators.tried(address, Instant::now());
     }
 
     pub(super) fn entrance(&self) -> &Entrance {

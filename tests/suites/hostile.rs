@@ -30,7 +30,9 @@ const REQUESTS: &[(&str, u16)] = &[
     ("GET //etc/passwd HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
     ("GET /%00 HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
     ("GET * HTTP/1.1\r\nHost: {}\r\n\r\n", 400),
-    ("GET / HTTP/1.0\r\nHost: {}\r\n\r\n", 505),
+    ("GET / HTTP/1.0\r\nHost: {}\r\n\r\n", 200),
+    ("GET /healthz HTTP/1.0\r\n\r\n", 200),
+    ("GET / HTTP/0.9\r\nHost: {}\r\n\r\n", 505),
     ("GET / HTTP/3.7\r\nHost: {}\r\n\r\n", 505),
     ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     ("POST / HTTP/1.1\r\nHost: {}\r\n\r\n", 405),
@@ -168,6 +170,22 @@ fn every_request_may_come_one_byte_at_a_time() {
     }
 }
 
+/// Load balancers probe in HTTP/1.0, many of them without a Host.
+#[test]
+fn a_probe_in_http_1_0_is_answered_and_closed() {
+    let server = Server::start(&[]);
+    for head in ["GET /readyz HTTP/1.0\r\n\r\n", "HEAD /readyz HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"] {
+        let mut raw = Raw::connect(&server.address);
+        raw.send(head.as_bytes());
+        let reply = raw.head();
+        assert!(reply.starts_with("HTTP/1.1 200 ") && reply.contains("connection: close\r\n"), "{reply}");
+        assert_eq!(raw.rest(), if head.starts_with("GET") { &b"ready\n"[..] } else { b"" });
+    }
+    let mut raw = Raw::connect(&server.address);
+    raw.send(b"GET /readyz HTTP/1.0\r\nHost: rebound.evil.example\r\n\r\n");
+    assert!(raw.head().starts_with("HTTP/1.1 421 "));
+}
+
 #[test]
 fn pipelined_requests_are_answered_in_order() {
     let server = Server::start(&[]);
@@ -249,7 +267,7 @@ fn the_handshake_is_checked() {
         (good.replace("dGhlIHNhbXBsZSBub25jZQ==", ""), 400),
         (good.replace("dGhlIHNhbXBsZSBub25jZQ==", "dGhlIHNhbXBsZSBub25j!Q=="), 400),
         (good.replace("Version: 13", "Version: 13\r\nSec-WebSocket-Version: 8"), 426),
-        (good.replace("HTTP/1.1", "HTTP/1.0"), 505),
+        (good.replace("HTTP/1.1", "HTTP/1.0"), 426),
         (good.replace("GET", "HEAD"), 426),
         (good.replace("/ws/x", "/healthz"), 200),
     ];

@@ -31,8 +31,8 @@ pub enum HeadError {
     /// Not HTTP (RFC 9112 section 2.2).
     #[error("this is not an HTTP request")]
     Malformed,
-    /// Not HTTP/1.1.
-    #[error("only HTTP/1.1 is spoken here")]
+    /// Neither HTTP/1.1 nor HTTP/1.0.
+    #[error("only HTTP/1.1 and HTTP/1.0 are spoken here")]
     Version,
     /// A header value that is not ASCII.
     #[error("a header value is not ASCII")]
@@ -81,8 +81,10 @@ pub struct Head {
     pub path: String,
     /// What stands behind the `?` of the target, as it came; empty for nothing.
     pub query: String,
-    /// The Host header.
+    /// The Host header; empty where a request in HTTP/1.0 has none.
     pub host: String,
+    /// Whether it came in HTTP/1.0, as probes of load balancers do: it is answered and closed, and never upgraded.
+    pub is_old: bool,
     /// The head as it came, without its empty line: the request line, and a line for each header. All of it is ASCII.
     pub text: Arc<str>,
     /// Whether the client wants the connection closed after the reply.
@@ -225,6 +227,7 @@ struct Checked {
     path: String,
     query: String,
     host: String,
+    is_old: bool,
     close: bool,
 }
 
@@ -240,9 +243,7 @@ fn check(head: &[u8], methods: &[&str]) -> Result<Checked, HeadError> {
         Err(httparse::Error::Version) => return Err(HeadError::Version),
         Ok(_) | Err(_) => return Err(HeadError::Malformed),
     }
-    if request.version != Some(1) {
-        return Err(HeadError::Version);
-    }
+    let is_old = request.version == Some(0);
     if request.headers.iter().any(|header| !header.value.is_ascii()) {
         return Err(HeadError::NotAscii);
     }
@@ -254,12 +255,15 @@ fn check(head: &[u8], methods: &[&str]) -> Result<Checked, HeadError> {
     if !request.method.is_some_and(|method| methods.contains(&method)) {
         return Err(HeadError::Method);
     }
-    let host = check_host(&all("host"))?;
+    let host = match all("host")[..] {
+        [] if is_old => String::new(),
+        ref hosts => check_host(hosts)?,
+    };
     let target = request.path.unwrap_or_default();
     let path = check_target(target, &host)?;
     let query = target.split_once('?').map_or("", |(_, query)| query).to_owned();
-    let close = all("connection").iter().any(|value| has_token(value, "close"));
-    Ok(Checked { path, query, host, close })
+    let close = is_old || all("connection").iter().any(|value| has_token(value, "close"));
+    Ok(Checked { path, query, host, is_old, close })
 }
 
 fn values<'a>(headers: &[httparse::Header<'a>], name: &str) -> Vec<&'a str> {
@@ -324,13 +328,15 @@ async fn parse(head: Vec<u8>, checked: Checked) -> Result<Head, HeadError> {
     // async-h1 is given the path that was checked, so that the two can never mean something else.
     let (line, headers) = text.split_once("\r\n").unwrap_or((text, ""));
     let method = line.split(' ').next().unwrap_or_default();
-    let plain = format!("{method} {} HTTP/1.1\r\n{headers}\r\n\r\n", checked.path);
+    // It also wants a Host, which HTTP/1.0 need not have and nobody reads there.
+    let host = if checked.host.is_empty() { "Host: localhost\r\n" } else { "" };
+    let plain = format!("{method} {} HTTP/1.1\r\n{host}{headers}\r\n\r\n", checked.path);
     let text = text.into();
     let memory = Memory { bytes: plain.into_bytes().into(), at: 0 };
     match async_h1::server::decode(memory).await {
         Ok(Some((request, _))) => {
-            let Checked { path, query, host, close } = checked;
-            Ok(Head { request, path, query, host, text, close })
+            let Checked { path, query, host, is_old, close } = checked;
+            Ok(Head { request, path, query, host, is_old, text, close })
         }
         _ => Err(HeadError::Malformed),
     }
@@ -379,7 +385,8 @@ mod tests {
     #[test]
     fn each_rule_refuses_what_breaks_it() {
         let get = |headers: &str| format!("GET / HTTP/1.1\r\nHost: h\r\n{headers}\r\n");
-        refuses("GET / HTTP/1.0\r\nHost: h\r\n\r\n", HeadError::Version);
+        refuses("GET / HTTP/1.0\r\nHost: h\r\nHost: h\r\n\r\n", HeadError::Host);
+        refuses("GET http://h/ HTTP/1.0\r\n\r\n", HeadError::Host);
         refuses("GET / HTTP/2.0\r\nHost: h\r\n\r\n", HeadError::Version);
         refuses("nonsense\r\n\r\n", HeadError::Malformed);
         refuses("GET / HTTP/1.1\nHost: h\n\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n", HeadError::Malformed);
@@ -396,6 +403,19 @@ mod tests {
         refuses("BREW / HTTP/1.1\r\nHost: h\r\n\r\n", HeadError::Method);
         refuses(&get(&"A: b\r\n".repeat(HEADERS)), HeadError::TooLarge);
         refuses(&get(" folded: line\r\n"), HeadError::Malformed);
+    }
+
+    #[test]
+    fn a_request_in_http_1_0_is_the_last_one_and_may_lack_a_host() {
+        for (head, host) in [
+            ("GET /healthz HTTP/1.0\r\n\r\n", ""),
+            ("GET /healthz HTTP/1.0\r\nHost: h\r\nConnection: keep-alive\r\n\r\n", "h"),
+        ] {
+            let checked = check(head.as_bytes(), &["GET", "HEAD"]).unwrap();
+            assert!(checked.is_old && checked.close && checked.host == host, "{head:?}");
+            let head = smol::block_on(parse(head.as_bytes().to_vec(), checked)).unwrap();
+            assert_eq!((head.path.as_str(), head.host.as_str()), ("/healthz", host));
+        }
     }
 
     #[test]

@@ -71,9 +71,12 @@ impl Hosts {
         Self { accepts_any: true, ..self }
     }
 
-    /// Whether a request may name this host.
+    /// Whether a request may name this host. One that names none came in HTTP/1.0, which no browser speaks.
     pub fn accepts(&self, host: &str) -> bool {
-        self.accepts_any || (self.accepts_local && is_local(host)) || self.public.iter().any(|url| url.is_of(host))
+        host.is_empty()
+            || self.accepts_any
+            || (self.accepts_local && is_local(host))
+            || self.public.iter().any(|url| url.is_of(host))
     }
 
     /// The same for a health check or a scrape, which calls a server by its address, whatever the site is called.

@@ -75,7 +75,8 @@ impl Upgrade {
 pub fn upgrade(head: &Head, spoken: &[&'static str], hosts: &Hosts) -> Result<Upgrade, UpgradeError> {
     let request = &head.request;
     let is_upgrade = has(request, "upgrade", "websocket") && has(request, "connection", "upgrade");
-    if request.method() != Method::Get || !is_upgrade {
+    // RFC 9110 section 7.8: Upgrade means nothing in HTTP/1.0.
+    if request.method() != Method::Get || !is_upgrade || head.is_old {
         return Err(UpgradeError::Required);
     }
     if all(request, "sec-websocket-version") != ["13"] {

@@ -9,6 +9,7 @@ pub mod assets;
 pub mod boards;
 pub mod cli;
 pub mod control;
+pub mod descriptors;
 pub mod exit;
 mod fonts;
 pub mod guest;

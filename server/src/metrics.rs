@@ -51,6 +51,8 @@ pub struct Metrics {
     registry: Registry,
     /// Sockets that are open, HTTP and WebSocket.
     pub connections: Gauge,
+    /// As many of them as may be: `--max-connections`, or fewer where descriptors are short.
+    pub max_connections: Gauge,
     /// Members of rooms.
     pub members: Gauge,
     /// Rooms: boards that are open.
@@ -118,6 +120,7 @@ impl Default for Metrics {
             gauge
         };
         let connections = gauge("connections", "Open sockets, HTTP and WebSocket");
+        let max_connections = gauge("max_connections", "Most open sockets, by --max-connections and the descriptors");
         let members = gauge("members", "Members of rooms");
         let rooms = gauge("rooms", "Boards that are open");
         let lost_commits = gauge("lost_commits", "Commits that were durable and are gone, as found at the start");
@@ -167,6 +170,7 @@ impl Default for Metrics {
         Self {
             registry,
             connections,
+            max_connections,
             members,
             rooms,
             tasks,
@@ -204,16 +208,22 @@ impl Default for Metrics {
 pub enum Refused {
     /// A Host that the server is not known by (`--public-url`).
     Host,
+    /// As many connections as may be (`--max-connections`, or the descriptors).
+    Connections,
+    /// As many from one address as may be (`--max-per-address`).
+    Address,
     /// Too many wrong tokens of the operator's API (`--admin-guesses`).
     Token,
 }
 
 impl Refused {
-    const ALL: &[Self] = &[Self::Host, Self::Token];
+    const ALL: &[Self] = &[Self::Host, Self::Connections, Self::Address, Self::Token];
 
     fn label(self) -> [(&'static str, &'static str); 1] {
         let name = match self {
             Self::Host => "host",
+            Self::Connections => "connections",
+            Self::Address => "address",
             Self::Token => "token",
         };
         [("limit", name)]

@@ -12,6 +12,7 @@ use smol::stream::StreamExt;
 
 use crate::admin::{self, Admin};
 use crate::cli::{Data, LogFormat, Serve};
+use crate::descriptors::{self, Shares};
 use crate::http::Hosts;
 use crate::listen::{Address, Listener};
 use crate::log::Log;
@@ -36,7 +37,7 @@ pub fn run(flags: Serve) -> anyhow::Result<()> {
     let _flushed_at_the_end = FlushAtEnd(log.clone());
     start_log(&flags, log);
     std::panic::set_hook(Box::new(panic_hook(metrics.panics.clone())));
-    raise_descriptor_limit();
+    descriptors::raise_limit();
     smol::block_on(serve(flags, metrics))
 }
 
@@ -69,16 +70,6 @@ fn panic_hook(panics: Counter) -> impl Fn(&PanicHookInfo<'_>) + Send + Sync {
     }
 }
 
-/// Most systems start a process with a soft limit of 1,024 descriptors and let it raise that to the hard one.
-fn raise_descriptor_limit() {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
-    if let Err(error) = raised {
-        tracing::warn!(%error, "the limit of open descriptors could not be raised");
-    }
-}
-
 async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
     check_public_urls(&flags)?;
     let listener = Listener::bind(&flags.listen)?;
@@ -90,6 +81,8 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         Some(disk) => disk.clone(),
         None => Arc::new(Memory::new(image_bytes(&flags))),
     };
+    let shares = Shares::now(flags.max_connections.get());
+    metrics.max_connections.set(shares.connections as i64);
     let site = Arc::new(Site {
         rooms: Rooms::new(storage, metrics.clone(), workers.clone(), flags.linger, limits(&flags)),
         metrics,
@@ -101,17 +94,20 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         },
         base_path: flags.base_path.clone(),
         hosts: hosts(&flags, &listener),
-        max_connections: flags.max_connections.get(),
+        max_connections: shares.connections,
+        is_short_of_descriptors: shares.connections < flags.max_connections.get(),
+        max_overflow: shares.overflow,
         max_per_address: flags.max_per_address.get(),
         behind_proxy: flags.behind_proxy,
         addresses: Addresses::default(),
+        overflow: Addresses::default(),
         owed: Arc::default(),
         echo: Hub::new(Echo),
     });
     if let Some(disk) = &disk {
         crate::control::listen(disk.clone(), site.rooms.clone())?;
     }
-    let admin = admin(&flags, &site, disk.clone())?;
+    let admin = admin(&flags, &site, disk.clone(), shares.admin)?;
     let url = public_url(&flags, &listener);
     println!("inkwire: draw at {url}");
     tracing::info!(%url, at = listener.url(site.base_path.as_str()), "listening");
@@ -153,7 +149,12 @@ fn public_url(flags: &Serve, listener: &Listener) -> String {
 }
 
 /// The operator's API and where it listens, where that is asked for.
-fn admin(flags: &Serve, site: &Site, disk: Option<Arc<Disk>>) -> anyhow::Result<Option<(Listener, Arc<Admin>)>> {
+fn admin(
+    flags: &Serve,
+    site: &Site,
+    disk: Option<Arc<Disk>>,
+    connections: usize,
+) -> anyhow::Result<Option<(Listener, Arc<Admin>)>> {
     let (Some(address), Some(file)) = (&flags.admin, &flags.admin_token_file) else { return Ok(None) };
     let token = admin::read_token(file)?;
     let listener = Listener::bind(address)?;
@@ -163,7 +164,7 @@ fn admin(flags: &Serve, site: &Site, disk: Option<Arc<Disk>>) -> anyhow::Result<
         _ => hosts(flags, &listener).also_local(),
     };
     let admin = Admin::new(token, flags.admin_guesses, hosts, site.rooms.clone(), disk, site.metrics.clone());
-    Ok(Some((listener, Arc::new(admin))))
+    Ok(Some((listener, Arc::new(admin.with_connections(connections)))))
 }
 
 async fn serve_admin<T>(workers: &Workers, admin: Option<&(Listener, Arc<Admin>)>) -> T {

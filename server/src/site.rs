@@ -21,6 +21,9 @@ use crate::socket::Socket;
 use crate::watch;
 use crate::ws::{self, Addresses, Connections, Entry, Full, Handle, Hub, Message, Service, Settings, host_of};
 
+/// How long a connection for which there is no place may take to send its request.
+const TURNED_AWAY: Duration = Duration::from_secs(1);
+
 /// The path below which the page lives: begins and ends with a slash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BasePath(String);
@@ -71,12 +74,18 @@ pub struct Site {
     pub hosts: Hosts,
     /// Most connections at once.
     pub max_connections: usize,
+    /// Whether that is less than the operator wants, because the process may not open so many descriptors.
+    pub is_short_of_descriptors: bool,
+    /// Most connections beyond those that are answered before they are refused.
+    pub max_overflow: usize,
     /// Most connections from one IP address at once.
     pub max_per_address: usize,
     /// Whether connections come from a proxy that says in `X-Forwarded-For` for whom.
     pub behind_proxy: bool,
     /// The addresses that have connections.
     pub addresses: Addresses,
+    /// Those that have one beyond the limit.
+    pub overflow: Addresses,
     /// The rooms.
     pub rooms: Arc<Rooms>,
     /// What is counted.
@@ -130,6 +139,13 @@ enum Route<'a> {
     Nothing,
 }
 
+impl Route<'_> {
+    /// Whether it says how the server is, and nothing else.
+    fn is_probe(&self) -> bool {
+        matches!(self, Self::Healthz | Self::Readyz | Self::Metrics)
+    }
+}
+
 fn route(path: &str) -> Route<'_> {
     match path {
         "" => Route::Start,
@@ -178,20 +194,65 @@ impl Site {
         let address = socket.peer().map(|peer| peer.ip());
         let _place = match self.addresses.enter(address, self.max_per_address, self.max_connections) {
             Ok(place) => place,
-            Err(full) => {
-                let (status, words) = match full {
-                    Full::Address => (StatusCode::TooManyRequests, "too many connections from this address"),
-                    Full::InAll => (StatusCode::ServiceUnavailable, "too many connections; try again in a moment"),
-                };
-                let reply = Reply::text(status, words).header("retry-after", "5");
-                return Box::pin(send_last(&mut socket, reply, Method::Get)).await;
-            }
+            Err(full) => return Box::pin(self.turn_away(socket, full)).await,
         };
         // Each part of the way is boxed, so that the task of an idle member has room for that and for nothing else.
         let upgraded = Box::pin(self.speak_http(&mut socket, owed)).await;
         if let Some((answer, rest, entry)) = upgraded {
             self.speak_websocket(socket, answer, rest, entry).await;
         }
+    }
+
+    /// Answers a connection for which there is no place: how the server is, anybody may still ask; all others are refused.
+    async fn turn_away(&self, mut socket: Socket, full: Full) {
+        let address = socket.peer().map(|peer| peer.ip());
+        let most_of_address = (self.max_overflow / 4).max(1);
+        let Ok(_place) = self.overflow.enter(address, most_of_address, self.max_overflow) else {
+            // Nothing is waited for, not even its request: so many more hold no descriptor.
+            let reply = self.refusal(full).into_bytes(Method::Get, true).await;
+            _ = send(&mut socket, &reply).await;
+            return;
+        };
+        let mut reader = HeadReader::new(TURNED_AWAY);
+        let head = reader.next(&mut socket, true).await;
+        let reply = match head {
+            Ok(Some(Ok(head))) if route(self.base_path.strip(&head.path)).is_probe() => {
+                match self.answer(&head, None) {
+                    Answer::Reply(reply) => reply,
+                    _ => self.refusal(full),
+                }
+            }
+            Ok(None) | Err(_) => return,
+            Ok(Some(_)) => self.refusal(full),
+        };
+        send_last(&mut socket, reply, reader.method()).await;
+    }
+
+    /// Says which limit is in the way, and what changes it.
+    fn refusal(&self, full: Full) -> Reply {
+        let (by, status) = match full {
+            Full::Address => (Refused::Address, StatusCode::TooManyRequests),
+            Full::InAll => (Refused::Connections, StatusCode::ServiceUnavailable),
+        };
+        let words = match full {
+            Full::Address => {
+                format!(
+                    "too many connections from this address: the most is {} (--max-per-address)",
+                    self.max_per_address
+                )
+            }
+            Full::InAll if self.is_short_of_descriptors => {
+                format!("too many connections: the most is {} (ulimit -n); try again in a moment", self.max_connections)
+            }
+            Full::InAll => {
+                format!(
+                    "too many connections: the most is {} (--max-connections); try again in a moment",
+                    self.max_connections
+                )
+            }
+        };
+        self.metrics.refuse(by);
+        Reply::text(status, &words).header("retry-after", "5")
     }
 
     /// Answers requests until the connection ends, or one of them is upgraded.
@@ -343,10 +404,7 @@ impl Site {
     }
 
     fn accepts_host(&self, route: &Route<'_>, host: &str) -> bool {
-        match route {
-            Route::Healthz | Route::Readyz | Route::Metrics => self.hosts.accepts_probe(host),
-            _ => self.hosts.accepts(host),
-        }
+        if route.is_probe() { self.hosts.accepts_probe(host) } else { self.hosts.accepts(host) }
     }
 
     /// The page, which may run its own scripts and connect to its own host, and nothing else.

@@ -5,6 +5,7 @@ use inkwire_tests::client::Client;
 use inkwire_tests::patience::wait_until;
 use inkwire_tests::raw::{Raw, client_frame, handshake};
 use inkwire_tests::server::{Server, free_port, serve};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 const BINARY: &str = "Sec-WebSocket-Protocol: inkwire.v1\r\n";
 const JSON: &str = "Sec-WebSocket-Protocol: inkwire.v1.json\r\n";
@@ -458,15 +459,60 @@ fn too_many_connections_are_answered_503_and_those_who_are_here_stay() {
     let _more: Vec<Raw> = (0..2).map(|_| Raw::upgrade(&server.address, "/echo", "")).collect();
     let mut refused = Raw::connect(&server.address);
     assert!(refused.head().starts_with("HTTP/1.1 503 "));
+    assert!(String::from_utf8(refused.rest()).unwrap().contains("the most is 3 (--max-connections)"));
+    assert!(server.get("/healthz").starts_with("HTTP/1.1 200 "), "how it is can still be asked");
+    assert_eq!(server.metric("inkwire_refused_total{limit=\"connections\"}"), 1.0);
     member.round_trip();
+}
+
+#[test]
+fn where_descriptors_are_short_health_and_the_operator_are_answered_and_members_draw() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    std::fs::write(path("token"), "operators-own-token\n").unwrap();
+    let admin = format!("127.0.0.1:{}", free_port());
+    let flags = format!("--admin {admin} --admin-token-file {} --max-per-address 10000", path("token"));
+    let serve = format!("serve --listen 127.0.0.1:0 --data {} {flags}", path("data"));
+    let limited = format!("ulimit -n 256; exec {} {serve}", inkwire_tests::server::binary().display());
+    let server = Server::spawn(std::process::Command::new("sh").args(["-c", &limited]));
+    let mut member = Client::join(&server.address, "x", "ada");
+    let most = server.metric("inkwire_max_connections");
+    let mut held: Vec<Raw> = (0..300)
+        .map(|_| {
+            let mut raw = Raw::connect(&server.address);
+            raw.send(handshake("/echo", &server.address, "").as_bytes());
+            raw
+        })
+        .collect();
+    let heads: Vec<String> = held.iter_mut().map(Raw::head).collect();
+    let let_in = heads.iter().filter(|head| head.starts_with("HTTP/1.1 101 ")).count();
+    assert!((100.0..256.0).contains(&most) && (1..most as usize).contains(&let_in), "{let_in} of {most}");
+    for _ in 0..10 {
+        wait_until("health is answered", || {
+            let mut raw = Raw::connect(&server.address);
+            raw.send(format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", server.address).as_bytes());
+            raw.head().starts_with("HTTP/1.1 200 ")
+        });
+        let mut raw = Raw::connect(&admin);
+        let token = "Authorization: Bearer operators-own-token\r\nConnection: close\r\n";
+        raw.send(format!("GET /v1/boards HTTP/1.1\r\nHost: {admin}\r\n{token}\r\n").as_bytes());
+        assert!(raw.head().starts_with("HTTP/1.1 200 "), "the operator is answered");
+        member.round_trip();
+    }
+    let mut refused = Raw::connect(&server.address);
+    refused.send(handshake("/echo", &server.address, "").as_bytes());
+    let answer = String::from_utf8(refused.rest()).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("(ulimit -n)"), "{answer}");
+    assert!(server.descriptors() < 256);
 }
 
 #[test]
 fn no_accept_error_ends_the_listener() {
     // In memory: the thread that takes orders of a data directory holds a descriptor's number while it waits in accept.
-    let binary = inkwire_tests::server::binary();
-    let limited = format!("ulimit -n 48; exec {} serve --listen 127.0.0.1:0 --data :memory:", binary.display());
-    let server = Server::spawn(std::process::Command::new("sh").args(["-c", &limited]));
+    let server = Server::start(&[]);
+    // Behind its back, because it keeps its connections below a limit that it knows.
+    let limit = Rlimit { current: Some(48), maximum: Some(48) };
+    prlimit(Pid::from_raw(server.pid().try_into().unwrap()), Resource::Nofile, limit).unwrap();
     let mut held: Vec<Raw> = (0..60).map(|_| Raw::connect(&server.address)).collect();
     wait_until("the server is out of descriptors", || server.descriptors() >= 48);
     held.clear();

@@ -28,12 +28,14 @@ use crate::name::BoardName;
 use crate::room::{MemberRecord, Room, Rooms};
 use crate::socket::Socket;
 use crate::storage::{BoardRecord, Disk, Reader, StorageError};
-use crate::ws::host_of;
+use crate::ws::{Addresses, host_of};
 
 /// The description of the API (OpenAPI 3.1).
 const OPENAPI: &str = include_str!("openapi.json");
 /// How long a head may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Most connections at once, where descriptors are not short.
+const MOST_CONNECTIONS: usize = 16;
 /// The shortest token that is taken, in bytes.
 const TOKEN: usize = 16;
 /// Boards in one answer, at most, and where nothing is said.
@@ -64,6 +66,9 @@ pub struct Admin {
     token: [u8; 32],
     hosts: Hosts,
     guesses: Guesses,
+    /// The addresses that have connections, and the most connections.
+    addresses: Addresses,
+    max_connections: usize,
     rooms: Arc<Rooms>,
     disk: Option<Arc<Disk>>,
     metrics: Arc<Metrics>,
@@ -144,13 +149,29 @@ impl Admin {
         disk: Option<Arc<Disk>>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let guesses = Guesses::new(guesses_per_minute);
-        Self { token: Sha256::digest(token).into(), hosts, guesses, rooms, disk, metrics }
+        let (guesses, addresses, max_connections) =
+            (Guesses::new(guesses_per_minute), Addresses::default(), MOST_CONNECTIONS);
+        Self { token: Sha256::digest(token).into(), hosts, guesses, addresses, max_connections, rooms, disk, metrics }
+    }
+
+    /// With room for another number of connections.
+    #[must_use]
+    pub fn with_connections(self, max_connections: usize) -> Self {
+        Self { max_connections, ..self }
     }
 
     /// Answers what comes on a connection until it ends.
     pub async fn serve(self: Arc<Self>, mut socket: Socket) {
         let address = socket.peer().map(|peer| host_of(peer.ip()));
+        let most_of_address = (self.max_connections / 2).max(1);
+        let Ok(_place) = self.addresses.enter(address, most_of_address, self.max_connections) else {
+            self.metrics.refuse(Refused::Connections);
+            let words =
+                format!("too many connections: the most is {}, half of them from one address", self.max_connections);
+            let reply = json_reply(StatusCode::ServiceUnavailable, &json!({ "error": words }));
+            _ = send(&mut socket, &reply.into_bytes(Method::Get, true).await).await;
+            return;
+        };
         let mut reader = HeadReader::new(PATIENCE).taking(METHODS);
         let mut first = true;
         loop {

@@ -27,6 +27,9 @@ use crate::ws::{Addresses, Close, Connections, Hub, Settings};
 /// How long connections that were accepted and have not asked yet may take to do so, when the server stops.
 const ANSWERS: Duration = Duration::from_secs(1);
 
+/// Connections that one address has in any case: those of a class of 150, some of whom reconnect.
+const CLASS: usize = 200;
+
 /// Serves until SIGINT or SIGTERM, and then stops cleanly; a second signal stops at once.
 ///
 /// # Errors
@@ -97,7 +100,7 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         max_connections: shares.connections,
         is_short_of_descriptors: shares.connections < flags.max_connections.get(),
         max_overflow: shares.overflow,
-        max_per_address: flags.max_per_address.get(),
+        max_per_address: most_per_address(&flags, shares.connections),
         behind_proxy: flags.behind_proxy,
         addresses: Addresses::default(),
         overflow: Addresses::default(),
@@ -195,6 +198,15 @@ async fn open_disk(flags: &Serve, metrics: &Arc<Metrics>) -> anyhow::Result<Opti
     };
     let disk = smol::unblock(move || Disk::open(&directory, &opening, metrics)).await?;
     Ok(Some(Arc::new(disk.with_image_bytes(image_bytes(flags)))))
+}
+
+/// Connections of one address at most: a share that leaves places for others, where nothing is said.
+fn most_per_address(flags: &Serve, connections: usize) -> usize {
+    match flags.max_per_address {
+        Some(most) => most.get(),
+        None if flags.behind_proxy => connections,
+        None => (connections / 4).max(CLASS).min(connections),
+    }
 }
 
 fn limits(flags: &Serve) -> Limits {

@@ -1,8 +1,10 @@
 //! Everything from the network is hostile: what is malformed gets its exact answer, and nobody else notices.
 
+use std::net::SocketAddrV4;
+
 use inkwire_protocol::{ClientMessage, Operation, binary, json, limits};
 use inkwire_tests::client::Client;
-use inkwire_tests::patience::wait_until;
+use inkwire_tests::patience::{PATIENCE, wait_until};
 use inkwire_tests::raw::{Raw, client_frame, handshake};
 use inkwire_tests::server::{Server, free_port, serve};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
@@ -463,6 +465,34 @@ fn too_many_connections_are_answered_503_and_those_who_are_here_stay() {
     assert!(server.get("/healthz").starts_with("HTTP/1.1 200 "), "how it is can still be asked");
     assert_eq!(server.metric("inkwire_refused_total{limit=\"connections\"}"), 1.0);
     member.round_trip();
+}
+
+/// A connection from another address of this machine.
+fn connect_from(host: [u8; 4], to: &str) -> Raw {
+    use rustix::net::{AddressFamily, SocketType, bind, connect, socket};
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    bind(&socket, &SocketAddrV4::new(host.into(), 0)).unwrap();
+    connect(&socket, &to.parse::<SocketAddrV4>().unwrap()).unwrap();
+    let stream = std::net::TcpStream::from(socket);
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    Raw { stream }
+}
+
+#[test]
+fn one_address_has_a_share_in_which_a_class_has_room_and_leaves_the_rest_to_others() {
+    for (most, share) in [("400", 200), ("1000", 250)] {
+        let server = Server::start(&["--max-connections", most]);
+        let _class: Vec<Raw> = (0..share).map(|_| Raw::upgrade(&server.address, "/echo", "")).collect();
+        let mut refused = Raw::connect(&server.address);
+        refused.send(handshake("/echo", &server.address, "").as_bytes());
+        let answer = String::from_utf8(refused.rest()).unwrap();
+        let why = format!("from this address: the most is {share} (--max-per-address)");
+        assert!(answer.starts_with("HTTP/1.1 429 ") && answer.contains(&why), "{answer}");
+        let mut other = connect_from([127, 0, 0, 2], &server.address);
+        other.send(handshake("/echo", &server.address, "").as_bytes());
+        assert!(other.head().starts_with("HTTP/1.1 101 "), "another address has its own share");
+        assert_eq!(server.metric("inkwire_refused_total{limit=\"address\"}"), 1.0);
+    }
 }
 
 #[test]

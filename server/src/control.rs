@@ -1,13 +1,15 @@
 //! How `inkwire boards` has a running server change its boards: a unix socket in the data directory, an order a
 //! connection, a line of JSON each way. Only who may read the directory can reach it.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::fs::Permissions;
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
+use anyhow::{Context, anyhow, ensure};
 use inkwire_protocol::{Action, Reason, Role, ServerMessage, Token};
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +20,14 @@ use crate::storage::{self, Disk, StorageError};
 
 /// The socket's name in the data directory.
 const SOCKET: &str = "control.sock";
-/// How long either side may take for its line.
+/// How long a server may take for its answer.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// How long a peer may take for its whole order, however often it sends a byte of it.
+const FIRST_LINE: Duration = Duration::from_secs(10);
+/// Peers that are listened to at once.
+const PEERS: usize = 16;
+/// Bytes of an order that are read at once.
+const READ: usize = 64 * 1024;
 
 /// What a server is to do with its boards.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -115,7 +123,8 @@ pub fn close(directory: &Path) {
     let _ = path(directory).and_then(|(path, _held)| std::fs::remove_file(path));
 }
 
-/// Takes orders until the process ends, one after the other.
+/// Takes orders until the process ends: from several peers at once, so that a silent one holds up nobody; carried out are they one
+/// after the other.
 ///
 /// # Errors
 /// Where the socket cannot be made.
@@ -124,6 +133,9 @@ pub fn listen(disk: Arc<Disk>, rooms: Arc<Rooms>) -> anyhow::Result<()> {
     // We hold the directory's lock, so whoever left a socket there is gone.
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path).with_context(|| path.display().to_string())?;
+    // Also where the directory is open to others.
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).with_context(|| path.display().to_string())?;
+    let (peers, turn) = (Arc::new(()), Arc::new(Mutex::new(())));
     let take = move || {
         let _held = held;
         for stream in listener.incoming() {
@@ -132,8 +144,19 @@ pub fn listen(disk: Arc<Disk>, rooms: Arc<Rooms>) -> anyhow::Result<()> {
                 std::thread::sleep(Duration::from_millis(100));
                 continue;
             };
-            if let Err(error) = answer(&disk, &rooms, stream) {
-                tracing::warn!(%error, "an order could not be answered");
+            // Its count is how many threads there are, and this one.
+            if Arc::strong_count(&peers) > PEERS {
+                let words = format!("{PEERS} others are giving orders; try again in a moment");
+                report(&stream, Err(words)).unwrap_or_else(|error| unanswered(&error));
+                continue;
+            }
+            let (disk, rooms, peer, turn) = (disk.clone(), rooms.clone(), peers.clone(), turn.clone());
+            let serve = move || {
+                let _peer = peer;
+                answer(&disk, &rooms, &turn, &stream).unwrap_or_else(|error| unanswered(&error));
+            };
+            if let Err(error) = std::thread::Builder::new().name("order".into()).spawn(serve) {
+                unanswered(&error.into());
             }
         }
     };
@@ -141,15 +164,42 @@ pub fn listen(disk: Arc<Disk>, rooms: Arc<Rooms>) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn answer(disk: &Arc<Disk>, rooms: &Arc<Rooms>, mut stream: UnixStream) -> anyhow::Result<()> {
-    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
-    let mut line = String::new();
-    BufReader::new(&stream).take(2 * LARGEST_IMPORT).read_line(&mut line)?;
-    let outcome = serde_json::from_str(&line)
-        .map_err(anyhow::Error::from)
-        .and_then(|order| obey(disk, rooms, order))
-        .map_err(|error| format!("{error:#}"));
+fn unanswered(error: &anyhow::Error) {
+    tracing::warn!(%error, "an order could not be answered");
+}
+
+fn answer(disk: &Arc<Disk>, rooms: &Arc<Rooms>, turn: &Mutex<()>, stream: &UnixStream) -> anyhow::Result<()> {
+    let outcome = read_order(stream, Instant::now() + FIRST_LINE).and_then(|order| {
+        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        obey(disk, rooms, order)
+    });
+    report(stream, outcome.map_err(|error| format!("{error:#}")))
+}
+
+fn report(mut stream: &UnixStream, outcome: Result<Outcome, String>) -> anyhow::Result<()> {
+    stream.set_write_timeout(Some(FIRST_LINE))?;
     Ok(stream.write_all(format!("{}\n", serde_json::to_string(&outcome)?).as_bytes())?)
+}
+
+/// Reads the one line of an order until a moment, which no number of bytes puts off.
+fn read_order(mut stream: &UnixStream, until: Instant) -> anyhow::Result<Order> {
+    let (mut line, mut part) = (Vec::new(), vec![0; READ]);
+    while !line.ends_with(b"\n") {
+        let left = until.saturating_duration_since(Instant::now());
+        ensure!(!left.is_zero(), "an order is a line within {} s", FIRST_LINE.as_secs());
+        stream.set_read_timeout(Some(left))?;
+        let read = match stream.read(&mut part) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            // The time is over, which is seen above.
+            Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+            Err(error) => return Err(error.into()),
+        };
+        line.extend_from_slice(&part[..read]);
+        ensure!(line.len() as u64 <= 2 * LARGEST_IMPORT, "an order of more than {} bytes", 2 * LARGEST_IMPORT);
+    }
+    Ok(serde_json::from_slice(&line)?)
 }
 
 /// A board that is deleted or replaced is taken from its members first.
@@ -178,4 +228,24 @@ fn obey(disk: &Arc<Disk>, rooms: &Arc<Rooms>, order: Order) -> anyhow::Result<Ou
     };
     smol::block_on(rooms.replace(&name, reason, act))?;
     Ok(Outcome::default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_read_whole_and_bytes_do_not_put_its_end_off() {
+        let (mut near, far) = UnixStream::pair().unwrap();
+        near.write_all(b"{\"order\":\"delete\",").unwrap();
+        let rest = std::thread::spawn(move || near.write_all(b"\"name\":\"one\"}\n").map(|()| near));
+        let order = read_order(&far, Instant::now() + Duration::from_secs(60)).unwrap();
+        assert!(matches!(order, Order::Delete { name } if name == "one"));
+        let mut near = rest.join().unwrap().unwrap();
+        let drip = std::thread::spawn(move || while near.write_all(b" ").is_ok() {});
+        let refused = read_order(&far, Instant::now() + Duration::from_millis(50)).unwrap_err().to_string();
+        drop(far);
+        drip.join().unwrap();
+        assert_eq!(refused, "an order is a line within 10 s");
+    }
 }

@@ -1,5 +1,8 @@
 //! `inkwire boards`: what an operator does with boards, beside a running server and without one.
 
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::Path;
 
 use assert_cmd::Command;
@@ -311,6 +314,28 @@ fn what_a_command_cannot_do_is_one_line_and_changes_nothing() {
     for wrong in [&["show"][..], &["show", "a/b"], &["export", "one", "--format", "gif"], &["nonsense"]] {
         assert_eq!(house.boards(wrong).0, 2, "{wrong:?}");
     }
+}
+
+#[test]
+fn peers_that_give_no_order_hold_up_nobody_elses() {
+    let house = House::new();
+    let server = house.serve();
+    house.draw(&server, "one");
+    let socket = house.path().join("control.sock");
+    let silent: Vec<UnixStream> = (0..5).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    house.good(&["link", "one", "--role", "host"]);
+    for mut peer in &silent {
+        peer.set_nonblocking(true).unwrap();
+        let kind = peer.read(&mut [0]).unwrap_err().kind();
+        assert_eq!(kind, std::io::ErrorKind::WouldBlock, "it was answered while these were silent still");
+    }
+    // More than are listened to.
+    let mut many: Vec<UnixStream> = (0..30).map(|_| UnixStream::connect(&socket).unwrap()).collect();
+    let mut answer = String::new();
+    many.pop().unwrap().read_to_string(&mut answer).unwrap();
+    assert!(answer.contains("16 others are giving orders"), "{answer}");
+    let mode = std::fs::metadata(&socket).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "nobody else gives orders");
 }
 
 #[test]

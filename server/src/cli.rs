@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::http::{Origin, PublicUrl};
 use crate::listen::Address;
+use crate::private::Wider;
 use crate::site::BasePath;
 
 /// Draw together in the browser: start it, open the page, draw; whoever opens the same page sees your ink as you draw it.
@@ -79,9 +80,6 @@ pub struct Serve {
     /// directory]; on another disk it proves as well that the directory was deleted.
     #[arg(long, env = "INKWIRE_DURABLE_MARK", value_name = "FILE")]
     pub durable_mark: Option<PathBuf>,
-    /// Refuse to start if other users can read files of that directory; without this, a warning is logged.
-    #[arg(long, env = "INKWIRE_PRIVATE_DATA")]
-    pub private_data: bool,
     /// Take a directory on a network file system, where locks and syncs may not hold.
     #[arg(long, env = "INKWIRE_NETWORK_DATA")]
     pub network_data: bool,
@@ -136,6 +134,9 @@ pub struct Serve {
     /// A file whose first line is the token of the operator's API: 16 letters or more, sent as Authorization: Bearer TOKEN.
     #[arg(long, env = "INKWIRE_ADMIN_TOKEN_FILE", value_name = "FILE")]
     pub admin_token_file: Option<PathBuf>,
+    /// What is done where others may read the file of that token, or enter the data directory.
+    #[arg(long, env = "INKWIRE_PRIVATE_FILES", default_value = "warn", value_name = "WHAT")]
+    pub private_files: Wider,
     /// Wrong tokens of the operator's API that one address may send a minute, and at once; beyond that none of its tokens is looked at,
     /// and it is answered 429.
     #[arg(long, env = "INKWIRE_ADMIN_GUESSES", default_value_t = NonZeroU32::new(10).expect("not zero"), value_name = "N")]

@@ -20,6 +20,7 @@ pub mod log;
 pub mod metrics;
 pub mod name;
 pub mod notify;
+pub mod private;
 mod reactor;
 pub mod room;
 pub mod serve;

@@ -18,6 +18,7 @@ use crate::listen::{Address, Listener};
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::notify::{notify, watchdog};
+use crate::private;
 use crate::room::{Limits, Rooms};
 use crate::site::{Echo, Site};
 use crate::storage::{Disk, Memory, Opening, Storage};
@@ -159,6 +160,7 @@ fn admin(
     connections: usize,
 ) -> anyhow::Result<Option<(Listener, Arc<Admin>)>> {
     let (Some(address), Some(file)) = (&flags.admin, &flags.admin_token_file) else { return Ok(None) };
+    private::check(file, flags.private_files)?;
     let token = admin::read_token(file)?;
     let listener = Listener::bind(address)?;
     tracing::info!(url = listener.url("/v1/"), "the operator's API listens");
@@ -189,13 +191,12 @@ async fn show_life<T>(workers: &Workers) -> T {
 
 async fn open_disk(flags: &Serve, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<Disk>>> {
     let Data::Directory(directory) = &flags.data else { return Ok(None) };
+    if directory.exists() {
+        private::check(directory, flags.private_files)?;
+    }
     let (directory, metrics) = (directory.clone(), metrics.clone());
-    let opening = Opening {
-        patience: flags.data_wait,
-        mark: flags.durable_mark.clone(),
-        must_be_private: flags.private_data,
-        may_be_on_network: flags.network_data,
-    };
+    let opening =
+        Opening { patience: flags.data_wait, mark: flags.durable_mark.clone(), may_be_on_network: flags.network_data };
     let disk = smol::unblock(move || Disk::open(&directory, &opening, metrics)).await?;
     Ok(Some(Arc::new(disk.with_image_bytes(image_bytes(flags)))))
 }

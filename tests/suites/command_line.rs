@@ -1,5 +1,9 @@
 //! The command line of `inkwire`: help, exit codes, and one line where something fails.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
 use assert_cmd::Command;
 use inkwire_tests::client::Client;
 use inkwire_tests::patience::PATIENCE;
@@ -68,6 +72,29 @@ fn what_fails_is_one_line_and_exits_1() {
         assert_eq!(code, Some(1), "{address}: {error}");
         assert!(error.starts_with("inkwire: ") && error.contains(why) && error.lines().count() == 1, "{error}");
     }
+}
+
+#[test]
+fn files_that_others_may_read_are_refused_where_they_are_to_be() {
+    let folder = tempfile::tempdir().unwrap();
+    let (token, data) = (folder.path().join("token"), folder.path().join("data"));
+    std::fs::write(&token, "operators-own-token\n").unwrap();
+    std::fs::create_dir(&data).unwrap();
+    let allow = |path: &Path, mode| std::fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+    let flags = ["--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--private-files", "refuse", "--log", "off"];
+    for (token_mode, data_mode, wrong) in [(0o644, 0o700, &token), (0o600, 0o755, &data)] {
+        allow(&token, token_mode);
+        allow(&data, data_mode);
+        let mut serve = inkwire();
+        serve.args(flags).arg("--admin-token-file").arg(&token).arg("--data").arg(&data);
+        let (code, _, error) = output(&mut serve);
+        assert_eq!(code, Some(1), "{error}");
+        assert!(error.contains(&format!("chmod go= {}", wrong.display())) && error.lines().count() == 1, "{error}");
+    }
+    allow(&data, 0o700);
+    let (token, data) = (token.display().to_string(), data.display().to_string());
+    let private = [&flags[2..], &["--admin-token-file", &token, "--data", &data]].concat();
+    assert!(Server::start(&private).stop().success());
 }
 
 #[test]

@@ -327,9 +327,9 @@ fn everything_in_a_data_directory_is_the_owners_alone_and_what_is_not_is_refused
         let all = ["--listen", "127.0.0.1:0", "--data", data.path().to_str().unwrap()];
         server::serve(&[&all, flags].concat()).stderr(Stdio::piped()).output().expect("it runs")
     };
-    let refused = start(&["--private-data"]);
+    let refused = start(&["--private-files", "refuse"]);
     assert_eq!(refused.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&refused.stderr).contains("chmod -R go="));
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("chmod go="));
     drop(serve(data.path()));
 }
 

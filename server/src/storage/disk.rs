@@ -58,8 +58,6 @@ pub struct Opening {
     pub patience: Duration,
     /// The file of the durable mark, if it does not lie in the directory.
     pub mark: Option<PathBuf>,
-    /// Whether a directory that others may read is refused; otherwise a warning is logged.
-    pub must_be_private: bool,
     /// Whether a directory on a file system of the network is taken.
     pub may_be_on_network: bool,
 }
@@ -86,7 +84,6 @@ impl Disk {
             files::see_local(directory)?;
         }
         let lock = Lock::take(directory, opening.patience)?;
-        see_private(directory, opening.must_be_private)?;
         let path = directory.join(FILE);
         let mark = opening.mark.clone().unwrap_or_else(|| directory.join(mark::FILE));
         let Opened { connection, mark, lost } = proof::open(directory, &mark)?;
@@ -324,17 +321,6 @@ fn reserve(transaction: &rusqlite::Transaction<'_>, name: &BoardName, until: u32
         "UPDATE boards SET reserved_author = max(reserved_author, ?2), is_open = 1 WHERE name = ?1 RETURNING id";
     let id = transaction.prepare_cached(reserve)?.query_row((name.as_str(), until), |row| row.get(0)).optional()?;
     id.map_or(Ok(()), |id| checksum::seal(transaction, id))
-}
-
-/// Refuses a directory that others may read, or warns of it.
-fn see_private(directory: &Path, must_be: bool) -> Result<(), StorageError> {
-    let wide = files::readable_by_others(directory);
-    let Some(first) = wide.first() else { return Ok(()) };
-    if must_be {
-        return Err(StorageError::Wide { path: directory.into() });
-    }
-    tracing::warn!(directory = %directory.display(), file = %first.display(), files = wide.len(), "other users can read what is kept here, with the ids by which clients are known again: chmod -R go= keeps them out, --private-data refuses to start");
-    Ok(())
 }
 
 fn delete_rows(transaction: &rusqlite::Transaction<'_>, name: &str) -> rusqlite::Result<bool> {

@@ -1,7 +1,7 @@
 //! The files of a data directory: private, on a disk of this machine, and still those that were opened.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -72,19 +72,6 @@ pub(super) fn see_local(directory: &Path) -> Result<(), StorageError> {
     kind.map_or(Ok(()), |(_, kind)| Err(StorageError::Network { path: directory.into(), kind }))
 }
 
-/// The files of a data directory that other users may read: they hold the ids by which clients are known again.
-pub(super) fn readable_by_others(directory: &Path) -> Vec<PathBuf> {
-    let is_wide = |path: &PathBuf| fs::metadata(path).is_ok_and(|it| it.permissions().mode() & 0o077 != 0);
-    if !is_wide(&directory.to_path_buf()) {
-        return Vec::new();
-    }
-    let names = fs::read_dir(directory).into_iter().flatten().filter_map(Result::ok);
-    let mut wide: Vec<PathBuf> =
-        names.map(|entry| entry.path()).filter(|path| path.is_file() && is_wide(path)).collect();
-    wide.sort();
-    wide
-}
-
 /// Makes an empty file that only its owner reads, which SQLite then fills; its log gets the same mode.
 ///
 /// # Errors
@@ -119,17 +106,5 @@ mod tests {
         assert!(matches!(files.check(), Err(StorageError::Replaced { path }) if path == database));
         fs::remove_dir_all(&directory).unwrap();
         assert!(matches!(files.check(), Err(StorageError::Replaced { path }) if path == directory));
-    }
-
-    #[test]
-    fn files_that_others_read_are_found_only_where_the_directory_lets_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let file = folder.path().join("boards.sqlite");
-        fs::write(&file, "x").unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o644)).unwrap();
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o700)).unwrap();
-        assert!(readable_by_others(folder.path()).is_empty());
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(readable_by_others(folder.path()), [file]);
     }
 }

@@ -256,12 +256,6 @@ pub enum StorageError {
         /// The file system.
         kind: &'static str,
     },
-    /// Others may read what is secret.
-    #[error("{} can be read by other users: type chmod -R go= {}, or leave --private-data out", path.display(), path.display())]
-    Wide {
-        /// The directory.
-        path: PathBuf,
-    },
     /// The board was deleted or replaced meanwhile.
     #[error("board {0} was deleted or replaced")]
     Deleted(String),

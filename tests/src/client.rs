@@ -8,8 +8,8 @@ use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::{self, Message, WebSocket, client::client};
 use inkwire_board::Replica;
 use inkwire_protocol::{
-    Action, Change, ClientId, ClientMessage, Colour, Operation, Reaction, Reason, RejectReason, Role,
-    SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON, ServerMessage, Shape, StorageState, Text, Token, binary, json,
+    Action, Change, ClientId, ClientMessage, Colour, ImageHash, ImageState, Operation, Reaction, Reason, RejectReason,
+    Role, SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON, ServerMessage, Shape, StorageState, Text, Token, binary, json, limits,
 };
 
 use crate::patience::PATIENCE;
@@ -279,6 +279,26 @@ impl Client {
         link.unwrap_or_else(|| panic!("a link is made: {told:?}"))
     }
 
+    /// Sends the bytes of an image in parts, and reads what became of it.
+    ///
+    /// # Panics
+    /// Where no answer comes in time.
+    #[track_caller]
+    pub fn sends_image(&mut self, image: ImageHash, bytes: &[u8]) -> ImageState {
+        self.told.clear();
+        let length = bytes.len() as u64;
+        for (at, part) in bytes.chunks(limits::IMAGE_PART).enumerate() {
+            let offset = (at * limits::IMAGE_PART) as u64;
+            self.say(&[ClientMessage::ImagePart { image, length, offset, bytes: part.to_vec() }]);
+        }
+        let state = |told: &ServerMessage| match told {
+            ServerMessage::Image { state, .. } => Some(*state),
+            _ => None,
+        };
+        self.wait("what became of the image", |client| client.told.iter().any(|told| state(told).is_some()));
+        self.told.iter().find_map(state).expect("just seen")
+    }
+
     /// A member that is not connected yet.
     pub fn away(address: &str, board: &str, name: &str) -> Self {
         Self::new(address, board, name, false)
@@ -482,6 +502,7 @@ impl Client {
             ServerMessage::Pong { .. } => self.pongs += 1,
             ServerMessage::Access { role, draws, .. } => self.access = Some((*role, *draws)),
             ServerMessage::SlowDown { .. }
+            | ServerMessage::Image { .. }
             | ServerMessage::Link { .. }
             | ServerMessage::Rules { .. }
             | ServerMessage::Audit { .. }

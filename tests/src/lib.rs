@@ -5,6 +5,7 @@ pub mod client;
 pub mod dice;
 pub mod echo;
 pub mod fanout;
+pub mod image;
 pub mod inspected;
 pub mod mount;
 pub mod patience;

@@ -2,8 +2,9 @@
 
 use std::net::SocketAddrV4;
 
-use inkwire_protocol::{ClientMessage, Operation, binary, json, limits};
+use inkwire_protocol::{ClientMessage, ImageHash, ImageState, Operation, binary, json, limits};
 use inkwire_tests::client::Client;
+use inkwire_tests::image::png;
 use inkwire_tests::patience::{PATIENCE, wait_until};
 use inkwire_tests::raw::{Raw, client_frame, handshake};
 use inkwire_tests::server::{Server, free_port, serve};
@@ -722,4 +723,21 @@ fn a_log_that_nobody_reads_holds_up_nobody() {
     members.iter_mut().for_each(Client::round_trip);
     assert!(server.stop().success(), "and it stops");
     drop(log);
+}
+
+/// Sixteen members announce the largest image there may be, and send one byte of it. An announced length holds nothing, so
+/// another member's image is kept.
+#[test]
+fn images_that_are_only_announced_keep_nobody_from_sending_one() {
+    let server = Server::start(&[]);
+    let mut holders: Vec<Client> =
+        (0..16).map(|at| Client::join(&server.address, "x", &format!("holder {at}"))).collect();
+    for holder in &mut holders {
+        let (image, length) = (ImageHash([0; 32]), limits::IMAGE_BYTES as u64);
+        holder.say(&[ClientMessage::ImagePart { image, length, offset: 0, bytes: vec![0] }]);
+        holder.round_trip();
+    }
+    let mut ada = Client::join(&server.address, "x", "ada");
+    let (image, bytes) = png(limits::IMAGE_BYTES, 1);
+    assert_eq!(ada.sends_image(image, &bytes), ImageState::Kept);
 }

@@ -402,7 +402,7 @@ impl Member {
             self.answers.push(ServerMessage::Image { image, state: ImageState::Busy });
             return;
         }
-        match self.images.take(part, &self.rooms.arrivals, self.rooms.storage()) {
+        match self.images.take(part, &self.rooms.arrivals, self.rooms.storage(), Instant::now()) {
             Ok(Some(work)) => {
                 self.later().begin_beside(move || Told::Answers(vec![ServerMessage::Image { image, state: work() }]));
             }

@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::Write;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 
+use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
@@ -16,7 +17,7 @@ struct Static;
 #[derive(Debug)]
 pub struct Asset {
     /// Its bytes.
-    pub bytes: Cow<'static, [u8]>,
+    pub bytes: Bytes,
     /// Its media type.
     pub media_type: &'static str,
     /// A strong validator for `ETag`, in quotes (RFC 9110 section 8.8.3).
@@ -28,7 +29,11 @@ pub fn asset(path: &str) -> Option<Asset> {
     let media_type = media_type(path)?;
     let file = Static::get(path)?;
     let hash: String = file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
-    Some(Asset { bytes: file.data, media_type, etag: format!("\"{hash}\"") })
+    let bytes = match file.data {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    Some(Asset { bytes, media_type, etag: format!("\"{hash}\"") })
 }
 
 impl Asset {
@@ -37,7 +42,7 @@ impl Asset {
     #[must_use]
     pub fn packed(self) -> PackedAsset {
         /// Packed bytes by the validator of what they were packed from.
-        static PACKED: LazyLock<Mutex<HashMap<String, Arc<[u8]>>>> = LazyLock::new(Mutex::default);
+        static PACKED: LazyLock<Mutex<HashMap<String, Bytes>>> = LazyLock::new(Mutex::default);
         let mut packed = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
         let bytes = packed.entry(self.etag.clone()).or_insert_with(|| gzip(&self.without_comments())).clone();
         PackedAsset { bytes, media_type: self.media_type, etag: self.etag.replacen('"', "\"gzip-", 1) }
@@ -77,14 +82,14 @@ fn without_comments(text: &str) -> String {
 #[derive(Debug)]
 pub struct PackedAsset {
     /// Its bytes.
-    pub bytes: Arc<[u8]>,
+    pub bytes: Bytes,
     /// The media type of what is packed.
     pub media_type: &'static str,
     /// As in [`Asset`].
     pub etag: String,
 }
 
-fn gzip(bytes: &[u8]) -> Arc<[u8]> {
+fn gzip(bytes: &[u8]) -> Bytes {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(bytes).expect("Bug: memory takes everything");
     encoder.finish().expect("Bug: memory takes everything").into()

@@ -128,6 +128,10 @@ pub struct Serve {
     /// Most MiB of pictures that are kept, of all boards together; further ones are refused.
     #[arg(long, env = "INKWIRE_MAX_IMAGES", default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(..=1 << 30))]
     pub max_images: u64,
+    /// Maximum MiB of images and snapshots that are being sent at once, each counted once for all its readers; beyond that the
+    /// oldest slow reader is disconnected.
+    #[arg(long, env = "INKWIRE_MAX_IN_FLIGHT", default_value_t = 256, value_name = "MIB", value_parser = clap::value_parser!(u16).range(16..))]
+    pub max_in_flight: u16,
     /// Where to listen for the operator's API, as HOST:PORT or unix:/PATH; nowhere where nothing is said.
     #[arg(long, env = "INKWIRE_ADMIN", value_name = "ADDRESS", requires = "admin_token_file")]
     pub admin: Option<Address>,

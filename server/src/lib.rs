@@ -15,6 +15,7 @@ mod fonts;
 pub mod guest;
 pub mod health;
 pub mod http;
+pub mod in_flight;
 pub mod listen;
 pub mod log;
 pub mod metrics;

@@ -109,6 +109,10 @@ pub struct Metrics {
     refused: Family<[(&'static str, &'static str); 1], Counter>,
     /// Panics of any thread, counted by the panic hook; must stay 0.
     pub panics: Counter,
+    /// Bytes of images and snapshots that are being sent; see [`crate::in_flight`].
+    pub in_flight: Gauge,
+    /// Readers that were disconnected because others needed that room.
+    pub slow_readers: Counter,
 }
 
 impl Default for Metrics {
@@ -149,10 +153,14 @@ impl Default for Metrics {
         let log_dropped =
             counter("log_dropped", "Lines of the log that were dropped because it was not read fast enough");
         let panics = counter("panics", "Panics of any thread");
+        let slow_readers = counter("slow_readers", "Slow readers disconnected because --max-in-flight was reached");
         let refused = Family::<[(&'static str, &'static str); 1], Counter>::default();
         // All of them, so that also one that has refused nobody is seen.
         Refused::ALL.iter().for_each(|by| drop(refused.get_or_create(&by.label())));
         registry.register("refused", "Connections and requests that were refused, by limit", refused.clone());
+        let in_flight: Gauge = Gauge::default();
+        let help = "Images and snapshots that are being sent, each counted once for all its readers";
+        registry.register_with_unit("in_flight", help, Unit::Bytes, in_flight.clone());
         let (received, sent, writes) = (Tally::default(), Tally::default(), Tally::default());
         registry.register_with_unit("received", "Read from WebSocket connections", Unit::Bytes, received.clone());
         registry.register_with_unit("sent", "Written to WebSocket connections", Unit::Bytes, sent.clone());
@@ -199,6 +207,8 @@ impl Default for Metrics {
             log_dropped,
             refused,
             panics,
+            in_flight,
+            slow_readers,
         }
     }
 }

@@ -219,6 +219,7 @@ fn limits(flags: &Serve) -> Limits {
         bytes: f64::from(flags.bytes_rate.get()) * 1024.0,
         board_points: f64::from(flags.board_points_rate.get()),
         board_bytes: f64::from(flags.board_bytes_rate.get()) * 1024.0,
+        in_flight: usize::from(flags.max_in_flight) << 20,
     }
 }
 

@@ -8,15 +8,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use http_types::{Method, StatusCode};
 use inkwire_protocol::{ImageHash, StorageState};
+use smol::future::FutureExt;
 
 use crate::assets::asset;
-use crate::http::{Head, HeadReader, Hosts, Reply, Upgrade, send, send_last, upgrade};
+use crate::http::{Head, HeadReader, Hosts, Reply, Upgrade, send, send_last, send_reply, upgrade};
+use crate::in_flight::Reader;
 use crate::log::Gate;
 use crate::metrics::{Metrics, Refused};
 use crate::name::{BoardName, NameError};
-use crate::room::{Encoding, Member, Place, Rooms, random_token};
+use crate::room::{Encoding, ImageFailure, Member, Place, Rooms, random_token};
 use crate::socket::Socket;
 use crate::watch;
 use crate::ws::{self, Addresses, Connections, Entry, Full, Handle, Hub, Message, Service, Settings, host_of};
@@ -170,6 +173,8 @@ enum Answer {
     Reply(Reply),
     Join(Upgrade, BoardName, Option<IpAddr>),
     Image(ImageHash),
+    /// An image, which is sent as long as its reader is not dismissed.
+    Shared(Reply, Reader),
     Member(Upgrade, Place, Option<IpAddr>),
     Echo(Upgrade, Arc<str>),
 }
@@ -279,8 +284,12 @@ impl Site {
                     send_last(socket, reply, method).await;
                     return None;
                 }
+                Answer::Shared(reply, reader) => {
+                    send_shared(socket, reply, reader, method, head.close).await?;
+                    owed = None;
+                }
                 Answer::Reply(reply) => {
-                    send(socket, &reply.into_bytes(method, false).await).await?;
+                    send_reply(socket, reply, method, false).await?;
                     // It may ask again; whoever keeps a connection has to take it that it ends meanwhile (RFC 9112 section 9.3.1).
                     owed = None;
                 }
@@ -308,7 +317,7 @@ impl Site {
     async fn opened(&self, answer: Answer) -> Answer {
         let (upgrade, name, address) = match answer {
             Answer::Join(upgrade, name, address) => (upgrade, name, address),
-            Answer::Image(hash) => return Answer::Reply(self.image(hash).await),
+            Answer::Image(hash) => return self.image(hash).await,
             answer => return answer,
         };
         match self.rooms.room(&name).await {
@@ -325,18 +334,24 @@ impl Site {
     }
 
     /// A picture: what has that name never changes, and whoever opens it alone gets no page.
-    async fn image(&self, hash: ImageHash) -> Reply {
+    async fn image(&self, hash: ImageHash) -> Answer {
+        let unavailable =
+            |why: &str| Answer::Reply(Reply::text(StatusCode::ServiceUnavailable, why).header("retry-after", "5"));
         match self.rooms.image(hash).await {
-            Ok(Some(image)) => Reply::new(StatusCode::Ok, image.media_type, &image.bytes)
-                .header("cache-control", "private, max-age=31536000, immutable")
-                .header("content-security-policy", "default-src 'none'; sandbox"),
-            Ok(None) => Reply::text(StatusCode::NotFound, "no such picture"),
-            Err(error) => {
+            Ok(Some(image)) => {
+                let reply = Reply::shared(StatusCode::Ok, image.media_type, image.bytes)
+                    .header("cache-control", "private, max-age=31536000, immutable")
+                    .header("content-security-policy", "default-src 'none'; sandbox");
+                Answer::Shared(reply, self.rooms.in_flight().reader(Arc::default()))
+            }
+            Ok(None) => Answer::Reply(Reply::text(StatusCode::NotFound, "no such picture")),
+            Err(ImageFailure::InFlight) => unavailable("too many images are being read (--max-in-flight); try again"),
+            Err(ImageFailure::Storage(error)) => {
                 static LINES: Gate = Gate::new();
                 if let Some(suppressed) = LINES.admit() {
                     tracing::error!(image = %hash, %error, suppressed, "the picture could not be read");
                 }
-                Reply::text(StatusCode::ServiceUnavailable, "the picture cannot be read now").header("retry-after", "5")
+                unavailable("the picture cannot be read now")
             }
         }
     }
@@ -451,9 +466,24 @@ impl Site {
                     move |wakeup, id| self.echo.session(id, wakeup, (peer, upgrade.protocol, text), &self.settings);
                 Box::pin(ws::serve(socket, rest, &self.settings, entry, metrics, open))
             }
-            Answer::Reply(_) | Answer::Join(..) | Answer::Image(_) => Box::pin(std::future::ready(())),
+            Answer::Reply(_) | Answer::Shared(..) | Answer::Join(..) | Answer::Image(_) => {
+                Box::pin(std::future::ready(()))
+            }
         }
     }
+}
+
+/// Sends an image until it is all out or its reader is dismissed; `None` if the connection is over then.
+async fn send_shared(socket: &mut Socket, reply: Reply, reader: Reader, method: Method, close: bool) -> Option<()> {
+    let dismissed = async {
+        reader.dismissed().await;
+        tracing::debug!("slow reader: disconnected while it read an image");
+        None
+    };
+    if close {
+        return async { Some(send_last(socket, reply, method).await) }.or(dismissed).await.and(None);
+    }
+    send_reply(socket, reply, method, false).or(dismissed).await
 }
 
 /// The language that the page will speak to this browser, where its words are a file of their own (`static/js/language.js`): it is
@@ -492,9 +522,9 @@ fn file(head: &Head, path: &str) -> Reply {
     let Some(asset) = asset(path) else { return Reply::text(StatusCode::NotFound, "no such file") };
     let reply = if head.takes_gzip() {
         let asset = asset.packed();
-        unless_known(head, asset.media_type, &asset.bytes, &asset.etag).header("content-encoding", "gzip")
+        unless_known(head, asset.media_type, asset.bytes.clone(), &asset.etag).header("content-encoding", "gzip")
     } else {
-        unless_known(head, asset.media_type, &asset.bytes, &asset.etag)
+        unless_known(head, asset.media_type, asset.bytes.clone(), &asset.etag)
     };
     let reply = reply.header("vary", "accept-encoding");
     // It lies below the pages that it serves (Service Workers, section 6.2); its own place is what the path is counted from.
@@ -509,14 +539,14 @@ const OFFLINE: &str = "offline.js";
 
 /// Some bytes, or 304 where the client has them (RFC 9110 section 13.1.2). The comparison is the weak one: a proxy that
 /// compresses makes the tag weak.
-fn unless_known(head: &Head, media_type: &str, bytes: &[u8], etag: &str) -> Reply {
+fn unless_known(head: &Head, media_type: &str, bytes: Bytes, etag: &str) -> Reply {
     let is_same = |one: &str| one.trim().trim_start_matches("W/") == etag || one.trim() == "*";
     let known = head
         .request
         .header("if-none-match")
         .is_some_and(|values| values.iter().any(|value| value.as_str().split(',').any(is_same)));
-    let (status, bytes) = if known { (StatusCode::NotModified, &[][..]) } else { (StatusCode::Ok, bytes) };
-    Reply::new(status, media_type, bytes).header("etag", etag)
+    let (status, bytes) = if known { (StatusCode::NotModified, Bytes::new()) } else { (StatusCode::Ok, bytes) };
+    Reply::shared(status, media_type, bytes).header("etag", etag)
 }
 
 /// Counts a socket in the metrics as long as it lives.

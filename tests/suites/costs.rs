@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use inkwire_protocol::{ClientMessage, Entry, Operation, ServerMessage, binary};
+use inkwire_protocol::{ClientMessage, Entry, ImageHash, ImageState, Operation, ServerMessage, binary, limits};
+use inkwire_tests::client::Client;
 use inkwire_tests::fanout::{Crowd, Peer, Plan};
-use inkwire_tests::patience::PATIENCE;
+use inkwire_tests::image::png;
+use inkwire_tests::patience::{PATIENCE, wait_until};
 use inkwire_tests::pen::{chunks, recorded};
+use inkwire_tests::raw::Raw;
 use inkwire_tests::server::Server;
 use inkwire_tests::stored;
 
@@ -91,4 +94,56 @@ fn ink_is_durable_soon_and_many_operations_at_once() {
     let durable = stored::durable(Duration::from_secs(3));
     println!("{durable}");
     assert!(durable.commits < durable.operations, "a commit is shared: {durable}");
+}
+
+/// As many images of the largest size as the server keeps for this test, by a member that has left.
+fn keeps_images(server: &Server, count: u32) -> Vec<ImageHash> {
+    let mut ada = Client::join(&server.address, "x", "ada");
+    let mut send = |number| {
+        let (image, bytes) = png(limits::IMAGE_BYTES, number);
+        assert_eq!(ada.sends_image(image, &bytes), ImageState::Kept);
+        image
+    };
+    (0..count).map(&mut send).collect()
+}
+
+/// Asks for an image, and reads nothing but the head of the reply.
+fn asks_for(server: &Server, image: ImageHash) -> (Raw, String) {
+    let mut raw = Raw::connect(&server.address);
+    rustix::net::sockopt::set_socket_recv_buffer_size(&raw.stream, 4096).expect("a buffer may be small");
+    raw.send(format!("GET /images/{image} HTTP/1.1\r\nHost: {}\r\n\r\n", server.address).as_bytes());
+    let head = raw.head();
+    (raw, head)
+}
+
+#[test]
+fn readers_of_one_image_share_its_bytes() {
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::start(&["--data", data.path().to_str().unwrap()]);
+    let image = keeps_images(&server, 1)[0];
+    let before = server.memory();
+    let mut readers: Vec<_> = (0..150).map(|_| asks_for(&server, image)).collect();
+    assert!(readers.iter().all(|(_, head)| head.starts_with("HTTP/1.1 200 ")));
+    let grown = server.memory().saturating_sub(before);
+    println!("150 readers that read nothing of an image of 4 MiB: memory grew by {grown}");
+    assert_eq!(server.metric("inkwire_in_flight_bytes"), limits::IMAGE_BYTES as f64, "one buffer");
+    assert!(grown < 4 * limits::IMAGE_BYTES as u64 + 150 * 32 * 1024, "{grown}");
+    let (mut last, _) = readers.pop().unwrap();
+    let mut body = vec![0; limits::IMAGE_BYTES];
+    std::io::Read::read_exact(&mut last.stream, &mut body).expect("and who reads gets all of it");
+    assert_eq!(body, png(limits::IMAGE_BYTES, 0).1);
+    drop((readers, last));
+    wait_until("the buffer is given back", || server.metric("inkwire_in_flight_bytes") == 0.0);
+}
+
+#[test]
+fn when_too_many_images_are_read_slowly_the_oldest_reader_is_disconnected() {
+    let server = Server::start(&["--max-in-flight", "16"]);
+    let images = keeps_images(&server, 5);
+    let mut readers: Vec<_> = images.iter().map(|image| asks_for(&server, *image)).collect();
+    assert!(readers.iter().all(|(_, head)| head.starts_with("HTTP/1.1 200 ")), "the last one waits for the first");
+    assert_eq!(server.metric("inkwire_slow_readers_total"), 1.0);
+    assert!(server.metric("inkwire_in_flight_bytes") <= 16.0 * 1024.0 * 1024.0);
+    let (mut oldest, _) = readers.remove(0);
+    assert!(oldest.rest().len() < limits::IMAGE_BYTES, "it does not get the rest");
 }

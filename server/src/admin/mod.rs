@@ -22,7 +22,7 @@ use subtle::ConstantTimeEq;
 
 use self::guesses::Guesses;
 use crate::boards::{self, Format};
-use crate::http::{Head, HeadReader, Hosts, Reply, send, send_last};
+use crate::http::{Head, HeadReader, Hosts, Reply, send, send_last, send_reply};
 use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
 use crate::room::{MemberRecord, Room, Rooms};
@@ -189,7 +189,7 @@ impl Admin {
             if head.close {
                 return send_last(&mut socket, reply, method).await;
             }
-            if send(&mut socket, &reply.into_bytes(method, false).await).await.is_none() {
+            if send_reply(&mut socket, reply, method, false).await.is_none() {
                 return;
             }
         }
@@ -405,7 +405,7 @@ impl Admin {
                 boards::exported(&reader, name.as_str(), &board, format).map_err(failed)
             })
             .await?;
-        let reply = Reply::new(StatusCode::Ok, media_type, &bytes);
+        let reply = Reply::shared(StatusCode::Ok, media_type, bytes.into());
         Ok(reply.header("content-security-policy", "default-src 'none'; sandbox"))
     }
 

@@ -15,5 +15,5 @@ pub use host::{Hosts, PublicUrl};
 pub use http_types::StatusCode;
 pub use origin::Origin;
 pub use reply::Reply;
-pub use send::{send, send_last};
+pub use send::{send, send_last, send_reply};
 pub use upgrade::{Upgrade, UpgradeError, upgrade};

@@ -29,10 +29,28 @@ pub async fn send(socket: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> Optio
     Some(())
 }
 
+/// A body up to this length is copied behind its head: one system call costs more.
+const COPIED: usize = 16 * 1024;
+
+/// Sends a reply; `None` as for [`send`]. A long body is written from the buffer that its readers share.
+pub async fn send_reply(
+    socket: &mut (impl AsyncWrite + Unpin),
+    reply: Reply,
+    method: Method,
+    close: bool,
+) -> Option<()> {
+    let (mut head, body) = reply.into_parts(method, close).await;
+    if body.len() <= COPIED {
+        head.extend_from_slice(&body);
+        return send(socket, &head).await;
+    }
+    send(socket, &head).await?;
+    send(socket, &body).await
+}
+
 /// Sends a last reply and closes.
 pub async fn send_last(socket: &mut (impl AsyncRead + AsyncWrite + Unpin), reply: Reply, method: Method) {
-    let bytes = reply.into_bytes(method, true).await;
-    if send(socket, &bytes).await.is_none() || socket.close().await.is_err() {
+    if send_reply(socket, reply, method, true).await.is_none() || socket.close().await.is_err() {
         return;
     }
     let drain = async {

@@ -19,6 +19,8 @@ pub struct Limits {
     pub board_points: f64,
     /// The same for all of one board together.
     pub board_bytes: f64,
+    /// Bytes of images and snapshots that are being sent at once, each counted once for all its readers.
+    pub in_flight: usize,
 }
 
 impl Default for Limits {
@@ -31,6 +33,7 @@ impl Default for Limits {
             bytes: 1024.0 * 1024.0,
             board_points: 400_000.0,
             board_bytes: 16.0 * 1024.0 * 1024.0,
+            in_flight: 256 << 20,
         }
     }
 }

@@ -23,4 +23,4 @@ pub use limits::Limits;
 pub(crate) use member::random_token;
 pub use member::{Encoding, Member};
 pub use room::{MemberRecord, Room};
-pub use rooms::{Place, Rooms};
+pub use rooms::{ImageFailure, Place, Rooms};

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use inkwire_protocol::{Action, ImageHash, Reason, ServerMessage, StorageState};
+use bytes::Bytes;
+use inkwire_protocol::{Action, ImageHash, Reason, ServerMessage, StorageState, limits};
 use smol::lock::OnceCell;
 
 use super::entrance::Entrance;
@@ -15,11 +16,42 @@ use super::hashing::Hashing;
 use super::images::Arrivals;
 use super::limits::Limits;
 use super::room::{Due, Room};
+use crate::in_flight::{self, InFlight, Reserved};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::storage::{Image, News, Storage, StorageError};
 use crate::timers;
 use crate::worker::Workers;
+
+/// A reader of images has so long before it counts as slow.
+const SLOW: Duration = Duration::from_secs(5);
+/// Waiting for room for an image: how long, and between two looks.
+const IMAGE_PATIENCE: Duration = Duration::from_secs(10);
+const IMAGE_LOOKS: Duration = Duration::from_millis(20);
+
+/// An image that somebody reads, or that is being loaded: requests that come meanwhile wait for it and share its bytes.
+type SharedImage = OnceCell<Option<Image>>;
+
+/// One reader's share of an image. As long as there is one, the image is not loaded again.
+struct Share {
+    bytes: Bytes,
+    _image: Arc<SharedImage>,
+}
+
+impl AsRef<[u8]> for Share {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// Why an image cannot be read now.
+#[derive(Debug, Clone)]
+pub enum ImageFailure {
+    /// As many bytes are being sent as may be.
+    InFlight,
+    /// The storage failed.
+    Storage(StorageError),
+}
 
 /// The rooms that are open.
 #[derive(Debug)]
@@ -38,6 +70,8 @@ pub struct Rooms {
     entrance: Entrance,
     hashing: Arc<Hashing>,
     next_member: AtomicU64,
+    images: Mutex<HashMap<ImageHash, Weak<SharedImage>>>,
+    in_flight: Arc<InFlight>,
 }
 
 /// A room, or one that is being opened: whoever comes meanwhile waits for it. As long as somebody beside [`Rooms`] holds
@@ -83,7 +117,10 @@ impl Rooms {
         linger: Duration,
         limits: Limits,
     ) -> Arc<Self> {
+        let in_flight = Arc::new(InFlight::of_at_most(limits.in_flight, metrics.clone()));
         let rooms = Arc::new(Self {
+            images: Mutex::default(),
+            in_flight,
             open: Mutex::default(),
             storage,
             metrics,
@@ -237,13 +274,58 @@ impl Rooms {
         self.storage.state()
     }
 
-    /// The bytes of a picture.
+    /// The bytes of an image, in a buffer that all its readers share.
     ///
     /// # Errors
-    /// Where the storage cannot give them now.
-    pub async fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError> {
+    /// Where there is no room for them, or the storage cannot read them now.
+    pub async fn image(&self, hash: ImageHash) -> Result<Option<Image>, ImageFailure> {
+        let shared = self.shared_image(hash);
+        let image = shared.get_or_try_init(|| self.load_image(hash)).await?;
+        Ok(image.as_ref().map(|Image { media_type, bytes }| {
+            let share = Share { bytes: bytes.clone(), _image: shared.clone() };
+            Image { media_type, bytes: Bytes::from_owner(share) }
+        }))
+    }
+
+    fn shared_image(&self, hash: ImageHash) -> Arc<SharedImage> {
+        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(shared) = images.get(&hash).and_then(Weak::upgrade) {
+            return shared;
+        }
+        images.retain(|_, image| image.strong_count() > 0);
+        let shared = Arc::default();
+        images.insert(hash, Arc::downgrade(&shared));
+        shared
+    }
+
+    async fn load_image(&self, hash: ImageHash) -> Result<Option<Image>, ImageFailure> {
+        let reserved = self.room_for_image().await.ok_or(ImageFailure::InFlight)?;
         let storage = self.storage.clone();
-        smol::unblock(move || storage.image(hash)).await
+        let image = smol::unblock(move || storage.image(hash)).await.map_err(ImageFailure::Storage)?;
+        drop(reserved);
+        Ok(image.map(|image| Image { bytes: self.in_flight.hold(image.bytes), ..image }))
+    }
+
+    /// Room for an image of any size, which is not known yet.
+    async fn room_for_image(&self) -> Option<Reserved> {
+        let until = Instant::now() + IMAGE_PATIENCE;
+        loop {
+            let room = self.in_flight.make_room(limits::IMAGE_BYTES, SLOW);
+            if room == in_flight::Room::Enough
+                && let Some(reserved) = self.in_flight.reserve(limits::IMAGE_BYTES)
+            {
+                return Some(reserved);
+            }
+            if Instant::now() >= until {
+                return None;
+            }
+            timers::until(Instant::now() + IMAGE_LOOKS).await;
+        }
+    }
+
+    /// The bound on what is being sent.
+    pub fn in_flight(&self) -> &Arc<InFlight> {
+        &self.in_flight
     }
 
     /// Carries out an operator's order on who may do what on a board; gives the secret of a link that was made. Blocks.

@@ -70,7 +70,7 @@ impl InFlight {
     /// Looks for room for so many bytes. Where there is none, dismisses the oldest reader that has been reading for at least
     /// `patience`, one at a time.
     pub fn make_room(&self, bytes: usize, patience: Duration) -> Room {
-        if self.bytes.load(Ordering::Relaxed) + bytes <= self.most_bytes {
+        if self.held() + bytes <= self.most_bytes {
             return Room::Enough;
         }
         let mut readers = self.lock();
@@ -86,6 +86,11 @@ impl InFlight {
         self.metrics.slow_readers.inc();
         reading.wakeup.wake();
         Room::Soon
+    }
+
+    /// The bytes that are held.
+    pub fn held(&self) -> usize {
+        self.bytes.load(Ordering::Relaxed)
     }
 
     /// Counts so many bytes from now on, if there is room for them.

@@ -214,8 +214,7 @@ impl Site {
         let most_of_address = (self.max_overflow / 4).max(1);
         let Ok(_place) = self.overflow.enter(address, most_of_address, self.max_overflow) else {
             // Nothing is waited for, not even its request: so many more hold no descriptor.
-            let reply = self.refusal(full).into_bytes(Method::Get, true).await;
-            _ = send(&mut socket, &reply).await;
+            _ = send_reply(&mut socket, self.refusal(full), Method::Get, true).await;
             return;
         };
         let mut reader = HeadReader::new(TURNED_AWAY);

@@ -1,6 +1,6 @@
 //! What a room promises its members: joining, resuming, presence, and a clean end.
 
-use inkwire_protocol::{ClientMessage, Colour, ElementRef, Operation, Points, limits};
+use inkwire_protocol::{ClientMessage, Colour, ElementRef, Operation, Points, Reason, limits};
 use inkwire_tests::client::{Client, text};
 use inkwire_tests::patience::wait_until;
 use inkwire_tests::pen::begin;
@@ -105,6 +105,68 @@ fn who_reads_nothing_costs_nothing_and_is_given_a_snapshot_when_it_reads() {
     let mut eve = Client::join(&server.address, "x", "eve");
     eve.wait_for_seq(14 * 512);
     assert_eq!(bob.replica.board().hash(), eve.replica.board().hash());
+}
+
+/// Draws texts of so many MiB in all.
+fn draws_texts(client: &mut Client, megabytes: usize) {
+    let long = "x".repeat(limits::TEXT);
+    (0..megabytes * 256).for_each(|_| _ = client.submit(text(&long)));
+    client.wait("all is in the log", |client| client.pending.is_empty());
+    // What this harness keeps because nothing is durable is not the server's.
+    client.received.clear();
+}
+
+/// Joins, and reads nothing of the snapshot.
+fn joins_and_reads_nothing(server: &Server, name: &str) -> Client {
+    let mut client = Client::join(&server.address, "x", name);
+    client.narrow();
+    client
+}
+
+#[test]
+fn slow_newcomers_share_what_of_their_snapshots_is_the_same() {
+    let server = Server::start(&[]);
+    let mut ada = Client::join(&server.address, "x", "ada");
+    draws_texts(&mut ada, 4);
+    let before = server.memory();
+    let (mebibyte, mut slow) = (f64::from(1 << 20), Vec::new());
+    for at in 0..4 {
+        slow.push(joins_and_reads_nothing(&server, &format!("slow {at}")));
+        let whole = f64::from(4 + at) * mebibyte;
+        wait_until("its snapshot is encoded", || server.metric("inkwire_in_flight_bytes") > whole);
+        draws_texts(&mut ada, 1);
+    }
+    let (held, grown) = (server.metric("inkwire_in_flight_bytes"), server.memory().saturating_sub(before));
+    println!("4 slow newcomers to a board of 4 to 7 MiB: {held} bytes in flight, memory grew by {grown}");
+    assert!(held < 9.0 * mebibyte, "{held} bytes for 4 snapshots");
+    // The board itself has grown by 4 MiB.
+    assert!(grown < 24 << 20, "{grown}");
+    for member in &mut slow {
+        member.wait_for_seq(8 * 256);
+        assert_eq!(member.replica.board().hash(), ada.replica.board().hash());
+    }
+    assert_eq!(server.metric("inkwire_slow_readers_total"), 0.0);
+    wait_until("nothing is kept when all have read", || server.metric("inkwire_in_flight_bytes") == 0.0);
+}
+
+#[test]
+fn when_too_many_snapshots_are_read_slowly_the_oldest_reader_is_disconnected() {
+    let server = Server::start(&["--max-in-flight", "16"]);
+    let mut ada = Client::join(&server.address, "x", "ada");
+    draws_texts(&mut ada, 9);
+    let mut first = joins_and_reads_nothing(&server, "first");
+    wait_until("its snapshot is encoded", || server.metric("inkwire_in_flight_bytes") > 9e6);
+    // Nothing of it is in the next snapshot.
+    ada.does(Operation::Clear { gesture_back: 0 }).unwrap();
+    draws_texts(&mut ada, 3);
+    let mut second = Client::join(&server.address, "x", "second");
+    second.wait_for_seq(12 * 256 + 1);
+    assert_eq!(second.replica.board().hash(), ada.replica.board().hash());
+    assert_eq!(server.metric("inkwire_slow_readers_total"), 1.0);
+    assert_eq!((first.wait_for_close(), first.farewell), (1008, Some(Reason::TimedOut)));
+    first.connect(&server.address);
+    first.wait_for_seq(12 * 256 + 1);
+    assert_eq!(first.replica.board().hash(), ada.replica.board().hash(), "and when it comes back it has all");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use inkwire_protocol::{
     RejectReason, limits,
 };
 
+use crate::changes::Changes;
 use crate::element::BoardElement;
 use crate::hash::StateHash;
 use crate::history::{Gesture, History};
@@ -68,6 +69,7 @@ pub struct Board {
     pub(crate) visible: Visible,
     /// The maximum number of visible elements; what a log has already is replayed all the same.
     pub(crate) most_elements: usize,
+    pub(crate) changes: Changes,
 }
 
 impl Default for Board {
@@ -94,6 +96,7 @@ impl Board {
             most_bytes,
             visible: Visible::default(),
             most_elements: limits::BOARD_ELEMENTS,
+            changes: Changes::default(),
         }
     }
 
@@ -444,6 +447,7 @@ impl Board {
                 author.history.untouch(by.gesture, seq);
             }
         }
+        self.changes.note(seq);
         self.by_id.remove(&element.id());
         self.visible.set(element.wire.author, seq, false);
         self.bytes -= element.counted();
@@ -465,6 +469,7 @@ impl Board {
 
     pub(crate) fn refresh(&mut self, seq: u64) {
         let Some(element) = self.elements.get_mut(&seq) else { return };
+        self.changes.note(seq);
         self.work += element.work();
         self.bytes = self.bytes - element.counted() + element.count();
         self.hash.subtract(element.hash());

@@ -15,6 +15,7 @@
 //! ```
 
 mod board;
+mod changes;
 mod element;
 mod hash;
 mod history;

@@ -1,5 +1,7 @@
 //! A board at one sequence number: as a value, and as the packets that a member and the disk get.
 
+use std::ops::Range;
+
 use inkwire_protocol::{AuthorState, Content, Element, GestureRef, ServerMessage, binary};
 
 use crate::board::{Author, Board};
@@ -112,22 +114,46 @@ impl Board {
     /// The packets of one message each that bring a member, or a server that reads its disk, to this state: `snapshot`,
     /// `elements` as often as needed, `snapshotEnd`.
     pub fn packets(&self) -> impl Iterator<Item = Vec<u8>> {
+        let [head, end] = self.packets_around();
+        let mut next = 0;
+        let chunks = std::iter::from_fn(move || {
+            let (packet, after) = self.elements_packet(next..u64::MAX)?;
+            next = after;
+            Some(packet)
+        });
+        std::iter::once(head).chain(chunks).chain(std::iter::once(end))
+    }
+
+    /// The first and the last of [`Board::packets`], between which those of the elements stand.
+    pub fn packets_around(&self) -> [Vec<u8>; 2] {
         let (seq, elements) = (self.seq, self.elements.len() as u64);
         let head = ServerMessage::Snapshot { seq, elements, authors: self.author_states() };
         let end = ServerMessage::SnapshotEnd { hash: self.hash.to_bytes() };
-        let mut rest = self.elements.values().map(|element| element.wire()).peekable();
-        let chunks = std::iter::from_fn(move || {
-            rest.peek()?;
-            let mut points = 0;
-            let chunk = std::iter::from_fn(|| {
-                let element = rest.next_if(|_| points < POINTS_PER_MESSAGE)?;
-                points += weight(element);
-                Some(element)
-            });
-            Some(binary::encode_elements(chunk))
-        });
-        let [head, end] = [head, end].map(|message| binary::encode_server(&[message]));
-        std::iter::once(head).chain(chunks).chain(std::iter::once(end))
+        [head, end].map(|message| binary::encode_server(&[message]))
+    }
+
+    /// An `elements` packet of the first elements in a range of sequence numbers, and the sequence number with which the next
+    /// packet goes on; `None` if there are no elements.
+    pub fn elements_packet(&self, range: Range<u64>) -> Option<(Vec<u8>, u64)> {
+        let mut rest = self.elements.range(range.clone()).map(|(seq, element)| (*seq, element.wire())).peekable();
+        rest.peek()?;
+        let mut points = 0;
+        let packet = binary::encode_elements(std::iter::from_fn(|| {
+            let (_, element) = rest.next_if(|_| points < POINTS_PER_MESSAGE)?;
+            points += weight(element);
+            Some(element)
+        }));
+        Some((packet, rest.peek().map_or(range.end, |(seq, _)| *seq)))
+    }
+
+    /// From now on, or no longer, [`Board::take_changes`] returns what changes.
+    pub fn track_changes(&mut self, tracks: bool) {
+        self.changes.track(tracks);
+    }
+
+    /// Ranges of sequence numbers in which elements were made, changed or removed since this was last called.
+    pub fn take_changes(&mut self) -> impl Iterator<Item = Range<u64>> + use<> {
+        self.changes.take()
     }
 
     /// The board of a snapshot.

@@ -22,7 +22,7 @@ use subtle::ConstantTimeEq;
 
 use self::guesses::Guesses;
 use crate::boards::{self, Format};
-use crate::http::{Head, HeadReader, Hosts, Reply, send, send_last, send_reply};
+use crate::http::{Head, HeadReader, Hosts, Reply, send_last, send_reply};
 use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
 use crate::room::{MemberRecord, Room, Rooms};
@@ -169,7 +169,7 @@ impl Admin {
             let words =
                 format!("too many connections: the most is {}, half of them from one address", self.max_connections);
             let reply = json_reply(StatusCode::ServiceUnavailable, &json!({ "error": words }));
-            _ = send(&mut socket, &reply.into_bytes(Method::Get, true).await).await;
+            _ = send_reply(&mut socket, reply, Method::Get, true).await;
             return;
         };
         let mut reader = HeadReader::new(PATIENCE).taking(METHODS);

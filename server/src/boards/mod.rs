@@ -467,7 +467,8 @@ pub(crate) fn carry_out(disk: &Arc<Disk>, order: Order) -> anyhow::Result<Outcom
         Order::Link { name, role, seconds } => {
             let name: BoardName = name.parse()?;
             let (stored, storage) = (Storage::open(&**disk, &name)?, disk.clone());
-            let room = Room::open(name, stored, storage, Arc::default(), Arc::default(), &Arc::default());
+            let (metrics, limits, uncounted, in_flight) = Default::default();
+            let room = Room::open(name, stored, storage, metrics, limits, &uncounted, in_flight);
             return Ok(Outcome::link(room.operate(&Action::MakeLink { role, seconds })?));
         }
         Order::Delete { name } => disk.delete(&name)?,

@@ -1,12 +1,13 @@
 //! What a room sends to all at once: encoded once, shared by everybody, mirrored to JSON only where someone asks.
 
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use inkwire_board::StateHash;
 use inkwire_protocol::{ServerMessage, binary, json};
 
 use super::member::Encoding;
+use crate::in_flight::InFlight;
 use crate::ws::{Opcode, frame};
 
 /// A packet for many members, as a frame of either encoding.
@@ -25,22 +26,11 @@ impl Packet {
         Self { bytes: binary.slice(head..), binary, json: OnceLock::new() }
     }
 
-    /// Packets that lie behind each other in one buffer: a large one is given back to the system whole, where thousands of
-    /// small ones would leave holes.
-    pub(super) fn many(packets: impl Iterator<Item = Vec<u8>>) -> Vec<Self> {
-        let (mut buffer, mut ends) = (Vec::new(), Vec::new());
-        for packet in packets {
-            let start = buffer.len();
-            buffer.extend_from_slice(&frame(Opcode::Binary, &packet));
-            ends.push((start, buffer.len() - packet.len(), buffer.len()));
-        }
-        let buffer = Bytes::from(buffer);
-        let packet = |(start, head, end)| Self {
-            bytes: buffer.slice(head..end),
-            binary: buffer.slice(start..end),
-            json: OnceLock::new(),
-        };
-        ends.into_iter().map(packet).collect()
+    /// A packet of a snapshot: it counts as being sent for as long as anybody holds a part of it.
+    pub(super) fn held(bytes: &[u8], in_flight: &Arc<InFlight>) -> Self {
+        let binary = in_flight.hold(frame(Opcode::Binary, bytes));
+        let head = binary.len() - bytes.len();
+        Self { bytes: binary.slice(head..), binary, json: OnceLock::new() }
     }
 
     pub(super) fn of(messages: &[ServerMessage]) -> Self {
@@ -50,12 +40,22 @@ impl Packet {
     pub(super) fn frame(&self, encoding: Encoding) -> Bytes {
         let made = match encoding {
             Encoding::Binary => &self.binary,
-            Encoding::Json => self.json.get_or_init(|| {
-                let messages = binary::decode_server(&self.bytes).expect("Bug: the room's own packet decodes");
-                frame(Opcode::Text, json::encode(&messages).as_bytes())
-            }),
+            Encoding::Json => self.json.get_or_init(|| self.mirrored()),
         };
         made.clone()
+    }
+
+    /// As [`Packet::frame`], but what is mirrored is not kept: it is several times as long, and few ask for it.
+    pub(super) fn frame_once(&self, encoding: Encoding) -> Bytes {
+        match encoding {
+            Encoding::Binary => self.binary.clone(),
+            Encoding::Json => self.mirrored(),
+        }
+    }
+
+    fn mirrored(&self) -> Bytes {
+        let messages = binary::decode_server(&self.bytes).expect("Bug: the room's own packet decodes");
+        frame(Opcode::Text, json::encode(&messages).as_bytes())
     }
 }
 

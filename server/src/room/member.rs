@@ -663,6 +663,14 @@ impl Session for Member {
                 Close::new(Close::POLICY, "timedOut")
             });
         }
+        if let Some((_, position)) = &mut self.seat
+            && position.is_slow()
+        {
+            tracing::debug!(board = %self.room.name(), member = self.id, "slow reader: disconnected while it read a snapshot");
+            self.bye(Reason::TimedOut, 0, "slow reader: others need the room (--max-in-flight)");
+            self.said_goodbye = true;
+            return Some(Close::new(Close::POLICY, "slowReader"));
+        }
         let reason = self.room.dismisses(self.id, &mut self.asked)?;
         Some(self.dismiss(reason, Duration::ZERO))
     }

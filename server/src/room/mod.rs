@@ -16,6 +16,7 @@ mod ring;
 #[expect(clippy::module_inception, reason = "the room is what this folder is about")]
 mod room;
 mod rooms;
+mod snapshots;
 mod tick;
 
 pub(crate) use bucket::Bucket;

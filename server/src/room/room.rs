@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -19,7 +19,9 @@ use super::flush::{Flush, Packet};
 use super::limits::Limits;
 use super::member::{Encoding, random_token};
 use super::ring::Ring;
+use super::snapshots::{Snapshot, Snapshots};
 use super::tick::Tick;
+use crate::in_flight::{InFlight, Reader};
 use crate::log::Gate;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
@@ -35,9 +37,6 @@ const GONE: usize = 64;
 const PRESENCE_TICK: Duration = Duration::from_millis(33);
 /// Between two snapshots that a member is given because its state hash is another one.
 const SNAPSHOTS_APART: Duration = Duration::from_secs(5);
-/// Most bytes of log that a newcomer gets behind a snapshot that others are being given, and that part of its size.
-const TAIL: usize = 16 * 1024;
-const TAIL_PART: usize = 4;
 /// New boards that may be made of one at once, and how many in a second for long: each copies all of it, with its past.
 const BRANCHES: f64 = 5.0;
 const BRANCHES_PER_SECOND: f64 = 1.0 / 60.0;
@@ -69,6 +68,7 @@ pub struct Room {
     metrics: Arc<Metrics>,
     storage: Arc<dyn Storage>,
     limits: Arc<Limits>,
+    in_flight: Arc<InFlight>,
     /// Whether this board would be one more than there may be.
     is_beyond: bool,
     state: Mutex<State>,
@@ -118,8 +118,8 @@ struct State {
     mark_flushed: u64,
     mark_packet: Packet,
     storage_state: StorageState,
-    /// The last snapshot, as long as somebody is being given it.
-    snapshot: Weak<SnapshotPackets>,
+    /// As long as a member waits for a snapshot or reads one.
+    snapshots: Option<Box<Snapshots>>,
     members: HashMap<u64, Seat>,
     /// Raised whenever connections are to end, from 1: only then each looks whether it is one of them.
     dismissals: Arc<AtomicU64>,
@@ -130,15 +130,6 @@ struct State {
     evicted: Option<Reason>,
     /// Somebody sees to it that the room is closed when nobody comes back.
     is_closing: bool,
-}
-
-/// A snapshot for members: encoded once for all that join or fall behind at about the same time.
-#[derive(Debug)]
-struct SnapshotPackets {
-    packets: Vec<Packet>,
-    bytes: usize,
-    /// The flush that goes on where it ends.
-    then: u64,
 }
 
 #[derive(Debug)]
@@ -187,14 +178,36 @@ impl Position {
     pub(super) fn changes_at(&self) -> Option<Instant> {
         self.changes_at
     }
+
+    /// Whether the member has read a snapshot for so long that others need the room; it lets go of it then.
+    pub(super) fn is_slow(&mut self) -> bool {
+        let is_dismissed = matches!(&self.log, LogPosition::Snapshot(reading) if reading.reader.is_dismissed());
+        if is_dismissed {
+            self.log = LogPosition::Over;
+        }
+        is_dismissed
+    }
 }
 
 #[derive(Debug)]
 enum LogPosition {
+    /// Before a snapshot that is not encoded yet.
+    Waiting(Arc<()>),
     /// In the middle of a snapshot.
-    Snapshot(Arc<SnapshotPackets>, usize),
+    Snapshot(Box<Reading>),
+    /// Nothing more is sent.
+    Over,
     /// Before the flush of this number.
     Ring(u64),
+}
+
+/// A member's place in a snapshot.
+#[derive(Debug)]
+struct Reading {
+    snapshot: Arc<Snapshot>,
+    at: usize,
+    reader: Reader,
+    _user: Arc<()>,
 }
 
 /// Somebody who is here, as the operator sees them.
@@ -286,6 +299,7 @@ impl Room {
         metrics: Arc<Metrics>,
         limits: Arc<Limits>,
         uncounted: &Arc<AtomicU64>,
+        in_flight: Arc<InFlight>,
     ) -> Self {
         let Stored { epoch, mut board, access, reserved_author } = stored;
         board.take_at_most(limits.elements);
@@ -331,7 +345,7 @@ impl Room {
             mark_flushed: mark,
             mark_packet: Packet::of(&[ServerMessage::Mark { seq: mark }]),
             storage_state: storage.state(),
-            snapshot: Weak::new(),
+            snapshots: None,
             members: HashMap::new(),
             dismissals: dismissals.clone(),
             tick: Tick::new(now),
@@ -342,7 +356,7 @@ impl Room {
         metrics.rooms.inc();
         let (state, uncounted) = (Mutex::new(state), Mutex::new(uncounted));
         let (keeping, lease) = (Mutex::default(), Lease::default());
-        Self { name, metrics, storage, limits, is_beyond, state, dismissals, uncounted, keeping, lease }
+        Self { name, metrics, storage, limits, in_flight, is_beyond, state, dismissals, uncounted, keeping, lease }
     }
 
     /// The board's name.
@@ -452,7 +466,7 @@ impl Room {
                 if hello.epoch == state.epoch && state.has_another_past(hello) {
                     self.metrics.resynchronised.inc();
                 }
-                LogPosition::Snapshot(self.snapshot(&mut state), 0)
+                self.waiting(&mut state)
             }
         };
         let welcome = ServerMessage::Welcome {
@@ -602,6 +616,7 @@ impl Room {
         state.tick.left(member);
         state.bytes.leave(member);
         self.metrics.members.dec();
+        state.drop_unused_snapshots();
         if !seat.replaced {
             state.goes(&seat);
         }
@@ -643,7 +658,7 @@ impl Room {
         let wrong = position.wrong.get_or_insert_default();
         if wrong.snapshot.is_none_or(|last| now >= last + SNAPSHOTS_APART) {
             wrong.snapshot = Some(now);
-            position.log = LogPosition::Snapshot(self.snapshot(&mut state), 0);
+            position.log = self.waiting(&mut state);
         }
         let epoch = state.epoch;
         drop(state);
@@ -829,23 +844,28 @@ impl Room {
         self.metrics.flush_lag.observe((now - state.gathered_since).as_secs_f64());
     }
 
-    /// The snapshot for a newcomer: the one that others are being given, as long as the ring goes on from it and not for
-    /// long.
-    fn snapshot(&self, state: &mut State) -> Arc<SnapshotPackets> {
+    /// Before a snapshot: for a newcomer, or a member that is too far behind.
+    fn waiting(&self, state: &mut State) -> LogPosition {
         self.metrics.snapshots.inc();
-        let ring = &state.ring;
-        let serves = |last: &SnapshotPackets| {
-            last.then >= ring.start() && ring.bytes_from(last.then) <= TAIL.max(last.bytes / TAIL_PART)
-        };
-        if let Some(last) = state.snapshot.upgrade().filter(|last| serves(last)) {
-            return last;
+        let State { snapshots, board, .. } = state;
+        let snapshots = snapshots.get_or_insert_with(|| Box::new(Snapshots::of(board, &self.in_flight)));
+        LogPosition::Waiting(snapshots.user())
+    }
+
+    /// The snapshot for a member that waits: the one that others are being given, or one that is encoded now. `None` if that takes
+    /// more turns, of which the member is given the next.
+    fn snapshot(&self, state: &mut State, member: u64) -> Option<Arc<Snapshot>> {
+        let snapshots = state.snapshots.as_mut().expect("Bug: they are there while a member waits");
+        if let Some(last) = snapshots.last(&state.ring) {
+            return Some(last);
+        }
+        if !snapshots.encode(&mut state.board) {
+            state.members.get(&member).into_iter().for_each(|seat| seat.wakeup.wake());
+            return None;
         }
         self.flush(state);
-        let packets = Packet::many(state.board.packets());
-        let bytes = packets.iter().map(|packet| packet.bytes.len()).sum();
-        let snapshot = Arc::new(SnapshotPackets { packets, bytes, then: state.ring.end() });
-        state.snapshot = Arc::downgrade(&snapshot);
-        snapshot
+        let State { snapshots, board, ring, .. } = state;
+        snapshots.as_mut().map(|snapshots| snapshots.whole(board, ring.end()))
     }
 
     /// Gives a member the next frames, until its outgoing bytes are enough for now.
@@ -863,14 +883,22 @@ impl Room {
         if let LogPosition::Ring(next) = position.log
             && next < state.ring.start()
         {
-            position.log = LogPosition::Snapshot(self.snapshot(state), 0);
+            position.log = self.waiting(state);
+        }
+        if let LogPosition::Waiting(user) = &position.log {
+            let (snapshot, user) = (self.snapshot(state, position.member)?, user.clone());
+            let wakeup = state.members.get(&position.member)?.wakeup.clone();
+            let reader = self.in_flight.reader(wakeup);
+            position.log = LogPosition::Snapshot(Box::new(Reading { snapshot, at: 0, reader, _user: user }));
         }
         match &mut position.log {
-            LogPosition::Snapshot(snapshot, at) => {
-                let frame = snapshot.packets[*at].frame(encoding);
-                *at += 1;
-                if *at == snapshot.packets.len() {
-                    position.log = LogPosition::Ring(snapshot.then);
+            LogPosition::Waiting(_) | LogPosition::Over => None,
+            LogPosition::Snapshot(reading) => {
+                let frame = reading.snapshot.packets[reading.at].frame_once(encoding);
+                reading.at += 1;
+                if reading.at == reading.snapshot.packets.len() {
+                    position.log = LogPosition::Ring(reading.snapshot.then);
+                    state.drop_unused_snapshots();
                 }
                 Some(frame)
             }
@@ -893,6 +921,13 @@ impl Drop for Room {
 }
 
 impl State {
+    /// Lets go of what was encoded for snapshots once nobody waits for one or reads one.
+    fn drop_unused_snapshots(&mut self) {
+        if self.snapshots.take_if(|snapshots| snapshots.are_unused()).is_some() {
+            self.board.track_changes(false);
+        }
+    }
+
     /// Seats a member, in the place of an earlier connection of the same client where there is one.
     fn seat(&mut self, member: u64, client: ClientId, role: Role, caller: Caller, wakeup: Arc<Wakeup>) -> u32 {
         let mut author = None;
@@ -1188,6 +1223,7 @@ mod tests {
             Arc::default(),
             Arc::default(),
             &Arc::default(),
+            Arc::default(),
         )
     }
 
@@ -1292,7 +1328,7 @@ mod tests {
         };
         let is_snapshot = |hello: &Hello| {
             let joined = join(&room, 2, hello);
-            matches!(joined.position.log, LogPosition::Snapshot(..))
+            matches!(joined.position.log, LogPosition::Waiting(_))
         };
         assert!(!is_snapshot(&Hello { epoch, seq: 1, hash, ..hello() }));
         assert!(is_snapshot(&Hello { epoch, seq: 1, ..hello() }), "another state at the same number");
@@ -1336,12 +1372,35 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_is_shared_by_those_who_join_together() {
+    fn a_snapshot_is_shared_by_those_who_join_together_and_dropped_after_the_last_of_them() {
         let room = open();
-        join(&room, 1, &hello());
+        let mut joined =
+            [1, 2].map(|member| join(&room, member, &Hello { client_id: ClientId([member as u8; 16]), ..hello() }));
         submit(&room, [(1, text())]);
-        let one = room.snapshot(&mut room.lock());
-        let other = room.snapshot(&mut room.lock());
-        assert!(Arc::ptr_eq(&one, &other));
+        let first = |joined: &mut Joined| {
+            let mut state = room.lock();
+            let frame = room.next(&mut state, &mut joined.position, Encoding::Binary).expect("a small board");
+            frame.as_ptr()
+        };
+        let firsts = joined.each_mut().map(first);
+        assert_eq!(firsts[0], firsts[1], "the same bytes");
+        let [mut one, other] = joined;
+        pulled(&room, &mut one.position);
+        assert!(room.in_flight.held() > 0);
+        drop(other);
+        room.leave(2);
+        assert_eq!(room.in_flight.held(), 0);
+    }
+
+    #[test]
+    fn a_slow_reader_of_a_snapshot_lets_go_of_it_when_others_need_the_room() {
+        let room = open();
+        let mut joined = join(&room, 1, &hello());
+        submit(&room, [(1, text())]);
+        assert!(room.next(&mut room.lock(), &mut joined.position, Encoding::Binary).is_some());
+        assert!(!joined.position.is_slow());
+        room.in_flight.make_room(usize::MAX / 2, Duration::ZERO);
+        assert!(joined.position.is_slow());
+        assert_eq!(pulled(&room, &mut joined.position), [], "and is sent nothing more");
     }
 }

@@ -216,11 +216,11 @@ impl Rooms {
         before: impl FnOnce() -> Result<(), StorageError> + Send + 'static,
     ) -> Result<Arc<Room>, StorageError> {
         let (storage, metrics, limits) = (self.storage.clone(), self.metrics.clone(), self.limits.clone());
-        let uncounted = self.uncounted.clone();
+        let (uncounted, in_flight) = (self.uncounted.clone(), self.in_flight.clone());
         smol::unblock(move || {
             before()?;
             let stored = storage.open(&name)?;
-            Ok(Arc::new(Room::open(name, stored, storage, metrics, limits, &uncounted)))
+            Ok(Arc::new(Room::open(name, stored, storage, metrics, limits, &uncounted, in_flight)))
         })
         .await
     }

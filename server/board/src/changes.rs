@@ -1,0 +1,39 @@
+//! Where a board's elements have changed since somebody last asked, coarsely: so that what was encoded before is encoded again
+//! only there.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+/// Elements whose sequence numbers share all bits above these change together: 64 of them.
+const GRAIN: u32 = 6;
+
+/// Ranges of sequence numbers in which elements have changed. Nothing is noted, and nothing is paid, while nobody tracks them.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Changes(Option<BTreeSet<u64>>);
+
+/// What is tracked of a board is no part of what it is.
+impl PartialEq for Changes {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Changes {}
+
+impl Changes {
+    pub(crate) fn track(&mut self, tracks: bool) {
+        self.0 = tracks.then(BTreeSet::new);
+    }
+
+    /// The element of a sequence number has changed, or is gone.
+    pub(crate) fn note(&mut self, seq: u64) {
+        if let Some(changed) = &mut self.0 {
+            changed.insert(seq >> GRAIN);
+        }
+    }
+
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = Range<u64>> + use<> {
+        let changed = self.0.as_mut().map(std::mem::take).unwrap_or_default();
+        changed.into_iter().map(|grain| grain << GRAIN..(grain + 1) << GRAIN)
+    }
+}

@@ -22,6 +22,7 @@ use super::hashing::{HashError, Memory};
 use super::images::{Images, Part};
 use super::later::{Later, Told};
 use super::limits::Limits;
+use super::questions::{Question, Questions, Turn};
 use super::room::{Cost, Due, Position, Refusal, Room};
 use super::rooms::{Place, Rooms};
 use crate::name::BoardName;
@@ -101,6 +102,8 @@ pub struct Member {
     /// Operations that are still to be done, because those before them were much work.
     backlog: VecDeque<(u64, Operation)>,
     images: Images,
+    /// From the first question on.
+    questions: Option<Box<Questions>>,
     /// From the first work elsewhere on; most who only look have none.
     later: Option<Arc<Later>>,
     address: Option<IpAddr>,
@@ -199,6 +202,7 @@ impl Member {
             rooms,
             encoding,
             images: Images::default(),
+            questions: None,
             later: None,
             wakeup,
             seat: None,
@@ -257,11 +261,8 @@ impl Member {
             ClientMessage::Hand { raised } => self.room.hand(author, raised),
             ClientMessage::React { reaction } => self.room.react(self.id, author, reaction),
             ClientMessage::Moderate { action } => self.moderate(action),
-            ClientMessage::Past { from } => self.ask_storage(move |storage, name| past(storage.past(name, from)?)),
-            ClientMessage::Chronicle => self.ask_storage(|storage, name| {
-                let Chronicle { moments, names } = storage.chronicle(name)?;
-                Ok(ServerMessage::Chronicle { moments, names })
-            }),
+            ClientMessage::Past { from } => self.ask_past(from),
+            ClientMessage::Chronicle => self.ask_chronicle(),
             ClientMessage::Branch { seq } => self.branch(seq),
             ClientMessage::ImagePart { image, length, offset, bytes } => {
                 self.take_part(Part { image, length: length as usize, offset: offset as usize, bytes });
@@ -294,12 +295,47 @@ impl Member {
         Ok(())
     }
 
+    /// Whether a question is to be answered now. One that is asked too often is told so.
+    fn begins(&mut self, question: Question) -> bool {
+        let now = Instant::now();
+        let turn = self.questions.get_or_insert_with(|| Box::new(Questions::new(now))).begin(question, now);
+        if turn == Turn::TooOften {
+            self.answers.push(ServerMessage::NotDone { text: "asked too often: wait a few seconds".into() });
+        }
+        turn == Turn::Now
+    }
+
+    fn ask_past(&mut self, from: u64) {
+        if self.begins(Question::Past(from)) {
+            self.ask_storage(move |storage, name| past(storage.past(name, from)?));
+        }
+    }
+
+    fn ask_chronicle(&mut self) {
+        if !self.begins(Question::Chronicle) {
+            return;
+        }
+        let room = self.room.clone();
+        self.ask_storage(move |_, _| {
+            let Chronicle { moments, names } = room.chronicle()?;
+            Ok(ServerMessage::Chronicle { moments, names })
+        });
+    }
+
     /// Has a host's order carried out, and kept, before it is answered.
     fn moderate(&mut self, action: Action) {
         self.spend(ASKED);
-        // Before any work: whoever does not host has nothing hashed, and no thread.
+        // Before any work: a member that does not host has nothing hashed, and no thread.
         if !self.room.is_host(self.id) {
             return self.answers.push(not_done(&StorageError::Order(OrderError::NotHost.to_string())));
+        }
+        let is_next = match action {
+            Action::Rules => self.begins(Question::Rules),
+            Action::Audit => self.begins(Question::Audit),
+            _ => true,
+        };
+        if !is_next {
+            return;
         }
         let (rooms, room, member) = (self.rooms.clone(), self.room.clone(), self.id);
         match action {
@@ -338,6 +374,10 @@ impl Member {
     }
 
     fn branch(&mut self, seq: u64) {
+        if !self.begins(Question::Branch) {
+            let text = "a new board is being made of this one already".into();
+            return self.answers.push(ServerMessage::NotDone { text });
+        }
         if !self.room.may_branch() {
             let text = "many new boards were made of this one just now: wait a minute".into();
             return self.answers.push(ServerMessage::NotDone { text });
@@ -358,7 +398,7 @@ impl Member {
 
     /// Takes what work elsewhere has come to.
     fn take_told(&mut self) {
-        // In this order: work that is over has told what came of it.
+        // Looked at before what was told is taken: work that is over has told what came of it.
         let is_over = self.later.as_ref().is_some_and(|later| !later.is_busy());
         let told = self.later.as_ref().map(|later| later.take());
         for told in told.into_iter().flatten() {
@@ -375,6 +415,10 @@ impl Member {
         // The check has panicked, or no thread could be had for it.
         if is_over && self.entering.as_ref().is_some_and(|entering| entering.joining.is_some()) {
             self.password_checked("", Err(entrance::BUSY));
+        }
+        let questions = self.questions.as_mut().filter(|_| is_over);
+        if let Some(next) = questions.and_then(|questions| questions.all_done()) {
+            self.ask_past(next);
         }
     }
 

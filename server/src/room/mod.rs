@@ -12,6 +12,7 @@ mod images;
 mod later;
 mod limits;
 mod member;
+mod questions;
 mod ring;
 #[expect(clippy::module_inception, reason = "the room is what this folder is about")]
 mod room;

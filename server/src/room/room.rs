@@ -25,7 +25,7 @@ use crate::in_flight::{InFlight, Reader};
 use crate::log::Gate;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
-use crate::storage::{self, KeptAccess, Lease, Part, RESERVED, Storage, StorageError, Stored};
+use crate::storage::{self, Chronicle, KeptAccess, Lease, Part, RESERVED, Storage, StorageError, Stored};
 use crate::wakeup::Wakeup;
 use crate::ws::Outgoing;
 
@@ -33,6 +33,8 @@ use crate::ws::Outgoing;
 const CLEARINGS: usize = 256;
 /// People who have gone that are remembered, so that a host can still ban and mute them.
 const GONE: usize = 64;
+/// A chronicle that was read is told again for so long, unless something was drawn or became durable meanwhile.
+const CHRONICLE_AGE: Duration = Duration::from_secs(1);
 /// Pointers are sent at most this often.
 const PRESENCE_TICK: Duration = Duration::from_millis(33);
 /// Between two snapshots that a member is given because its state hash is another one.
@@ -76,6 +78,8 @@ pub struct Room {
     dismissals: Arc<AtomicU64>,
     /// Counts this board as long as the storage does not.
     uncounted: Mutex<Option<Uncounted>>,
+    /// The chronicle that was read last, when, and the sequence number and the durable mark then.
+    chronicle: Mutex<Option<(Chronicle, Instant, (u64, u64))>>,
     /// Held while who may do what is written, so that the last word is the last one written.
     keeping: Mutex<()>,
     lease: Lease,
@@ -355,8 +359,21 @@ impl Room {
         };
         metrics.rooms.inc();
         let (state, uncounted) = (Mutex::new(state), Mutex::new(uncounted));
-        let (keeping, lease) = (Mutex::default(), Lease::default());
-        Self { name, metrics, storage, limits, in_flight, is_beyond, state, dismissals, uncounted, keeping, lease }
+        let (chronicle, keeping, lease) = (Mutex::default(), Mutex::default(), Lease::default());
+        Self {
+            name,
+            metrics,
+            storage,
+            limits,
+            in_flight,
+            is_beyond,
+            state,
+            dismissals,
+            uncounted,
+            chronicle,
+            keeping,
+            lease,
+        }
     }
 
     /// The board's name.
@@ -595,6 +612,27 @@ impl Room {
             self.keep_access(vec![record])?;
         }
         Ok(found)
+    }
+
+    /// When the board was drawn and by whom. Many who ask at once are told what was read once. Blocks.
+    ///
+    /// # Errors
+    /// Where it cannot be read now.
+    pub(super) fn chronicle(&self) -> Result<Chronicle, StorageError> {
+        let mut last = self.chronicle.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.lock();
+        let stand = (state.board.seq(), state.mark);
+        drop(state);
+        if let Some((chronicle, read, of)) = &*last
+            && *of == stand
+            && read.elapsed() < CHRONICLE_AGE
+        {
+            return Ok(chronicle.clone());
+        }
+        *last = None;
+        let chronicle = self.storage.chronicle(&self.name)?;
+        *last = Some((chronicle.clone(), Instant::now(), stand));
+        Ok(chronicle)
     }
 
     /// What hosts have set.

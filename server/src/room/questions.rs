@@ -1,0 +1,127 @@
+//! What a member has asked that is answered by more than it sent: the past of its board, who drew it, what hosts have ordered.
+//!
+//! One question of each kind is under way at a time. A member is told the past and the chronicle once, as it is given one snapshot;
+//! again only now and then, so that a question of a few bytes cannot be asked for its answer's length.
+
+use std::mem::discriminant;
+use std::time::Instant;
+
+use super::bucket::Bucket;
+
+/// Repeated questions that are answered at once, and how many in a second for long.
+const REPEATS: f64 = 8.0;
+const REPEATS_PER_SECOND: f64 = 0.2;
+
+/// A question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Question {
+    /// The past from a sequence number on.
+    Past(u64),
+    Chronicle,
+    Rules,
+    Audit,
+    Branch,
+}
+
+/// What is done with a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// It is answered now.
+    Now,
+    /// One of its kind is under way.
+    Later,
+    /// It was answered before, and was repeated too often since.
+    TooOften,
+}
+
+/// One member's questions.
+#[derive(Debug)]
+pub(super) struct Questions {
+    under_way: Vec<Question>,
+    /// The part of the past that was asked for last while another one was under way.
+    next_past: Option<u64>,
+    /// The last part of the past that was asked for.
+    reached: u64,
+    knows_chronicle: bool,
+    repeats: Bucket,
+}
+
+impl Questions {
+    /// None yet.
+    pub(super) fn new(now: Instant) -> Self {
+        let repeats = Bucket::holding(REPEATS, REPEATS_PER_SECOND, now);
+        Self { under_way: Vec::new(), next_past: None, reached: 0, knows_chronicle: false, repeats }
+    }
+
+    /// A question is asked. Of several parts of the past that are asked for at once, the first and the last are answered.
+    pub(super) fn begin(&mut self, question: Question, now: Instant) -> Turn {
+        if self.under_way.iter().any(|other| discriminant(other) == discriminant(&question)) {
+            if let Question::Past(from) = question {
+                self.next_past = Some(from);
+            }
+            return Turn::Later;
+        }
+        if self.is_repeated(question) {
+            self.repeats.spend(0.0, now);
+            if self.repeats.pause().is_some() {
+                return Turn::TooOften;
+            }
+            self.repeats.spend(1.0, now);
+        }
+        self.under_way.push(question);
+        Turn::Now
+    }
+
+    fn is_repeated(&mut self, question: Question) -> bool {
+        match question {
+            Question::Past(from) => {
+                let before = self.reached;
+                self.reached = before.max(from);
+                from <= before
+            }
+            Question::Chronicle => std::mem::replace(&mut self.knows_chronicle, true),
+            // Few may ask these, or not often.
+            Question::Rules | Question::Audit | Question::Branch => false,
+        }
+    }
+
+    /// Everything that was under way is done; returns the part of the past that is asked for next.
+    pub(super) fn all_done(&mut self) -> Option<u64> {
+        self.under_way.clear();
+        self.next_past.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn one_question_of_a_kind_is_under_way_and_of_several_pasts_the_last_one_is_next() {
+        let now = Instant::now();
+        let mut questions = Questions::new(now);
+        let asked = [Question::Chronicle, Question::Rules, Question::Chronicle].map(|it| questions.begin(it, now));
+        assert_eq!(asked, [Turn::Now, Turn::Now, Turn::Later]);
+        let asked = [1, 7, 9].map(|from| questions.begin(Question::Past(from), now));
+        assert_eq!(asked, [Turn::Now, Turn::Later, Turn::Later]);
+        assert_eq!(questions.all_done(), Some(9));
+        assert_eq!(questions.all_done(), None);
+        assert_eq!(questions.begin(Question::Chronicle, now), Turn::Now);
+    }
+
+    #[test]
+    fn a_past_of_any_length_is_told_once_and_again_only_now_and_then() {
+        let now = Instant::now();
+        let mut questions = Questions::new(now);
+        let mut ask = |from, now| {
+            questions.all_done();
+            questions.begin(Question::Past(from), now)
+        };
+        assert!((1..1000).all(|part| ask(part * 100, now) == Turn::Now));
+        let again = (0..100).filter(|_| ask(1, now) == Turn::Now).count();
+        assert_eq!(again, 9);
+        assert_eq!(ask(1, now + Duration::from_secs(10)), Turn::Now, "ten seconds later once more");
+    }
+}

@@ -1,0 +1,330 @@
+//! What a client without any right makes the server do: for every message and every request, the bytes that come out for those that
+//! went in, the memory that stays, and the lines in the log, each with its bound in one table.
+
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::Command;
+use std::time::Instant;
+
+use inkwire_protocol::{
+    Action, ClientId, ClientMessage, Colour, Epoch, ImageHash, Operation, Reaction, Role, ServerMessage, Shape,
+    ShapeKind, binary,
+};
+use inkwire_tests::client::{Client, text};
+use inkwire_tests::image::png;
+use inkwire_tests::raw::{Raw, client_frame};
+use inkwire_tests::server::{Server, serve};
+
+const BINARY: &str = "Sec-WebSocket-Protocol: inkwire.v1\r\n";
+/// Each message and each request is sent so often, by one connection.
+const TIMES: usize = 64;
+/// Bytes that may come out for each that goes in.
+const PER_BYTE: usize = 20;
+/// Memory that may stay, in bytes: allocators round up, and a first connection has its own needs.
+const MEMORY: u64 = 6 << 20;
+/// Log lines of one connection and kind: one, and one for each second.
+const LINES_PER_SECOND: u64 = 1;
+
+/// What may come out beside [`PER_BYTE`].
+#[derive(Debug, Clone, Copy)]
+enum Beside {
+    Nothing,
+    /// So many snapshots of the board: the first hello brings one, a wrong state hash one more.
+    Snapshots(usize),
+    /// So many answers of the length of the board's whole past, or its chronicle: each once, and repeated now and then.
+    Answers(usize),
+    /// So many bytes for each request: a file of the page or an image is as long as it is.
+    PerRequest(usize),
+}
+
+/// What a row of the table has measured.
+#[derive(Debug)]
+struct Measured {
+    sent: usize,
+    came: usize,
+    memory: u64,
+    lines: u64,
+    seconds: u64,
+}
+
+/// A server with its log in a file, and a board with history.
+struct Place {
+    server: Server,
+    log: std::path::PathBuf,
+    snapshot: usize,
+    answer: usize,
+}
+
+impl Place {
+    fn begin(folder: &Path) -> Self {
+        let log = folder.join("log");
+        let data = folder.join("data");
+        let usual = serve(&["--data", data.to_str().expect("a path in text"), "--linger", "3600"]);
+        let mut command = Command::new("sh");
+        command.args(["-c", "log=$1; shift; exec \"$@\" 2> \"$log\"", "sh"]).arg(&log);
+        command.arg(usual.get_program()).args(usual.get_args());
+        let server = Server::spawn(&mut command);
+        let mut ada = Client::join(&server.address, "x", "ada");
+        (0..300).for_each(|at| _ = ada.submit(text(&format!("{at} {}", "x".repeat(100)))));
+        ada.wait("all is durable", |ada| ada.mark == 300);
+        let (mut place, long) = (Self { server, log, snapshot: 0, answer: 0 }, "a name of some length ".repeat(5));
+        for at in 0..20 {
+            Client::join(&place.server.address, "x", &format!("{at} {long}")).does(text("x")).expect("a text");
+        }
+        place.snapshot = Member::join(&place, 0).came;
+        let mut member = Member::join(&place, 1);
+        let before = member.came;
+        member.say(&[ClientMessage::Past { from: 1 }]);
+        member.say(&[ClientMessage::Chronicle]);
+        member.hear_all();
+        place.answer = member.came - before;
+        place
+    }
+
+    fn lines(&self) -> u64 {
+        std::fs::read_to_string(&self.log).expect("the log is there").lines().count() as u64
+    }
+
+    /// Does something, and measures what is left of it.
+    fn measure(&self, act: impl FnOnce() -> (usize, usize)) -> Measured {
+        let (memory, lines, began) = (self.server.memory(), self.lines(), Instant::now());
+        let (sent, came) = act();
+        Measured {
+            sent,
+            came,
+            memory: self.server.memory().saturating_sub(memory),
+            lines: self.lines() - lines,
+            seconds: began.elapsed().as_secs(),
+        }
+    }
+
+    /// Prints a row, and holds it to its bounds.
+    fn row(&self, what: &str, beside: Beside, measured: &Measured) {
+        let Measured { sent, came, memory, lines, seconds } = *measured;
+        let free = match beside {
+            Beside::Nothing => 0,
+            Beside::Snapshots(count) => count * self.snapshot,
+            Beside::Answers(count) => count * self.answer,
+            Beside::PerRequest(bytes) => TIMES * bytes,
+        };
+        let most = PER_BYTE * sent + free;
+        println!(
+            "{what:32} {sent:8} in {came:9} out, at most {most:9}   {:5} KiB, at most {:5}   {lines} lines",
+            memory >> 10,
+            MEMORY >> 10
+        );
+        assert!(came <= most, "{what}: {came} bytes for {sent}");
+        assert!(memory <= MEMORY, "{what}: {memory} bytes of memory");
+        assert!(lines <= 1 + LINES_PER_SECOND * (seconds + 1), "{what}: {lines} lines in {seconds} s");
+    }
+}
+
+/// Somebody who has come without a link, counted byte by byte.
+struct Member {
+    raw: Raw,
+    sent: usize,
+    came: usize,
+    nonce: u64,
+}
+
+impl Member {
+    fn connect(place: &Place) -> Self {
+        Self { raw: Raw::upgrade(&place.server.address, "/ws/x", BINARY), sent: 0, came: 0, nonce: 0 }
+    }
+
+    fn join(place: &Place, number: u8) -> Self {
+        let mut member = Self::connect(place);
+        member.say(&[hello(number)]);
+        member.hear_all();
+        member
+    }
+
+    fn say(&mut self, messages: &[ClientMessage]) {
+        let frame = client_frame(0x82, &binary::encode_client(messages));
+        self.sent += frame.len();
+        self.raw.send(&frame);
+    }
+
+    /// Reads all that comes until a ping is answered, or the connection ends.
+    fn hear_all(&mut self) {
+        self.nonce += 1;
+        let nonce = self.nonce;
+        self.say(&[ClientMessage::Ping { nonce }]);
+        let mut is_whole = false;
+        let mut is_answered = false;
+        // The answer overtakes a snapshot that is not encoded yet.
+        while !is_answered || !is_whole {
+            let Some(frame) = self.raw.frame() else { return };
+            self.came += frame.payload.len() + 2;
+            if frame.opcode() != 2 {
+                continue;
+            }
+            for message in binary::decode_server(&frame.payload).expect("the server's packets decode") {
+                is_answered |= message == ServerMessage::Pong { nonce };
+                is_whole |= nonce > 1 || matches!(message, ServerMessage::SnapshotEnd { .. });
+            }
+            is_whole |= nonce > 1;
+        }
+    }
+}
+
+fn hello(number: u8) -> ClientMessage {
+    let (client_id, name) = (ClientId([number; 16]), "Eve".into());
+    ClientMessage::Hello { client_id, epoch: Epoch::default(), seq: 0, hash: [0; 8], name, colour: Colour(1) }
+}
+
+fn shape() -> Shape {
+    let (kind, colour, fill) = (ShapeKind::Rectangle, Colour(0xff), Colour(0));
+    Shape { gesture_back: 0, kind, colour, fill, width: 32, scale: 3, x: 0, y: 0, dx: 9, dy: 9 }
+}
+
+/// Every message of a client: what it is called, what is sent at a turn, and what may come out beside the bytes. A message that is
+/// new does not compile here until it has a row.
+fn rows() -> Vec<(&'static str, Box<dyn Fn(usize) -> ClientMessage>, Beside)> {
+    let _every_message_has_a_row = |message: ClientMessage| match message {
+        ClientMessage::Hello { .. }
+        | ClientMessage::Operations { .. }
+        | ClientMessage::Presence { .. }
+        | ClientMessage::View { .. }
+        | ClientMessage::Laser { .. }
+        | ClientMessage::Draft { .. }
+        | ClientMessage::ImagePart { .. }
+        | ClientMessage::Credentials { .. }
+        | ClientMessage::Hand { .. }
+        | ClientMessage::React { .. }
+        | ClientMessage::Moderate { .. }
+        | ClientMessage::Past { .. }
+        | ClientMessage::Chronicle
+        | ClientMessage::Branch { .. }
+        | ClientMessage::Profile { .. }
+        | ClientMessage::Check { .. }
+        | ClientMessage::Ping { .. }
+        | ClientMessage::Unknown { .. } => (),
+    };
+    let operation = |at: usize, operation: Operation| ClientMessage::Operations {
+        first_cseq: at as u64 + 1,
+        operations: [operation].into(),
+    };
+    let image = |at: usize, bytes: Vec<u8>| ClientMessage::ImagePart {
+        image: ImageHash([at as u8; 32]),
+        length: 4 << 20,
+        offset: 0,
+        bytes,
+    };
+    let order = |action: Action| move |_: usize| ClientMessage::Moderate { action: action.clone() };
+    vec![
+        (
+            "check, of another state",
+            Box::new(|_| ClientMessage::Check { seq: 320, hash: [7; 8] }),
+            Beside::Snapshots(1),
+        ),
+        ("hello, said again", Box::new(|_| hello(9)), Beside::Nothing),
+        (
+            "credentials, after hello",
+            Box::new(|_| ClientMessage::Credentials { token: None, visitor: None, password: "x".into() }),
+            Beside::Nothing,
+        ),
+        ("operations: a text", Box::new(move |at| operation(at, text("x"))), Beside::Nothing),
+        (
+            "operations: undo of nothing",
+            Box::new(move |at| operation(at, Operation::Undo { gesture: 1 })),
+            Beside::Nothing,
+        ),
+        ("operations: clear", Box::new(move |at| operation(at, Operation::Clear { gesture_back: 0 })), Beside::Nothing),
+        ("presence", Box::new(|at| ClientMessage::Presence { cursor: Some([at as i32, 0]) }), Beside::Nothing),
+        ("view", Box::new(|at| ClientMessage::View { view: Some([at as i32, 0, 99, 99]) }), Beside::Nothing),
+        ("laser", Box::new(|at| ClientMessage::Laser { at: [at as i32, 0] }), Beside::Nothing),
+        ("draft", Box::new(|_| ClientMessage::Draft { shape: Some(shape()) }), Beside::Nothing),
+        ("imagePart: announced", Box::new(move |at| image(at, vec![0])), Beside::Nothing),
+        ("imagePart: 32 KiB", Box::new(move |at| image(at, vec![0; 32 << 10])), Beside::Nothing),
+        ("hand", Box::new(|at| ClientMessage::Hand { raised: at % 2 == 0 }), Beside::Nothing),
+        ("react", Box::new(|_| ClientMessage::React { reaction: Reaction::Heart }), Beside::Nothing),
+        ("moderate: rules", Box::new(order(Action::Rules)), Beside::Nothing),
+        ("moderate: audit", Box::new(order(Action::Audit)), Beside::Nothing),
+        ("moderate: password", Box::new(order(Action::Password { password: "x".into() })), Beside::Nothing),
+        ("moderate: a link", Box::new(order(Action::MakeLink { role: Role::Host, seconds: 0 })), Beside::Nothing),
+        ("past, from the first", Box::new(|_| ClientMessage::Past { from: 1 }), Beside::Answers(10)),
+        ("chronicle", Box::new(|_| ClientMessage::Chronicle), Beside::Answers(10)),
+        ("branch", Box::new(|_| ClientMessage::Branch { seq: 1 }), Beside::Nothing),
+        (
+            "profile",
+            Box::new(|at| ClientMessage::Profile { name: format!("Eve {at}"), colour: Colour(at as u32) }),
+            Beside::Nothing,
+        ),
+        ("ping", Box::new(|at| ClientMessage::Ping { nonce: 1 << 40 | at as u64 }), Beside::Nothing),
+        (
+            "a message of a later version",
+            Box::new(|_| ClientMessage::Unknown { tag: 99, body: vec![0; 9] }),
+            Beside::Nothing,
+        ),
+    ]
+}
+
+#[test]
+fn no_message_of_a_member_brings_it_much_more_than_it_costs() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::begin(folder.path());
+    println!("a snapshot is {} bytes, past and chronicle together are {}", place.snapshot, place.answer);
+    for (number, (what, message, beside)) in rows().into_iter().enumerate() {
+        let mut member = Member::join(&place, 100 + number as u8);
+        let measured = place.measure(|| {
+            (member.sent, member.came) = (0, 0);
+            (0..TIMES).for_each(|at| member.say(&[message(at)]));
+            member.hear_all();
+            // What is done elsewhere may be told after the first ping is answered.
+            member.hear_all();
+            (member.sent, member.came)
+        });
+        place.row(what, beside, &measured);
+    }
+    // What eight of them in one packet bring is not eight times as much.
+    let mut member = Member::join(&place, 99);
+    let measured = place.measure(|| {
+        (member.sent, member.came) = (0, 0);
+        member.say(&[const { ClientMessage::Chronicle }; 8]);
+        member.hear_all();
+        (member.sent, member.came)
+    });
+    place.row("chronicle, eight times at once", Beside::Answers(1), &measured);
+    assert_eq!(place.server.metric("inkwire_panics_total"), 0.0);
+}
+
+#[test]
+fn no_request_brings_much_more_than_it_costs() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::begin(folder.path());
+    let (image, bytes) = png(200_000, 1);
+    Client::join(&place.server.address, "x", "ada").sends_image(image, &bytes);
+    let page = 64 << 10;
+    let rows: &[(&str, String, Beside)] = &[
+        ("the start page", "/".into(), Beside::PerRequest(page)),
+        ("a new board", "/new".into(), Beside::Nothing),
+        ("the page of a board", "/b/x".into(), Beside::PerRequest(page)),
+        ("a board of an invalid name", "/b/a.b".into(), Beside::Nothing),
+        ("a socket without an upgrade", "/ws/x".into(), Beside::Nothing),
+        ("the echo without an upgrade", "/echo".into(), Beside::Nothing),
+        ("an image", format!("/images/{image}"), Beside::PerRequest(200_000)),
+        ("an image that is not there", format!("/images/{}", ImageHash([0; 32])), Beside::Nothing),
+        ("a file of the page", "/static/js/main.js".into(), Beside::PerRequest(page)),
+        ("a file that is not there", "/static/js/x.js".into(), Beside::Nothing),
+        ("healthz", "/healthz".into(), Beside::Nothing),
+        ("readyz", "/readyz".into(), Beside::Nothing),
+        ("metrics", "/metrics".into(), Beside::PerRequest(16 << 10)),
+        ("nothing", "/nothing".into(), Beside::Nothing),
+        ("an invalid path", "/%00".into(), Beside::Nothing),
+    ];
+    for (what, path, beside) in rows {
+        let measured = place.measure(|| {
+            (0..TIMES).fold((0, 0), |(sent, came), _| {
+                let mut raw = Raw::connect(&place.server.address);
+                let host = &place.server.address;
+                let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+                raw.stream.write_all(request.as_bytes()).unwrap();
+                let mut reply = Vec::new();
+                raw.stream.read_to_end(&mut reply).unwrap();
+                (sent + request.len(), came + reply.len())
+            })
+        });
+        place.row(what, *beside, &measured);
+    }
+}

@@ -280,6 +280,7 @@ impl Board {
     fn points(&mut self, author: u32, points: &Points) -> Rule {
         let seq = self.live_stroke(author, points.slot)?;
         self.elements.get_mut(&seq).ok_or(RejectReason::SlotFree)?.extend(points)?;
+        self.changes.note(seq);
         self.refresh(seq);
         Ok(())
     }
@@ -290,6 +291,7 @@ impl Board {
         if let Some(element) = self.elements.get_mut(&seq) {
             element.end();
         }
+        self.changes.note(seq);
         self.refresh(seq);
         Ok(())
     }
@@ -424,10 +426,15 @@ impl Board {
             let Some(element) = self.elements.get_mut(&seq) else { continue };
             let made = GestureRef { author: element.wire.author, gesture: element.wire.gesture } == by;
             let deleted = element.wire.deletions.contains(&by);
+            let before = (element.wire.deletions.len(), element.wire.patches.len());
             if gesture.undone {
                 element.forget(by);
             } else {
                 element.settle(by);
+            }
+            // Mostly nothing: an author's every gesture settles an older one.
+            if before != (element.wire.deletions.len(), element.wire.patches.len()) {
+                self.changes.note(seq);
             }
             if (made && gesture.undone) || (deleted && !gesture.undone) {
                 self.remove(seq);
@@ -459,6 +466,7 @@ impl Board {
 
     fn touch(&mut self, author: u32, gesture: u64, seq: u64) {
         self.author(author).history.touch(gesture, seq);
+        self.changes.note(seq);
         self.refresh(seq);
     }
 
@@ -469,7 +477,6 @@ impl Board {
 
     pub(crate) fn refresh(&mut self, seq: u64) {
         let Some(element) = self.elements.get_mut(&seq) else { return };
-        self.changes.note(seq);
         self.work += element.work();
         self.bytes = self.bytes - element.counted() + element.count();
         self.hash.subtract(element.hash());

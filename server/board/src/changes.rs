@@ -4,10 +4,11 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// Elements whose sequence numbers share all bits above these change together: 64 of them.
-const GRAIN: u32 = 6;
+/// Elements whose sequence numbers share all bits above these change together: 8 of them.
+const GRAIN: u32 = 3;
 
-/// Ranges of sequence numbers in which elements have changed. Nothing is noted, and nothing is paid, while nobody tracks them.
+/// Ranges of sequence numbers in which the wire form of elements has changed: not what is seen of them, which follows from the
+/// gestures that are undone. Nothing is noted, and nothing is paid, while nobody tracks them.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Changes(Option<BTreeSet<u64>>);
 

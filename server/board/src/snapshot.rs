@@ -151,7 +151,7 @@ impl Board {
         self.changes.track(tracks);
     }
 
-    /// Ranges of sequence numbers in which elements were made, changed or removed since this was last called.
+    /// Ranges of sequence numbers in which the wire form of elements was made, changed or removed since this was last called.
     pub fn take_changes(&mut self) -> impl Iterator<Item = Range<u64>> + use<> {
         self.changes.take()
     }

@@ -25,7 +25,7 @@ test("keys of an input method close neither sheet nor text and choose no tool", 
     await ada.page.press("#person-name", "Enter");
     assert.ok(await ada.page.isHidden("#person"), "Enter alone closes it");
     await composes(ada, "body", "r", sign);
-    assert.equal(await ada.page.getAttribute("body", "data-tool"), "pen");
+    assert.equal(await ada.page.getAttribute("body", "data-chosen-tool"), "pen");
     await ada.writes("t", [300, 300], "words");
     await composes(ada, "#writing", "Escape", sign);
     await composes(ada, "#writing", "Enter", { ctrlKey: true, ...sign });

@@ -17,3 +17,4 @@ pub mod server;
 pub mod stored;
 pub mod tools;
 pub mod traffic;
+pub mod turned;

@@ -7,7 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use inkwire_tests::chaos::{self, Survived, Trial};
 use inkwire_tests::echo::{self, Spent};
 use inkwire_tests::fanout::{self, Order, Peer, Scenario};
-use inkwire_tests::{inspected, stored};
+use inkwire_tests::{inspected, stored, turned};
 
 /// Generates load on servers of its own and prints what it measured.
 #[derive(Debug, Parser)]
@@ -44,7 +44,7 @@ enum What {
         #[arg(long, default_value_t = 100_000)]
         strokes: u64,
     },
-    /// Kills and cuts, in rounds, until the time is over.
+    /// Kills, turned bits and cuts, in rounds, until the time is over.
     Chaos(Lasts),
     /// Echo servers beside each other: ours, fastwebsockets, tokio-tungstenite, Node's ws.
     Echo(Lasts),
@@ -83,11 +83,11 @@ fn main() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Rounds of a hundred kills and two hundred cuts, each on a board of its own.
+/// Rounds of a hundred kills, two hundred turned bits and two hundred cuts, each on a board of its own.
 fn print_chaos(lasts: Duration) {
     let start = std::time::Instant::now();
     let first = inkwire_tests::dice::seed();
-    let (mut kills, mut cuts, mut operations) = (0, 0, 0);
+    let (mut kills, mut turns, mut cuts, mut operations) = (0, 0, 0, 0);
     for round in 0.. {
         let on_this_disk = |run: fn(&str, Trial) -> Survived, faults| {
             Trial { seed: first + round, faults, people: 10 }.survive(|trial| {
@@ -97,9 +97,14 @@ fn print_chaos(lasts: Duration) {
         };
         let survived = on_this_disk(chaos::kills, 100);
         (kills, operations) = (kills + survived.faults, operations + survived.operations);
+        let survived = on_this_disk(turned::turned, 200);
+        (turns, operations) = (turns + survived.faults, operations + survived.operations);
         let survived = on_this_disk(chaos::cuts, 200);
         (cuts, operations) = (cuts + survived.faults, operations + survived.operations);
-        println!("chaos: {kills} kills and {cuts} cuts survived, {operations} operations, none lost and none doubled");
+        println!(
+            "chaos: {kills} kills, {turns} turned bits and {cuts} cuts survived, {operations} operations, none lost without a \
+             report and none doubled"
+        );
         if start.elapsed() >= lasts {
             return;
         }

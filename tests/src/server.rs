@@ -100,13 +100,33 @@ impl Server {
     /// Where it does not say that it is listening.
     #[track_caller]
     pub fn spawn_logging(command: &mut Command, log: impl Into<Stdio>) -> Self {
-        let mut child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the server starts");
+        let child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the server starts");
+        Self::of(child).expect("it says where it listens")
+    }
+
+    /// Starts a server, or returns what it says on standard error when it ends instead of listening.
+    ///
+    /// # Errors
+    /// What it says.
+    ///
+    /// # Panics
+    /// If there is no such program.
+    pub fn try_spawn(command: &mut Command) -> Result<Self, String> {
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the server starts");
+        Self::of(child).map_err(|child| {
+            let output = child.wait_with_output().expect("it has ended");
+            String::from_utf8_lossy(&output.stderr).into_owned()
+        })
+    }
+
+    /// The server of a process, or the process if it ends without listening.
+    fn of(mut child: Child) -> Result<Self, Child> {
         let mut line = String::new();
         let stdout = child.stdout.take().expect("its output is piped");
         BufReader::new(stdout).read_line(&mut line).expect("its output is text");
-        let url = line.trim().rsplit_once(" at ").expect("it says where it listens").1.to_owned();
+        let Some((_, url)) = line.trim().rsplit_once(" at ") else { return Err(child) };
         let address = url.rsplit("://").next().and_then(|rest| rest.split('/').next()).expect("a host").to_owned();
-        Self { child, url, address }
+        Ok(Self { child, url: url.to_owned(), address })
     }
 
     /// The process.

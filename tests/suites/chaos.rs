@@ -2,11 +2,18 @@
 
 use inkwire_tests::chaos::{self, Survived, Trial};
 use inkwire_tests::dice::seed;
+use inkwire_tests::turned;
 
 #[test]
 fn fifty_kills_lose_nothing_and_double_nothing() {
     let survived = in_a_folder(chaos::kills, 50);
     assert_eq!(survived.faults, 50);
+}
+
+#[test]
+fn of_two_hundred_bits_that_turn_none_takes_anything_durable_without_a_report() {
+    let survived = in_a_folder(turned::turned, 200);
+    assert_eq!(survived.faults, 200);
 }
 
 #[test]

@@ -171,7 +171,7 @@ impl Access {
         const CLOSED: &str = "nobody is let in; `inkwire boards link` makes a way in";
         match kept {
             KeptAccess::Everybody => (Self::default(), None),
-            KeptAccess::Record(text) => match serde_json::from_str(text) {
+            KeptAccess::Record(record) => match serde_json::from_str(&record.text) {
                 Ok(access) => (access, None),
                 Err(_) => (Self::closed(), Some(CLOSED)),
             },
@@ -598,7 +598,7 @@ mod tests {
     fn a_record_says_it_all_again_and_one_that_is_broken_lets_nobody_in() {
         let mut access = hosted();
         access.order(&Action::Lock { locked: true }, None, with(0, 0)).unwrap();
-        let of = |text: String| Access::of(&KeptAccess::Record(text)).0;
+        let of = |text: String| Access::of(&KeptAccess::Record(AccessRecord { text, ..AccessRecord::default() })).0;
         let again = of(access.to_record());
         assert_eq!(again.to_record(), access.to_record());
         assert!(!access.to_record().contains(&"01".repeat(16)), "no secret is in it");

@@ -504,8 +504,8 @@ impl Room {
 
     /// Has the next block of author numbers reserved while half of the last one is left.
     fn reserve_authors(&self, state: &mut State) {
-        if state.board.last_author() + RESERVED / 2 > state.reserved_author {
-            state.reserved_author += RESERVED;
+        if state.board.last_author().saturating_add(RESERVED / 2) > state.reserved_author {
+            state.reserved_author = state.reserved_author.saturating_add(RESERVED);
             self.storage.reserve_authors(&self.name, state.reserved_author);
         }
     }

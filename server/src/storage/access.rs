@@ -18,9 +18,17 @@ const UNKNOWN: i64 = 2;
 /// Who may do what on a board, as far as the database still says it. In doubt a board is closed.
 pub(super) fn find(connection: &Connection, name: &str) -> rusqlite::Result<KeptAccess> {
     match record(connection, name) {
-        Ok(Some(record)) => Ok(KeptAccess::Record(record)),
+        Ok(Some(text)) => {
+            // If the row of the board is damaged, the record alone says who the host is.
+            let (hosted, host_link) = hosting(connection, name).ok().flatten().unwrap_or((UNKNOWN, None));
+            Ok(KeptAccess::Record(AccessRecord { text, hosted: hosted != 0, host_link }))
+        }
         Ok(None) => beside_the_board(connection, name),
-        Err(error) if super::load::is_corrupt(&error) => beside_the_board(connection, name),
+        Err(error) if super::load::is_corrupt(&error) => match beside_the_board(connection, name)? {
+            // Formats before the fifth say nothing there.
+            KeptAccess::Everybody if !super::schema::has_commits(connection)? => Ok(KeptAccess::Unreadable),
+            other => Ok(other),
+        },
         Err(error) => Err(error),
     }
 }
@@ -38,14 +46,25 @@ fn record(connection: &Connection, name: &str) -> rusqlite::Result<Option<String
     }
 }
 
-/// What the row of the board itself says.
-fn beside_the_board(connection: &Connection, name: &str) -> rusqlite::Result<KeptAccess> {
+/// Whether a board is hosted, and the hash of its host's link, as its own row says; none if there is no such row.
+///
+/// # Errors
+/// What SQLite says; a row with another checksum is a damaged page.
+fn hosting(connection: &Connection, name: &str) -> rusqlite::Result<Option<(i64, Option<[u8; 32]>)>> {
     let whole = checksum::holds(checksum::BOARD);
     let find = format!("SELECT hosted, host_link, {whole} FROM boards WHERE name = ?1");
-    let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, Option<[u8; 32]>>(1)?, row.get::<_, bool>(2)?));
-    match connection.query_row(&find, [name], row).optional() {
-        Ok(None | Some((0, _, true))) => Ok(KeptAccess::Everybody),
-        Ok(Some((1, Some(link), true))) => Ok(KeptAccess::HostLink(link)),
+    let row = |row: &rusqlite::Row<'_>| Ok(((row.get(0)?, row.get(1)?), row.get::<_, bool>(2)?));
+    match connection.query_row(&find, [name], row).optional()? {
+        Some((_, false)) => Err(super::load::damaged_row()),
+        found => Ok(found.map(|(hosting, _)| hosting)),
+    }
+}
+
+/// What the row of the board itself says. Of a format without that, a board whose record cannot be read is closed.
+fn beside_the_board(connection: &Connection, name: &str) -> rusqlite::Result<KeptAccess> {
+    match hosting(connection, name) {
+        Ok(None | Some((0, _))) => Ok(KeptAccess::Everybody),
+        Ok(Some((1, Some(link)))) => Ok(KeptAccess::HostLink(link)),
         Ok(Some(_)) => Ok(KeptAccess::Unreadable),
         Err(error) if super::load::is_corrupt(&error) => Ok(KeptAccess::Unreadable),
         Err(error) => Err(error),
@@ -112,12 +131,8 @@ pub(super) fn carry_over(transaction: &Transaction<'_>, name: &str, found: &Kept
         KeptAccess::Unreadable => host(transaction, name, UNKNOWN, None),
         KeptAccess::Record(record) => {
             let insert = "INSERT OR REPLACE INTO access (board, record, crc) VALUES (?1, ?2, checksum(?1, ?2))";
-            transaction.execute(insert, (name, record))?;
-            // Until the room writes its record again, the record alone says who the host is.
-            let hosted: i64 =
-                transaction
-                    .query_row("SELECT coalesce(json_extract(?1, '$.hosted'), 1)", [record], |row| row.get(0))?;
-            host(transaction, name, hosted, None)
+            transaction.execute(insert, (name, &record.text))?;
+            host(transaction, name, i64::from(record.hosted), record.host_link)
         }
     }
 }

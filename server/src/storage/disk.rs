@@ -208,6 +208,20 @@ impl Disk {
 
     /// Sets aside what is not good of a board, so that it goes on from what is. Where something was lost, that is a new
     /// lineage: its sequence numbers were given to something else before.
+    /// Waits until what an earlier room has appended is on the disk: a room that is opened before that would go on from less.
+    fn see_written(&self, name: &BoardName) -> Result<(), StorageError> {
+        if self.queue.has_waiting(name) {
+            // Jobs and ink are taken in one round, so an empty one is behind all that waits.
+            _ = self.write(|_| Ok(()));
+        }
+        if self.queue.has_waiting(name) {
+            return Err(StorageError::Order(format!(
+                "what was drawn on board {name} is not on the disk yet: try again later"
+            )));
+        }
+        Ok(())
+    }
+
     fn set_aside(
         &self,
         reader: &Reader,
@@ -217,9 +231,10 @@ impl Disk {
         access: &KeptAccess,
     ) -> Result<Epoch, StorageError> {
         let good = board.seq();
-        if let Damage::Record { .. } = damage {
+        if matches!(damage, Damage::Record { .. }) || (!record.is_whole && good == record.seq) {
             tracing::error!(board = record.name, %damage, "the board goes on from its log, as a new lineage");
-            return self.renew_record(record, board, access);
+            let snapshot_seq = if matches!(damage, Damage::Snapshot { .. }) { 0 } else { record.snapshot_seq };
+            return self.renew_record(&BoardRecord { snapshot_seq, ..record.clone() }, board, access);
         }
         if good == record.seq && matches!(damage, Damage::Snapshot { .. }) {
             tracing::error!(board = record.name, %damage, "the board was replayed from its log; nothing is lost");
@@ -263,8 +278,9 @@ impl Disk {
         let which = (record.id, record.snapshot_seq as i64);
         self.write(move |transaction| {
             let forget = "UPDATE boards SET snapshot_seq = 0, snapshot_bytes = 0 WHERE id = ?1 AND snapshot_seq = ?2";
-            transaction.execute(forget, which)?;
-            checksum::seal(transaction, which.0)?;
+            if transaction.execute(forget, which)? == 1 {
+                checksum::seal(transaction, which.0)?;
+            }
             transaction.execute("DELETE FROM snapshots WHERE board = ?1 AND seq = ?2", which).map(drop)
         })
     }
@@ -303,9 +319,9 @@ fn copy_log(
     transaction.execute(whole, (from, to, seq as i64))?;
     if let Some((first_seq, packets)) = begun {
         // Compaction may have packed the records into others meanwhile.
-        let after = "SELECT coalesce(max(last_seq), 0) FROM log WHERE board = ?1";
-        let copied: i64 = transaction.query_row(after, [to], |row| row.get(0))?;
-        if copied + 1 != *first_seq as i64 {
+        let after = "SELECT max(last_seq) FROM log WHERE board = ?1";
+        let copied: Option<i64> = transaction.query_row(after, [to], |row| row.get(0))?;
+        if copied.is_some_and(|copied| copied + 1 != *first_seq as i64) {
             return Err(rusqlite::Error::StatementChangedRows(0));
         }
         let crc = crc32fast::hash(packets);
@@ -333,6 +349,7 @@ fn delete_rows(transaction: &rusqlite::Transaction<'_>, name: &str) -> rusqlite:
 
 impl Storage for Disk {
     fn open(&self, name: &BoardName) -> Result<Stored, StorageError> {
+        self.see_written(name)?;
         let reader = Reader::open(&self.directory)?;
         let access = reader.access(name.as_str())?;
         let Some(record) = reader.record(name.as_str())? else {
@@ -352,7 +369,7 @@ impl Storage for Disk {
             let given = record.reserved_author.saturating_sub(stored.board.last_author());
             stored.board.skip_authors(given);
         }
-        stored.reserved_author = stored.board.last_author() + RESERVED;
+        stored.reserved_author = stored.board.last_author().saturating_add(RESERVED);
         let (opened, until) = (name.clone(), stored.reserved_author);
         if let Err(error) = self.write(move |transaction| reserve(transaction, &opened, until)) {
             // A full disk keeps nobody from a board; only a kill before there is room could tell.

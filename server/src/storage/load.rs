@@ -247,7 +247,13 @@ pub(super) fn damaged_row() -> rusqlite::Error {
 pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
         // Bytes of another type or length than was written.
-        || matches!(error, rusqlite::Error::FromSqlConversionFailure(..) | rusqlite::Error::InvalidColumnType(..))
+        || matches!(
+            error,
+            rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..)
+                | rusqlite::Error::Utf8Error(..)
+        )
 }
 
 /// A view of a data directory's database that never changes it, beside whatever else has it open.
@@ -296,7 +302,7 @@ impl Reader {
         let mut all: Vec<BoardRecord> = Vec::new();
         for (compare, order, mut id) in [(">", "ASC", i64::MIN), ("<", "DESC", i64::MAX)] {
             let query = BoardRecord::query(&format!("WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1"));
-            while let Ok(record) = self.connection.query_row(&query, [id], BoardRecord::of)
+            while let Some(record) = self.readable_board(&query, compare, order, &mut id)
                 && !all.iter().any(|known| known.id == record.id)
             {
                 id = record.id;
@@ -306,6 +312,27 @@ impl Reader {
             }
         }
         all
+    }
+
+    /// The next record of a board that can be read. One that cannot is reported: its row, not its name, is known.
+    fn readable_board(&self, query: &str, compare: &str, order: &str, id: &mut i64) -> Option<BoardRecord> {
+        loop {
+            if let Ok(record) = self.connection.query_row(query, [*id], BoardRecord::of) {
+                return Some(record);
+            }
+            let next = format!("SELECT id FROM boards WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1");
+            *id = self.connection.query_row(&next, [*id], |row| row.get(0)).ok()?;
+            // What its log says counts, and the name if that can be read.
+            for name in ["name", "'recovered-' || id"] {
+                let lenient = format!(
+                    "SELECT id, {name}, zeroblob(8), 0, zeroblob(8), 0, 0, 0, 0, 1, 0, 0, 0, 0 FROM boards WHERE id = ?1"
+                );
+                if let Ok(record) = self.connection.query_row(&lenient, [*id], BoardRecord::of) {
+                    tracing::error!(row = *id, board = record.name, "the record of a board cannot be read: its log is");
+                    return Some(record);
+                }
+            }
+        }
     }
 
     /// Who may do what on a board.
@@ -468,11 +495,20 @@ impl Reader {
         if record.is_whole && log <= record.seq {
             return Ok((record, None));
         }
-        let snapshot_seq = last("SELECT max(seq) FROM snapshots WHERE board = ?1 AND seq IS NOT NULL GROUP BY board")?;
-        let author = last("SELECT max(author) FROM clients WHERE board = ?1 GROUP BY board")? as u32;
+        let snapshot = |which: &str| {
+            last(&format!("SELECT max(seq) FROM snapshots WHERE board = ?1 AND seq {which} GROUP BY board"))
+        };
+        // That of the record, if it is there: a later one may be half of one.
+        let snapshot_seq = match snapshot(&format!("= {}", record.snapshot_seq as i64))? {
+            0 => snapshot("> 0")?,
+            known => known,
+        };
+        let whole = checksum::holds("board, client, author");
+        let author =
+            last(&format!("SELECT max(author) FROM clients WHERE board = ?1 AND {whole} GROUP BY board"))? as u32;
         let seq = log.max(snapshot_seq);
         let last_author = author.max(if record.is_whole { record.last_author } else { 0 });
-        let reserved_author = last_author + super::disk::RESERVED;
+        let reserved_author = last_author.saturating_add(super::disk::RESERVED);
         let damage = Some(Damage::Record { seq });
         Ok((BoardRecord { seq, snapshot_seq, last_author, reserved_author, ..record }, damage))
     }
@@ -495,6 +531,11 @@ impl Reader {
         let Some(start) = start else {
             return match damage {
                 Some(damage) => Err(StorageError::Damaged { name: record.name.clone(), damage }),
+                // There is neither a snapshot nor the beginning of the log.
+                None if at.is_none() => {
+                    let damage = Damage::Gap { from: 1, to: first.map_or(until, |first| first - 1) };
+                    Err(StorageError::Damaged { name: record.name.clone(), damage })
+                }
                 None => Err(out_of_range(record.snapshot_seq)),
             };
         };

@@ -76,6 +76,7 @@ pub(super) struct Mark {
     file: File,
     database: [u8; 16],
     synced: Instant,
+    is_dirty: bool,
     has_failed: bool,
 }
 
@@ -91,20 +92,21 @@ impl Mark {
         }
         file.sync_all()?;
         let (path, database) = (path.to_owned(), position.database);
-        Ok(Self { path, file, database, synced: Instant::now(), has_failed: false })
+        Ok(Self { path, file, database, synced: Instant::now(), is_dirty: false, has_failed: false })
     }
 
     /// Raises the mark. A mark that cannot be written proves less later, and stops nobody now: it is reported once.
     pub(super) fn raise(&mut self, number: u64) {
         let position = Position { database: self.database, number };
+        self.is_dirty = true;
         let written = self.file.write_all_at(&position.encode(), SLOTS[(number % 2) as usize]);
         self.report(written);
     }
 
     /// Syncs the mark if that is due.
     pub(super) fn sync(&mut self) {
-        if self.synced.elapsed() >= SYNC {
-            self.synced = Instant::now();
+        if self.is_dirty && self.synced.elapsed() >= SYNC {
+            (self.synced, self.is_dirty) = (Instant::now(), false);
             let synced = self.file.sync_data();
             self.report(synced);
         }

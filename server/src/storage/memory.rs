@@ -16,7 +16,7 @@ use crate::name::BoardName;
 pub struct Memory {
     images: Mutex<HashMap<ImageHash, Image>>,
     most_image_bytes: u64,
-    access: Mutex<HashMap<BoardName, (String, VecDeque<AuditRecord>)>>,
+    access: Mutex<HashMap<BoardName, (AccessRecord, VecDeque<AuditRecord>)>>,
 }
 
 impl Memory {
@@ -25,7 +25,7 @@ impl Memory {
         Self { images: Mutex::default(), most_image_bytes, access: Mutex::default() }
     }
 
-    fn lock_access(&self) -> MutexGuard<'_, HashMap<BoardName, (String, VecDeque<AuditRecord>)>> {
+    fn lock_access(&self) -> MutexGuard<'_, HashMap<BoardName, (AccessRecord, VecDeque<AuditRecord>)>> {
         self.access.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -76,7 +76,7 @@ impl Storage for Memory {
             return Err(StorageError::Deleted(name.to_string()));
         }
         let (kept, audit) = all.entry(name.clone()).or_default();
-        *kept = record.text;
+        *kept = record;
         orders.into_iter().for_each(|order| audit.push_front(order));
         audit.truncate(access::AUDIT as usize);
         Ok(())

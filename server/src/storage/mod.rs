@@ -78,8 +78,8 @@ pub enum KeptAccess {
     /// Nobody hosts it: it is everybody's.
     #[default]
     Everybody,
-    /// The text of the last [`AccessRecord`].
-    Record(String),
+    /// What was kept last.
+    Record(AccessRecord),
     /// The text is damaged or gone; the hash of the host's link is not.
     HostLink([u8; 32]),
     /// Nothing of it can be read: nobody but the operator gets in.

@@ -89,14 +89,16 @@ pub(super) fn open(directory: &Path, mark_path: &Path) -> Result<Opened, Storage
     let copy = if verdict == Verdict::Whole { None } else { Some(salvage::copy_log_aside(directory)?) };
     let (mut connection, was_salvaged) = salvage::open(directory)?;
     let position = schema::position(&connection).map_err(said_of(&path))?;
-    if schema::takes_backup(&connection).map_err(said_of(&path))? {
+    if schema::is_backup(&connection).map_err(said_of(&path))? {
         let boards = schema::begin_new_lineages(&mut connection).map_err(said_of(&path))?;
+        // At once: a log that is found beside a database that still says so is not its own.
+        schema::checkpoint(&connection, &path)?;
         tracing::info!(boards, "a backup was restored: every board in it is a new lineage");
         let mark = begin_mark(&connection, &path, mark_path)?;
         return Ok(Opened { connection, mark, lost: 0 });
     }
-    if had_mark && known.is_none() {
-        tracing::error!(path = %mark_path.display(), "the durable mark is damaged: whether commits are missing is not known");
+    if known.is_none() && (had_mark || position.number > 0) {
+        tracing::error!(path = %mark_path.display(), "the durable mark is damaged or gone: whether commits are missing is not known");
     }
     let known = known.map(|mark| if was_salvaged { Position { database: position.database, ..mark } } else { mark });
     let loss = judge(known, position, verdict);

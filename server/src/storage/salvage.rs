@@ -93,9 +93,9 @@ fn move_log(path: &Path, to: &Path) -> Result<(), StorageError> {
 /// Makes a new database under another name first: so an empty file of that name was not left by us.
 fn make(path: &Path) -> Result<Connection, StorageError> {
     let new = path.with_extension("new");
-    let _ = fs::remove_file(&new);
+    remove_all(&new);
     create_private(&new)?;
-    drop(schema::open_to_write(&new)?);
+    drop(schema::open_again(&new)?);
     fs::rename(&new, path).map_err(failed(path))?;
     schema::open_to_write(path)
 }
@@ -135,13 +135,14 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
 pub fn restore(directory: &Path, backup: &Path) -> Result<Option<PathBuf>, StorageError> {
     let path = directory.join(FILE);
     let new = path.with_extension("new");
-    let _ = fs::remove_file(&new);
+    remove_all(&new);
     create_private(&new)?;
     fs::copy(backup, &new).map_err(failed(backup))?;
     fs::set_permissions(&new, fs::Permissions::from_mode(0o600)).map_err(failed(&new))?;
     // Whatever it is a copy of: what comes is a new lineage.
     let copy = schema::open_to_write(&new)?;
     schema::mark_as_backup(&copy).map_err(said_of(&new))?;
+    schema::checkpoint(&copy, &new)?;
     drop(copy);
     if path.exists() {
         return put_in_place(directory, &new, &path, "replaced").map(Some);
@@ -186,15 +187,15 @@ fn salvage(directory: &Path, path: &Path, why: &str) -> Result<Connection, Stora
     let copy = lengthened_copy(path).map_err(failed(path))?;
     let boards = good_boards(&copy);
     let new = path.with_extension("new");
-    let _ = fs::remove_file(&new);
+    remove_all(&new);
     create_private(&new)?;
     save(&new, &boards)?;
     save_images(&new, &copy)?;
     save_access(&new, &copy, &boards)?;
     save_position(&new, &copy)?;
-    for ending in ENDINGS {
-        let _ = fs::remove_file(with_ending(&copy, ending));
-    }
+    // All of it is in the file itself before that takes the place of the other one.
+    drop(schema::open_again(&new)?);
+    remove_all(&copy);
     let aside = put_in_place(directory, &new, path, "boards")?;
     tracing::error!(aside = %aside.display(), boards = boards.len(), "the damaged database is set aside");
     schema::open_to_write(path)
@@ -223,6 +224,7 @@ fn save(new: &Path, boards: &[(BoardRecord, Loaded)]) -> Result<(), StorageError
 /// most of it may be there. The damaged one stays as it was found.
 fn lengthened_copy(damaged: &Path) -> io::Result<PathBuf> {
     let copy = damaged.with_extension("copy");
+    remove_all(&copy);
     for ending in ENDINGS {
         let from = with_ending(damaged, ending);
         if from.exists() {
@@ -242,6 +244,13 @@ fn lengthened_copy(damaged: &Path) -> io::Result<PathBuf> {
         }
     }
     Ok(copy)
+}
+
+/// Removes a database with all that lies beside it: SQLite would put an old log into a new one.
+fn remove_all(path: &Path) {
+    for ending in ENDINGS {
+        let _ = fs::remove_file(with_ending(path, ending));
+    }
 }
 
 fn with_ending(path: &Path, ending: &str) -> PathBuf {
@@ -270,6 +279,10 @@ fn save_access(new: &Path, copy: &Path, boards: &[(BoardRecord, Loaded)]) -> Res
 /// Goes on with the numbers of the commits; if they cannot be read, they begin again, and the durable mark shows a loss.
 fn save_position(new: &Path, copy: &Path) -> Result<(), StorageError> {
     let Ok(reader) = schema::open_to_read(copy) else { return Ok(()) };
+    if schema::is_backup(&reader).unwrap_or(false) {
+        let connection = schema::open_to_write(new)?;
+        schema::mark_as_backup(&connection).map_err(said_of(new))?;
+    }
     let Ok(position) = schema::position(&reader) else { return Ok(()) };
     let connection = schema::open_to_write(new)?;
     let save = "UPDATE commits SET number = ?1";
@@ -294,7 +307,13 @@ fn good_boards(path: &Path) -> Vec<(BoardRecord, Loaded)> {
     let mut good = Vec::new();
     for record in reader.readable_boards() {
         match reader.load(&record, None) {
-            Ok(loaded) => good.push((record, loaded)),
+            Ok(mut loaded) => {
+                // Numbers that a killed server had given out are not given out again.
+                let given = if record.is_open { record.reserved_author } else { record.last_author };
+                let passed_over = if record.is_whole { given.saturating_sub(loaded.board.last_author()) } else { 0 };
+                loaded.board.skip_authors(passed_over);
+                good.push((record, loaded));
+            }
             Err(error) => tracing::error!(board = record.name, %error, "nothing of this board can be saved"),
         }
     }

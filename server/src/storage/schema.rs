@@ -157,11 +157,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StorageError> {
 /// As [`open_to_write`], or where the disk still takes nothing.
 pub(super) fn open_again(path: &Path) -> Result<Connection, StorageError> {
     let connection = open_to_write(path)?;
-    let busy: bool =
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(said_of(path))?;
-    if busy {
-        return Err(StorageError::Order(format!("{} is being read; it is tried again", path.display())));
-    }
+    checkpoint(&connection, path)?;
     Ok(connection)
 }
 
@@ -187,6 +183,12 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StorageError> {
     for (since, view) in OLDER.iter().filter(|_| version < VERSION) {
         if version >= *since {
             connection.execute_batch(view).map_err(&said)?;
+        } else if let Some((head, _)) = view.split_once(" AS SELECT") {
+            // A table that came later is an empty one.
+            let columns =
+                "NULL AS board, NULL AS record, NULL AS at, NULL AS who, NULL AS what, NULL AS whom, NULL AS seq,
+                NULL AS author, NULL AS name, NULL AS id, NULL AS crc";
+            connection.execute_batch(&format!("{head} AS SELECT {columns} WHERE 0")).map_err(&said)?;
         }
     }
     connection.pragma_update(None, "query_only", true).map_err(&said)?;
@@ -209,17 +211,23 @@ fn version(connection: &Connection, path: &Path) -> Result<i64, StorageError> {
     Ok(version)
 }
 
-/// Whether a database is a restored backup; from then on it is none.
+/// Whether a database is a restored backup.
 ///
 /// # Errors
 /// What SQLite says.
-pub(super) fn takes_backup(connection: &Connection) -> rusqlite::Result<bool> {
-    let was_backup = connection.execute("DELETE FROM meta WHERE key = 'backup'", [])? > 0;
-    if was_backup {
-        // Into the database at once: a log that is found beside one that still says so is not its own.
-        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
-    }
-    Ok(was_backup)
+pub(super) fn is_backup(connection: &Connection) -> rusqlite::Result<bool> {
+    let found = connection.query_row("SELECT 1 FROM meta WHERE key = 'backup'", [], |_| Ok(()));
+    found.optional().map(|found| found.is_some())
+}
+
+/// Brings all of the log into the database.
+///
+/// # Errors
+/// What SQLite says, or if somebody reads the database meanwhile.
+pub(super) fn checkpoint(connection: &Connection, path: &Path) -> Result<(), StorageError> {
+    let busy: bool =
+        connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(said_of(path))?;
+    if busy { Err(StorageError::Order(format!("{} is being read; try again", path.display()))) } else { Ok(()) }
 }
 
 /// Whether a database file says by itself, without any log beside it, that it is a backup.
@@ -227,8 +235,7 @@ pub(super) fn says_backup(path: &Path) -> bool {
     let address = format!("file:{}?immutable=1", path.display().to_string().replace('%', "%25").replace('?', "%3f"));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
     let Ok(connection) = Connection::open_with_flags(address, flags) else { return false };
-    let found = connection.query_row("SELECT 1 FROM meta WHERE key = 'backup'", [], |_| Ok(()));
-    found.optional().is_ok_and(|found| found.is_some())
+    is_backup(&connection).unwrap_or(false)
 }
 
 /// Begins a new lineage of every board, in a database that has another name from now on; returns how many there are.
@@ -250,9 +257,19 @@ pub(super) fn begin_new_lineages(connection: &mut Connection) -> rusqlite::Resul
     for id in &ids {
         transaction.execute(&renew, (id, new_epoch().0))?;
     }
+    transaction.execute("DELETE FROM meta WHERE key = 'backup'", [])?;
     transaction.execute("UPDATE commits SET database = randomblob(16)", [])?;
     transaction.commit()?;
     Ok(ids.len())
+}
+
+/// Whether a database is of a format that numbers its commits.
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn has_commits(connection: &Connection) -> rusqlite::Result<bool> {
+    let found = "SELECT count(*) FROM main.sqlite_master WHERE name = 'commits'";
+    connection.query_row(found, [], |row| row.get(0))
 }
 
 /// Raises the number of the last commit, which is a part of that commit; returns it.

@@ -12,6 +12,7 @@ use inkwire_protocol::{AuthorName, ClientId, Epoch, StorageState};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::files::Files;
+use super::load::is_corrupt;
 use super::mark::Mark;
 use super::schema::{self, said_of};
 use super::{Listener, News, Part, StorageError, checksum, chronicle};
@@ -24,7 +25,7 @@ const RECORD: usize = 256 * 1024;
 /// Between two tries to write to a disk that takes nothing.
 const RETRY: Duration = Duration::from_millis(500);
 /// Between two looks at the files of a server that writes nothing.
-const LOOK: Duration = Duration::from_secs(2);
+const LOOK: Duration = Duration::from_secs(1);
 /// Bytes that may wait for the disk before reading from those who draw is delayed. What came before that is kept.
 const MOST_WAITING: u64 = 256 * 1024 * 1024;
 
@@ -91,6 +92,15 @@ struct Record {
     last_seq: u64,
     hash: StateHash,
     packets: Vec<u8>,
+    /// A commit of it has failed, and may be there all the same: it stays as it is.
+    was_tried: bool,
+}
+
+impl Record {
+    /// Whether a part goes on where this ends, and may become one with it.
+    fn takes(&self, part: &Part) -> bool {
+        !self.was_tried && self.packets.len() < RECORD && self.last_seq + 1 == part.first_seq
+    }
 }
 
 impl Batch {
@@ -99,11 +109,11 @@ impl Batch {
         Self { epoch, records, clients, names, since: Instant::now(), at: super::now(), reserved_author: 0 }
     }
 
-    fn take(&mut self, part: Part) {
+    fn take(&mut self, mut part: Part) {
         self.reserved_author = self.reserved_author.max(part.reserved_author);
-        self.clients.extend(part.clients);
-        self.names.extend(part.names);
-        match self.records.last_mut().filter(|last| last.packets.len() < RECORD) {
+        self.clients.append(&mut part.clients);
+        self.names.append(&mut part.names);
+        match self.records.last_mut().filter(|last| last.takes(&part)) {
             Some(last) => {
                 last.packets.extend_from_slice(&part.packet);
                 (last.last_seq, last.hash) = (part.last_seq, part.hash);
@@ -113,6 +123,7 @@ impl Batch {
                 last_seq: part.last_seq,
                 hash: part.hash,
                 packets: part.packet.to_vec(),
+                was_tried: false,
             }),
         }
     }
@@ -229,6 +240,11 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether something of a board waits to be written.
+    pub(super) fn has_waiting(&self, name: &BoardName) -> bool {
+        self.lock().batches.contains_key(name)
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.lock().is_stopping
     }
@@ -297,6 +313,7 @@ impl Writer {
                 round if round.is_idle() && round.is_stopping => break,
                 round if round.is_idle() => {
                     self.look();
+                    self.mark.sync();
                     continue;
                 }
                 round => round,
@@ -345,13 +362,14 @@ impl Writer {
 
     /// One commit: one sync of the disk for everything that came since the last one, with one answer for each job.
     fn write(&mut self, batches: HashMap<BoardName, Batch>, jobs: VecDeque<Job>) {
-        let (has_jobs, mut answers) = (!jobs.is_empty(), Vec::new());
-        let mut written = self.commit(&batches, jobs, &mut answers);
-        if let Err(error) = &written {
-            answers.drain(..).for_each(|answer| answer(Err(error.clone())));
-            if has_jobs && !batches.is_empty() {
-                // Ink does not depend on what else was to be done.
-                written = self.commit(&batches, VecDeque::new(), &mut answers);
+        let mut jobs = jobs;
+        let has_jobs = !jobs.is_empty();
+        let mut written = self.commit(&batches, &mut jobs);
+        if has_jobs && !batches.is_empty() && written.is_err() {
+            // Neither depends on the other: ink not on an order that fails, and an order that makes room not on the ink.
+            written = self.commit(&batches, &mut VecDeque::new());
+            if !jobs.is_empty() {
+                _ = self.commit(&HashMap::new(), &mut jobs);
             }
         }
         match written {
@@ -359,29 +377,39 @@ impl Writer {
             Err(error) if batches.is_empty() => tracing::debug!(%error, "an order could not be written"),
             Err(error) => self.failed(batches, &error),
         }
-        answers.into_iter().for_each(|answer| answer(Ok(())));
     }
 
-    /// Commits, and raises the durable mark behind it. A panic is a failure like any other: what waits is kept.
+    /// Commits, and raises the durable mark behind it; answers the jobs that were begun. A panic is a failure like any other:
+    /// what waits is kept. Jobs are left only if the ink has failed before them.
     fn commit(
         &mut self,
         batches: &HashMap<BoardName, Batch>,
-        jobs: VecDeque<Job>,
-        answers: &mut Vec<Answer>,
+        jobs: &mut VecDeque<Job>,
     ) -> Result<Vec<Written>, StorageError> {
-        let path = self.path.clone();
-        let connection = match self.connection() {
-            Ok(connection) => connection,
+        let (path, mut answers) = (self.path.clone(), Vec::new());
+        let committed = match self.connection() {
+            Ok(connection) => {
+                let write = || write_all(connection, batches, jobs, &mut answers);
+                let committed = catch_unwind(AssertUnwindSafe(write));
+                committed.unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic)).map_err(said_of(&path))
+            }
             Err(error) => {
-                answers.extend(jobs.into_iter().map(|job| job(Err(error.clone())).answer));
-                return Err(error);
+                answers.extend(jobs.drain(..).map(|job| job(Err(error.clone())).answer));
+                Err(error)
             }
         };
-        let committed = catch_unwind(AssertUnwindSafe(|| write_all(connection, batches, jobs, answers)));
-        let committed = committed.unwrap_or_else(|_| Err(rusqlite::Error::UnwindingPanic));
-        let (written, number) = committed.map_err(said_of(&path)).inspect_err(|_| self.connection = None)?;
-        self.mark.raise(number);
-        Ok(written)
+        let done = match &committed {
+            Ok((_, number)) => {
+                self.mark.raise(*number);
+                Ok(())
+            }
+            Err(error) => {
+                self.connection = None;
+                Err(error.clone())
+            }
+        };
+        answers.into_iter().for_each(|answer| answer(done.clone()));
+        committed.map(|(written, _)| written)
     }
 
     fn committed(&mut self, batches: &HashMap<BoardName, Batch>, written: Vec<Written>) {
@@ -415,7 +443,9 @@ impl Writer {
                     if let Some(suppressed) = LINES.admit() {
                         tracing::error!(board = %name, suppressed, "another process or room has written this board: its room is opened again");
                     }
-                    self.queue.tell(&News::Fenced(name));
+                    self.queue.tell(&News::Fenced(name.clone()));
+                    // What its room has appended meanwhile goes on from what was not written.
+                    self.queue.forget(&name);
                 }
             }
         }
@@ -431,6 +461,7 @@ impl Writer {
         {
             let mut waiting = self.queue.lock();
             for (name, mut batch) in batches {
+                batch.records.iter_mut().for_each(|record| record.was_tried = true);
                 if let Some(later) = waiting.batches.remove(&name) {
                     batch.absorb(later);
                 }
@@ -457,19 +488,20 @@ type Answer = Box<dyn FnOnce(Result<(), StorageError>)>;
 fn write_all(
     connection: &mut Connection,
     batches: &HashMap<BoardName, Batch>,
-    jobs: VecDeque<Job>,
+    jobs: &mut VecDeque<Job>,
     answers: &mut Vec<Answer>,
 ) -> rusqlite::Result<(Vec<Written>, u64)> {
     let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
     let mut written = Vec::with_capacity(batches.len());
     for (name, batch) in batches {
-        let board = part_of(&transaction, |transaction| {
-            let board = write_batch(transaction, name, batch)?;
-            Ok((!matches!(board, Some(Written::Fenced(_))), board))
+        let board = part_of(&transaction, |transaction| match write_batch(transaction, name, batch) {
+            // A damaged page of one board is that board's alone: opened again, it is set aside.
+            Err(error) if is_corrupt(&error) => Ok((false, Some(Written::Fenced(name.clone())))),
+            board => board.map(|board| (!matches!(board, Some(Written::Fenced(_))), board)),
         });
         written.extend(board?);
     }
-    for job in jobs {
+    while let Some(job) = jobs.pop_front() {
         part_of(&transaction, |transaction| {
             let outcome = job(Ok(transaction));
             answers.push(outcome.answer);

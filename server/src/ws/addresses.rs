@@ -48,7 +48,7 @@ impl Addresses {
     /// connection without an address, over a unix socket, counts only among all.
     ///
     /// # Errors
-    /// Where its address has `most_of_address` connections, or all together are `most`.
+    /// Where all together are `most`, which is told first, or its address has `most_of_address`.
     pub fn enter(
         &self,
         address: Option<IpAddr>,
@@ -58,11 +58,11 @@ impl Addresses {
         let mut taken = self.lock();
         let address = address.map(host_of);
         let of_address = address.and_then(|address| taken.of_address.get(&address).copied()).unwrap_or(0);
-        if address.is_some() && of_address >= most_of_address {
-            return Err(Full::Address);
-        }
         if taken.in_all >= most {
             return Err(Full::InAll);
+        }
+        if address.is_some() && of_address >= most_of_address {
+            return Err(Full::Address);
         }
         taken.in_all += 1;
         if let Some(address) = address {

@@ -480,7 +480,11 @@ async fn send_shared(socket: &mut Socket, reply: Reply, reader: Reader, method: 
         None
     };
     if close {
-        return async { Some(send_last(socket, reply, method).await) }.or(dismissed).await.and(None);
+        let last = async {
+            send_last(socket, reply, method).await;
+            None
+        };
+        return last.or(dismissed).await;
     }
     send_reply(socket, reply, method, false).or(dismissed).await
 }

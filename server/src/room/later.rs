@@ -7,6 +7,7 @@ use std::time::Duration;
 use inkwire_protocol::ServerMessage;
 
 use super::hashing::{HashError, Hashing, Memory};
+use super::questions::Question;
 use crate::wakeup::Wakeup;
 
 /// What came of work.
@@ -14,6 +15,8 @@ use crate::wakeup::Wakeup;
 pub(super) enum Told {
     /// This is to be said.
     Answers(Vec<ServerMessage>),
+    /// This is the answer to a question.
+    Answered(Question, Vec<ServerMessage>),
     /// Whether the password that was checked is that of this hash.
     Password(String, Result<bool, Duration>),
 }

@@ -307,7 +307,7 @@ impl Member {
 
     fn ask_past(&mut self, from: u64) {
         if self.begins(Question::Past(from)) {
-            self.ask_storage(move |storage, name| past(storage.past(name, from)?));
+            self.ask_storage(Question::Past(from), move |storage, name| past(storage.past(name, from)?));
         }
     }
 
@@ -316,7 +316,7 @@ impl Member {
             return;
         }
         let room = self.room.clone();
-        self.ask_storage(move |_, _| {
+        self.ask_storage(Question::Chronicle, move |_, _| {
             let Chronicle { moments, names } = room.chronicle()?;
             Ok(ServerMessage::Chronicle { moments, names })
         });
@@ -329,12 +329,12 @@ impl Member {
         if !self.room.is_host(self.id) {
             return self.answers.push(not_done(&StorageError::Order(OrderError::NotHost.to_string())));
         }
-        let is_next = match action {
-            Action::Rules => self.begins(Question::Rules),
-            Action::Audit => self.begins(Question::Audit),
-            _ => true,
+        let question = match action {
+            Action::Rules => Some(Question::Rules),
+            Action::Audit => Some(Question::Audit),
+            _ => None,
         };
-        if !is_next {
+        if question.is_some_and(|question| !self.begins(question)) {
             return;
         }
         let (rooms, room, member) = (self.rooms.clone(), self.room.clone(), self.id);
@@ -356,20 +356,25 @@ impl Member {
             }
             action => self.later().begin(move || {
                 let done = obey(&rooms, &room, member, &action, None);
-                Told::Answers(done.unwrap_or_else(|error| vec![not_done(&error)]))
+                let answers = done.unwrap_or_else(|error| vec![not_done(&error)]);
+                match question {
+                    Some(question) => Told::Answered(question, answers),
+                    None => Told::Answers(answers),
+                }
             }),
         }
     }
 
     fn ask_storage(
         &mut self,
+        question: Question,
         ask: impl FnOnce(&dyn storage::Storage, &BoardName) -> Result<ServerMessage, StorageError> + Send + 'static,
     ) {
         self.spend(ASKED);
         let (storage, name) = (self.rooms.storage().clone(), self.room.name().clone());
         self.later().begin(move || {
             let answer = ask(&*storage, &name);
-            Told::Answers(vec![answer.unwrap_or_else(|error| not_done(&error))])
+            Told::Answered(question, vec![answer.unwrap_or_else(|error| not_done(&error))])
         });
     }
 
@@ -379,11 +384,12 @@ impl Member {
             return self.answers.push(ServerMessage::NotDone { text });
         }
         if !self.room.may_branch() {
+            self.questions.iter_mut().for_each(|questions| _ = questions.done(Question::Branch));
             let text = "many new boards were made of this one just now: wait a minute".into();
             return self.answers.push(ServerMessage::NotDone { text });
         }
         let (most, uncounted) = (self.rooms.limits().boards, self.rooms.uncounted());
-        self.ask_storage(move |storage, name| {
+        self.ask_storage(Question::Branch, move |storage, name| {
             if storage.count()? + uncounted >= most {
                 return Err(StorageError::Order("this server keeps no more boards".into()));
             }
@@ -403,11 +409,12 @@ impl Member {
         let told = self.later.as_ref().map(|later| later.take());
         for told in told.into_iter().flatten() {
             match told {
-                Told::Answers(answers) => {
-                    self.spend(answers.iter().map(work_of).sum());
-                    self.answers.extend(answers);
-                    // An order may have changed what the others see.
-                    self.see_to_flush();
+                Told::Answers(answers) => self.take_answers(answers),
+                Told::Answered(question, answers) => {
+                    self.take_answers(answers);
+                    if let Some(next) = self.questions.as_mut().and_then(|questions| questions.done(question)) {
+                        self.ask_past(next);
+                    }
                 }
                 Told::Password(hash, fits) => self.password_checked(&hash, fits),
             }
@@ -416,10 +423,13 @@ impl Member {
         if is_over && self.entering.as_ref().is_some_and(|entering| entering.joining.is_some()) {
             self.password_checked("", Err(entrance::BUSY));
         }
-        let questions = self.questions.as_mut().filter(|_| is_over);
-        if let Some(next) = questions.and_then(|questions| questions.all_done()) {
-            self.ask_past(next);
-        }
+    }
+
+    fn take_answers(&mut self, answers: Vec<ServerMessage>) {
+        self.spend(answers.iter().map(work_of).sum());
+        self.answers.extend(answers);
+        // An order may have changed what the others see.
+        self.see_to_flush();
     }
 
     fn password_checked(&mut self, hash: &str, fits: Result<bool, Duration>) {

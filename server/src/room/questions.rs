@@ -85,10 +85,10 @@ impl Questions {
         }
     }
 
-    /// Everything that was under way is done; returns the part of the past that is asked for next.
-    pub(super) fn all_done(&mut self) -> Option<u64> {
-        self.under_way.clear();
-        self.next_past.take()
+    /// A question is answered; returns the part of the past that is asked for next, if it was that.
+    pub(super) fn done(&mut self, question: Question) -> Option<u64> {
+        self.under_way.retain(|other| *other != question);
+        matches!(question, Question::Past(_)).then(|| self.next_past.take())?
     }
 }
 
@@ -106,9 +106,11 @@ mod tests {
         assert_eq!(asked, [Turn::Now, Turn::Now, Turn::Later]);
         let asked = [1, 7, 9].map(|from| questions.begin(Question::Past(from), now));
         assert_eq!(asked, [Turn::Now, Turn::Later, Turn::Later]);
-        assert_eq!(questions.all_done(), Some(9));
-        assert_eq!(questions.all_done(), None);
+        assert_eq!(questions.done(Question::Chronicle), None);
         assert_eq!(questions.begin(Question::Chronicle, now), Turn::Now);
+        assert_eq!(questions.done(Question::Past(1)), Some(9));
+        assert_eq!(questions.begin(Question::Past(9), now), Turn::Now);
+        assert_eq!(questions.done(Question::Past(9)), None);
     }
 
     #[test]
@@ -116,8 +118,9 @@ mod tests {
         let now = Instant::now();
         let mut questions = Questions::new(now);
         let mut ask = |from, now| {
-            questions.all_done();
-            questions.begin(Question::Past(from), now)
+            let turn = questions.begin(Question::Past(from), now);
+            questions.done(Question::Past(from));
+            turn
         };
         assert!((1..1000).all(|part| ask(part * 100, now) == Turn::Now));
         let again = (0..100).filter(|_| ask(1, now) == Turn::Now).count();

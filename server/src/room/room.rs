@@ -78,11 +78,19 @@ pub struct Room {
     dismissals: Arc<AtomicU64>,
     /// Counts this board as long as the storage does not.
     uncounted: Mutex<Option<Uncounted>>,
-    /// The chronicle that was read last, when, and the sequence number and the durable mark then.
-    chronicle: Mutex<Option<(Chronicle, Instant, (u64, u64))>>,
+    /// The chronicle that was read last.
+    chronicle: Mutex<Option<ReadChronicle>>,
     /// Held while who may do what is written, so that the last word is the last one written.
     keeping: Mutex<()>,
     lease: Lease,
+}
+
+/// A chronicle that was read, when, and the sequence number and the durable mark then.
+#[derive(Debug)]
+struct ReadChronicle {
+    chronicle: Chronicle,
+    since: Instant,
+    stand: (u64, u64),
 }
 
 #[derive(Debug)]
@@ -623,15 +631,15 @@ impl Room {
         let state = self.lock();
         let stand = (state.board.seq(), state.mark);
         drop(state);
-        if let Some((chronicle, read, of)) = &*last
-            && *of == stand
-            && read.elapsed() < CHRONICLE_AGE
+        if let Some(last) = &*last
+            && last.stand == stand
+            && last.since.elapsed() < CHRONICLE_AGE
         {
-            return Ok(chronicle.clone());
+            return Ok(last.chronicle.clone());
         }
         *last = None;
         let chronicle = self.storage.chronicle(&self.name)?;
-        *last = Some((chronicle.clone(), Instant::now(), stand));
+        *last = Some(ReadChronicle { chronicle: chronicle.clone(), since: Instant::now(), stand });
         Ok(chronicle)
     }
 

@@ -112,7 +112,8 @@ impl Server {
     /// # Panics
     /// If there is no such program.
     pub fn try_spawn(command: &mut Command) -> Result<Self, String> {
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the server starts");
+        let log = if std::env::var_os("INKWIRE_TEST_LOG").is_some() { Stdio::inherit() } else { Stdio::piped() };
+        let child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the server starts");
         Self::of(child).map_err(|child| {
             let output = child.wait_with_output().expect("it has ended");
             String::from_utf8_lossy(&output.stderr).into_owned()

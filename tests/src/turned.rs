@@ -15,7 +15,7 @@ use crate::dice::Dice;
 use crate::server::{Server, binary, serve};
 
 const HOST: Token = Token([0x11; 16]);
-/// A board that everybody sees, and one that only its host does.
+/// A board that everybody sees, and one that only its host does. Either is closed if nobody knows any more who may do what.
 const BOARDS: [&str; 2] = ["open", "private"];
 
 /// What was promised of a board.
@@ -47,7 +47,7 @@ impl Promised {
     fn compare(&mut self, server: &Server, data: &Path, what: &str) -> bool {
         let mut host = Client::away(&server.address, self.name, "reader");
         host.token = self.token;
-        if self.token.is_some() && !host.try_connect(&server.address) {
+        if !host.try_connect(&server.address) {
             // Who hosts it cannot be read any more: it is closed, and the operator has a way in.
             assert_eq!(host.farewell, Some(Reason::Forbidden), "{what}");
             self.token = Some(link_of_the_operator(data, self.name));
@@ -113,7 +113,7 @@ impl Bit {
 
 /// A server on a directory, or what it says when it does not start.
 fn start(data: &Path) -> Result<Server, String> {
-    Server::try_spawn(&mut serve(&["--data", data.to_str().expect("a path of letters"), "--log", "off"]))
+    Server::try_spawn(&mut serve(&["--data", data.to_str().expect("a path of letters"), "--log", "info"]))
 }
 
 /// Two boards are drawn on while the server is killed, and before it comes back a bit turns in its database or in its log.

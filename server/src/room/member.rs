@@ -423,6 +423,9 @@ impl Member {
         if is_over && self.entering.as_ref().is_some_and(|entering| entering.joining.is_some()) {
             self.password_checked("", Err(entrance::BUSY));
         }
+        if is_over && self.later.as_ref().is_some_and(|later| !later.is_busy()) {
+            self.questions.iter_mut().for_each(|questions| questions.forget());
+        }
     }
 
     fn take_answers(&mut self, answers: Vec<ServerMessage>) {

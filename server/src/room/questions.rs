@@ -85,6 +85,11 @@ impl Questions {
         }
     }
 
+    /// Nothing is under way any more: an answer that has not come has panicked.
+    pub(super) fn forget(&mut self) {
+        self.under_way.clear();
+    }
+
     /// A question is answered; returns the part of the past that is asked for next, if it was that.
     pub(super) fn done(&mut self, question: Question) -> Option<u64> {
         self.under_way.retain(|other| *other != question);

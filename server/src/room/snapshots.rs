@@ -233,7 +233,7 @@ mod tests {
 
     #[test]
     fn the_next_snapshot_shares_what_has_not_changed_since_the_last() {
-        // Changes are noted for 64 elements at once: three times that is little beside so many.
+        // Changes are noted for 8 elements at once: three times that is little beside so many.
         let (mut board, mut snapshots, in_flight) = of_texts(1_200);
         let one = whole(&mut snapshots, &mut board);
         let elements = vec![ElementRef { author: 0, cseq: 1_100 }];

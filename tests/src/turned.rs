@@ -113,7 +113,7 @@ impl Bit {
 
 /// A server on a directory, or what it says when it does not start.
 fn start(data: &Path) -> Result<Server, String> {
-    Server::try_spawn(&mut serve(&["--data", data.to_str().expect("a path of letters"), "--log", "info"]))
+    Server::try_spawn(&mut serve(&["--data", data.to_str().expect("a path of letters"), "--log", "error"]))
 }
 
 /// Two boards are drawn on while the server is killed, and before it comes back a bit turns in its database or in its log.

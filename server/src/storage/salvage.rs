@@ -178,6 +178,9 @@ fn can_be_asked(connection: &Connection) -> rusqlite::Result<()> {
     ] {
         connection.prepare(query)?;
     }
+    if !schema::has_all_tables(connection)? {
+        return Err(super::load::damaged_row());
+    }
     schema::position(connection)?;
     connection.prepare(&BoardRecord::query(""))?.query_map([], BoardRecord::of)?.try_for_each(|record| record.map(drop))
 }

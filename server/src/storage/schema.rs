@@ -263,6 +263,26 @@ pub(super) fn begin_new_lineages(connection: &mut Connection) -> rusqlite::Resul
     Ok(ids.len())
 }
 
+/// Whether a current database has every table and index as the migrations make them: a letter that has changed in one would be
+/// met only when it is used.
+///
+/// # Errors
+/// What SQLite says.
+pub(super) fn has_all_tables(connection: &Connection) -> rusqlite::Result<bool> {
+    let fresh = Connection::open_in_memory()?;
+    checksum::register(&fresh)?;
+    MIGRATIONS.iter().try_for_each(|migration| fresh.execute_batch(migration))?;
+    let (expected, found) = (tables(&fresh)?, tables(connection)?);
+    Ok(expected.iter().all(|table| found.contains(table)))
+}
+
+/// The name of each table and index, and the statement that made it.
+fn tables(connection: &Connection) -> rusqlite::Result<Vec<(String, Option<String>)>> {
+    let mut tables = connection.prepare("SELECT name, sql FROM sqlite_master")?;
+    let rows = tables.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    rows.collect()
+}
+
 /// Whether a database is of a format that numbers its commits.
 ///
 /// # Errors

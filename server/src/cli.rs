@@ -107,6 +107,18 @@ pub struct Serve {
     /// Most boards; further ones are not made.
     #[arg(long, env = "INKWIRE_MAX_BOARDS", default_value_t = 100_000, value_name = "N")]
     pub max_boards: u64,
+    /// New boards that one address may make at once, and as many an hour; local clients may make any number.
+    #[arg(long, env = "INKWIRE_BOARDS_PER_ADDRESS", default_value_t = NonZeroU32::new(300).expect("not zero"), value_name = "N")]
+    pub boards_per_address: NonZeroU32,
+    /// Days after which a board is deleted on which nothing was ever drawn; 0 for never. A board with ink is never deleted.
+    #[arg(long, env = "INKWIRE_EMPTY_BOARD_DAYS", default_value_t = 7, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=36_500))]
+    pub empty_board_days: u32,
+    /// Maximum size of one board on the disk, with its history, in MiB; nothing more is added to it then.
+    #[arg(long, env = "INKWIRE_MAX_BOARD_SIZE", default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    pub max_board_size: u64,
+    /// Maximum size of the database, in MiB; nothing more is added to any board then. 0 for as much as the disk takes.
+    #[arg(long, env = "INKWIRE_MAX_DATA_SIZE", default_value_t = 0, value_name = "MIB", value_parser = clap::value_parser!(u64).range(..=1 << 30))]
+    pub max_data_size: u64,
     /// Most members of one board at once; further ones are told so.
     #[arg(long, env = "INKWIRE_MAX_MEMBERS", default_value_t = NonZeroUsize::new(1_000).expect("not zero"), value_name = "N")]
     pub max_members: NonZeroUsize,

@@ -224,10 +224,14 @@ pub enum Refused {
     Address,
     /// Too many wrong tokens of the operator's API (`--admin-guesses`).
     Token,
+    /// Too many new boards of one address (`--boards-per-address`).
+    Boards,
+    /// A board, or all of them, as large as they may be (`--max-board-size`, `--max-data-size`).
+    Size,
 }
 
 impl Refused {
-    const ALL: &[Self] = &[Self::Host, Self::Connections, Self::Address, Self::Token];
+    const ALL: &[Self] = &[Self::Host, Self::Connections, Self::Address, Self::Token, Self::Boards, Self::Size];
 
     fn label(self) -> [(&'static str, &'static str); 1] {
         let name = match self {
@@ -235,6 +239,8 @@ impl Refused {
             Self::Connections => "connections",
             Self::Address => "address",
             Self::Token => "token",
+            Self::Boards => "boards",
+            Self::Size => "size",
         };
         [("limit", name)]
     }

@@ -25,6 +25,10 @@ use crate::storage::{Disk, Memory, Opening, Storage};
 use crate::worker::Workers;
 use crate::ws::{Addresses, Close, Connections, Hub, Settings};
 
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+/// Between two looks for boards on which nothing was ever drawn.
+const EXPIRY: Duration = Duration::from_secs(60 * 60);
+
 /// How long connections that were accepted and have not asked yet may take to do so, when the server stops.
 const ANSWERS: Duration = Duration::from_secs(1);
 
@@ -109,6 +113,7 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         echo: Hub::new(Echo),
     });
     if let Some(disk) = &disk {
+        workers.spawn(expire_empty_boards(disk.clone()));
         crate::control::listen(disk.clone(), site.rooms.clone())?;
     }
     let admin = admin(&flags, &site, disk.clone(), shares.admin)?;
@@ -195,8 +200,13 @@ async fn open_disk(flags: &Serve, metrics: &Arc<Metrics>) -> anyhow::Result<Opti
         private::check(directory, flags.private_files)?;
     }
     let (directory, metrics) = (directory.clone(), metrics.clone());
-    let opening =
-        Opening { patience: flags.data_wait, mark: flags.durable_mark.clone(), may_be_on_network: flags.network_data };
+    let opening = Opening {
+        patience: flags.data_wait,
+        mark: flags.durable_mark.clone(),
+        may_be_on_network: flags.network_data,
+        most_bytes: flags.max_data_size << 20,
+        empty_boards: (flags.empty_board_days > 0).then(|| DAY * flags.empty_board_days),
+    };
     let disk = smol::unblock(move || Disk::open(&directory, &opening, metrics)).await?;
     Ok(Some(Arc::new(disk.with_image_bytes(image_bytes(flags)))))
 }
@@ -215,6 +225,8 @@ fn limits(flags: &Serve) -> Limits {
         boards: flags.max_boards,
         members: flags.max_members.get(),
         elements: flags.max_elements as usize,
+        boards_per_address: flags.boards_per_address.get(),
+        board_size: flags.max_board_size << 20,
         points: f64::from(flags.points_rate.get()),
         bytes: f64::from(flags.bytes_rate.get()) * 1024.0,
         board_points: f64::from(flags.board_points_rate.get()),
@@ -225,6 +237,17 @@ fn limits(flags: &Serve) -> Limits {
 
 fn image_bytes(flags: &Serve) -> u64 {
     flags.max_images << 20
+}
+
+/// Deletes boards on which nothing was ever drawn, now and then.
+async fn expire_empty_boards(disk: Arc<Disk>) {
+    loop {
+        smol::Timer::after(EXPIRY).await;
+        let disk = disk.clone();
+        if let Err(error) = smol::unblock(move || disk.expire_empty_boards(false)).await {
+            tracing::warn!(%error, "empty boards could not be deleted");
+        }
+    }
 }
 
 /// Tells every member to come back and gives them time to take what is meant for them.

@@ -469,7 +469,9 @@ pub(crate) fn carry_out(disk: &Arc<Disk>, order: Order) -> anyhow::Result<Outcom
             let (stored, storage) = (Storage::open(&**disk, &name)?, disk.clone());
             let (metrics, limits, uncounted, in_flight) = Default::default();
             let room = Room::open(name, stored, storage, metrics, limits, &uncounted, in_flight);
-            return Ok(Outcome::link(room.operate(&Action::MakeLink { role, seconds })?));
+            let made = room.operate(&Action::MakeLink { role, seconds });
+            disk.closed(&[room.name().clone()]);
+            return Ok(Outcome::link(made?));
         }
         Order::Delete { name } => disk.delete(&name)?,
         Order::Import { name, replaces, archive } => {

@@ -1,6 +1,8 @@
 //! A bucket that fills by the second: what is let through is fair over time, and a burst finds it full.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Seconds that it takes to fill an empty bucket, where nothing else is said: a drawing that is brought in is a burst.
@@ -46,6 +48,50 @@ impl Bucket {
     /// Whether it is as if nothing had been taken out.
     pub(crate) fn is_full(&self, now: Instant) -> bool {
         self.level + now.saturating_duration_since(self.since).as_secs_f64() * self.per_second >= self.most
+    }
+}
+
+/// Addresses that are remembered; beyond them those are forgotten whose buckets are full.
+const REMEMBERED: usize = 10_000;
+
+/// A bucket for each address.
+#[derive(Debug)]
+pub(crate) struct AddressBuckets {
+    most: f64,
+    per_second: f64,
+    buckets: Mutex<HashMap<Option<IpAddr>, Bucket>>,
+}
+
+impl AddressBuckets {
+    pub(crate) fn holding(most: f64, per_second: f64) -> Self {
+        Self { most, per_second, buckets: Mutex::default() }
+    }
+
+    /// Takes one from an address; or returns how long it has to wait if it has none left.
+    pub(crate) fn take(&self, address: Option<IpAddr>, now: Instant) -> Option<Duration> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= REMEMBERED {
+            buckets.retain(|_, bucket| !bucket.is_full(now));
+        }
+        if buckets.len() >= REMEMBERED {
+            buckets.clear();
+        }
+        let new = || Bucket::holding(self.most, self.per_second, now);
+        let bucket = buckets.entry(address).or_insert_with(new);
+        bucket.spend(0.0, now);
+        let pause = bucket.pause();
+        if pause.is_none() {
+            bucket.spend(1.0, now);
+        }
+        pause
+    }
+
+    /// Gives one back.
+    pub(crate) fn give_back(&self, address: Option<IpAddr>, now: Instant) {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(bucket) = buckets.get_mut(&address) {
+            bucket.spend(-1.0, now);
+        }
     }
 }
 

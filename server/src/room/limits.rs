@@ -19,6 +19,10 @@ pub struct Limits {
     pub board_points: f64,
     /// The same for all of one board together.
     pub board_bytes: f64,
+    /// New boards of one address, at once and in an hour.
+    pub boards_per_address: u32,
+    /// Bytes that the log and the snapshot of one board may take; what adds elements is rejected beyond that.
+    pub board_size: u64,
     /// Bytes of images and snapshots that are being sent at once, each counted once for all its readers.
     pub in_flight: usize,
 }
@@ -33,6 +37,8 @@ impl Default for Limits {
             bytes: 1024.0 * 1024.0,
             board_points: 400_000.0,
             board_bytes: 16.0 * 1024.0 * 1024.0,
+            boards_per_address: 300,
+            board_size: 1 << 30,
             in_flight: 256 << 20,
         }
     }

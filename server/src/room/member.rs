@@ -25,6 +25,7 @@ use super::limits::Limits;
 use super::questions::{Question, Questions, Turn};
 use super::room::{Cost, Due, Position, Refusal, Room};
 use super::rooms::{Place, Rooms};
+use crate::metrics::Refused;
 use crate::name::BoardName;
 use crate::storage::{self, Chronicle, Lease, Past, StorageError};
 use crate::wakeup::Wakeup;
@@ -388,6 +389,11 @@ impl Member {
             let text = "many new boards were made of this one just now: wait a minute".into();
             return self.answers.push(ServerMessage::NotDone { text });
         }
+        if self.rooms.creations().begin(self.address, Instant::now()).is_some() {
+            self.rooms.metrics().refuse(Refused::Boards);
+            let text = "many new boards came from this address (--boards-per-address): try again later".into();
+            return self.answers.push(ServerMessage::NotDone { text });
+        }
         let (most, uncounted) = (self.rooms.limits().boards, self.rooms.uncounted());
         self.ask_storage(Question::Branch, move |storage, name| {
             if storage.count()? + uncounted >= most {
@@ -522,8 +528,24 @@ impl Member {
         }
     }
 
+    /// How long this address has to wait until it may make a board, if this is a new one.
+    fn makes_too_many(&self) -> Option<Duration> {
+        if !self.room.is_unmade() {
+            return None;
+        }
+        let wait = self.rooms.creations().begin(self.address, Instant::now());
+        match wait {
+            Some(_) => self.rooms.metrics().refuse(Refused::Boards),
+            None => self.room.is_made(),
+        }
+        wait
+    }
+
     /// Joins, or has the password checked first, or is not let in.
     fn join(&mut self, hello: Hello, knows: Option<&str>) {
+        if let Some(wait) = self.makes_too_many() {
+            return self.stays_out(Reason::TooManyBoards, wait);
+        }
         let Some(entering) = &self.entering else { return };
         let Credentials { token, visitor, .. } = &entering.credentials;
         let (is_with_link, someone) = (token.is_some(), Someone::new(hello.client_id, *visitor));
@@ -619,7 +641,10 @@ impl Member {
             Reason::Removed => (FORBIDDEN, "a host has ended this connection"),
             Reason::Banned => (FORBIDDEN, "a host lets this person in no more"),
             Reason::Full => (FULL, "as many people are on this board as may be"),
-            Reason::TooManyBoards => (FULL, "this server keeps no more boards"),
+            Reason::TooManyBoards if !wait.is_zero() => {
+                (FULL, "many new boards came from this address (--boards-per-address): try again later")
+            }
+            Reason::TooManyBoards => (FULL, "this server keeps no more boards (--max-boards)"),
             _ => {
                 self.bye(reason, RESTART_RETRY, "the board was put in place anew");
                 return Close::new(Close::RESTART, "");

@@ -5,6 +5,7 @@
 
 mod access;
 mod bucket;
+mod creations;
 mod entrance;
 mod flush;
 mod hashing;
@@ -20,7 +21,7 @@ mod rooms;
 mod snapshots;
 mod tick;
 
-pub(crate) use bucket::Bucket;
+pub(crate) use bucket::AddressBuckets;
 pub use limits::Limits;
 pub(crate) use member::random_token;
 pub use member::{Encoding, Member};

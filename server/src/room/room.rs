@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,7 +23,7 @@ use super::snapshots::{Snapshot, Snapshots};
 use super::tick::Tick;
 use crate::in_flight::{InFlight, Reader};
 use crate::log::Gate;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
 use crate::storage::{self, Chronicle, KeptAccess, Lease, Part, RESERVED, Storage, StorageError, Stored};
 use crate::wakeup::Wakeup;
@@ -83,6 +83,8 @@ pub struct Room {
     /// Held while who may do what is written, so that the last word is the last one written.
     keeping: Mutex<()>,
     lease: Lease,
+    /// Whether a new board was counted for an address.
+    is_made: AtomicBool,
 }
 
 /// A chronicle that was read, when, and the sequence number and the durable mark then.
@@ -101,6 +103,8 @@ struct State {
     access_version: u64,
     /// Author numbers up to this one are reserved in the storage.
     reserved_author: u32,
+    /// Bytes that the board takes on the disk, at most: compaction packs them.
+    stored_bytes: u64,
     points: SharedBucket,
     bytes: SharedBucket,
     branches: Bucket,
@@ -313,7 +317,7 @@ impl Room {
         uncounted: &Arc<AtomicU64>,
         in_flight: Arc<InFlight>,
     ) -> Self {
-        let Stored { epoch, mut board, access, reserved_author } = stored;
+        let Stored { epoch, mut board, access, reserved_author, bytes } = stored;
         board.take_at_most(limits.elements);
         let is_new = board.seq() == 0 && access == KeptAccess::Everybody;
         let uncounted = is_new.then(|| Uncounted::begin(uncounted));
@@ -338,6 +342,7 @@ impl Room {
             access,
             access_version: 1,
             reserved_author,
+            stored_bytes: bytes,
             points: SharedBucket::of(limits.board_points, now),
             bytes: SharedBucket::of(limits.board_bytes, now),
             branches: Bucket::holding(BRANCHES, BRANCHES_PER_SECOND, now),
@@ -381,6 +386,7 @@ impl Room {
             chronicle,
             keeping,
             lease,
+            is_made: AtomicBool::new(false),
         }
     }
 
@@ -402,9 +408,21 @@ impl Room {
         state.gathered.is_empty() && state.mark >= state.board.seq()
     }
 
-    /// Whether anything was ever drawn here.
-    pub(super) fn is_drawn(&self) -> bool {
-        self.lock().board.seq() > 0
+    /// Whether the storage has a record of this board, once all is written.
+    pub(super) fn is_stored(&self) -> bool {
+        let state = self.lock();
+        state.board.seq() > 0 || state.access.is_hosted()
+    }
+
+    /// Whether the next visitor would make this board, and none was counted for that.
+    pub(super) fn is_unmade(&self) -> bool {
+        let is_new = self.uncounted.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        is_new && !self.is_made.load(Ordering::Relaxed)
+    }
+
+    /// A visitor was counted who makes this board.
+    pub(super) fn is_made(&self) {
+        self.is_made.store(true, Ordering::Relaxed);
     }
 
     /// The storage has every operation up to this number on disk.
@@ -724,6 +742,7 @@ impl Room {
         };
         let (author, client, role) = (seat.author, seat.client, seat.role);
         let rejection = state.access.rejects(role, &seat.caller.someone, storage::now());
+        let is_full = state.stored_bytes > self.limits.board_size || self.storage.is_full();
         let now = Instant::now();
         let mut work = state.spend(member, cost, now);
         while work.elements < WORK
@@ -732,9 +751,14 @@ impl Room {
             let before = state.board.work();
             let is_new = cseq > state.board.cseq(author);
             let deeds = state.deeds_of(author, cseq, &operation);
-            if let Some(reason) = state.access.rejects_operation(rejection, role, author, &operation)
+            let by_access = state.access.rejects_operation(rejection, role, author, &operation);
+            let by_size = (is_full && adds(&operation)).then_some(RejectReason::BoardFull);
+            if let Some(reason) = by_access.or(by_size)
                 && is_new
             {
+                if by_access.is_none() {
+                    self.metrics.refuse(Refused::Size);
+                }
                 self.metrics.rejects.inc();
                 work.rejects.push((cseq, reason));
                 work.elements += 1;
@@ -883,6 +907,7 @@ impl Room {
         let (epoch, packet) = (state.epoch, flush.packet.bytes.clone());
         let (clients, names) = (std::mem::take(&mut state.newcomers), std::mem::take(&mut state.names));
         let reserved_author = state.reserved_author;
+        state.stored_bytes += packet.len() as u64;
         let part = Part { epoch, first_seq, last_seq, packet, hash, clients, names, reserved_author };
         self.storage.append(&self.name, part);
         state.ring.push(flush);
@@ -958,6 +983,20 @@ impl Room {
             },
         }
     }
+}
+
+/// Whether an operation adds an element, or to one: a board that is full takes no more of these. What takes away goes on.
+fn adds(operation: &Operation) -> bool {
+    matches!(
+        operation,
+        Operation::Begin(_)
+            | Operation::Points(_)
+            | Operation::Shape(_)
+            | Operation::Text(_)
+            | Operation::Patch(_)
+            | Operation::Note(_)
+            | Operation::Picture(_)
+    )
 }
 
 impl Drop for Room {

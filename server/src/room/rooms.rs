@@ -11,6 +11,7 @@ use bytes::Bytes;
 use inkwire_protocol::{Action, ImageHash, Reason, ServerMessage, StorageState, limits};
 use smol::lock::OnceCell;
 
+use super::creations::Creations;
 use super::entrance::Entrance;
 use super::hashing::Hashing;
 use super::images::Arrivals;
@@ -67,6 +68,7 @@ pub struct Rooms {
     limits: Arc<Limits>,
     /// Boards that are open and that the storage has nothing of yet.
     uncounted: Arc<AtomicU64>,
+    creations: Creations,
     entrance: Entrance,
     hashing: Arc<Hashing>,
     next_member: AtomicU64,
@@ -128,6 +130,7 @@ impl Rooms {
             linger,
             closed: Mutex::default(),
             arrivals: Arc::default(),
+            creations: Creations::new(limits.boards_per_address),
             limits: Arc::new(limits),
             uncounted: Arc::default(),
             entrance: Entrance::default(),
@@ -239,7 +242,7 @@ impl Rooms {
 
     /// Tells the storage that all boards are closed; for a server that stops, once everything is durable.
     pub fn close_all(&self) {
-        let durable = self.all().into_iter().filter(|room| room.is_drawn() && room.is_durable());
+        let durable = self.all().into_iter().filter(|room| room.is_stored() && room.is_durable());
         self.storage.closed(&durable.map(|room| room.name().clone()).collect::<Vec<_>>());
     }
 
@@ -347,6 +350,10 @@ impl Rooms {
         &self.limits
     }
 
+    pub(super) fn creations(&self) -> &Creations {
+        &self.creations
+    }
+
     pub(super) fn entrance(&self) -> &Entrance {
         &self.entrance
     }
@@ -403,10 +410,10 @@ impl Rooms {
         if place.is_held() || !room.is_durable() {
             return !room.goes_on_closing();
         }
-        let is_drawn = room.is_drawn();
+        let is_stored = room.is_stored();
         open.remove(name);
         drop(open);
-        if is_drawn {
+        if is_stored {
             self.tell_closed(name.clone());
         }
         true

@@ -96,7 +96,7 @@ pub(super) fn keep(
     orders: &[AuditRecord],
 ) -> rusqlite::Result<()> {
     let board =
-        "INSERT OR IGNORE INTO boards (name, epoch, seq, hash, last_author, is_open) VALUES (?1, ?2, 0, ?3, 0, 0)";
+        "INSERT OR IGNORE INTO boards (name, epoch, seq, hash, last_author, is_open) VALUES (?1, ?2, 0, ?3, 0, 1)";
     transaction.execute(board, (name, new_epoch().0, StateHash::default().to_bytes()))?;
     let insert = "INSERT OR REPLACE INTO access (board, record, crc) VALUES (?1, ?2, checksum(?1, ?2))";
     transaction.execute(insert, (name, &record.text))?;

@@ -48,6 +48,8 @@ pub struct Disk {
     compact: Mutex<Option<mpsc::Sender<BoardName>>>,
     threads: Mutex<Vec<JoinHandle<()>>>,
     most_image_bytes: u64,
+    most_bytes: u64,
+    empty_boards: Option<Duration>,
     _lock: Lock,
 }
 
@@ -60,6 +62,10 @@ pub struct Opening {
     pub mark: Option<PathBuf>,
     /// Whether a directory on a file system of the network is taken.
     pub may_be_on_network: bool,
+    /// The maximum size of the database, in bytes; 0 for none.
+    pub most_bytes: u64,
+    /// The age at which a board is deleted on which nothing was ever drawn; none for never.
+    pub empty_boards: Option<Duration>,
 }
 
 /// What came of a compaction.
@@ -105,15 +111,48 @@ impl Disk {
         let threads = [spawn("writer", move || writer.run()), spawn("compactor", move || compacting.run(&asked))];
         let threads = threads.into_iter().collect::<std::io::Result<Vec<_>>>();
         let threads = threads.map_err(|error| StorageError::Path { path: directory.into(), error: error.into() })?;
-        Ok(Self {
+        let disk = Self {
             directory: directory.into(),
             queue,
             compactor,
             compact: Mutex::new(Some(compact)),
             threads: Mutex::new(threads),
             most_image_bytes: u64::MAX,
+            most_bytes: opening.most_bytes,
+            empty_boards: opening.empty_boards,
             _lock: lock,
-        })
+        };
+        // Nobody has a board open yet, whatever a killed server has left.
+        if let Err(error) = disk.expire_empty_boards(true) {
+            tracing::warn!(%error, "empty boards could not be deleted");
+        }
+        Ok(disk)
+    }
+
+    /// Deletes boards on which nothing was ever drawn when they are old enough: all of them, or those that are not open.
+    ///
+    /// # Errors
+    /// If the disk takes nothing now.
+    pub fn expire_empty_boards(&self, also_open: bool) -> Result<(), StorageError> {
+        let Some(age) = self.empty_boards else { return Ok(()) };
+        let expired = self.write(move |transaction| {
+            let which = "SELECT name FROM boards WHERE seq = 0 AND changed < unixepoch() - ?1 AND (?2 OR NOT is_open)
+                AND NOT EXISTS (SELECT 1 FROM log WHERE board = boards.id)";
+            let row = |row: &rusqlite::Row<'_>| row.get::<_, String>(0);
+            let names: Vec<String> = transaction
+                .prepare(which)?
+                .query_map((age.as_secs() as i64, also_open), row)?
+                .collect::<rusqlite::Result<_>>()?;
+            for name in &names {
+                delete_rows(transaction, name)?;
+                access::forget(transaction, name)?;
+            }
+            Ok(names.len())
+        })?;
+        if expired > 0 {
+            tracing::info!(boards = expired, "boards on which nothing was ever drawn are deleted: --empty-board-days");
+        }
+        Ok(())
     }
 
     /// The same, but pictures are kept only as long as all of them together are at most so many bytes.
@@ -365,6 +404,7 @@ impl Storage for Disk {
             stored.epoch = self.set_aside(&reader, &record, &stored.board, &damage, &access)?;
         }
         stored.access = access;
+        stored.bytes = reader.bytes(&record)?;
         if record.is_open {
             let given = record.reserved_author.saturating_sub(stored.board.last_author());
             stored.board.skip_authors(given);
@@ -389,6 +429,10 @@ impl Storage for Disk {
 
     fn is_overfull(&self) -> bool {
         self.queue.is_overfull()
+    }
+
+    fn is_full(&self) -> bool {
+        self.most_bytes > 0 && self.queue.database_bytes() > self.most_bytes
     }
 
     fn append(&self, name: &BoardName, part: Part) {
@@ -479,6 +523,9 @@ impl Storage for Disk {
         let loaded = reader.load(&record, Some(seq))?;
         if let Some(damage) = loaded.damage.filter(|_| loaded.board.seq() < seq) {
             return Err(StorageError::Damaged { name: record.name, damage });
+        }
+        if self.is_full() {
+            return Err(StorageError::Order("the boards are as large as --max-data-size allows".into()));
         }
         let (branch, board) = (branch.clone(), Encoded::of(&loaded.board));
         let begun = reader.begun(&record, seq)?;

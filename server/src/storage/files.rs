@@ -60,6 +60,11 @@ impl Files {
             None => Ok(()),
         }
     }
+
+    /// The size of the database without its log, in bytes.
+    pub(super) fn database_bytes(&self) -> u64 {
+        fs::metadata(&self.all[1].0).map_or(0, |database| database.len())
+    }
 }
 
 /// Checks that a directory is on a disk of this machine.

@@ -754,6 +754,18 @@ impl Reader {
         schema::mark_as_backup(&copy).map_err(said_of(to))
     }
 
+    /// The bytes that the log and the snapshot of a board take, packed as they are.
+    pub(super) fn bytes(&self, record: &BoardRecord) -> Result<u64, StorageError> {
+        let sum = |table: &str| {
+            let query = format!("SELECT coalesce(sum(length(bytes)), 0) FROM {table} WHERE board = ?1");
+            self.connection.query_row(&query, [record.id], |row| row.get::<_, i64>(0))
+        };
+        match sum("log").and_then(|log| sum("snapshots").map(|snapshots| (log + snapshots) as u64)) {
+            Err(error) if is_corrupt(&error) => Ok(0),
+            other => other.map_err(self.said()),
+        }
+    }
+
     /// The packets of the part up to a sequence number of the record that goes on behind it, with the number of its first
     /// operation; none if no record does.
     pub(super) fn begun(&self, record: &BoardRecord, until: u64) -> Result<Option<(u64, Vec<u8>)>, StorageError> {
@@ -778,7 +790,8 @@ impl Reader {
     pub(super) fn stored(&self, record: &BoardRecord) -> Result<(Stored, Option<Damage>, BoardRecord), StorageError> {
         let Loaded { mut board, damage, record } = self.load(record, None)?;
         board.skip_authors(record.last_author.saturating_sub(board.last_author()));
-        Ok((Stored { epoch: record.epoch, board, access: KeptAccess::Everybody, reserved_author: 0 }, damage, record))
+        let access = KeptAccess::Everybody;
+        Ok((Stored { epoch: record.epoch, board, access, reserved_author: 0, bytes: 0 }, damage, record))
     }
 
     /// The records of the log that a range of sequence numbers touches, as they are on disk.

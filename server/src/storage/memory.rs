@@ -44,6 +44,10 @@ impl Storage for Memory {
         false
     }
 
+    fn is_full(&self) -> bool {
+        false
+    }
+
     fn closed(&self, _: &[BoardName]) {}
 
     fn state(&self) -> StorageState {

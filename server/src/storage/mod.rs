@@ -52,12 +52,14 @@ pub struct Stored {
     pub access: KeptAccess,
     /// Author numbers up to this one are reserved for its room.
     pub reserved_author: u32,
+    /// Bytes that its log and its snapshot take.
+    pub bytes: u64,
 }
 
 impl Stored {
     /// A board on which nothing was ever drawn.
     pub fn new(access: KeptAccess) -> Self {
-        Self { epoch: new_epoch(), board: Board::default(), access, reserved_author: disk::RESERVED }
+        Self { epoch: new_epoch(), board: Board::default(), access, reserved_author: disk::RESERVED, bytes: 0 }
     }
 }
 
@@ -154,6 +156,9 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
 
     /// Whether so much waits to be written that no more should be read from those who draw.
     fn is_overfull(&self) -> bool;
+
+    /// Whether the boards together are as large as the operator allows.
+    fn is_full(&self) -> bool;
 
     /// Boards are closed, with everything durable: a good moment to put their records in order.
     fn closed(&self, names: &[BoardName]);

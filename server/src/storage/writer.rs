@@ -37,6 +37,8 @@ pub(super) struct Queue {
     state: AtomicU8,
     /// Bytes that were appended and are not durable.
     bytes: AtomicU64,
+    /// The size of the database, as it was after the last commit.
+    database_bytes: AtomicU64,
     listener: OnceLock<Shout>,
 }
 
@@ -182,6 +184,10 @@ impl Queue {
         self.bytes.load(Ordering::Relaxed) > MOST_WAITING
     }
 
+    pub(super) fn database_bytes(&self) -> u64 {
+        self.database_bytes.load(Ordering::Relaxed)
+    }
+
     pub(super) fn append(&self, name: &BoardName, part: Part) {
         self.bytes.fetch_add(part.packet.len() as u64, Ordering::Relaxed);
         let mut waiting = self.lock();
@@ -319,6 +325,7 @@ impl Writer {
                 round => round,
             };
             self.write(batches, jobs);
+            self.queue.database_bytes.store(self.files.database_bytes(), Ordering::Relaxed);
             self.mark.sync();
             if is_stopping && self.queue.state() == StorageState::Failing {
                 break;

@@ -34,6 +34,8 @@ mod guest;
 mod hostile;
 /// `cargo xtask leakcheck`.
 mod leakcheck;
+/// What the operator allows.
+mod limits;
 /// Joining, leaving, resuming, presence, shutting down.
 mod rooms;
 /// Scenario scripts against the board alone and over sockets.

@@ -1,13 +1,14 @@
 //! The page's files: embedded in a release build, read from the disk in a debug build.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use sha2::{Digest as _, Sha256};
 
 #[derive(rust_embed::RustEmbed)]
 #[folder = "../static"]
@@ -28,12 +29,43 @@ pub struct Asset {
 pub fn asset(path: &str) -> Option<Asset> {
     let media_type = media_type(path)?;
     let file = Static::get(path)?;
-    let hash: String = file.metadata.sha256_hash()[..12].iter().map(|byte| format!("{byte:02x}")).collect();
+    let mut tag = hexadecimal(file.metadata.sha256_hash());
+    // A page runs with all files of its version or with none of them: its validator changes with each of them, and names the
+    // version for `static/offline.js`.
+    if media_type.starts_with("text/html") {
+        tag += &format!("-{}", version());
+    }
     let bytes = match file.data {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
-    Some(Asset { bytes, media_type, etag: format!("\"{hash}\"") })
+    Some(Asset { bytes, media_type, etag: format!("\"{tag}\"") })
+}
+
+/// The version of all files together.
+fn version() -> String {
+    /// Embedded files do not change; files on the disk are read again each time.
+    static EMBEDDED: LazyLock<String> = LazyLock::new(version_now);
+    if cfg!(debug_assertions) { version_now() } else { EMBEDDED.clone() }
+}
+
+fn version_now() -> String {
+    version_of(Static::iter().filter_map(|path| Some((Static::get(&path)?.metadata.sha256_hash(), path))))
+}
+
+fn version_of<'a>(files: impl Iterator<Item = ([u8; 32], Cow<'a, str>)>) -> String {
+    let files: BTreeMap<_, _> = files.map(|(hash, path)| (path, hash)).collect();
+    let mut all = Sha256::new();
+    for (path, hash) in files {
+        all.update(path.as_bytes());
+        all.update(hash);
+    }
+    hexadecimal(all.finalize().into())
+}
+
+/// The first half of a hash.
+fn hexadecimal(hash: [u8; 32]) -> String {
+    hash[..12].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Asset {
@@ -130,6 +162,20 @@ mod tests {
         assert_eq!(without_comments(text), without);
         let code_follows = "/* a\n */ let b;\n";
         assert_eq!(without_comments(code_follows), code_follows);
+    }
+
+    #[test]
+    fn the_validator_of_a_page_names_the_version_of_all_its_files() {
+        let tag = |path| asset(path).unwrap().etag;
+        assert!(tag("index.html").ends_with(&format!("-{}\"", version())));
+        assert!(tag("start.html").ends_with(&format!("-{}\"", version())));
+        assert_ne!(tag("index.html"), tag("start.html"));
+        assert!(!tag("style.css").contains('-'));
+        let of =
+            |files: &[(u8, &'static str)]| version_of(files.iter().map(|(byte, path)| ([*byte; 32], (*path).into())));
+        assert_eq!(of(&[(1, "a"), (2, "b")]), of(&[(2, "b"), (1, "a")]), "the order does not count");
+        assert_ne!(of(&[(1, "a"), (2, "b")]), of(&[(1, "a"), (3, "b")]), "the bytes do");
+        assert_ne!(of(&[(1, "a"), (2, "b")]), of(&[(1, "a"), (2, "c")]), "the names do");
     }
 
     #[test]

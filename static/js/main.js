@@ -1047,6 +1047,7 @@ class Application {
   }
 
   toldGoodbye({ reason, retryMs }) {
+    if (reason === "deleted") this.recall.forget();
     if (reason === "replaced" || reason === "deleted") this.#stop(reason);
     else if (KEPT_OUT.includes(reason)) this.#isKeptOut(reason, retryMs);
     else if (reason === "restart") this.connection.retryAfter(retryMs * (0.5 + Math.random()));

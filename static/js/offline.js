@@ -2,7 +2,6 @@
 
 /** How long after the page is online its files are fetched for later, in milliseconds: drawing has its turn first. */
 const LATER = 3_000;
-const FILES = 'link[rel="modulepreload"], link[rel="stylesheet"], link[rel="icon"], link[rel="manifest"], script[src]';
 
 /**
  * @param {string} root the path below which the page lives, from here
@@ -19,15 +18,18 @@ export function keepForOffline(root, isOnline) {
       await serviceWorker.register(script, { scope: new URL(root, location.href).pathname });
       const { active } = await serviceWorker.ready;
       serviceWorker.addEventListener("message", () => (document.documentElement.dataset.kept = "offline"));
-      const linked = Array.from(document.querySelectorAll(FILES), (link) => link.href || link.src);
-      // What a module has fetched by itself: the words of another language, the board's pictures.
-      const isOwn = ({ name }) => name.includes("/static/js/") || name.includes("/images/");
+      // What no page names: the words of another language, the board's pictures.
+      const isOwn = ({ name }) => name.includes("/static/") || name.includes("/images/");
       const fetched = performance.getEntriesByType("resource").filter(isOwn);
-      const files = [...new Set([...linked, ...fetched.map(({ name }) => name)])];
-      active.postMessage([location.href.replace(/[?#].*/, ""), new URL(root, location.href).href, ...files]);
+      active.postMessage({ keep: [...new Set(fetched.map(({ name }) => name))] });
     } catch (error) {
       console.info("the page is not kept for when there is no network:", error);
     }
   };
   setTimeout(register, LATER);
+}
+
+/** Drops the pictures of a board that were kept. @param {string} boardName */
+export function forgetPictures(boardName) {
+  navigator.serviceWorker?.controller?.postMessage({ forget: boardName });
 }

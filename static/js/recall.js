@@ -1,5 +1,7 @@
 // Keeps a board as it was last seen on this device, and shows it where there is no server to ask.
 
+import { forgetPictures } from "./offline.js";
+
 export class Recall {
   /** @param {any} application whose session, outbox and `boardName` it takes */
   constructor(application) {
@@ -35,6 +37,8 @@ export class Recall {
 
   /** Whoever is not let in any more keeps nothing. */
   forget() {
-    this.application.outbox.forgetBoard(this.application.boardName);
+    const { outbox, boardName } = this.application;
+    outbox.forgetBoard(boardName);
+    forgetPictures(boardName);
   }
 }

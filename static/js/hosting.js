@@ -175,9 +175,9 @@ export class Hosting {
   }
 
   #showAudit(records) {
-    const lines = records.map(({ at: when, who, what, whom }) => {
+    const lines = records.map((record) => {
       const line = document.createElement("li");
-      line.textContent = t("auditLine", { date: date(when), who, what: orderName(what), whom });
+      line.textContent = t("auditLine", { date: date(record.at), order: sentenceOf(record) });
       return line;
     });
     at("#audit-list").replaceChildren(...lines);
@@ -190,16 +190,13 @@ function linkState({ made, expires }) {
   return t(expires < Date.now() ? "linkExpired" : "linkExpires", { date: date(expires) });
 }
 
-/** An order by the name that the server gives it, with its values behind it. @param {string} what */
-function orderName(what) {
+/** Returns the sentence of an order, of which the server keeps the name with a role, a number of seconds, or both after it. */
+function sentenceOf({ who, what, whom }) {
   const [name, ...values] = what.split(" ");
-  return [t(`order.${name}`), ...values.map(valueName)].join(" ");
-}
-
-/** A role, a number of seconds, or another word, for people. @param {string} value */
-function valueName(value) {
-  if (ROLES.includes(value)) return t(`role.${value}`);
-  return value === "nobody" ? t("nobody") : `(${span(Number(value))})`;
+  const role = values.find((value) => ROLES.includes(value));
+  const seconds = values.map(Number).find((value) => value > 0);
+  const kind = values[0] === "nobody" ? "Nobody" : role && seconds ? "For" : "";
+  return t(`order.${name}${kind}`, { who, whom, role: role && t(`role.${role}`), span: seconds && span(seconds) });
 }
 
 /** So many seconds for people, in the largest unit of which they are so many. @param {number} seconds */

@@ -431,7 +431,7 @@ test("reactions are seen where their person points, and the network panel shows 
   assert.ok(!JSON.stringify(numbers).includes(await bob.page.evaluate(() => globalThis.inkwire.session.credentials.visitor)));
 });
 
-test("what is kept of who ordered what is read by a host", async () => {
+test("a host reads who ordered what, in sentences", async () => {
   const { host, board } = await hosts();
   const bob = await the.browser.person(board, { name: "Bob" });
   await bob.isLive();
@@ -443,7 +443,8 @@ test("what is kept of who ordered what is read by a host", async () => {
   await host.page.locator("#audit-show").click();
   await host.page.locator("#audit-list li").nth(2).waitFor();
   const lines = await host.page.locator("#audit-list li").allInnerTexts();
-  assert.match(lines[0], /Ada.* – .*made the link Viewer \(2 days\)/);
-  assert.match(lines[1], /Ada.* – .*only hosts draw/);
-  assert.match(lines[2], /Ada.* – .*muted.*Bob/);
+  const withoutMarks = lines.map((line) => line.replace(/[\u2068\u2069]/g, ""));
+  assert.match(withoutMarks[0], /: Ada made a link \(Viewer, 2 days\)$/);
+  assert.match(withoutMarks[1], /: Ada locked the board: only hosts draw$/);
+  assert.match(withoutMarks[2], /: Ada muted Bob$/);
 });

@@ -81,6 +81,15 @@ test("every word that there is is named somewhere", () => {
   assert.deepEqual(Object.keys(WORDS.en).filter((key) => !isSaid(key)), []);
 });
 
+test("every order that the server keeps has a sentence, which says who gave it", () => {
+  const access = readFileSync(new URL("../../server/src/room/access.rs", import.meta.url), "utf8");
+  const [, names] = /fn name_of\(.*?\{(.*?)\n\}/s.exec(access);
+  const orders = Array.from(names.matchAll(/"(\w+)"/g), ([, name]) => name).filter((name) => !["rules", "audit"].includes(name));
+  const set = Array.from(access.matchAll(/done\.what = .*?"(\w+)"\.into\(\)/g), ([, name]) => name);
+  assert.ok(orders.length > 10 && set.length > 1, `${orders.length} and ${set.length} are there`);
+  for (const name of [...orders, ...set]) assert.match(WORDS.en[`order.${name}`] ?? name, /\{who\}/);
+});
+
 /** The names in braces of a text, or of all its forms together. */
 const values = (words) => {
   const text = typeof words === "string" ? words : words.other;

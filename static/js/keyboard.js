@@ -2,6 +2,7 @@
 // tool draws.
 
 import { commandFor, isComposed, keysOf } from "./commands.js";
+import { themeColour } from "./theme.js";
 
 /** CSS pixels that one press moves the cross: with Shift, as it is, and with Ctrl. */
 const STEP = 10;
@@ -152,7 +153,7 @@ export class Keyboard {
     if (!this.isShown) return false;
     const [x, y] = this.place.map((side) => Math.round(side * ratio));
     const length = CROSS * ratio;
-    for (const [colour, width] of [["#fff", 4], ["#1971c2", 2]]) {
+    for (const [colour, width] of [[themeColour("paper"), 4], [themeColour("accent"), 2]]) {
       context.strokeStyle = colour;
       context.lineWidth = Number(width) * ratio;
       context.beginPath();

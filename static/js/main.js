@@ -40,7 +40,7 @@ import { Sheets } from "./sheets.js";
 import { Stage } from "./stage.js";
 import { Status } from "./status.js";
 import { keep, kept } from "./storage.js";
-import { isDark, onDark, onThemeChange } from "./theme.js";
+import { isDark, onDark, onThemeChange, themeColour } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
 import { eraser, hand, select } from "./tools/tools.js";
 import { Viewport } from "./viewport.js";
@@ -627,7 +627,7 @@ class Application {
     const small = document.createElement("canvas");
     [small.width, small.height] = THUMBNAIL;
     const context = small.getContext("2d");
-    context.fillStyle = isDark() ? "#191a1f" : "#fbfaf7";
+    context.fillStyle = themeColour("paper");
     context.fillRect(0, 0, small.width, small.height);
     const scale = Math.min((small.width - 12) / canvas.width, (small.height - 12) / canvas.height);
     const [width, height] = [canvas.width * scale, canvas.height * scale];

@@ -1,6 +1,7 @@
 // The minimap: all of the board, small, with frames around what this screen and those of the others show. A press goes there.
 
 import { grown, union } from "./geometry.js";
+import { themeColour } from "./theme.js";
 
 /** How many times wider and higher than what is drawn, and where one looks, the map is for the others' sake. */
 const WIDEST = 4;
@@ -83,6 +84,6 @@ export class Minimap {
       context.strokeRect(x, y, right - x, bottom - y);
     };
     for (const { view, colour } of this.delegate.otherViews) frame(view, colour, 1);
-    frame(this.#view(), getComputedStyle(document.documentElement).getPropertyValue("--accent"), 1.5);
+    frame(this.#view(), themeColour("accent"), 1.5);
   }
 }

@@ -1,6 +1,7 @@
 // What is selected on this page, and the frame around it with its handles.
 
 import * as geometry from "./geometry.js";
+import { themeColour } from "./theme.js";
 
 /** CSS pixels: of a handle, around it for a finger, of the frame's distance from what it holds, and of the turning handle's. */
 const HANDLE = 9;
@@ -155,8 +156,7 @@ export class Selection {
     const box = this.box;
     if (geometry.isEmpty(box)) return false;
     context.scale(ratio, ratio);
-    const accent = getComputedStyle(document.documentElement).getPropertyValue("--accent");
-    context.strokeStyle = accent;
+    context.strokeStyle = themeColour("accent");
     context.lineWidth = 1.25;
     outline(context, this.#corners(box));
     context.stroke();
@@ -189,8 +189,8 @@ function outline(context, places) {
 export function outlineSketch(places) {
   return (context, view, ratio) => {
     if (places.current.length === 0) return false;
-    context.fillStyle = "#1971c218";
-    context.strokeStyle = "#1971c2";
+    context.fillStyle = `${themeColour("accent")}18`;
+    context.strokeStyle = themeColour("accent");
     context.lineWidth = ratio;
     outline(context, places.current.map(([x, y]) => [x * view.scale - view.x, y * view.scale - view.y]));
     context.fill();

@@ -7,7 +7,7 @@ import * as shape from "./shape.js";
 
 /** Around everything that is drawn, in board units. */
 export const MARGIN = 16;
-/** The colour of the paper. */
+/** The paper of a file, which is that of a light page (`--paper` of the style sheet). */
 export const PAPER = "#fbfaf7";
 
 /** A number with at most three digits behind the point. */

@@ -26,10 +26,21 @@ export function onThemeChange(act) {
   listeners.add(act);
 }
 
+/** Colours of the style sheet by their names, as they were last read. @type {Map<string, string>} */
+const colours = new Map();
+
+/** Returns a colour that the style sheet has for this theme. @param {"paper" | "accent"} name */
+export function themeColour(name) {
+  const own = colours.get(name) ?? getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  colours.set(name, own);
+  return own;
+}
+
 function show() {
-  const theme = isDark() ? "dark" : "light";
-  document.documentElement.dataset.theme = theme;
-  document.querySelector('meta[name="theme-color"]')?.setAttribute("content", theme === "dark" ? "#191a1f" : "#fbfaf7");
+  document.documentElement.dataset.theme = isDark() ? "dark" : "light";
+  colours.clear();
+  // Styles are computed for the next frame anyway; asked for now, they would be computed twice while the page loads.
+  requestAnimationFrame(() => document.querySelector('meta[name="theme-color"]')?.setAttribute("content", themeColour("paper")));
   for (const act of listeners) act();
 }
 

@@ -83,6 +83,11 @@ test("another language and other colours can be chosen, and are kept", async () 
   await ada.page.click("#menu-button");
   await ada.page.selectOption("#theme", "dark");
   assert.equal(await ada.page.getAttribute("html", "data-theme"), "dark");
+  // The browser's own bar has the colour of the paper.
+  await ada.page.waitForFunction(() => {
+    const ofBar = /** @type {HTMLMetaElement} */ (document.querySelector('meta[name="theme-color"]')).content;
+    return ofBar === getComputedStyle(document.documentElement).getPropertyValue("--paper");
+  });
   await ada.page.selectOption("#language", "de");
   await ada.page.waitForSelector('html[lang="de"]');
   await ada.isLive();

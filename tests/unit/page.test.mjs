@@ -371,6 +371,19 @@ test("a sign that is typed with AltGr or Option is that sign, also where a syste
   for (const [key, name] of Object.entries({ Home: "front", PageUp: "forward", PageDown: "backward", End: "back" })) assert.equal(nameOf(key), name);
 });
 
+test("a colour of the style sheet is written where none can be read, and nowhere else", () => {
+  const [paper, ...others] = Array.from(sourceOf("style.css").matchAll(/--(?:paper|accent): (#\w+)/g), ([, colour]) => colour);
+  assert.equal(others.length, 3, "two colours on a light page, and two on a dark one");
+  const server = readFileSync(new URL("../../server/src/boards/svg.rs", import.meta.url), "utf8");
+  const alone = [sourceOf("index.html"), sourceOf("start.html"), sourceOf("inkwire.webmanifest"), sourceOf("js/svg.js"), server];
+  for (const text of alone) assert.ok(text.includes(paper), text.slice(0, 100));
+  // The paper of files; and a colour that people draw with, which is the accent's by chance.
+  const mayName = ["js/svg.js", "js/identity.js"];
+  const modules = readdirSync(STATIC, { recursive: true }).filter((file) => file.endsWith(".js") && !mayName.includes(file));
+  const naming = modules.filter((file) => [paper, ...others].some((colour) => sourceOf(file).includes(colour)));
+  assert.deepEqual(naming, []);
+});
+
 test("how much there is to draw in an SVG is told from its text", () => {
   const svg = (inside) => `<?xml version="1.0"?><!-- <g> --><svg xmlns="http://www.w3.org/2000/svg">${inside}</svg>`;
   const floors = (count, floor) => Array.from({ length: count }, (_, at) => floor(at + 1)).join("");

@@ -14,11 +14,15 @@ export class Recall {
   /** Keeps the board as the server has it, where that is not what is kept: while nobody waits for the next frame. */
   keep() {
     const { session, outbox, boardName } = this.application;
-    const { epoch, author, log, identity } = session;
-    const moment = `${epoch}:${log.seq}`;
-    if (author === undefined || moment === this.keptMoment) return;
-    this.keptMoment = moment;
+    const { epoch, author, identity } = session;
+    if (author === undefined || this.#moment === this.keptMoment) return;
+    this.keptMoment = this.#moment;
     outbox.keepBoard({ board: boardName, epoch, author, clientId: identity.clientId, ...session.snapshot() });
+  }
+
+  get #moment() {
+    const { epoch, log } = this.application.session;
+    return `${epoch}:${log.seq}`;
   }
 
   /** Shows the board as it was kept: once, and only until the server says how it is. */
@@ -38,6 +42,8 @@ export class Recall {
   /** Whoever is not let in any more keeps nothing. */
   forget() {
     const { outbox, boardName } = this.application;
+    // A page that is closed keeps what it shows, but not this.
+    this.keptMoment = this.#moment;
     outbox.forgetBoard(boardName);
     forgetPictures(boardName);
   }

@@ -157,7 +157,7 @@ test("pictures are kept up to a number and a size, and those that came first go 
   assert.match((await pictures(ada))[0], /-3\?bounded$/);
 });
 
-test("whoever is banned keeps no picture of that board, and those of others", async () => {
+test("whoever is banned keeps neither that board nor its pictures, but those of others", async () => {
   const host = await the.browser.person(`${the.server.url}new`, { keepsPage: true });
   const hash = await hasPicture(host, 10);
   const bob = await the.browser.person(`${the.server.url}b/elsewhere`, { keepsPage: true });
@@ -175,4 +175,9 @@ test("whoever is banned keeps no picture of that board, and those of others", as
   await bob.page.locator("#door").waitFor({ state: "visible" });
   await until("it is dropped", async () => !(await boards()).includes(board));
   assert.deepEqual(await boards(), ["elsewhere"]);
+  const isRecalled = await bob.page.evaluate(async () => {
+    dispatchEvent(new Event("pagehide"));
+    return Boolean(await globalThis.inkwire.outbox.board(globalThis.inkwire.boardName));
+  });
+  assert.equal(isRecalled, false, "nor the board itself, also when the page is closed");
 });

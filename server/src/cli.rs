@@ -86,7 +86,7 @@ pub struct Serve {
     /// The path below which the page lives behind a proxy, whether the proxy strips it or not.
     #[arg(long, env = "INKWIRE_BASE_PATH", default_value = "/", value_name = "PATH")]
     pub base_path: BasePath,
-    /// An address of the site in browsers, such as https://draw.example.org/; may be given several times. Only requests for its host
+    /// An address of the site in browsers, as scheme://host/path/; may be given several times. Only requests for its host
     /// are answered, and only its pages may connect. Without it a listener on loopback answers to localhost and IP addresses only,
     /// unless --behind-proxy is given; any other listener answers to every host.
     #[arg(long, env = "INKWIRE_PUBLIC_URL", value_name = "URL", value_delimiter = ',')]

@@ -98,7 +98,7 @@ pub struct Serve {
     #[arg(long, env = "INKWIRE_MAX_CONNECTIONS", default_value_t = NonZeroUsize::new(10_000).expect("not zero"), value_name = "N")]
     pub max_connections: NonZeroUsize,
     /// Most connections at once from one IP address, or one /64 network of IPv6; further ones are answered 429. Without it a quarter of
-    /// --max-connections, but 200 for a class behind one address; all of them with --behind-proxy, where all come from the proxy's.
+    /// --max-connections, but 1,100 for a class behind one address; all of them with --behind-proxy, where all come from the proxy's.
     #[arg(long, env = "INKWIRE_MAX_PER_ADDRESS", value_name = "N")]
     pub max_per_address: Option<NonZeroUsize>,
     /// Take the address of whoever connects from the last entry of X-Forwarded-For, as a proxy before this server writes it.

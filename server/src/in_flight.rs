@@ -15,6 +15,11 @@ use bytes::Bytes;
 use crate::metrics::Metrics;
 use crate::wakeup::Wakeup;
 
+/// How long somebody may read before others may need the room.
+pub const SLOW: Duration = Duration::from_secs(5);
+/// Between two readers that are dismissed: the first one has to let go before it is known whether another one must.
+const APART: Duration = Duration::from_millis(250);
+
 /// The bound on shared buffers, and who reads them.
 #[derive(Debug)]
 pub struct InFlight {
@@ -29,8 +34,8 @@ struct Readers {
     /// By numbers that grow: the oldest comes first.
     all: BTreeMap<u64, Arc<Reading>>,
     next: u64,
-    /// Readers that are dismissed and have not let go of their buffers yet.
-    leaving: usize,
+    /// When the last one was dismissed.
+    dismissed: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -70,17 +75,21 @@ impl InFlight {
     /// Looks for room for so many bytes. Where there is none, dismisses the oldest reader that has been reading for at least
     /// `patience`, one at a time.
     pub fn make_room(&self, bytes: usize, patience: Duration) -> Room {
+        self.make_room_at(bytes, patience, Instant::now())
+    }
+
+    fn make_room_at(&self, bytes: usize, patience: Duration, now: Instant) -> Room {
         if self.held() + bytes <= self.most_bytes {
             return Room::Enough;
         }
         let mut readers = self.lock();
-        if readers.leaving > 0 {
+        if readers.dismissed.is_some_and(|last| now < last + APART) {
             return Room::Soon;
         }
-        let is_slow = |reading: &Reading| reading.since.elapsed() >= patience;
+        let is_slow = |reading: &Reading| now.saturating_duration_since(reading.since) >= patience;
         let Some(oldest) = readers.all.first_entry().filter(|oldest| is_slow(oldest.get())) else { return Room::None };
         let reading = oldest.remove();
-        readers.leaving += 1;
+        readers.dismissed = Some(now);
         drop(readers);
         reading.is_dismissed.store(true, Ordering::Release);
         self.metrics.slow_readers.inc();
@@ -174,10 +183,7 @@ impl Reader {
 
 impl Drop for Reader {
     fn drop(&mut self) {
-        let mut readers = self.in_flight.lock();
-        if readers.all.remove(&self.number).is_none() {
-            readers.leaving -= 1;
-        }
+        self.in_flight.lock().all.remove(&self.number);
     }
 }
 
@@ -203,20 +209,19 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_reader_is_dismissed_and_the_next_one_only_after_it_has_gone() {
+    fn the_oldest_reader_is_dismissed_and_the_next_one_only_if_that_was_not_enough() {
         let in_flight = of_at_most(100);
         let _buffer = in_flight.hold(vec![7; 100]);
         assert_eq!(in_flight.make_room(1, Duration::ZERO), Room::None, "nobody reads");
         let readers = [0; 3].map(|_| in_flight.reader(Arc::default()));
         let dismissed = |readers: &[Reader]| readers.iter().map(Reader::is_dismissed).collect::<Vec<_>>();
         assert_eq!(in_flight.make_room(1, Duration::from_secs(3600)), Room::None, "nobody has been slow for so long");
-        assert_eq!(in_flight.make_room(1, Duration::ZERO), Room::Soon);
-        assert_eq!(in_flight.make_room(1, Duration::ZERO), Room::Soon);
+        let now = Instant::now();
+        assert_eq!(in_flight.make_room_at(1, Duration::ZERO, now), Room::Soon);
+        assert_eq!(in_flight.make_room_at(1, Duration::ZERO, now), Room::Soon);
         assert_eq!(dismissed(&readers), [true, false, false]);
-        let [oldest, others @ ..] = readers;
-        drop(oldest);
-        assert_eq!(in_flight.make_room(1, Duration::ZERO), Room::Soon);
-        assert_eq!(dismissed(&others), [true, false]);
+        assert_eq!(in_flight.make_room_at(1, Duration::ZERO, now + APART), Room::Soon);
+        assert_eq!(dismissed(&readers), [true, true, false], "also if the first one never lets go");
         assert_eq!(in_flight.metrics.slow_readers.get(), 2);
     }
 

@@ -32,8 +32,9 @@ const EXPIRY: Duration = Duration::from_secs(60 * 60);
 /// How long connections that were accepted and have not asked yet may take to do so, when the server stops.
 const ANSWERS: Duration = Duration::from_secs(1);
 
-/// Connections that one address has in any case: those of a class of 150, some of whom reconnect.
-const CLASS: usize = 200;
+/// Connections that one address has in any case: a class of 150 that opens the page at once has some 1,050, because a browser
+/// keeps six beside its WebSocket.
+const CLASS: usize = 1_100;
 
 /// Serves until SIGINT or SIGTERM, and then stops cleanly; a second signal stops at once.
 ///
@@ -113,7 +114,6 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         echo: Hub::new(Echo),
     });
     if let Some(disk) = &disk {
-        workers.spawn(expire_empty_boards(disk.clone()));
         crate::control::listen(disk.clone(), site.rooms.clone())?;
     }
     let admin = admin(&flags, &site, disk.clone(), shares.admin)?;
@@ -121,6 +121,7 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
     println!("inkwire: draw at {url}");
     tracing::info!(%url, at = listener.url(site.base_path.as_str()), "listening");
     notify("READY=1");
+    let expires = expire_empty_boards(disk.clone());
     let life = async {
         let serving = workers.serve_all(&listener, |socket| site.clone().serve(socket));
         let serving = serving.or(serve_admin(&workers, admin.as_ref()));
@@ -132,7 +133,7 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         };
         stop(&site, disk, signal, flags.drain).or(second).await
     };
-    life.or(show_life(&workers)).await
+    life.or(show_life(&workers)).or(expires).await
 }
 
 fn hosts(flags: &Serve, listener: &Listener) -> Hosts {
@@ -240,7 +241,8 @@ fn image_bytes(flags: &Serve) -> u64 {
 }
 
 /// Deletes boards on which nothing was ever drawn, now and then.
-async fn expire_empty_boards(disk: Arc<Disk>) {
+async fn expire_empty_boards<T>(disk: Option<Arc<Disk>>) -> T {
+    let Some(disk) = disk else { return smol::future::pending().await };
     loop {
         smol::Timer::after(EXPIRY).await;
         let disk = disk.clone();

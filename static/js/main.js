@@ -73,6 +73,10 @@ const CHANGES = {
 
 const at = (id) => document.querySelector(id);
 
+/** The time between two questions about who drew a selected element. */
+const CHRONICLES_APART_MS = 6_000;
+const TEXT_FIELDS = "textarea, input:not([type=checkbox], [type=range], [type=color], [type=file])";
+
 class Application {
   static async open() {
     return new Application(await arrival.identity);
@@ -189,7 +193,7 @@ class Application {
 
   #listenToDrops() {
     // Words that are dropped on a field are left to it; a file would take the page away.
-    const isFields = ({ target, dataTransfer }) => target.closest?.("input, textarea") && !dataTransfer.types.includes("Files");
+    const isFields = ({ target, dataTransfer }) => target.closest?.(TEXT_FIELDS) && !dataTransfer.types.includes("Files");
     let isOwn = false;
     addEventListener("dragstart", () => (isOwn = true));
     addEventListener("dragend", () => (isOwn = false));
@@ -257,7 +261,7 @@ class Application {
   async #share() {
     if (this.session.access.role === "host" || this.#comesAsHost) return this.hosting.open();
     // The link may be a host's as long as the server has not said what it is.
-    if (this.comesBy && !this.knowsAccess) return this.say("notConfirmed");
+    if (this.comesBy && !this.knowsAccess) return this.say("notSent");
     return this.copyLink(location.href.replace(/#.*/, "") + linkOf(this.comesBy), this.session.access.role === "viewer" ? "linkCopiedToLook" : "linkCopied");
   }
 
@@ -329,7 +333,7 @@ class Application {
   /** Sends something that a person asked for and that is not kept; says so without a connection. */
   ask(message) {
     const isSent = this.send(message);
-    if (!isSent) this.say("notConfirmed");
+    if (!isSent) this.say("notSent");
     return isSent;
   }
 
@@ -408,8 +412,10 @@ class Application {
     at("#origin").hidden = elements.length !== 1;
     if (elements.length !== 1) return;
     // It is asked for anew while it may still grow.
-    const isNew = elements[0].seq > (this.chronicleOf ?? -1);
+    const isNew = elements[0].seq > (this.chronicleOf ?? -1) && performance.now() > (this.chronicleAgainAt ?? 0);
     if (isNew && this.session.joined && this.session.storage !== "memory") {
+      // The server answers it again only now and then.
+      this.chronicleAgainAt = performance.now() + CHRONICLES_APART_MS;
       this.chronicleOf = this.session.log.seq;
       this.connection.send([{ type: "chronicle" }]);
     }

@@ -159,8 +159,9 @@ export class Pointers {
     this.penWasSeen = true;
     this.penAt = event.timeStamp;
     const fingers = this.#fingers();
-    this.#takeBack(fingers);
     const { time, viewport } = this.touched;
+    // A finger that has drawn for long before is no resting hand.
+    this.#takeBack(fingers, event.timeStamp - time < HAND_MS ? "cancel" : "interrupt");
     const hasMoved = fingers.length > 0 && event.timeStamp - time < HAND_MS && viewport !== this.delegate.viewport;
     if (hasMoved) this.delegate.movementTakenBack(viewport);
     for (const [id, { type }] of this.down) if (type === "touch") this.down.delete(id);
@@ -191,7 +192,7 @@ export class Pointers {
     const { x, y } = this.#sample(event);
     this.doubted.get(event.pointerId).at = [x, y];
     if (!this.#areFingers(event)) return;
-    this.#takeBack(this.#fingers());
+    this.#takeBack(this.#fingers(), "interrupt");
     for (const [id, { at }] of this.doubted) this.down.set(id, { type: "touch", at, gesture: undefined });
     this.doubted.clear();
     this.#remember(event);

@@ -58,7 +58,8 @@ export class Replay {
     if (this.isOpen) return;
     if (!this.application.session.joined) return this.application.say("pastNeedsServer");
     this.isOpen = true;
-    this.past = new Past();
+    // What was fetched before of this log is not asked for again: the server answers that only now and then.
+    this.past = this.fetched?.epoch === this.application.session.epoch ? this.fetched.past : new Past();
     this.epoch = this.application.session.epoch;
     this.timeline = undefined;
     this.#enable(false);
@@ -67,7 +68,7 @@ export class Replay {
     at("#replay-label").textContent = t("pastComes", { count: 0 });
     this.application.selection.clear();
     this.application.send({ type: "chronicle" });
-    this.application.send({ type: "past", from: 1 });
+    this.application.send({ type: "past", from: this.past.seq + 1 });
   }
 
   /** Nothing can be done with a past that has not come. */
@@ -94,6 +95,7 @@ export class Replay {
     if (!this.isOpen) return;
     this.pause();
     this.isOpen = false;
+    this.fetched = { epoch: this.epoch, past: this.past };
     this.past = this.board = undefined;
     delete document.body.dataset.replays;
     // Whoever was in the bar is on the board behind it.
@@ -153,6 +155,7 @@ export class Replay {
 
   #isNotKept() {
     this.close();
+    this.fetched = undefined;
     this.application.say("pastNotKept");
   }
 

@@ -200,8 +200,13 @@ export class Writing {
   /** The log has grown: what somebody else wrote before an own change, and this page had not heard of, is joined with it. */
   heard() {
     for (const [key, { target, text, cseq, base, known }] of this.unheard) {
-      const { log, self } = this.context.session;
+      const { board, log, self } = this.context.session;
       const element = log.element(key);
+      if (board.history(self).isUndone(cseq)) {
+        // Own words that were taken back are not joined in.
+        this.unheard.delete(key);
+        continue;
+      }
       const latest = element && lastOfOthers(element, self, cseq);
       const isOvertaken = element?.visible && latest !== undefined && latest !== known && wordsOf(element, latest) !== base;
       if (isOvertaken || log.cseq(self) >= cseq) this.unheard.delete(key);
@@ -289,6 +294,9 @@ export function merged(base, theirs, own) {
   const [words, others, mine] = [base, theirs, own].map((text) => text.split(/(?<=\s)|(?=\s)/).filter((word) => word !== ""));
   const [a, b] = [changeOf(words, others), changeOf(words, mine)];
   const join = (...parts) => parts.flat().join("");
+  // Two insertions at one place are lines of their own, unless one of them ends or begins with a space.
+  const isSame = a.from === a.to && b.from === b.to && a.from === b.from;
+  if (isSame && !/\s$/.test(a.put.join("")) && !/^\s/.test(b.put.join(""))) a.put = [...a.put, "\n"];
   // Where neither touches what the other took away, both changes are done.
   if (a.to <= b.from) return join(words.slice(0, a.from), a.put, words.slice(a.to, b.from), b.put, words.slice(b.to));
   if (b.to <= a.from) return join(words.slice(0, b.from), b.put, words.slice(b.to, a.from), a.put, words.slice(a.to));

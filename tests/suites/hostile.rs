@@ -481,7 +481,7 @@ fn connect_from(host: [u8; 4], to: &str) -> Raw {
 
 #[test]
 fn one_address_has_a_share_in_which_a_class_has_room_and_leaves_the_rest_to_others() {
-    for (most, share) in [("400", 200), ("1000", 250)] {
+    for (most, share) in [("1200", 1_100), ("5000", 1_250)] {
         let server = Server::start(&["--max-connections", most]);
         let _class: Vec<Raw> = (0..share).map(|_| Raw::upgrade(&server.address, "/echo", "")).collect();
         let mut refused = Raw::connect(&server.address);

@@ -384,15 +384,9 @@ impl Member {
             let text = "a new board is being made of this one already".into();
             return self.answers.push(ServerMessage::NotDone { text });
         }
-        if !self.room.may_branch() {
+        if let Some(text) = self.refuses_branch() {
             self.questions.iter_mut().for_each(|questions| _ = questions.done(Question::Branch));
-            let text = "many new boards were made of this one just now: wait a minute".into();
-            return self.answers.push(ServerMessage::NotDone { text });
-        }
-        if self.rooms.creations().begin(self.address, Instant::now()).is_some() {
-            self.rooms.metrics().refuse(Refused::Boards);
-            let text = "many new boards came from this address (--boards-per-address): try again later".into();
-            return self.answers.push(ServerMessage::NotDone { text });
+            return self.answers.push(ServerMessage::NotDone { text: text.into() });
         }
         let (most, uncounted) = (self.rooms.limits().boards, self.rooms.uncounted());
         self.ask_storage(Question::Branch, move |storage, name| {
@@ -408,6 +402,16 @@ impl Member {
         });
     }
 
+    /// Why no board may be made of this one now. The address is asked first: what it may not do costs the others nothing.
+    fn refuses_branch(&self) -> Option<&'static str> {
+        if self.rooms.creations().begin(self.address, Instant::now()).is_some() {
+            self.rooms.metrics().refuse(Refused::Boards);
+            return Some("many new boards came from this address (--boards-per-address): try again later");
+        }
+        let is_too_often = !self.room.may_branch();
+        is_too_often.then_some("many new boards were made of this one just now: wait a minute")
+    }
+
     /// Takes what work elsewhere has come to.
     fn take_told(&mut self) {
         // Looked at before what was told is taken: work that is over has told what came of it.
@@ -417,6 +421,11 @@ impl Member {
             match told {
                 Told::Answers(answers) => self.take_answers(answers),
                 Told::Answered(question, answers) => {
+                    if let (Some(questions), [ServerMessage::Past { first_seq, entries, .. }]) =
+                        (&mut self.questions, &answers[..])
+                    {
+                        questions.told_past(*first_seq, entries.len() as u64);
+                    }
                     self.take_answers(answers);
                     if let Some(next) = self.questions.as_mut().and_then(|questions| questions.done(question)) {
                         self.ask_past(next);
@@ -603,8 +612,6 @@ impl Member {
         }
     }
 
-    /// Keeps what this member has changed of who may do what, and what it has ordered; where that fails, it holds as long as the
-    /// room is open.
     /// Keeps something of who may do what, and says where that cannot be.
     fn keep(&mut self, keeps: impl FnOnce() -> Result<(), StorageError> + Send + 'static) {
         self.later().begin(move || {
@@ -722,10 +729,13 @@ impl Session for Member {
     fn next_turn(&self) -> Option<Instant> {
         match &self.seat {
             None if self.said_goodbye => None,
-            None => self.entering.as_ref().map(|entering| entering.is_late_at()),
+            None => {
+                let waits = self.entering.as_ref().filter(|entering| entering.joining.is_none());
+                waits.map(|entering| entering.is_late_at())
+            }
             Some((_, position)) => {
                 let rested = self.rests_until.filter(|until| !self.backlog.is_empty() || *until > Instant::now());
-                rested.into_iter().chain(position.changes_at()).min()
+                rested.into_iter().chain(position.changes_at()).chain(position.again_at()).min()
             }
         }
     }
@@ -751,10 +761,19 @@ impl Session for Member {
             tracing::debug!(board = %self.room.name(), member = self.id, "slow reader: disconnected while it read a snapshot");
             self.bye(Reason::TimedOut, 0, "slow reader: others need the room (--max-in-flight)");
             self.said_goodbye = true;
+            self.room.drop_unused_snapshots();
             return Some(Close::new(Close::POLICY, "slowReader"));
         }
         let reason = self.room.dismisses(self.id, &mut self.asked)?;
         Some(self.dismiss(reason, Duration::ZERO))
+    }
+
+    fn on_ending(&mut self) {
+        // Nobody is dismissed who is ending already, so nothing is held that others may need.
+        if let Some((_, position)) = &mut self.seat {
+            position.ends_snapshot();
+            self.room.drop_unused_snapshots();
+        }
     }
 
     fn on_shutdown(&mut self) {

@@ -40,8 +40,8 @@ pub(super) struct Questions {
     under_way: Vec<Question>,
     /// The part of the past that was asked for last while another one was under way.
     next_past: Option<u64>,
-    /// The last part of the past that was asked for.
-    reached: u64,
+    /// The last operation of the past that was told.
+    told: u64,
     knows_chronicle: bool,
     repeats: Bucket,
 }
@@ -50,7 +50,7 @@ impl Questions {
     /// None yet.
     pub(super) fn new(now: Instant) -> Self {
         let repeats = Bucket::holding(REPEATS, REPEATS_PER_SECOND, now);
-        Self { under_way: Vec::new(), next_past: None, reached: 0, knows_chronicle: false, repeats }
+        Self { under_way: Vec::new(), next_past: None, told: 0, knows_chronicle: false, repeats }
     }
 
     /// A question is asked. Of several parts of the past that are asked for at once, the first and the last are answered.
@@ -74,15 +74,16 @@ impl Questions {
 
     fn is_repeated(&mut self, question: Question) -> bool {
         match question {
-            Question::Past(from) => {
-                let before = self.reached;
-                self.reached = before.max(from);
-                from <= before
-            }
+            Question::Past(from) => from <= self.told,
             Question::Chronicle => std::mem::replace(&mut self.knows_chronicle, true),
             // Few may ask these, or not often.
             Question::Rules | Question::Audit | Question::Branch => false,
         }
+    }
+
+    /// A part of the past is told.
+    pub(super) fn told_past(&mut self, first_seq: u64, operations: u64) {
+        self.told = self.told.max((first_seq + operations).saturating_sub(1));
     }
 
     /// Nothing is under way any more: an answer that has not come has panicked.
@@ -124,12 +125,14 @@ mod tests {
         let mut questions = Questions::new(now);
         let mut ask = |from, now| {
             let turn = questions.begin(Question::Past(from), now);
+            questions.told_past(from, 100);
             questions.done(Question::Past(from));
             turn
         };
         assert!((1..1000).all(|part| ask(part * 100, now) == Turn::Now));
         let again = (0..100).filter(|_| ask(1, now) == Turn::Now).count();
         assert_eq!(again, 9);
+        assert_eq!(ask(2, now), Turn::TooOften, "what was told is asked for from elsewhere");
         assert_eq!(ask(1, now + Duration::from_secs(10)), Turn::Now, "ten seconds later once more");
     }
 }

@@ -19,7 +19,7 @@ use super::flush::{Flush, Packet};
 use super::limits::Limits;
 use super::member::{Encoding, random_token};
 use super::ring::Ring;
-use super::snapshots::{Snapshot, Snapshots};
+use super::snapshots::{Encoded, Snapshot, Snapshots};
 use super::tick::Tick;
 use crate::in_flight::{InFlight, Reader};
 use crate::log::Gate;
@@ -35,6 +35,8 @@ const CLEARINGS: usize = 256;
 const GONE: usize = 64;
 /// A chronicle that was read is told again for so long, unless something was drawn or became durable meanwhile.
 const CHRONICLE_AGE: Duration = Duration::from_secs(1);
+/// How long a member waits for room for its snapshot before it asks again.
+const NO_ROOM: Duration = Duration::from_millis(20);
 /// Pointers are sent at most this often.
 const PRESENCE_TICK: Duration = Duration::from_millis(33);
 /// Between two snapshots that a member is given because its state hash is another one.
@@ -178,6 +180,8 @@ pub(super) struct Position {
     access: u64,
     /// When this member may do something else by itself: a pen is given back, a link expires.
     changes_at: Option<Instant>,
+    /// When to ask again for a snapshot for which there was no room.
+    again_at: Option<Instant>,
     wrong: Option<Box<Wrong>>,
 }
 
@@ -193,6 +197,18 @@ impl Position {
     /// When this member may do something else by itself: a pen is given back, a link expires.
     pub(super) fn changes_at(&self) -> Option<Instant> {
         self.changes_at
+    }
+
+    /// When to ask again for a snapshot for which there was no room.
+    pub(super) fn again_at(&self) -> Option<Instant> {
+        self.again_at
+    }
+
+    /// The connection ends: what it holds of a snapshot is for others.
+    pub(super) fn ends_snapshot(&mut self) {
+        if matches!(self.log, LogPosition::Waiting(_) | LogPosition::Snapshot(_)) {
+            self.log = LogPosition::Over;
+        }
     }
 
     /// Whether the member has read a snapshot for so long that others need the room; it lets go of it then.
@@ -521,7 +537,8 @@ impl Room {
         };
         self.metrics.members.inc();
         let (mark, changes_at, storage_state, wrong) = (state.mark, None, Some(state.storage_state), None);
-        let mut position = Position { log, presence: 0, mark, storage_state, member, access: 0, changes_at, wrong };
+        let mut position =
+            Position { log, presence: 0, mark, storage_state, member, access: 0, changes_at, again_at: None, wrong };
         let storage = ServerMessage::Storage { state: state.storage_state };
         // Before the log, so that nothing is sent that would not be taken.
         let access = state.access_of(&mut position);
@@ -670,6 +687,11 @@ impl Room {
     pub(super) fn changes(&self, position: &mut Position) {
         position.changes_at = None;
         self.lock().stand_anew();
+    }
+
+    /// Lets go of the parts of a snapshot that nobody needs.
+    pub(super) fn drop_unused_snapshots(&self) {
+        self.lock().drop_unused_snapshots();
     }
 
     /// A member has gone.
@@ -925,14 +947,21 @@ impl Room {
 
     /// The snapshot for a member that waits: the one that others are being given, or one that is encoded now. `None` if that takes
     /// more turns, of which the member is given the next.
-    fn snapshot(&self, state: &mut State, member: u64) -> Option<Arc<Snapshot>> {
+    fn snapshot(&self, state: &mut State, member: u64, again_at: &mut Option<Instant>) -> Option<Arc<Snapshot>> {
         let snapshots = state.snapshots.as_mut().expect("Bug: they are there while a member waits");
         if let Some(last) = snapshots.last(&state.ring) {
             return Some(last);
         }
-        if !snapshots.encode(&mut state.board) {
-            state.members.get(&member).into_iter().for_each(|seat| seat.wakeup.wake());
-            return None;
+        match snapshots.encode(&mut state.board) {
+            Encoded::All => {}
+            Encoded::More => {
+                state.members.get(&member).into_iter().for_each(|seat| seat.wakeup.wake());
+                return None;
+            }
+            Encoded::NoRoom => {
+                *again_at = Some(Instant::now() + NO_ROOM);
+                return None;
+            }
         }
         self.flush(state);
         let State { snapshots, board, ring, .. } = state;
@@ -942,6 +971,7 @@ impl Room {
     /// Gives a member the next frames, until its outgoing bytes are enough for now.
     pub(super) fn pull(&self, position: &mut Position, encoding: Encoding, out: &mut Outgoing) {
         let mut state = self.lock();
+        position.again_at = None;
         while !out.is_full() {
             match self.next(&mut state, position, encoding) {
                 Some(frame) => out.push(frame),
@@ -957,7 +987,7 @@ impl Room {
             position.log = self.waiting(state);
         }
         if let LogPosition::Waiting(user) = &position.log {
-            let (snapshot, user) = (self.snapshot(state, position.member)?, user.clone());
+            let (snapshot, user) = (self.snapshot(state, position.member, &mut position.again_at)?, user.clone());
             let wakeup = state.members.get(&position.member)?.wakeup.clone();
             let reader = self.in_flight.reader(wakeup);
             position.log = LogPosition::Snapshot(Box::new(Reading { snapshot, at: 0, reader, _user: user }));

@@ -24,8 +24,6 @@ use crate::storage::{Image, News, Storage, StorageError};
 use crate::timers;
 use crate::worker::Workers;
 
-/// A reader of images has so long before it counts as slow.
-const SLOW: Duration = Duration::from_secs(5);
 /// Waiting for room for an image: how long, and between two looks.
 const IMAGE_PATIENCE: Duration = Duration::from_secs(10);
 const IMAGE_LOOKS: Duration = Duration::from_millis(20);
@@ -313,7 +311,7 @@ impl Rooms {
     async fn room_for_image(&self) -> Option<Reserved> {
         let until = Instant::now() + IMAGE_PATIENCE;
         loop {
-            let room = self.in_flight.make_room(limits::IMAGE_BYTES, SLOW);
+            let room = self.in_flight.make_room(limits::IMAGE_BYTES, in_flight::SLOW);
             if room == in_flight::Room::Enough
                 && let Some(reserved) = self.in_flight.reserve(limits::IMAGE_BYTES)
             {

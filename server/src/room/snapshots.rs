@@ -61,6 +61,19 @@ pub(super) struct Snapshots {
     /// One is held by each member that waits for a snapshot or reads one.
     users: Arc<()>,
     in_flight: Arc<InFlight>,
+    /// How long somebody may read before others get its room.
+    patience: Duration,
+}
+
+/// How far the parts of a board are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encoded {
+    /// Everything is encoded as the board is now.
+    All,
+    /// There is more to do.
+    More,
+    /// There is more to do, and no room for it yet.
+    NoRoom,
 }
 
 impl Snapshots {
@@ -76,6 +89,7 @@ impl Snapshots {
             last: Weak::new(),
             users: Arc::default(),
             in_flight: in_flight.clone(),
+            patience: in_flight::SLOW,
         }
     }
 
@@ -94,8 +108,8 @@ impl Snapshots {
         self.last.upgrade().filter(|last| last.still_serves(ring))
     }
 
-    /// Encodes some of what is missing; returns whether everything is encoded as the board is now.
-    pub(super) fn encode(&mut self, board: &mut Board) -> bool {
+    /// Encodes some of what is missing.
+    pub(super) fn encode(&mut self, board: &mut Board) -> Encoded {
         board.take_changes().for_each(|range| self.reopen(range));
         self.extend_to(board.seq() + 1);
         // A board that changes faster than it is encoded is encoded in one turn after a while.
@@ -103,14 +117,14 @@ impl Snapshots {
         let mut encoded = 0;
         while let Some((start, end)) = self.gaps.first_key_value().map(|(start, end)| (*start, *end)) {
             if encoded >= most {
-                return false;
+                return Encoded::More;
             }
-            if self.in_flight.make_room(STEP, Duration::ZERO) == in_flight::Room::Soon {
-                return false;
+            if self.in_flight.make_room(STEP, self.patience) == in_flight::Room::Soon {
+                return Encoded::NoRoom;
             }
             encoded += self.encode_first(board, start..end);
         }
-        true
+        Encoded::All
     }
 
     /// Encodes the first part of a gap; returns its bytes.
@@ -197,7 +211,7 @@ mod tests {
     }
 
     fn whole(snapshots: &mut Snapshots, board: &mut Board) -> Arc<Snapshot> {
-        while !snapshots.encode(board) {}
+        while snapshots.encode(board) != Encoded::All {}
         snapshots.whole(board, 0)
     }
 
@@ -220,7 +234,7 @@ mod tests {
     fn a_large_board_is_encoded_in_parts_and_is_that_of_one_moment_whatever_is_drawn_between_them() {
         let (mut board, mut snapshots, _) = of_texts(600);
         let (mut turns, mut cseq) = (0, 600);
-        while !snapshots.encode(&mut board) {
+        while snapshots.encode(&mut board) != Encoded::All {
             turns += 1;
             cseq += 2;
             text(&mut board, cseq, 100);
@@ -282,11 +296,11 @@ mod tests {
         (1..=300).for_each(|cseq| text(&mut board, cseq, 4096));
         let in_flight = Arc::new(InFlight::of_at_most(STEP, Arc::default()));
         let reader = in_flight.reader(Arc::default());
-        let mut snapshots = Snapshots::of(&mut board, &in_flight);
+        let mut snapshots = Snapshots { patience: Duration::ZERO, ..Snapshots::of(&mut board, &in_flight) };
         while !reader.is_dismissed() {
-            assert!(!snapshots.encode(&mut board));
+            assert_ne!(snapshots.encode(&mut board), Encoded::All);
         }
-        assert!(!snapshots.encode(&mut board), "it waits until that one has gone");
+        assert_eq!(snapshots.encode(&mut board), Encoded::NoRoom, "it waits until that one has gone");
         drop(reader);
         let snapshot = whole(&mut snapshots, &mut board);
         assert_eq!(hash_of(&snapshot), board.hash(), "a single one may be larger than the bound");

@@ -28,7 +28,7 @@ class Shaping {
   }
 
   move(samples) {
-    this.samples += samples.length;
+    this.samples += 1;
     const { x, y, shift } = samples.at(-1);
     const to = this.context.snap(this.context.viewport.toBoard([x, y]));
     this.to = shift ? even(this.from, to, this.kind) : to;

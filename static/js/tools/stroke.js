@@ -69,7 +69,8 @@ export class StrokeGesture {
   move(samples) {
     const steps = [];
     const pressures = [];
-    this.samples += samples.length;
+    // Events, not samples: a fast digitizer has many samples in one.
+    this.samples += 1;
     for (const sample of samples) {
       this.reach = Math.max(this.reach, Math.hypot(sample.x - this.from.x, sample.y - this.from.y));
       this.simulation?.follow(sample);

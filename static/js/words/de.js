@@ -112,6 +112,7 @@ export default {
   "standing.readOnly": "Du schaust zu", "standing.boardLocked": "Jetzt zeichnen nur Gastgeber", "standing.muted": "Stumm geschaltet",
   readOnly: "Du kannst zuschauen, nicht zeichnen: Bitte um den Stift.", boardLocked: "Jetzt zeichnen nur Gastgeber.",
   muted: "Ein Gastgeber hat dich stumm geschaltet.", hostOnly: "Das dürfen nur Gastgeber.",
+  notSent: "Offline: Das wurde nicht ausgeführt. Versuche es wieder, sobald die Verbindung da ist.",
   notConfirmed: "Offline: Der Server hat das nicht bestätigt. Versuche es wieder, sobald die Verbindung da ist.",
   hostLinkHint: "Der Link für Gastgeber gibt alle Rechte, die du hier hast: das Zeichnen sperren, Leute aussperren, ihre Zeichnungen löschen.",
   hostingOffline: "Offline: Links und Regeln lassen sich ändern, sobald die Verbindung wieder da ist.",

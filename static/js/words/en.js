@@ -95,6 +95,7 @@ export default {
   "standing.readOnly": "You are looking on", "standing.boardLocked": "Only hosts draw now", "standing.muted": "A host has muted you",
   readOnly: "You can look, not draw: ask a host for the pen.", boardLocked: "Only hosts draw now.", muted: "A host has muted you.",
   hostOnly: "Only a host may do that.",
+  notSent: "Offline: that was not done. Try again when the connection is back.",
   notConfirmed: "Offline: the server has not confirmed that. Try again when the connection is back.",
   hostLinkHint: "A host’s link gives every right that you have here: to lock the board, to ban people, to delete what they drew.",
   hostingOffline: "Offline: links and rules can be changed when the connection is back.",

@@ -128,6 +128,7 @@ export default {
   "standing.readOnly": "Vous regardez", "standing.boardLocked": "Seuls les hôtes dessinent", "standing.muted": "Un hôte vous a rendu muet",
   readOnly: "Vous pouvez regarder, pas dessiner : demandez le stylo à un hôte.", boardLocked: "Seuls les hôtes dessinent maintenant.",
   muted: "Un hôte vous a rendu muet.", hostOnly: "Seul un hôte peut faire cela.",
+  notSent: "Hors ligne : cela n’a pas été fait. Réessayez quand la connexion sera rétablie.",
   notConfirmed: "Hors ligne : le serveur ne l’a pas confirmé. Réessayez quand la connexion sera rétablie.",
   hostLinkHint: "Le lien d’hôte donne tous les droits que vous avez ici : verrouiller le tableau, exclure des personnes, effacer leurs dessins.",
   hostingOffline: "Hors ligne : les liens et les règles pourront être modifiés quand la connexion sera rétablie.",

@@ -159,7 +159,7 @@ fn hammer(address: &str, stop: &Arc<AtomicBool>, served: &Arc<AtomicUsize>) -> t
         while !stop.load(Ordering::Relaxed) {
             let answer = TcpStream::connect(&address).and_then(|mut stream| {
                 stream.set_read_timeout(Some(3 * PATIENCE))?;
-                stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+                stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
                 let mut answer = String::new();
                 stream.read_to_string(&mut answer)?;
                 Ok(answer)
@@ -296,7 +296,7 @@ fn the_same_program_is_not_restarted_and_one_that_fails_leaves_the_old_one_servi
     let address = watch.ready();
     let answers = || {
         let mut stream = TcpStream::connect(&address).unwrap();
-        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+        stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer.starts_with("HTTP/1.1 200")

@@ -602,3 +602,38 @@ fn write_log(transaction: &Transaction<'_>, id: i64, batch: &Batch) -> rusqlite:
     }
     Ok(true)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::new_epoch;
+
+    fn part(seq: u64, bytes: usize) -> Part {
+        let (clients, names) = (Vec::new(), Vec::new());
+        let packet = vec![0; bytes].into();
+        let (epoch, hash) = (new_epoch(), StateHash::default());
+        Part { epoch, first_seq: seq, last_seq: seq, packet, hash, clients, names, reserved_author: 0 }
+    }
+
+    #[test]
+    fn more_than_may_wait_for_the_disk_delays_reading_until_it_is_written_or_forgotten() {
+        let (queue, name) = (Queue::default(), "x".parse().unwrap());
+        for seq in 1..=257 {
+            assert!(!queue.is_overfull(), "at {seq} MiB");
+            queue.append(&name, part(seq, 1 << 20));
+        }
+        assert!(queue.is_overfull());
+        queue.forget(&name);
+        assert_eq!(queue.bytes.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn a_record_whose_commit_was_tried_stays_as_it_is_and_so_does_one_that_is_not_followed() {
+        let mut batch = Batch::new(new_epoch());
+        [1, 2].iter().for_each(|seq| batch.take(part(*seq, 9)));
+        batch.records.iter_mut().for_each(|record| record.was_tried = true);
+        [3, 4, 9].iter().for_each(|seq| batch.take(part(*seq, 9)));
+        let records: Vec<_> = batch.records.iter().map(|record| (record.first_seq, record.last_seq)).collect();
+        assert_eq!(records, [(1, 2), (3, 4), (9, 9)]);
+    }
+}

@@ -98,9 +98,7 @@ pub(super) fn keep(
     let board =
         "INSERT OR IGNORE INTO boards (name, epoch, seq, hash, last_author, is_open) VALUES (?1, ?2, 0, ?3, 0, 1)";
     transaction.execute(board, (name, new_epoch().0, StateHash::default().to_bytes()))?;
-    let insert = "INSERT OR REPLACE INTO access (board, record, crc) VALUES (?1, ?2, checksum(?1, ?2))";
-    transaction.execute(insert, (name, &record.text))?;
-    host(transaction, name, i64::from(record.hosted), record.host_link)?;
+    write(transaction, name, record)?;
     for AuditRecord { at, who, what, whom } in orders {
         let insert = "INSERT INTO audit (board, at, who, what, whom, crc)
             VALUES (?1, ?2, ?3, ?4, ?5, checksum(?1, ?2, ?3, ?4, ?5))";
@@ -109,6 +107,13 @@ pub(super) fn keep(
     let forget = "DELETE FROM audit WHERE board = ?1 AND id <=
         (SELECT id FROM audit WHERE board = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
     transaction.execute(forget, (name, AUDIT)).map(drop)
+}
+
+/// Writes the record of a board, and what its own row says of it.
+fn write(transaction: &Transaction<'_>, name: &str, record: &AccessRecord) -> rusqlite::Result<()> {
+    let insert = "INSERT OR REPLACE INTO access (board, record, crc) VALUES (?1, ?2, checksum(?1, ?2))";
+    transaction.execute(insert, (name, &record.text))?;
+    host(transaction, name, i64::from(record.hosted), record.host_link)
 }
 
 /// Says in the row of a board who hosts it; see the module.
@@ -129,11 +134,7 @@ pub(super) fn carry_over(transaction: &Transaction<'_>, name: &str, found: &Kept
         KeptAccess::Everybody => Ok(()),
         KeptAccess::HostLink(link) => host(transaction, name, 1, Some(*link)),
         KeptAccess::Unreadable => host(transaction, name, UNKNOWN, None),
-        KeptAccess::Record(record) => {
-            let insert = "INSERT OR REPLACE INTO access (board, record, crc) VALUES (?1, ?2, checksum(?1, ?2))";
-            transaction.execute(insert, (name, &record.text))?;
-            host(transaction, name, i64::from(record.hosted), record.host_link)
-        }
+        KeptAccess::Record(record) => write(transaction, name, record),
     }
 }
 

@@ -87,6 +87,13 @@ pub(super) fn create_private(path: &Path) -> Result<(), StorageError> {
     made.map(drop).map_err(failed(path))
 }
 
+/// The write-ahead log of a database.
+pub(super) fn log_of(database: &Path) -> PathBuf {
+    let mut name = database.as_os_str().to_owned();
+    name.push("-wal");
+    name.into()
+}
+
 /// The error of the system, with the path that it is about.
 pub(super) fn failed(path: &Path) -> impl Fn(std::io::Error) -> StorageError + use<> {
     let path = path.to_owned();

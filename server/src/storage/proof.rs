@@ -2,11 +2,11 @@
 //! against each other before anything is written.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use rusqlite::Connection;
 
-use super::files::failed;
+use super::files::{failed, log_of};
 use super::mark::{self, Mark, Position};
 use super::schema::{self, FILE, said_of};
 use super::wal::{self, Verdict};
@@ -124,16 +124,12 @@ fn begin_mark(connection: &Connection, path: &Path, mark_path: &Path) -> Result<
 }
 
 fn inspect_log(directory: &Path) -> Result<Verdict, StorageError> {
-    let path = log_of(directory);
+    let path = log_of(&directory.join(FILE));
     match fs::File::open(&path) {
         Ok(file) => wal::inspect(std::io::BufReader::with_capacity(1 << 16, file)).map_err(failed(&path)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Verdict::Whole),
         Err(error) => Err(failed(&path)(error)),
     }
-}
-
-fn log_of(directory: &Path) -> PathBuf {
-    directory.join(format!("{FILE}-wal"))
 }
 
 /// What of a directory that no server has is known to be missing, for `boards verify`; nothing is changed.

@@ -10,7 +10,7 @@ use rusqlite::Connection;
 
 use super::compaction::Encoded;
 use super::compaction::insert_board;
-use super::files::{create_private, failed};
+use super::files::{create_private, failed, log_of};
 use super::load::{BoardRecord, Loaded, Reader, is_corrupt};
 use super::schema::{self, FILE, said_of};
 use super::{KeptAccess, StorageError, access, images, new_epoch};
@@ -58,14 +58,14 @@ pub(super) fn open(directory: &Path) -> Result<(Connection, bool), StorageError>
 /// If it cannot be moved.
 pub(super) fn set_stray_log_aside(directory: &Path) -> Result<Option<PathBuf>, StorageError> {
     let path = directory.join(FILE);
-    let log = with_ending(&path, "-wal");
+    let log = log_of(&path);
     let is_stray = fs::metadata(&log).is_ok_and(|log| log.len() > 0) && (!path.exists() || schema::says_backup(&path));
     if !is_stray {
         return Ok(None);
     }
     let aside = place_aside(directory, "boards", "sqlite")?;
     move_log(&path, &aside)?;
-    Ok(Some(with_ending(&aside, "-wal")))
+    Ok(Some(log_of(&aside)))
 }
 
 /// Copies the log, as it was found; returns where the copy is.
@@ -73,7 +73,7 @@ pub(super) fn set_stray_log_aside(directory: &Path) -> Result<Option<PathBuf>, S
 /// # Errors
 /// If it cannot be copied.
 pub(super) fn copy_log_aside(directory: &Path) -> Result<PathBuf, StorageError> {
-    let log = with_ending(&directory.join(FILE), "-wal");
+    let log = log_of(&directory.join(FILE));
     let copy = place_aside(directory, "boards", "sqlite-wal")?;
     fs::copy(&log, &copy).map_err(failed(&log))?;
     Ok(copy)

@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction};
 
+use super::files::log_of;
 use super::mark::Position;
 use super::{StorageError, checksum, new_epoch};
 
@@ -172,7 +173,7 @@ pub(super) fn open_to_read(path: &Path) -> Result<Connection, StorageError> {
     let connection = Connection::open_with_flags(path, flags).map_err(&said)?;
     connection.busy_timeout(BUSY).map_err(&said)?;
     // The next server wants to see the log as it was left.
-    let has_log = std::fs::metadata(format!("{}-wal", path.display())).is_ok_and(|log| log.len() > 0);
+    let has_log = std::fs::metadata(log_of(path)).is_ok_and(|log| log.len() > 0);
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, has_log).map_err(&said)?;
     checksum::register(&connection).map_err(&said)?;
     let version = version(&connection, path)?;

@@ -71,8 +71,10 @@ type Job = Box<dyn FnOnce(Result<&Transaction<'_>, StorageError>) -> Outcome + S
 /// What a job has come to. It is answered when the commit is on the disk.
 struct Outcome {
     is_done: bool,
-    answer: Box<dyn FnOnce(Result<(), StorageError>)>,
+    answer: Answer,
 }
+
+type Answer = Box<dyn FnOnce(Result<(), StorageError>)>;
 
 /// What waits of one board.
 #[derive(Debug)]
@@ -368,8 +370,7 @@ impl Writer {
     }
 
     /// One commit: one sync of the disk for everything that came since the last one, with one answer for each job.
-    fn write(&mut self, batches: HashMap<BoardName, Batch>, jobs: VecDeque<Job>) {
-        let mut jobs = jobs;
+    fn write(&mut self, batches: HashMap<BoardName, Batch>, mut jobs: VecDeque<Job>) {
         let has_jobs = !jobs.is_empty();
         let mut written = self.commit(&batches, &mut jobs);
         if has_jobs && !batches.is_empty() && written.is_err() {
@@ -488,8 +489,6 @@ impl Writer {
         }
     }
 }
-
-type Answer = Box<dyn FnOnce(Result<(), StorageError>)>;
 
 /// Writes everything in one transaction, and returns the number of that commit.
 fn write_all(

@@ -365,3 +365,47 @@ fn a_board_that_was_set_aside_can_be_listed_exported_and_removed() {
     assert!(boards(data.path(), &["delete", aside]).status.success());
     assert!(!String::from_utf8(boards(data.path(), &["list"]).stdout).unwrap().contains(aside));
 }
+
+#[test]
+fn a_number_that_no_server_writes_is_damage_and_the_server_starts_and_goes_on() {
+    let data = TempDir::new().unwrap();
+    let (server, _) = drawn(data.path(), 5);
+    assert!(server.stop().success());
+    let columns = [
+        ("log", "first_seq"),
+        ("log", "last_seq"),
+        ("boards", "seq"),
+        ("boards", "snapshot_seq"),
+        ("boards", "snapshot_bytes"),
+        ("boards", "tail_bytes"),
+        ("boards", "last_author"),
+        ("boards", "reserved_author"),
+        ("snapshots", "seq"),
+        ("clients", "author"),
+        ("moments", "seq"),
+        ("moments", "at"),
+        ("commits", "number"),
+    ];
+    for (table, column) in columns {
+        for number in [0, -1, i64::MIN, i64::MAX] {
+            let copy = TempDir::new().unwrap();
+            fs::copy(data.path().join("boards.sqlite"), copy.path().join("boards.sqlite")).unwrap();
+            let connection = rusqlite::Connection::open(copy.path().join("boards.sqlite")).unwrap();
+            let change = format!("UPDATE OR REPLACE {table} SET {column} = {number}");
+            connection.execute(&change, []).unwrap();
+            drop(connection);
+            let server = serve(copy.path());
+            // A board whose record is damaged is closed: it says to whom the board belongs.
+            let mut eve = Client::away(&server.address, "x", "eve");
+            if eve.try_connect(&server.address) {
+                draw(&mut eve, 1);
+            } else {
+                assert_eq!((table, eve.farewell), ("boards", Some(Reason::Forbidden)), "{change}");
+            }
+            let mut ada = Client::join(&server.address, "another", "ada");
+            draw(&mut ada, 1);
+            drop((eve, ada));
+            assert!(server.stop().success(), "{change}");
+        }
+    }
+}

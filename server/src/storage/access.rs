@@ -41,7 +41,7 @@ fn record(connection: &Connection, name: &str) -> rusqlite::Result<Option<String
     let find = format!("SELECT record, {} FROM access WHERE board = ?1", checksum::holds("board, record"));
     let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?));
     match connection.query_row(&find, [name], row).optional()? {
-        Some((_, false)) => Err(super::load::damaged_row()),
+        Some((_, false)) => Err(checksum::damaged_row()),
         found => Ok(found.map(|(record, _)| record)),
     }
 }
@@ -55,7 +55,7 @@ fn hosting(connection: &Connection, name: &str) -> rusqlite::Result<Option<(i64,
     let find = format!("SELECT hosted, host_link, {whole} FROM boards WHERE name = ?1");
     let row = |row: &rusqlite::Row<'_>| Ok(((row.get(0)?, row.get(1)?), row.get::<_, bool>(2)?));
     match connection.query_row(&find, [name], row).optional()? {
-        Some((_, false)) => Err(super::load::damaged_row()),
+        Some((_, false)) => Err(checksum::damaged_row()),
         found => Ok(found.map(|(hosting, _)| hosting)),
     }
 }
@@ -143,10 +143,10 @@ pub(super) fn audit(connection: &Connection, name: &str) -> rusqlite::Result<Vec
     let record = |row: &rusqlite::Row<'_>| {
         if !row.get::<_, bool>(4)? {
             let (who, what) = ("?".into(), "damaged record".into());
-            return Ok(AuditRecord { at: row.get::<_, i64>(0)? as u64, who, what, whom: String::new() });
+            return Ok(AuditRecord { at: row.get(0)?, who, what, whom: String::new() });
         }
         let (who, what, whom) = (row.get(1)?, row.get(2)?, row.get(3)?);
-        Ok(AuditRecord { at: row.get::<_, i64>(0)? as u64, who, what, whom })
+        Ok(AuditRecord { at: row.get(0)?, who, what, whom })
     };
     let whole = checksum::holds("board, at, who, what, whom");
     connection

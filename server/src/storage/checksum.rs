@@ -46,6 +46,11 @@ fn put(hasher: &mut crc32fast::Hasher, value: ValueRef<'_>) {
     hasher.update(bytes);
 }
 
+/// The error of a row that is not what was written: for all that ask, a damaged page.
+pub(super) fn damaged_row() -> rusqlite::Error {
+    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Null, "it is not what was written".into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -73,7 +73,7 @@ pub(super) fn copy(transaction: &Transaction<'_>, from: i64, to: i64, seq: u64) 
 pub(super) fn find(connection: &Connection, board: i64) -> rusqlite::Result<Chronicle> {
     let moments: Vec<Moment> = connection
         .prepare(&format!("SELECT seq, at FROM moments WHERE board = ?1 AND {} ORDER BY seq", checksum::holds(MOMENT)))?
-        .query_map([board], |row| Ok(Moment { seq: row.get::<_, i64>(0)? as u64, at: row.get::<_, i64>(1)? as u64 }))?
+        .query_map([board], |row| Ok(Moment { seq: row.get(0)?, at: row.get(1)? }))?
         .collect::<rusqlite::Result<_>>()?;
     let every = moments.len().div_ceil(TOLD).max(1);
     let names = connection

@@ -64,12 +64,12 @@ impl BoardRecord {
             id: row.get(0)?,
             name: row.get(1)?,
             epoch: Epoch(row.get(2)?),
-            seq: row.get::<_, i64>(3)? as u64,
+            seq: row.get(3)?,
             hash: StateHash::from_bytes(row.get(4)?),
             last_author: row.get(5)?,
-            snapshot_seq: row.get::<_, i64>(6)? as u64,
-            snapshot_bytes: row.get::<_, i64>(7)? as u64,
-            tail_bytes: row.get::<_, i64>(8)? as u64,
+            snapshot_seq: row.get(6)?,
+            snapshot_bytes: row.get(7)?,
+            tail_bytes: row.get(8)?,
             is_open: row.get(9)?,
             created: row.get(10)?,
             changed: row.get(11)?,
@@ -162,9 +162,13 @@ struct LogRow {
 
 impl LogRow {
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (first_seq, last_seq) = (row.get(0)?, row.get(1)?);
+        if first_seq == 0 || last_seq < first_seq {
+            return Err(checksum::damaged_row());
+        }
         Ok(Self {
-            first_seq: row.get::<_, i64>(0)? as u64,
-            last_seq: row.get::<_, i64>(1)? as u64,
+            first_seq,
+            last_seq,
             hash: StateHash::from_bytes(row.get(2)?),
             crc: row.get(3)?,
             is_packed: row.get(4)?,
@@ -236,11 +240,6 @@ fn unpack(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
     let mut unpacked = Vec::new();
     let done = DeflateDecoder::new(bytes).take(UNPACKED).read_to_end(&mut unpacked);
     done.map(|_| unpacked).map_err(|_| NOT_PACKED)
-}
-
-/// The error of a row that does not have its checksum: for all that ask, a damaged page.
-pub(super) fn damaged_row() -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Null, "its checksum does not fit".into())
 }
 
 /// Whether SQLite found the database itself damaged.
@@ -387,9 +386,7 @@ impl Reader {
     /// # Errors
     /// What SQLite says.
     pub fn count(&self) -> Result<u64, StorageError> {
-        let count: i64 =
-            self.connection.query_row("SELECT count(*) FROM boards", [], |row| row.get(0)).map_err(self.said())?;
-        Ok(count as u64)
+        self.connection.query_row("SELECT count(*) FROM boards", [], |row| row.get(0)).map_err(self.said())
     }
 
     /// When a board was drawn, and by whom.
@@ -485,8 +482,8 @@ impl Reader {
     /// how far the board goes.
     fn believed(&self, record: BoardRecord) -> Result<(BoardRecord, Option<Damage>), StorageError> {
         let last = |query: &str| -> Result<u64, StorageError> {
-            match self.connection.query_row(query, [record.id], |row| row.get::<_, i64>(0)).optional() {
-                Ok(last) => Ok(last.unwrap_or(0) as u64),
+            match self.connection.query_row(query, [record.id], |row| row.get(0)).optional() {
+                Ok(last) => Ok(last.unwrap_or(0)),
                 Err(error) if is_corrupt(&error) => Ok(0),
                 Err(error) => Err(self.said()(error)),
             }
@@ -576,10 +573,9 @@ impl Reader {
     }
 
     fn first_in_log(&self, record: &BoardRecord) -> Result<Option<u64>, StorageError> {
-        let first: rusqlite::Result<Option<i64>> =
-            self.connection.query_row("SELECT min(first_seq) FROM log WHERE board = ?1", [record.id], |row| row.get(0));
-        match first {
-            Ok(first) => Ok(first.map(|first| first as u64)),
+        let query = "SELECT min(first_seq) FROM log WHERE board = ?1 AND first_seq > 0";
+        match self.connection.query_row(query, [record.id], |row| row.get(0)) {
+            Ok(first) => Ok(first),
             Err(error) if is_corrupt(&error) => Ok(None),
             Err(error) => Err(self.said()(error)),
         }
@@ -758,9 +754,9 @@ impl Reader {
     pub(super) fn bytes(&self, record: &BoardRecord) -> Result<u64, StorageError> {
         let sum = |table: &str| {
             let query = format!("SELECT coalesce(sum(length(bytes)), 0) FROM {table} WHERE board = ?1");
-            self.connection.query_row(&query, [record.id], |row| row.get::<_, i64>(0))
+            self.connection.query_row(&query, [record.id], |row| row.get::<_, u64>(0))
         };
-        match sum("log").and_then(|log| sum("snapshots").map(|snapshots| (log + snapshots) as u64)) {
+        match sum("log").and_then(|log| sum("snapshots").map(|snapshots| log + snapshots)) {
             Err(error) if is_corrupt(&error) => Ok(0),
             other => other.map_err(self.said()),
         }
@@ -802,7 +798,7 @@ impl Reader {
             let mut statement = self.connection.prepare(query)?;
             let mut found = statement.query((record.id, from as i64))?;
             while let Some(row) = found.next()? {
-                rows.push((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, row.get(2)?));
+                rows.push((row.get(0)?, row.get(1)?, row.get(2)?));
             }
             Ok(())
         };
@@ -822,7 +818,7 @@ impl Reader {
         let read = || -> rusqlite::Result<Vec<(u64, u64, StateHash)>> {
             let row = |row: &Row<'_>| {
                 let hash = StateHash::from_bytes(row.get(2)?);
-                Ok((row.get::<_, i64>(0)? as u64, row.get::<_, i64>(1)? as u64, hash))
+                Ok((row.get(0)?, row.get(1)?, hash))
             };
             self.connection.prepare(query)?.query_map((record.id, until as i64), row)?.collect()
         };

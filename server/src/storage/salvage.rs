@@ -13,7 +13,7 @@ use super::compaction::insert_board;
 use super::files::{create_private, failed, log_of};
 use super::load::{BoardRecord, Loaded, Reader, is_corrupt};
 use super::schema::{self, FILE, said_of};
-use super::{KeptAccess, StorageError, access, images, new_epoch};
+use super::{KeptAccess, StorageError, access, checksum, images, new_epoch};
 
 /// The folder of a data directory for what was taken out of the way.
 pub(super) const ASIDE: &str = "set-aside";
@@ -179,7 +179,7 @@ fn can_be_asked(connection: &Connection) -> rusqlite::Result<()> {
         connection.prepare(query)?;
     }
     if !schema::has_all_tables(connection)? {
-        return Err(super::load::damaged_row());
+        return Err(checksum::damaged_row());
     }
     schema::position(connection)?;
     connection.prepare(&BoardRecord::query(""))?.query_map([], BoardRecord::of)?.try_for_each(|record| record.map(drop))

@@ -299,17 +299,18 @@ pub(super) fn has_commits(connection: &Connection) -> rusqlite::Result<bool> {
 /// What SQLite says.
 pub(super) fn raise(transaction: &Transaction<'_>) -> rusqlite::Result<u64> {
     let raise = "UPDATE commits SET number = number + 1 RETURNING number";
-    transaction.prepare_cached(raise)?.query_row([], |row| row.get::<_, i64>(0)).map(|number| number as u64)
+    transaction.prepare_cached(raise)?.query_row([], |row| row.get(0))
 }
 
 /// The position of a database in its own commits.
 ///
 /// # Errors
-/// What SQLite says.
+/// What SQLite says, or that the number is damaged: no server comes to one that has no next.
 pub(super) fn position(connection: &Connection) -> rusqlite::Result<Position> {
-    connection.query_row("SELECT database, number FROM commits", [], |row| {
-        Ok(Position { database: row.get(0)?, number: row.get::<_, i64>(1)? as u64 })
-    })
+    let query = "SELECT database, number FROM commits";
+    let position =
+        connection.query_row(query, [], |row| Ok(Position { database: row.get(0)?, number: row.get(1)? }))?;
+    if position.number >= i64::MAX as u64 / 2 { Err(checksum::damaged_row()) } else { Ok(position) }
 }
 
 /// Says in a copy that it is one; see [`begin_new_lineages`].

@@ -542,7 +542,8 @@ fn write_batch(transaction: &Transaction<'_>, name: &BoardName, batch: &Batch) -
     let (Some(first), Some(last)) = (batch.records.first(), batch.last()) else { return Ok(None) };
     let last_author = batch.clients.iter().map(|(_, author)| *author).max().unwrap_or(0);
     // A row that is not there any more is not made again by what follows on its log. A commit that failed may be there all the
-    // same, once the file is opened again: so the row may be anywhere from before the batch to its end.
+    // same, once the file is opened again: so the row may be anywhere from before the batch to its end. The size is no part of
+    // the row's checksum: a damaged one must not run over.
     let board: Option<(i64, i64, i64)> = transaction
         .prepare_cached(
             "INSERT INTO boards (name, epoch, seq, hash, last_author, tail_bytes, reserved_author)
@@ -550,7 +551,8 @@ fn write_batch(transaction: &Transaction<'_>, name: &BoardName, batch: &Batch) -
              ON CONFLICT (name) DO UPDATE SET epoch = excluded.epoch, seq = excluded.seq, hash = excluded.hash, is_open = 1,
                  last_author = max(last_author, excluded.last_author), changed = unixepoch(),
                  reserved_author = max(reserved_author, excluded.reserved_author),
-                 created = iif(seq = 0, unixepoch(), created), tail_bytes = tail_bytes + excluded.tail_bytes
+                 created = iif(seq = 0, unixepoch(), created),
+                 tail_bytes = min(tail_bytes, 1 << 40) + excluded.tail_bytes
              WHERE seq = 0 OR (epoch = excluded.epoch AND seq BETWEEN ?8 - 1 AND excluded.seq)
              RETURNING id, tail_bytes, snapshot_bytes",
         )?

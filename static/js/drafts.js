@@ -1,34 +1,89 @@
-// Shapes that others are just dragging out: drawn above everything, kept nowhere.
+// What others are just dragging out or writing: drawn above everything, kept nowhere.
 
 import { previewOf } from "./tools/shapes.js";
 
-/** So long one is shown that does not change, in milliseconds: whoever forgets theirs leaves nothing that cannot be erased. */
+/** So long one is shown that does not change, in milliseconds: nothing is left behind that cannot be erased. */
 const LASTS = 10_000;
+
+/** @typedef {Map<number, { element: import("./board/element.js").Element, timer: number }>} OfAuthors */
 
 export class Drafts {
   /** @param {import("./stage.js").Stage} stage */
   constructor(stage) {
     this.stage = stage;
-    /** @type {Map<number, { element: object, timer: number }>} */
+    /** Shapes, and frames around texts. @type {OfAuthors} */
     this.shown = new Map();
+    /** Texts. @type {OfAuthors} */
+    this.written = new Map();
     stage.sketches.add((context, view) => {
       for (const { element } of this.shown.values()) stage.painter.draw(context, element, view);
-      return this.shown.size > 0;
+      for (const { element } of this.written.values()) stage.painter.draw(context, element, view);
+      return this.shown.size + this.written.size > 0;
     });
   }
 
-  /** @param {number} author @param {object} [shape] as the operation of that name has it; nothing where it was let go */
+  /** @param {number} author @param {object} [shape] as the operation of that name has it; nothing if it was let go */
   show(author, shape) {
-    const before = this.shown.get(author);
-    if (!before && !shape) return;
+    this.#put(this.shown, author, shape && { type: "shape", ...shape });
+  }
+
+  /** @param {number} author @param {object} [text] as the operation of that name has it; nothing if it is finished */
+  showWriting(author, text) {
+    this.#put(this.written, author, text && { type: "text", ...text });
+  }
+
+  /** @param {OfAuthors} all @param {number} author @param {object} [operation] */
+  #put(all, author, operation) {
+    const before = all.get(author);
+    if (!before && !operation) return;
     clearTimeout(before?.timer);
-    if (shape) this.shown.set(author, { element: previewOf({ type: "shape", ...shape }), timer: setTimeout(() => this.show(author), LASTS) });
-    else this.shown.delete(author);
+    if (operation) all.set(author, { element: previewOf(operation), timer: setTimeout(() => this.#put(all, author), LASTS) });
+    else all.delete(author);
     this.stage.sketch();
+  }
+
+  /** What an author has drawn is on the board now. @param {number} author @param {string} type that of the operation */
+  drawn(author, type) {
+    if (type === "shape") this.show(author);
+    if (type === "text" || type === "note") this.showWriting(author);
   }
 
   /** Those of people who have gone go with them. @param {Map<number, object>} people */
   keepOf(people) {
-    for (const author of this.shown.keys()) if (!people.has(author)) this.show(author);
+    for (const all of [this.shown, this.written]) {
+      for (const author of all.keys()) if (!people.has(author)) this.#put(all, author);
+    }
+  }
+}
+
+/** What is sent of the own draft: the latest, now and then. */
+export class OwnDraft {
+  /**
+   * @param {(messages: object[]) => void} send
+   * @param {number} apart milliseconds between two messages
+   */
+  constructor(send, apart) {
+    this.send = send;
+    this.apart = apart;
+    /** @type {{ shape?: object, text?: object }} */
+    this.now = {};
+    this.sent = {};
+  }
+
+  /** @param {{ shape?: object, text?: object }} draft */
+  show(draft) {
+    this.now = draft;
+    this.timer ??= setTimeout(() => this.#tell(), this.apart);
+  }
+
+  #tell() {
+    this.timer = undefined;
+    const { now, sent } = this;
+    const messages = [];
+    // What was let go before anything was sent of it is only what it has become.
+    if (now.shape || sent.shape) messages.push({ type: "draft", shape: now.shape });
+    if (now.text || sent.text) messages.push({ type: "writing", text: now.text });
+    if (messages.length > 0) this.send(messages);
+    this.sent = now;
   }
 }

@@ -10,7 +10,7 @@ import { Connection } from "./connection.js";
 import { Courier } from "./courier.js";
 import { socketUrl } from "./dial.js";
 import { Door, KEPT_OUT, NO_ROOM } from "./door.js";
-import { Drafts } from "./drafts.js";
+import { Drafts, OwnDraft } from "./drafts.js";
 import { Editing } from "./editing.js";
 import { Exchange } from "./exchange.js";
 import { grown, moved, wayIntoSight } from "./geometry.js";
@@ -98,6 +98,7 @@ class Application {
     this.stage = new Stage(canvases, this.session, this.viewport, (hash) => this.pictures.pixelsOf(hash));
     this.selection = new Selection(this.stage, this.session, this);
     this.drafts = new Drafts(this.stage);
+    this.ownDraft = new OwnDraft((messages) => this.session.joined && this.connection.send(messages), CURSOR_INTERVAL);
     this.lasers = new Lasers(this.stage, (author) => this.#colourOf(author));
     this.outline = { current: [] };
     this.stage.sketches.add(outlineSketch(this.outline));
@@ -723,17 +724,9 @@ class Application {
     this.#sendCursorSoon();
   }
 
-  /** Shows the others what is just being dragged out. @param {object} [shape] */
-  showDraft(shape) {
-    this.draft = shape;
-    this.draftTimer ??= setTimeout(() => this.#sendDraft(), CURSOR_INTERVAL);
-  }
-
-  #sendDraft() {
-    this.draftTimer = undefined;
-    // What was let go before anything was sent of it is only what it has become.
-    if (this.session.joined && (this.draft || this.sentDraft)) this.connection.send([{ type: "draft", shape: this.draft }]);
-    this.sentDraft = this.draft;
+  /** Shows the others what is just being dragged out, or written in it. @param {object} [shape] @param {object} [text] */
+  showDraft(shape, text) {
+    this.ownDraft.show({ shape, text });
   }
 
   #colourOf(author) {
@@ -999,6 +992,10 @@ class Application {
     if (author !== this.session.self) this.drafts.show(author, shape);
   }
 
+  writingChanged(author, text) {
+    if (author !== this.session.self) this.drafts.showWriting(author, text);
+  }
+
   viewChanged() {
     this.#drawMinimapSoon();
   }
@@ -1102,8 +1099,8 @@ class Application {
     const flushes = messages.filter(({ type }) => type === "operations");
     if (flushes.length > 0) this.network.flushed();
     const entries = flushes.flatMap((flush) => flush.entries);
-    // A shape that was let go is there before one hears that it is dragged out no longer.
-    for (const { author, operation } of entries) if (operation.type === "shape") this.drafts.show(author);
+    // What was let go or finished is there before one hears that it is dragged out or written no longer.
+    for (const { author, operation } of entries) this.drafts.drawn(author, operation.type);
     if (isCaughtUp) this.#announceChanges(entries);
     this.session.receive(messages);
     this.writing.heard();

@@ -6,6 +6,7 @@ import { rememberBoard } from "./boards.js";
 import { date } from "./hosting.js";
 import { keepLink } from "./identity.js";
 import { t } from "./language.js";
+import { AUTHORS } from "./protocol/limits.js";
 import { Timeline, whenDone } from "./timeline.js";
 
 const SPEEDS = [1, 4, 16, 64];
@@ -123,15 +124,19 @@ export class Replay {
 
   /** The server answers. @param {any} message */
   answered(message) {
-    if (message.type === "chronicle") this.#chronicled(message);
+    if (message.type === "chronicle") this.#chronicled(message, message.names);
+    if (message.type === "authors") this.#chronicled(this.chronicle, message.names);
     if (message.type === "past" && this.isOpen) this.#pastCame(message);
     if (message.type === "branched") this.#branched(message);
     // Only what this bar has asked for closes it.
     if (message.type === "notDone" && this.isOpen && !this.board) this.close();
   }
 
-  #chronicled({ moments, names }) {
-    this.chronicle = { moments, names };
+  #chronicled({ moments, names: known }, names) {
+    // Who drew on a board long ago does not stop: the names come in parts.
+    this.chronicle = { moments, names: known === names ? names : [...known, ...names] };
+    if (names.length === AUTHORS) this.application.send({ type: "authors", from: names.at(-1).author + 1 });
+    if (this.timeline) this.#listAuthors();
     this.application.chronicled();
   }
 
@@ -160,14 +165,20 @@ export class Replay {
   }
 
   #isHere() {
-    const { moments, names } = this.chronicle;
-    this.timeline = new Timeline(moments, this.past.seq);
+    this.timeline = new Timeline(this.chronicle.moments, this.past.seq);
     this.#enable(true);
-    const authors = at("#replay-author");
-    authors.replaceChildren(new Option(t("everybody"), ""), ...names.map(({ author, name }) => new Option(name, String(author))));
+    this.#listAuthors();
     at("#replay-seq").max = this.past.seq;
     at("#replay-seq").focus();
     this.#scrub(this.past.seq);
+  }
+
+  #listAuthors() {
+    const authors = at("#replay-author");
+    const chosen = authors.value;
+    const options = this.chronicle.names.map(({ author, name }) => new Option(name, String(author)));
+    authors.replaceChildren(new Option(t("everybody"), ""), ...options);
+    authors.value = this.chronicle.names.some(({ author }) => String(author) === chosen) ? chosen : "";
   }
 
   #scrub(seq) {

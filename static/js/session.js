@@ -17,7 +17,7 @@ const FINISHED = ["shape", "text", "note", "picture"];
 /** Messages that change neither the log nor what is pending on top of it. */
 const BESIDE_THE_LOG = new Set(["presence", "mark", "pong", "slowDown", "storage", "access", "image"]);
 /** Changes of presence that happen many times a second. */
-const MOVEMENTS = new Set(["cursor", "laser", "view", "draft"]);
+const MOVEMENTS = new Set(["cursor", "laser", "view", "draft", "writing"]);
 /** Operations of the log between two comparisons of state hashes with the server. */
 const CHECK_EVERY = 256;
 /** Weight of one message when much is sent, in bytes that it may take at most: well below the limit of a packet. */
@@ -51,6 +51,8 @@ export class SessionDelegate {
   accessChanged() {}
   /** Somebody drags a shape out, or does no longer. @param {number} author @param {object} [shape] */
   draftChanged(author, shape) {}
+  /** Somebody writes a text, or does no longer. @param {number} author @param {object} [text] */
+  writingChanged(author, text) {}
   /** Somebody looks at another part of the board. */
   viewChanged() {}
   /** Somebody shows something for a moment. @param {number} author @param {string} reaction */
@@ -334,6 +336,7 @@ export class Session {
     notDone: (message) => this.delegate.answered(message),
     past: (message) => this.delegate.answered(message),
     chronicle: (message) => this.delegate.answered(message),
+    authors: (message) => this.delegate.answered(message),
     branched: (message) => this.delegate.answered(message),
     reject: ({ cseq, reason }) => {
       if (HELD.includes(reason)) this.#hold(cseq);
@@ -486,13 +489,14 @@ export class Session {
 
   #presence(all, changes) {
     if (all) this.people.clear();
-    for (const { type, author, name, colour, at, view, reaction, shape, ...standing } of changes) {
+    for (const { type, author, name, colour, at, view, reaction, shape, text, ...standing } of changes) {
       if (type === "here") this.people.set(author, { ...this.people.get(author), name, colour });
       else if (type === "gone") this.people.delete(author);
       else if (!this.people.has(author)) continue;
       else if (type === "view") this.#looksAt(author, view);
       else if (type === "standing") Object.assign(this.people.get(author), standing);
       else if (type === "draft") this.delegate.draftChanged(author, shape);
+      else if (type === "writing") this.delegate.writingChanged(author, text);
       else if (type === "reaction") this.delegate.reacted(author, reaction);
       else this.people.get(author).at = at;
       if (type === "laser") this.delegate.laserShone(author, at);

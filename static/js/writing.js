@@ -20,6 +20,8 @@ const NOTE_SIZE = 200;
 const SHRINKINGS = 16;
 /** A note of black would not be read. */
 const NOTE_PAPER = "#ffec99";
+/** As much of a text is shown to others while it is written, in bytes. */
+const SHOWN = 1024;
 /** How strong the frame is by which others see that something is being written. */
 const FRAME_OPACITY = 0.4;
 
@@ -135,15 +137,29 @@ export class Writing {
     style.height = `${Math.max(this.field.scrollHeight, isNote ? Math.abs(made.dy) * this.perUnit : 0)}px`;
   }
 
-  /** Shows others the place where something is being written, as a frame. */
+  /** Shows others what is being written, in a frame that covers what was there. */
   #showOthers() {
-    const { element, made, isNote, map } = this.target;
+    const { element, made, isNote, map, size } = this.target;
     const { viewport } = this.context;
     const { scale } = made;
-    const wide = isNote ? [made.dx, made.dy] : [this.field.offsetWidth, this.field.offsetHeight].map((side) => side / this.perUnit);
+    const field = [this.field.offsetWidth, this.field.offsetHeight].map((side) => side / this.perUnit);
+    const before = textExtent(this.begunWith, size);
+    const wide = isNote ? [made.dx, made.dy] : field.map((side, at) => Math.max(side, before[at]));
     const [[x, y], [toX, toY]] = [0, 1].map((at) => applied(map, [made.x + at * wide[0], made.y + at * wide[1]]).map(Math.round));
-    const look = { colour: withOpacity(made.colour, FRAME_OPACITY), fill: isNote && !element ? made.fill : "#00000000", width: widthIn(1, scale, viewport.zoom) };
-    this.context.showDraft({ kind: "rectangle", ...look, scale, x, y, dx: toX - x, dy: toY - y });
+    const uncovered = element ? "#ffffffff" : "#00000000";
+    const look = { colour: withOpacity(made.colour, FRAME_OPACITY), fill: isNote ? made.fill : uncovered, width: widthIn(1, scale, viewport.zoom) };
+    this.context.showDraft({ kind: "rectangle", ...look, scale, x, y, dx: toX - x, dy: toY - y }, this.#shownText());
+  }
+
+  /** The words as others see them meanwhile; none of a text that was turned or stretched, whose frame says enough. */
+  #shownText() {
+    const { made, isNote, map: [a, b, c, d], map, size } = this.target;
+    if ([a, b, c, d].join() !== "1,0,0,1") return undefined;
+    const edge = isNote ? NOTE_EDGE * size : 0;
+    const words = isNote ? broken(this.field.value, Math.abs(made.dx) - 2 * edge, size) : this.field.value;
+    const corner = [made.x + Math.min(0, made.dx ?? 0), made.y + Math.min(0, made.dy ?? 0)];
+    const [x, y] = applied(map, corner).map((side) => Math.round(side + edge));
+    return words === "" ? undefined : { gestureBack: 0, colour: made.colour, size, scale: made.scale, x, y, text: bounded(words, SHOWN) };
   }
 
   #typed() {

@@ -252,6 +252,26 @@ test("a new board is made of a moment, with all its past", async () => {
   assert.equal(new URL(page.url()).hash, "");
 });
 
+test("of a board that very many have drawn on, the names of all come, part by part", async () => {
+  const { ada, seq } = await drewTogether("passers-by");
+  await openPast(ada, seq);
+  const asked = await replay(ada, () => {
+    const { inkwire } = globalThis;
+    const asked = [];
+    const send = inkwire.send;
+    const names = (from, count) => Array.from({ length: count }, (_, at) => ({ author: from + at, name: `Guest ${from + at}` }));
+    inkwire.send = (message) => asked.push(message);
+    inkwire.replay.answered({ type: "chronicle", moments: inkwire.replay.chronicle.moments, names: names(1, 500) });
+    inkwire.replay.answered({ type: "authors", names: names(501, 500) });
+    inkwire.replay.answered({ type: "authors", names: names(1_001, 20) });
+    inkwire.send = send;
+    return asked;
+  });
+  assert.deepEqual(asked, [{ type: "authors", from: 501 }, { type: "authors", from: 1_001 }]);
+  const names = await replay(ada, () => Array.from(document.querySelectorAll("#replay-author option"), (it) => it.textContent));
+  assert.equal(new Set(names).size, 1_021, "each once, and everybody");
+});
+
 test("what somebody has spoiled is brought back from the past, for everybody, and what came later stays", async () => {
   const { ada, bob, seq } = await drewTogether("spoiled");
   const before = await ada.pixels();

@@ -423,7 +423,7 @@ test("many turns of two people who finish at the same moment lose no word", asyn
   assert.deepEqual(all.filter((word) => !text.includes(word)), [], text);
 });
 
-test("others see where somebody writes while it is typed, and nothing of it stays", async () => {
+test("others read what somebody writes while it is typed, and nothing of it stays", async () => {
   const ada = await the.browser.person(board("typing"), { name: "Ada" });
   const bob = await the.browser.person(board("typing"), { name: "Bob" });
   const frames = () => bob.page.evaluate(() => {
@@ -436,8 +436,11 @@ test("others see where somebody writes while it is typed, and nothing of it stay
     await bob.page.waitForFunction(() => globalThis.inkwire.drafts.shown.size === 1);
     const [[left, top, right, bottom]] = await frames();
     assert.ok(right - left > wide && bottom - top > 15, `${key}: ${[left, top, right, bottom]}`);
+    await bob.page.waitForFunction(() => Array.from(globalThis.inkwire.drafts.written.values(), ({ element }) => element.properties.text).join() === "words");
+    await ada.page.keyboard.type(" that grow");
+    await bob.page.waitForFunction(() => Array.from(globalThis.inkwire.drafts.written.values(), ({ element }) => element.properties.text).join().endsWith("grow"));
     await ada.presses("Escape");
-    await bob.page.waitForFunction(() => globalThis.inkwire.drafts.shown.size === 0);
+    await bob.page.waitForFunction(() => globalThis.inkwire.drafts.shown.size + globalThis.inkwire.drafts.written.size === 0);
     await bob.sees("the words", ({ elements }) => elements.length === 1);
     await ada.presses("Control+z");
     await bob.sees("an empty board", ({ elements }) => elements.length === 0);

@@ -64,6 +64,8 @@ pub struct Client {
     pub cursors: std::collections::BTreeMap<u32, [i32; 2]>,
     /// Shapes that others are dragging out.
     pub drafts: std::collections::BTreeMap<u32, Shape>,
+    /// Texts that others are writing.
+    pub writings: std::collections::BTreeMap<u32, Text>,
     /// What others showed for a moment: reactions, and lasers as `None`.
     pub shown: Vec<(u32, Option<Reaction>)>,
     /// Every operation up to this number is on disk.
@@ -138,6 +140,7 @@ impl Client {
             cursors: Default::default(),
             shown: Vec::new(),
             drafts: Default::default(),
+            writings: Default::default(),
             mark: 0,
             storage: None,
             token: None,
@@ -509,6 +512,7 @@ impl Client {
             | ServerMessage::NotDone { .. }
             | ServerMessage::Past { .. }
             | ServerMessage::Chronicle { .. }
+            | ServerMessage::Authors { .. }
             | ServerMessage::Branched { .. } => self.told.push(message.clone()),
             ServerMessage::Presence { all, changes } => {
                 if *all {
@@ -538,6 +542,8 @@ impl Client {
             Change::Reaction { author, reaction } => self.shown.push((*author, Some(*reaction))),
             Change::Draft { author, shape: Some(shape) } => drop(self.drafts.insert(*author, shape.clone())),
             Change::Draft { author, shape: None } => drop(self.drafts.remove(author)),
+            Change::Writing { author, text: Some(text) } => drop(self.writings.insert(*author, text.clone())),
+            Change::Writing { author, text: None } => drop(self.writings.remove(author)),
             Change::View { .. } => {}
             Change::Standing { author, role, draws, muted, hand } => {
                 self.standings.insert(*author, (*role, *draws, *muted, *hand));

@@ -1,6 +1,6 @@
 //! What is drawn stays: over restarts, kills, full disks and broken files.
 
-use inkwire_protocol::{ClientMessage, StorageState};
+use inkwire_protocol::{ClientMessage, ServerMessage, StorageState, limits};
 use inkwire_tests::client::{Client, text};
 use inkwire_tests::server::Server;
 use rustix::process::Signal;
@@ -42,4 +42,34 @@ fn a_board_is_there_after_a_restart_and_a_resend_is_dropped() {
         assert_eq!(second.metric("inkwire_resynchronised_total"), 0.0);
         second.stop();
     }
+}
+
+#[test]
+fn the_names_of_very_many_authors_are_told_in_parts() {
+    const ALL: u32 = 520;
+    let data = folder();
+    let server = server(&data);
+    for at in 1..=ALL {
+        Client::join(&server.address, "x", &format!("guest {at}")).does(text("x")).expect("a text");
+    }
+    let mut ada = Client::join(&server.address, "x", "ada");
+    ada.wait("all is durable", |ada| ada.mark == u64::from(ALL));
+    let mut names = Vec::new();
+    ada.say(&[ClientMessage::Chronicle]);
+    loop {
+        let part = |told: &ServerMessage| match told {
+            ServerMessage::Chronicle { names, .. } | ServerMessage::Authors { names } => Some(names.clone()),
+            _ => None,
+        };
+        ada.wait("names", |ada| ada.told.iter().any(|told| part(told).is_some()));
+        let part = ada.told.drain(..).find_map(|told| part(&told)).expect("just seen");
+        let (count, last) = (part.len(), part.last().map_or(0, |name| name.author));
+        names.extend(part.into_iter().map(|name| (name.author, name.name)));
+        if count < limits::AUTHORS {
+            break;
+        }
+        ada.say(&[ClientMessage::Authors { from: last + 1 }]);
+    }
+    let all: Vec<(u32, String)> = (1..=ALL).map(|at| (at, format!("guest {at}"))).collect();
+    assert_eq!(names, all);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use inkwire_protocol::{Change, Colour, Reaction, Role, Shape};
+use inkwire_protocol::{Change, Colour, Reaction, Role, Shape, Text};
 
 /// Longest name that is shown, in characters.
 const NAME_LETTERS: usize = 32;
@@ -21,12 +21,14 @@ struct Person {
     hand: bool,
     reaction: Option<Reaction>,
     draft: Option<Box<Shape>>,
+    writing: Option<Box<Text>>,
     profile_version: u64,
     cursor_version: u64,
     view_version: u64,
     standing_version: u64,
     reaction_version: u64,
     draft_version: u64,
+    writing_version: u64,
 }
 
 /// What somebody may do, as the others see it.
@@ -74,7 +76,7 @@ impl Presence {
         let (name, version) = (clean_name(name), self.version);
         let known = self.people.get(&author);
         let (at, view) = known.map_or((None, None), |person| (person.at, person.view));
-        let draft = known.and_then(|person| person.draft.clone());
+        let (draft, writing) = known.map_or((None, None), |person| (person.draft.clone(), person.writing.clone()));
         let (standing, hand) = known.map_or_else(Default::default, |person| (person.standing, person.hand));
         let person = Person {
             name,
@@ -86,12 +88,14 @@ impl Presence {
             hand,
             reaction: None,
             draft,
+            writing,
             profile_version: version,
             cursor_version: version,
             view_version: version,
             standing_version: version,
             reaction_version: 0,
             draft_version: version,
+            writing_version: version,
         };
         self.people.insert(author, person);
         self.departures.retain(|(_, gone)| *gone != author);
@@ -133,6 +137,7 @@ impl Presence {
         }
         if !standing.draws {
             self.draft(author, None);
+            self.writing(author, None);
         }
     }
 
@@ -143,6 +148,16 @@ impl Presence {
         if person.draft.as_deref() != shape.as_ref() {
             self.version += 1;
             (person.draft, person.draft_version) = (shape.map(Box::new), self.version);
+        }
+    }
+
+    /// Somebody writes a text, or does no longer. Only who may draw shows one.
+    pub fn writing(&mut self, author: u32, text: Option<Text>) {
+        let Some(person) = self.people.get_mut(&author) else { return };
+        let text = text.filter(|_| person.standing.draws);
+        if person.writing.as_deref() != text.as_ref() {
+            self.version += 1;
+            (person.writing, person.writing_version) = (text.map(Box::new), self.version);
         }
     }
 
@@ -212,6 +227,10 @@ impl Presence {
             if person.draft_version > seen && (person.draft.is_some() || person.draft_version > person.profile_version)
             {
                 changes.push(Change::Draft { author: *author, shape: person.draft.as_deref().cloned() });
+            }
+            let is_told = person.writing.is_some() || person.writing_version > person.profile_version;
+            if person.writing_version > seen && is_told {
+                changes.push(Change::Writing { author: *author, text: person.writing.as_deref().cloned() });
             }
             if let Some(reaction) = person.reaction
                 && !all
@@ -308,6 +327,26 @@ mod tests {
         assert_eq!(told(&presence, seen), Some(gone), "who is muted meanwhile shows it no longer");
         let seen = presence.version();
         presence.draft(1, Some(shape));
+        assert_eq!(told(&presence, seen), None);
+    }
+
+    #[test]
+    fn a_text_is_shown_while_it_is_written_and_beside_its_frame() {
+        let mut presence = Presence::default();
+        presence.here(1, "Ada", INK);
+        let text = Text { gesture_back: 0, colour: INK, size: 9, scale: 3, x: 1, y: 2, text: "to be".into() };
+        let told = |presence: &Presence, seen| presence.changes_since(seen).1.pop();
+        let shown = Change::Writing { author: 1, text: Some(text.clone()) };
+        let gone = Change::Writing { author: 1, text: None };
+        presence.writing(1, Some(text.clone()));
+        assert_eq!(told(&presence, 0), Some(shown), "whoever comes meanwhile sees it");
+        let seen = presence.version();
+        presence.writing(1, Some(text.clone()));
+        assert_eq!(told(&presence, seen), None, "nothing has changed");
+        presence.standing(1, Standing { draws: false, ..Standing::default() });
+        assert_eq!(told(&presence, seen), Some(gone), "who is muted meanwhile shows it no longer");
+        let seen = presence.version();
+        presence.writing(1, Some(text));
         assert_eq!(told(&presence, seen), None);
     }
 

@@ -66,6 +66,9 @@ fn client_name(message: &ClientMessage) -> String {
         ClientMessage::Draft { shape } => {
             format!("client draft: {}", if shape.is_some() { "a shape" } else { "none any more" })
         }
+        ClientMessage::Writing { text } => {
+            format!("client writing: {}", if text.is_some() { "a text" } else { "none any more" })
+        }
         ClientMessage::ImagePart { .. } => "image part".into(),
         ClientMessage::Credentials { .. } => "credentials".into(),
         ClientMessage::Hand { .. } => "hand".into(),
@@ -73,6 +76,7 @@ fn client_name(message: &ClientMessage) -> String {
         ClientMessage::Moderate { action } => format!("moderate: {}", action_name(action)),
         ClientMessage::Past { .. } => "client past".into(),
         ClientMessage::Chronicle => "client chronicle".into(),
+        ClientMessage::Authors { .. } => "client authors".into(),
         ClientMessage::Branch { .. } => "branch".into(),
         ClientMessage::Profile { .. } => "profile".into(),
         ClientMessage::Ping { .. } => "ping".into(),
@@ -103,6 +107,7 @@ fn server_name(message: &ServerMessage) -> String {
         ServerMessage::NotDone { .. } => "not done".into(),
         ServerMessage::Past { entries, .. } => format!("past of {} entries", entries.len()),
         ServerMessage::Chronicle { .. } => "chronicle".into(),
+        ServerMessage::Authors { .. } => "authors".into(),
         ServerMessage::Branched { .. } => "branched".into(),
         ServerMessage::Unknown { .. } => "unknown server message".into(),
     }
@@ -299,6 +304,8 @@ fn client() -> Vec<ClientMessage> {
         ClientMessage::Laser { at: [5, -6] },
         ClientMessage::Draft { shape: None },
         ClientMessage::Draft { shape: Some(shape(ShapeKind::Arrow)) },
+        ClientMessage::Writing { text: None },
+        ClientMessage::Writing { text: Some(text("to be")) },
         ClientMessage::ImagePart { image: ImageHash([0x5a; 32]), length: 9, offset: 6, bytes: vec![1, 2, 3] },
         ClientMessage::ImagePart {
             image: ImageHash([1; 32]),
@@ -315,6 +322,7 @@ fn client() -> Vec<ClientMessage> {
         ClientMessage::Hand { raised: true },
         ClientMessage::Past { from: 70_000 },
         ClientMessage::Chronicle,
+        ClientMessage::Authors { from: 501 },
         ClientMessage::Branch { seq: 1234 },
         ClientMessage::Profile { name: "<b>Bob</b>".into(), colour: CLEAR },
         ClientMessage::Ping { nonce: 0 },
@@ -399,6 +407,8 @@ fn server() -> Vec<ServerMessage> {
                 Change::Reaction { author: 1, reaction: Reaction::Question },
                 Change::Draft { author: 1, shape: Some(shape(ShapeKind::Arrow)) },
                 Change::Draft { author: 2, shape: None },
+                Change::Writing { author: 1, text: Some(text("to be")) },
+                Change::Writing { author: 2, text: None },
             ],
         },
         ServerMessage::Mark { seq: 1235 },
@@ -433,6 +443,7 @@ fn server() -> Vec<ServerMessage> {
             names: vec![AuthorName { author: 1, name: "Ada".into() }],
         },
         ServerMessage::Branched { name: "k3v9".into(), token: Token([0xb4; 16]) },
+        ServerMessage::Authors { names: vec![AuthorName { author: 501, name: "Bob".into() }] },
         ServerMessage::Unknown { tag: 127, body: vec![] },
     ];
     all.extend(Role::ALL.iter().map(|role| ServerMessage::Access {
@@ -643,7 +654,7 @@ fn reject() -> Vec<(&'static str, &'static str, Vec<u8>, DecodeError)> {
         ("no entries", "server", vec![36, 1, 1], Empty),
         ("a skip of zero", "server", vec![36, 6, 1, 3, 0, 3, 1, 0], NumberNotMinimal),
         ("a reason that does not exist", "server", vec![39, 2, 1, 16], UnknownValue),
-        ("a change that does not exist", "server", vec![37, 2, 0, 8], UnknownValue),
+        ("a change that does not exist", "server", vec![37, 2, 0, 9], UnknownValue),
         ("a list longer than its bytes", "server", vec![33, 5, 0, 0, 1, 1, 100], Truncated),
         ("points of a slot in a snapshot", "server", element_of_points(&[0x11, 2, 2]), SlotOutOfRange),
         (

@@ -42,6 +42,8 @@ mod tag {
     pub(super) const CLIENT_CHRONICLE: u8 = 15;
     pub(super) const BRANCH: u8 = 16;
     pub(super) const CLIENT_DRAFT: u8 = 17;
+    pub(super) const CLIENT_AUTHORS: u8 = 18;
+    pub(super) const CLIENT_WRITING: u8 = 19;
 
     pub(super) const WELCOME: u8 = 32;
     pub(super) const SNAPSHOT: u8 = 33;
@@ -64,6 +66,7 @@ mod tag {
     pub(super) const PAST: u8 = 50;
     pub(super) const CHRONICLE: u8 = 51;
     pub(super) const BRANCHED: u8 = 52;
+    pub(super) const AUTHORS: u8 = 53;
 
     pub(super) const BEGIN: u8 = 1;
     pub(super) const POINTS: u8 = 2;
@@ -208,6 +211,9 @@ pub fn put_server(out: &mut Vec<u8>, message: &ServerMessage) {
         ServerMessage::Chronicle { moments, names } => {
             put_tagged(out, tag::CHRONICLE, |out| access::put_chronicle(out, moments, names));
         }
+        ServerMessage::Authors { names } => {
+            put_tagged(out, tag::AUTHORS, |out| access::put_author_names(out, names));
+        }
         ServerMessage::Branched { name, token } => put_tagged(out, tag::BRANCHED, |out| {
             put_text(out, name);
             out.extend_from_slice(&token.0);
@@ -231,7 +237,12 @@ fn put_client(out: &mut Vec<u8>, message: &ClientMessage) {
             operations.iter().for_each(|operation| put_operation(out, operation));
         }),
         ClientMessage::Presence { cursor } => put_tagged(out, tag::CLIENT_PRESENCE, |out| put_cursor(out, *cursor)),
-        ClientMessage::Draft { shape } => put_tagged(out, tag::CLIENT_DRAFT, |out| put_draft(out, shape.as_ref())),
+        ClientMessage::Draft { shape } => {
+            put_tagged(out, tag::CLIENT_DRAFT, |out| put_optional(out, shape.as_ref(), put_shape));
+        }
+        ClientMessage::Writing { text } => {
+            put_tagged(out, tag::CLIENT_WRITING, |out| put_optional(out, text.as_ref(), put_text_element));
+        }
         ClientMessage::View { view } => put_tagged(out, tag::CLIENT_VIEW, |out| put_view(out, view.as_ref())),
         ClientMessage::Laser { at: [x, y] } => put_tagged(out, tag::CLIENT_LASER, |out| put_place(out, *x, *y)),
         ClientMessage::ImagePart { image, length, offset, bytes } => put_tagged(out, tag::IMAGE_PART, |out| {
@@ -252,6 +263,9 @@ fn put_client(out: &mut Vec<u8>, message: &ClientMessage) {
         ClientMessage::Moderate { action } => put_tagged(out, tag::MODERATE, |out| access::put_action(out, action)),
         ClientMessage::Past { from } => put_tagged(out, tag::CLIENT_PAST, |out| put_number(out, *from)),
         ClientMessage::Chronicle => put_tagged(out, tag::CLIENT_CHRONICLE, |_| {}),
+        ClientMessage::Authors { from } => {
+            put_tagged(out, tag::CLIENT_AUTHORS, |out| put_number(out, u64::from(*from)));
+        }
         ClientMessage::Branch { seq } => put_tagged(out, tag::BRANCH, |out| put_number(out, *seq)),
         ClientMessage::Profile { name, colour } => put_tagged(out, tag::PROFILE, |out| {
             put_text(out, name);
@@ -326,9 +340,9 @@ fn put_view(out: &mut Vec<u8>, view: Option<&[i32; 4]>) {
     view.into_iter().flatten().for_each(|side| put_signed(out, i64::from(*side)));
 }
 
-fn put_draft(out: &mut Vec<u8>, shape: Option<&Shape>) {
-    out.push(u8::from(shape.is_some()));
-    shape.into_iter().for_each(|shape| put_shape(out, shape));
+fn put_optional<T>(out: &mut Vec<u8>, value: Option<&T>, put: fn(&mut Vec<u8>, &T)) {
+    out.push(u8::from(value.is_some()));
+    value.into_iter().for_each(|value| put(out, value));
 }
 
 /// Properties that the first version of `patch` had stand in that; the others in another operation, which an older
@@ -559,7 +573,12 @@ fn put_change(out: &mut Vec<u8>, change: &Change) {
         Change::Draft { author, shape } => {
             out.push(7);
             put_number(out, u64::from(*author));
-            put_draft(out, shape.as_ref());
+            put_optional(out, shape.as_ref(), put_shape);
+        }
+        Change::Writing { author, text } => {
+            out.push(8);
+            put_number(out, u64::from(*author));
+            put_optional(out, text.as_ref(), put_text_element);
         }
     }
 }
@@ -625,7 +644,8 @@ fn client_message(tag: u8, body: &mut Reader<'_>) -> Result<ClientMessage> {
             ClientMessage::Operations { first_cseq, operations }
         }
         tag::CLIENT_PRESENCE => ClientMessage::Presence { cursor: cursor(body)? },
-        tag::CLIENT_DRAFT => ClientMessage::Draft { shape: draft(body)? },
+        tag::CLIENT_DRAFT => ClientMessage::Draft { shape: optional(body, shape)? },
+        tag::CLIENT_WRITING => ClientMessage::Writing { text: optional(body, text_element)? },
         tag::CLIENT_VIEW => ClientMessage::View { view: view(body)? },
         tag::CLIENT_LASER => ClientMessage::Laser { at: place(body)? },
         tag::IMAGE_PART => image_part(body)?,
@@ -639,6 +659,7 @@ fn client_message(tag: u8, body: &mut Reader<'_>) -> Result<ClientMessage> {
         tag::MODERATE => ClientMessage::Moderate { action: access::action(body)? },
         tag::CLIENT_PAST => ClientMessage::Past { from: body.number()? },
         tag::CLIENT_CHRONICLE => ClientMessage::Chronicle,
+        tag::CLIENT_AUTHORS => ClientMessage::Authors { from: author_number(body)? },
         tag::BRANCH => ClientMessage::Branch { seq: body.number()? },
         tag::PROFILE => ClientMessage::Profile { name: body.text(limits::NAME)?, colour: colour(body)? },
         tag::PING => ClientMessage::Ping { nonce: body.number()? },
@@ -699,6 +720,7 @@ fn server_message(tag: u8, body: &mut Reader<'_>) -> Result<ServerMessage> {
             entries: until_empty(body, usize::MAX, entry)?,
         },
         tag::CHRONICLE => access::chronicle(body)?,
+        tag::AUTHORS => ServerMessage::Authors { names: access::author_names(body)? },
         tag::BRANCHED => ServerMessage::Branched { name: body.text(limits::NAME)?, token: Token(body.array()?) },
         tag => ServerMessage::Unknown { tag, body: body.rest().to_vec() },
     })
@@ -769,8 +791,8 @@ fn view(body: &mut Reader<'_>) -> Result<Option<[i32; 4]>> {
     Ok(Some([left, top, right, bottom]))
 }
 
-fn draft(body: &mut Reader<'_>) -> Result<Option<Shape>> {
-    if body.flag()? { shape(body).map(Some) } else { Ok(None) }
+fn optional<T>(body: &mut Reader<'_>, value: fn(&mut Reader<'_>) -> Result<T>) -> Result<Option<T>> {
+    if body.flag()? { value(body).map(Some) } else { Ok(None) }
 }
 
 fn image(body: &mut Reader<'_>) -> Result<ImageHash> {
@@ -999,7 +1021,8 @@ fn change(body: &mut Reader<'_>) -> Result<Change> {
             hand: body.flag()?,
         },
         6 => Change::Reaction { author: author_number(body)?, reaction: value(body, Reaction::ALL)? },
-        7 => Change::Draft { author: author_number(body)?, shape: draft(body)? },
+        7 => Change::Draft { author: author_number(body)?, shape: optional(body, shape)? },
+        8 => Change::Writing { author: author_number(body)?, text: optional(body, text_element)? },
         _ => return Err(DecodeError::UnknownValue),
     })
 }

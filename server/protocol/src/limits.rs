@@ -43,6 +43,8 @@ pub const IMAGE_PART: usize = 32 * 1024;
 pub const TEXT: usize = 4096;
 /// Longest name of a person, in bytes of UTF-8.
 pub const NAME: usize = 128;
+/// Most names of authors in one message.
+pub const AUTHORS: usize = 500;
 /// Longest password of a board, in bytes of UTF-8.
 pub const PASSWORD: usize = 128;
 /// Longest time that a link or a lent pen can be given, in seconds: ten years.

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::access::{Action, AuditRecord, AuthorName, BanRecord, LinkRecord, Moment, Reaction, Role, Token};
-use crate::operation::{Colour, Content, ImageHash, Operation, Property, Shape};
+use crate::operation::{Colour, Content, ImageHash, Operation, Property, Shape, Text};
 
 /// The secret by which a client proves, after a reconnect, that it is the same one: 16 random bytes, hex in JSON.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -73,6 +73,12 @@ pub enum ClientMessage {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shape: Option<Shape>,
     },
+    /// The text that is just being written, for the others to read; the latest counts, and it is never in the log.
+    Writing {
+        /// As it is now, with a `gestureBack` that says nothing; absent when it is finished, or was given up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<Text>,
+    },
     /// Some of the bytes of a picture, in order; the answer to the last part is `image`.
     ImagePart {
         /// Their hash.
@@ -119,6 +125,11 @@ pub enum ClientMessage {
     },
     /// Asks when the log was drawn and by whom; the answer is `chronicle`.
     Chronicle,
+    /// Asks for more names of authors; the answer is `authors`.
+    Authors {
+        /// The author number from which on.
+        from: u32,
+    },
     /// Makes a new board of this one as it was behind an operation; the answer is `branched`.
     Branch {
         /// The sequence number of that operation.
@@ -290,6 +301,14 @@ pub enum Change {
         /// As it is now; absent when it was let go, or taken back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         shape: Option<Shape>,
+    },
+    /// A text that somebody is just writing.
+    Writing {
+        /// Who.
+        author: u32,
+        /// As it is now; absent when it is finished, or was given up.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        text: Option<Text>,
     },
     /// Somebody has gone.
     Gone {
@@ -580,7 +599,12 @@ pub enum ServerMessage {
     Chronicle {
         /// Times, in rising order of both.
         moments: Vec<Moment>,
-        /// Names of authors.
+        /// Names of the authors with the lowest numbers, in the order of these: at most [`limits::AUTHORS`](crate::limits::AUTHORS).
+        names: Vec<AuthorName>,
+    },
+    /// More names of authors.
+    Authors {
+        /// In the order of their numbers, at most [`limits::AUTHORS`](crate::limits::AUTHORS); fewer if these are the last ones.
         names: Vec<AuthorName>,
     },
     /// A board was made of this one.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use inkwire_board::StateHash;
 use inkwire_protocol::{
     Action, ClientId, ClientMessage, Colour, Epoch, ImageState, Operation, Reason, SUBPROTOCOL_BINARY,
-    SUBPROTOCOL_JSON, ServerMessage, Token,
+    SUBPROTOCOL_JSON, ServerMessage, Text, Token,
     binary::{self, ClientPacket},
     json,
 };
@@ -27,7 +27,7 @@ use super::room::{Cost, Due, Position, Refusal, Room};
 use super::rooms::{Place, Rooms};
 use crate::metrics::Refused;
 use crate::name::BoardName;
-use crate::storage::{self, Chronicle, Lease, Past, StorageError};
+use crate::storage::{self, Lease, Past, StorageError};
 use crate::wakeup::Wakeup;
 use crate::ws::{Close, Message, Outgoing, Session};
 
@@ -259,11 +259,13 @@ impl Member {
             ClientMessage::View { view } => self.room.view(author, view),
             ClientMessage::Laser { at } => self.room.laser(self.id, author, at),
             ClientMessage::Draft { shape } => self.room.draft(author, shape),
+            ClientMessage::Writing { text } => self.write(author, text),
             ClientMessage::Hand { raised } => self.room.hand(author, raised),
             ClientMessage::React { reaction } => self.room.react(self.id, author, reaction),
             ClientMessage::Moderate { action } => self.moderate(action),
             ClientMessage::Past { from } => self.ask_past(from),
             ClientMessage::Chronicle => self.ask_chronicle(),
+            ClientMessage::Authors { from } => self.ask_authors(from),
             ClientMessage::Branch { seq } => self.branch(seq),
             ClientMessage::ImagePart { image, length, offset, bytes } => {
                 self.take_part(Part { image, length: length as usize, offset: offset as usize, bytes });
@@ -318,9 +320,28 @@ impl Member {
         }
         let room = self.room.clone();
         self.ask_storage(Question::Chronicle, move |_, _| {
-            let Chronicle { moments, names } = room.chronicle()?;
+            let chronicle = room.chronicle()?;
+            let (moments, names) = (chronicle.moments.clone(), chronicle.names_from(0).to_vec());
             Ok(ServerMessage::Chronicle { moments, names })
         });
+    }
+
+    fn ask_authors(&mut self, from: u32) {
+        if !self.begins(Question::Authors(from)) {
+            return;
+        }
+        let room = self.room.clone();
+        self.ask_storage(Question::Authors(from), move |_, _| {
+            Ok(ServerMessage::Authors { names: room.chronicle()?.names_from(from).to_vec() })
+        });
+    }
+
+    /// Shows the others what is being written. It costs what its bytes cost when they are drawn.
+    fn write(&mut self, author: u32, text: Option<Text>) {
+        let bytes = text.as_ref().map_or(0, |text| text.text.len());
+        let pause = self.allowance.spend(1, Cost { points: 0, bytes });
+        self.rest_for(pause);
+        self.room.writing(author, text);
     }
 
     /// Has a host's order carried out, and kept, before it is answered.
@@ -421,15 +442,10 @@ impl Member {
             match told {
                 Told::Answers(answers) => self.take_answers(answers),
                 Told::Answered(question, answers) => {
-                    if let (Some(questions), [ServerMessage::Past { first_seq, entries, .. }]) =
-                        (&mut self.questions, &answers[..])
-                    {
-                        questions.told_past(*first_seq, entries.len() as u64);
-                    }
+                    let questions = self.questions.as_mut();
+                    let next = questions.and_then(|questions| questions.answered(question, &answers));
                     self.take_answers(answers);
-                    if let Some(next) = self.questions.as_mut().and_then(|questions| questions.done(question)) {
-                        self.ask_past(next);
-                    }
+                    next.into_iter().for_each(|from| self.ask_past(from));
                 }
                 Told::Password(hash, fits) => self.password_checked(&hash, fits),
             }
@@ -805,6 +821,7 @@ fn work_of(answer: &ServerMessage) -> u64 {
     let records = match answer {
         ServerMessage::Past { entries, .. } => entries.len(),
         ServerMessage::Chronicle { moments, names } => moments.len() + names.len(),
+        ServerMessage::Authors { names } => names.len(),
         ServerMessage::Audit { records } => records.len(),
         _ => 0,
     };

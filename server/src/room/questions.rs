@@ -1,10 +1,12 @@
 //! What a member has asked that is answered by more than it sent: the past of its board, who drew it, what hosts have ordered.
 //!
-//! One question of each kind is under way at a time. A member is told the past and the chronicle once, as it is given one snapshot;
+//! One question of each kind is under way at a time. A member is told the past, the chronicle and each name once, as it is given one snapshot;
 //! again only now and then, so that a question of a few bytes cannot be asked for its answer's length.
 
 use std::mem::discriminant;
 use std::time::Instant;
+
+use inkwire_protocol::ServerMessage;
 
 use super::bucket::Bucket;
 
@@ -18,6 +20,8 @@ pub(super) enum Question {
     /// The past from a sequence number on.
     Past(u64),
     Chronicle,
+    /// The names of authors from a number on.
+    Authors(u32),
     Rules,
     Audit,
     Branch,
@@ -43,6 +47,8 @@ pub(super) struct Questions {
     /// The last operation of the past that was told.
     told: u64,
     knows_chronicle: bool,
+    /// The last author whose name was told.
+    named: u32,
     repeats: Bucket,
 }
 
@@ -50,7 +56,7 @@ impl Questions {
     /// None yet.
     pub(super) fn new(now: Instant) -> Self {
         let repeats = Bucket::holding(REPEATS, REPEATS_PER_SECOND, now);
-        Self { under_way: Vec::new(), next_past: None, told: 0, knows_chronicle: false, repeats }
+        Self { under_way: Vec::new(), next_past: None, told: 0, knows_chronicle: false, named: 0, repeats }
     }
 
     /// A question is asked. Of several parts of the past that are asked for at once, the first and the last are answered.
@@ -76,14 +82,10 @@ impl Questions {
         match question {
             Question::Past(from) => from <= self.told,
             Question::Chronicle => std::mem::replace(&mut self.knows_chronicle, true),
+            Question::Authors(from) => from <= self.named,
             // Few may ask these, or not often.
             Question::Rules | Question::Audit | Question::Branch => false,
         }
-    }
-
-    /// A part of the past is told.
-    pub(super) fn told_past(&mut self, first_seq: u64, operations: u64) {
-        self.told = self.told.max((first_seq + operations).saturating_sub(1));
     }
 
     /// Nothing is under way any more: an answer that has not come has panicked.
@@ -91,7 +93,21 @@ impl Questions {
         self.under_way.clear();
     }
 
-    /// A question is answered; returns the part of the past that is asked for next, if it was that.
+    /// A question is answered by this; returns the part of the past that is asked for next, if it was that.
+    pub(super) fn answered(&mut self, question: Question, answers: &[ServerMessage]) -> Option<u64> {
+        match answers {
+            [ServerMessage::Past { first_seq, entries, .. }] => {
+                self.told = self.told.max((first_seq + entries.len() as u64).saturating_sub(1));
+            }
+            [ServerMessage::Authors { names }] => {
+                self.named = self.named.max(names.last().map_or(0, |name| name.author));
+            }
+            _ => {}
+        }
+        self.done(question)
+    }
+
+    /// A question is over; returns the part of the past that is asked for next, if it was that.
     pub(super) fn done(&mut self, question: Question) -> Option<u64> {
         self.under_way.retain(|other| *other != question);
         matches!(question, Question::Past(_)).then(|| self.next_past.take())?
@@ -101,6 +117,8 @@ impl Questions {
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
+
+    use inkwire_protocol::{AuthorName, Entry, Operation};
 
     use super::*;
 
@@ -120,13 +138,30 @@ mod tests {
     }
 
     #[test]
+    fn names_are_told_page_by_page_and_each_page_once() {
+        let now = Instant::now();
+        let mut questions = Questions::new(now);
+        let mut ask = |from| {
+            let turn = questions.begin(Question::Authors(from), now);
+            let names = vec![AuthorName { author: from + 499, name: String::new() }];
+            questions.answered(Question::Authors(from), &[ServerMessage::Authors { names }]);
+            turn
+        };
+        assert!((0..100).all(|page| ask(1 + page * 500) == Turn::Now));
+        let again = (0..100).filter(|_| ask(1) == Turn::Now).count();
+        assert_eq!(again, 9);
+    }
+
+    #[test]
     fn a_past_of_any_length_is_told_once_and_again_only_now_and_then() {
         let now = Instant::now();
         let mut questions = Questions::new(now);
         let mut ask = |from, now| {
             let turn = questions.begin(Question::Past(from), now);
-            questions.told_past(from, 100);
-            questions.done(Question::Past(from));
+            let end = Entry { author: 1, skip: 0, operation: Operation::End { slot: 0 } };
+            let entries = vec![end; 100];
+            let past = ServerMessage::Past { first_seq: from, last_seq: 100_000, hash: [0; 8], entries };
+            questions.answered(Question::Past(from), &[past]);
             turn
         };
         assert!((1..1000).all(|part| ask(part * 100, now) == Turn::Now));

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use inkwire_board::{Board, Presence, Standing, StateHash, Submitted};
 use inkwire_protocol::{
     Action, AuditRecord, AuthorName, ClientId, Colour, Epoch, Operation, Reaction, Reason, RejectReason, Role,
-    ServerMessage, Shape, StorageState, binary,
+    ServerMessage, Shape, StorageState, Text, binary,
 };
 
 use super::access::{self, Access, Caller, Digest, Done, Ingredients, OrderError, Target, Verdict};
@@ -92,7 +92,7 @@ pub struct Room {
 /// A chronicle that was read, when, and the sequence number and the durable mark then.
 #[derive(Debug)]
 struct ReadChronicle {
-    chronicle: Chronicle,
+    chronicle: Arc<Chronicle>,
     since: Instant,
     stand: (u64, u64),
 }
@@ -661,7 +661,7 @@ impl Room {
     ///
     /// # Errors
     /// Where it cannot be read now.
-    pub(super) fn chronicle(&self) -> Result<Chronicle, StorageError> {
+    pub(super) fn chronicle(&self) -> Result<Arc<Chronicle>, StorageError> {
         let mut last = self.chronicle.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.lock();
         let stand = (state.board.seq(), state.mark);
@@ -673,7 +673,7 @@ impl Room {
             return Ok(last.chronicle.clone());
         }
         *last = None;
-        let chronicle = self.storage.chronicle(&self.name)?;
+        let chronicle = Arc::new(self.storage.chronicle(&self.name)?);
         *last = Some(ReadChronicle { chronicle: chronicle.clone(), since: Instant::now(), stand });
         Ok(chronicle)
     }
@@ -833,6 +833,10 @@ impl Room {
     /// A member drags a shape out, or does no longer.
     pub(super) fn draft(&self, author: u32, shape: Option<Shape>) {
         self.lock().presence.draft(author, shape);
+    }
+
+    pub(super) fn writing(&self, author: u32, text: Option<Text>) {
+        self.lock().presence.writing(author, text);
     }
 
     /// A member raises a hand, or takes it down.

@@ -1,6 +1,6 @@
 //! When a board was drawn and by whom: beside its log, which knows neither clock nor names.
 
-use inkwire_protocol::{AuthorName, Entry, Moment};
+use inkwire_protocol::{AuthorName, Entry, Moment, limits};
 use rusqlite::{Connection, Transaction};
 
 use super::checksum;
@@ -24,6 +24,12 @@ pub struct Chronicle {
 }
 
 impl Chronicle {
+    /// The names of authors from a number on, as many as are told at once.
+    pub fn names_from(&self, from: u32) -> &[AuthorName] {
+        let names = &self.names[self.names.partition_point(|name| name.author < from)..];
+        &names[..names.len().min(limits::AUTHORS)]
+    }
+
     /// The last operation that was drawn by a time, in milliseconds since 1970, as far as the moments say; nothing where all
     /// of them were.
     pub fn seq_by(&self, at: u64) -> Option<u64> {
@@ -134,6 +140,20 @@ mod tests {
         assert_eq!(chronicle.seq_by(999), Some(0));
         assert_eq!(chronicle.seq_by(1_000), Some(8));
         assert_eq!(chronicle.seq_by(5_000), None);
+    }
+
+    #[test]
+    fn names_are_told_in_parts_of_a_bounded_length() {
+        let names = (1..=1_100).map(|at| AuthorName { author: at * 2, name: at.to_string() }).collect();
+        let chronicle = Chronicle { moments: Vec::new(), names };
+        let part = |from| {
+            let names = chronicle.names_from(from);
+            (names.len(), names.first().map(|name| name.author))
+        };
+        assert_eq!(
+            [0, 3, 1_001, 2_001, 2_201].map(part),
+            [(500, Some(2)), (500, Some(4)), (500, Some(1_002)), (100, Some(2_002)), (0, None)]
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@ const DASHES = ["solid", "dashed", "dotted"];
 const PROPERTIES = ["colour", "fill", "width", "offset", "text", "dash", "matrix", "rank", "locked", "group"];
 /** Properties that the first version of `patch` had; the others stand in an operation of another tag. */
 const FIRST_PROPERTIES = 5;
-const CHANGES = ["here", "cursor", "gone", "view", "laser", "standing", "reaction", "draft"];
+const CHANGES = ["here", "cursor", "gone", "view", "laser", "standing", "reaction", "draft", "writing"];
 const ROLES = ["viewer", "editor", "host"];
 /** What somebody can show the others for a moment. */
 export const REACTIONS = ["thumbUp", "thumbDown", "heart", "clap", "laugh", "wow", "question"];
@@ -468,6 +468,7 @@ const change = oneOf("type", CHANGES, {
   standing: fields({ author, role: value(ROLES), draws: flag, muted: flag, hand: flag }),
   reaction: fields({ author, reaction: value(REACTIONS) }),
   draft: fields({ author, shape: optional(shape) }),
+  writing: fields({ author, text: optional(textElement) }),
 });
 
 const seconds = {
@@ -530,7 +531,11 @@ const clientMessage = tagged({
   chronicle: [15, fields({})],
   branch: [16, fields({ seq: number })],
   draft: [17, fields({ shape: optional(shape) })],
+  authors: [18, fields({ from: author })],
+  writing: [19, fields({ text: optional(textElement) })],
 });
+
+const authorNames = list(fields({ author, name: text(limits.NAME) }));
 
 const serverMessage = tagged({
   welcome: [32, fields({ author, epoch: hex(8), seq: number, cseq: number, mark: number })],
@@ -567,11 +572,9 @@ const serverMessage = tagged({
   audit: [48, fields({ records: list(fields({ at: number, who: text(limits.NAME), what: text(limits.NAME), whom: text(limits.NAME) })) })],
   notDone: [49, fields({ text: text(limits.REASON_TEXT) })],
   past: [50, fields({ firstSeq: number, lastSeq: number, hash: hex(8), entries: untilEmpty(entry) })],
-  chronicle: [
-    51,
-    fields({ moments: list(fields({ seq: number, at: number })), names: list(fields({ author, name: text(limits.NAME) })) }),
-  ],
+  chronicle: [51, fields({ moments: list(fields({ seq: number, at: number })), names: authorNames })],
   branched: [52, fields({ name: text(limits.NAME), token: hex(16) })],
+  authors: [53, fields({ names: authorNames })],
 });
 
 const decode = (message, most) => (bytes) => {

@@ -22,6 +22,7 @@ export const IMAGE_BYTES = 4 * 1024 * 1024;
 export const IMAGE_SIDE = 8192;
 export const IMAGE_PART = 32 * 1024;
 export const TEXT = 4096;
+export const AUTHORS = 500;
 export const NAME = 128;
 export const PASSWORD = 128;
 export const SECONDS = 10 * 366 * 24 * 3600;

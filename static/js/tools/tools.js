@@ -38,7 +38,7 @@ import { note, text } from "./text.js";
  * @property {(element: object) => number[]} boundsOf where an element is seen, in board units
  * @property {(preview: { hidden: Set<string>, elements: object[] }) => void} showPreview shows elements in another way
  * @property {() => void} endPreview
- * @property {(shape: object | undefined) => void} showDraft shows the others what is just being dragged out
+ * @property {(shape: object | undefined, text?: object) => void} showDraft shows the others what is just being dragged out or written
  * @property {(sketch: object | undefined) => void} showOutline shows a box or lasso: `{ places, isClosed }` on the board
  * @property {(place: number[]) => number[]} snap a place of the board, on the grid where there is one
  * @property {number | undefined} gridStep board units between two places to which things snap, where they do

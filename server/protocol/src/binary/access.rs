@@ -170,6 +170,10 @@ pub(super) fn put_chronicle(out: &mut Vec<u8>, moments: &[Moment], names: &[Auth
         put_number(out, moment.seq);
         put_number(out, moment.at);
     });
+    put_author_names(out, names);
+}
+
+pub(super) fn put_author_names(out: &mut Vec<u8>, names: &[AuthorName]) {
     put_list(out, names, |out, one| {
         put_number(out, u64::from(one.author));
         put_text(out, &one.name);
@@ -179,6 +183,10 @@ pub(super) fn put_chronicle(out: &mut Vec<u8>, moments: &[Moment], names: &[Auth
 pub(super) fn chronicle(body: &mut Reader<'_>) -> Result<ServerMessage> {
     Ok(ServerMessage::Chronicle {
         moments: list(body, |body| Ok(Moment { seq: body.number()?, at: body.number()? }))?,
-        names: list(body, |body| Ok(AuthorName { author: author_number(body)?, name: body.text(limits::NAME)? }))?,
+        names: author_names(body)?,
     })
+}
+
+pub(super) fn author_names(body: &mut Reader<'_>) -> Result<Vec<AuthorName>> {
+    list(body, |body| Ok(AuthorName { author: author_number(body)?, name: body.text(limits::NAME)? }))
 }

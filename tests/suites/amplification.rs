@@ -1,5 +1,6 @@
 //! What a client without any right makes the server do: for every message and every request, the bytes that come out for those that
-//! went in, the memory that stays, and the lines in the log, each with its bound in one table.
+//! went in, to itself and to somebody else, the memory that stays, the lines in the log and the instructions, each with its bound in
+//! one table.
 
 use std::io::{Read, Write};
 use std::path::Path;
@@ -8,14 +9,15 @@ use std::time::{Duration, Instant};
 
 use inkwire_protocol::{
     Action, ClientId, ClientMessage, Colour, Epoch, ImageHash, Operation, Reaction, Role, ServerMessage, Shape,
-    ShapeKind, binary,
+    ShapeKind, binary, json,
 };
 use inkwire_tests::client::{Client, text};
 use inkwire_tests::image::png;
+use inkwire_tests::patience::PATIENCE;
 use inkwire_tests::raw::{Raw, client_frame};
 use inkwire_tests::server::{Server, serve};
+use inkwire_tests::tools::are_there;
 
-const BINARY: &str = "Sec-WebSocket-Protocol: inkwire.v1\r\n";
 /// Each message and each request is sent so often, by one connection.
 const TIMES: usize = 64;
 /// Bytes that may come out for each that goes in.
@@ -24,6 +26,15 @@ const PER_BYTE: usize = 20;
 const MEMORY: u64 = 6 << 20;
 /// Nothing more comes after so long without anything.
 const QUIET: Duration = Duration::from_millis(200);
+/// Messages of a kind whose instructions are counted, and how many each may take on all threads of the server, with the share of a
+/// tick, of a commit and of the logs, in a build without optimisations; for each byte that comes out; and for each of the board's
+/// elements, which a `clear` deletes once.
+const COUNTED: usize = 16;
+const INSTRUCTIONS: u64 = 1_000_000;
+const INSTRUCTIONS_PER_BYTE_OUT: u64 = 1_000;
+const INSTRUCTIONS_PER_ELEMENT: u64 = 200_000;
+/// Elements of the board.
+const ELEMENTS: u64 = 300;
 /// Log lines of one connection and kind: one, and one for each second.
 const LINES_PER_SECOND: u64 = 1;
 
@@ -39,11 +50,20 @@ enum Beside {
     PerRequest(usize),
 }
 
+/// How a member speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Binary,
+    Json,
+}
+
 /// What a row of the table has measured.
 #[derive(Debug)]
 struct Measured {
     sent: usize,
     came: usize,
+    /// What somebody else on the board was sent.
+    others: usize,
     memory: u64,
     lines: u64,
     seconds: u64,
@@ -55,21 +75,28 @@ struct Place {
     log: std::path::PathBuf,
     snapshot: usize,
     answer: usize,
+    encoding: Encoding,
 }
 
 impl Place {
-    fn begin(folder: &Path) -> Self {
+    fn begin(folder: &Path, encoding: Encoding) -> Self {
+        Self::begin_under(&[], folder, encoding)
+    }
+
+    /// As [`Place::begin`], with the server as an argument of a command that runs it.
+    fn begin_under(runner: &[&str], folder: &Path, encoding: Encoding) -> Self {
         let log = folder.join("log");
         let data = folder.join("data");
         let usual = serve(&["--data", data.to_str().expect("a path in text"), "--linger", "3600"]);
         let mut command = Command::new("sh");
         command.args(["-c", "log=$1; shift; exec \"$@\" 2> \"$log\"", "sh"]).arg(&log);
-        command.arg(usual.get_program()).args(usual.get_args());
+        command.args(runner).arg(usual.get_program()).args(usual.get_args());
         let server = Server::spawn(&mut command);
         let mut ada = Client::join(&server.address, "x", "ada");
-        (0..300).for_each(|at| _ = ada.submit(text(&format!("{at} {}", "x".repeat(100)))));
-        ada.wait("all is durable", |ada| ada.mark == 300);
-        let (mut place, long) = (Self { server, log, snapshot: 0, answer: 0 }, "a name of some length ".repeat(5));
+        (0..ELEMENTS).for_each(|at| _ = ada.submit(text(&format!("{at} {}", "x".repeat(100)))));
+        ada.wait("all is durable", |ada| ada.mark == ELEMENTS);
+        let (mut place, long) =
+            (Self { server, log, snapshot: 0, answer: 0, encoding }, "a name of some length ".repeat(5));
         for at in 0..20 {
             Client::join(&place.server.address, "x", &format!("{at} {long}")).does(text("x")).expect("a text");
         }
@@ -88,12 +115,13 @@ impl Place {
     }
 
     /// Does something, and measures what is left of it.
-    fn measure(&self, act: impl FnOnce() -> (usize, usize)) -> Measured {
+    fn measure(&self, act: impl FnOnce() -> [usize; 3]) -> Measured {
         let (memory, lines, began) = (self.server.memory(), self.lines(), Instant::now());
-        let (sent, came) = act();
+        let [sent, came, others] = act();
         Measured {
             sent,
             came,
+            others,
             memory: self.server.memory().saturating_sub(memory),
             lines: self.lines() - lines,
             seconds: began.elapsed().as_secs(),
@@ -102,7 +130,7 @@ impl Place {
 
     /// Prints a row, and holds it to its bounds.
     fn row(&self, what: &str, beside: Beside, measured: &Measured) {
-        let Measured { sent, came, memory, lines, seconds } = *measured;
+        let Measured { sent, came, others, memory, lines, seconds } = *measured;
         let free = match beside {
             Beside::Nothing => 0,
             Beside::Snapshots(count) => count * self.snapshot,
@@ -111,11 +139,12 @@ impl Place {
         };
         let most = PER_BYTE * sent + free;
         println!(
-            "{what:32} {sent:8} in {came:9} out, at most {most:9}   {:5} KiB, at most {:5}   {lines} lines",
+            "{what:32} {sent:8} in {came:9} out, at most {most:9}   {others:7} to another   {:5} KiB, at most {:5}   {lines} lines",
             memory >> 10,
             MEMORY >> 10
         );
         assert!(came <= most, "{what}: {came} bytes for {sent}");
+        assert!(others <= PER_BYTE * sent, "{what}: {others} bytes to another for {sent}");
         assert!(memory <= MEMORY, "{what}: {memory} bytes of memory");
         assert!(lines <= 1 + LINES_PER_SECOND * (seconds + 1), "{what}: {lines} lines in {seconds} s");
     }
@@ -124,33 +153,46 @@ impl Place {
 /// Somebody who has come without a link, counted byte by byte.
 struct Member {
     raw: Raw,
+    encoding: Encoding,
     sent: usize,
     came: usize,
     nonce: u64,
 }
 
 impl Member {
-    fn connect(place: &Place) -> Self {
-        Self { raw: Raw::upgrade(&place.server.address, "/ws/x", BINARY), sent: 0, came: 0, nonce: 0 }
-    }
-
     fn join(place: &Place, number: u8) -> Self {
-        let mut member = Self::connect(place);
+        let encoding = place.encoding;
+        let protocol = if encoding == Encoding::Json { "inkwire.v1.json" } else { "inkwire.v1" };
+        let header = format!("Sec-WebSocket-Protocol: {protocol}\r\n");
+        let raw = Raw::upgrade(&place.server.address, "/ws/x", &header);
+        let mut member = Self { raw, encoding, sent: 0, came: 0, nonce: 0 };
         member.say(&[hello(number)]);
         member.hear_all();
         member
     }
 
     fn say(&mut self, messages: &[ClientMessage]) {
-        let frame = client_frame(0x82, &binary::encode_client(messages));
+        let frame = match self.encoding {
+            Encoding::Binary => client_frame(0x82, &binary::encode_client(messages)),
+            Encoding::Json => client_frame(0x81, json::encode(messages).as_bytes()),
+        };
         self.sent += frame.len();
         self.raw.send(&frame);
+    }
+
+    fn decoded(&self, packet: &[u8]) -> Vec<ServerMessage> {
+        match self.encoding {
+            Encoding::Binary => binary::decode_server(packet),
+            Encoding::Json => json::decode_server(std::str::from_utf8(packet).expect("JSON is text")),
+        }
+        .expect("the server's packets decode")
     }
 
     /// Reads what comes behind the answer to a ping: pointers are told at a tick of their own, and some work is done elsewhere.
     fn hear_the_rest(&mut self) {
         self.raw.stream.set_read_timeout(Some(QUIET)).expect("a time limit");
         self.came += std::iter::from_fn(|| self.raw.frame()).map(|frame| frame.payload.len() + 2).sum::<usize>();
+        self.raw.stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
     }
 
     /// Reads all that comes until a ping is answered, or the connection ends.
@@ -158,21 +200,30 @@ impl Member {
         self.nonce += 1;
         let nonce = self.nonce;
         self.say(&[ClientMessage::Ping { nonce }]);
-        let mut is_whole = false;
+        let mut is_whole = nonce > 1;
         let mut is_answered = false;
         // The answer overtakes a snapshot that is not encoded yet.
         while !is_answered || !is_whole {
             let Some(frame) = self.raw.frame() else { return };
             self.came += frame.payload.len() + 2;
-            if frame.opcode() != 2 {
+            if frame.opcode() > 2 {
                 continue;
             }
-            for message in binary::decode_server(&frame.payload).expect("the server's packets decode") {
+            for message in self.decoded(&frame.payload) {
                 is_answered |= message == ServerMessage::Pong { nonce };
-                is_whole |= nonce > 1 || matches!(message, ServerMessage::SnapshotEnd { .. });
+                is_whole |= matches!(message, ServerMessage::SnapshotEnd { .. });
             }
-            is_whole |= nonce > 1;
         }
+    }
+
+    /// Says messages; returns the bytes sent, and those that came to this member and to another one.
+    fn exchange(&mut self, another: &mut Self, messages: impl Iterator<Item = ClientMessage>) -> [usize; 3] {
+        (self.sent, self.came, another.came) = (0, 0, 0);
+        messages.for_each(|message| self.say(&[message]));
+        self.hear_all();
+        self.hear_the_rest();
+        another.hear_the_rest();
+        [self.sent, self.came, another.came]
     }
 }
 
@@ -199,6 +250,7 @@ fn rows() -> Vec<(&'static str, Message, Beside)> {
         | ClientMessage::View { .. }
         | ClientMessage::Laser { .. }
         | ClientMessage::Draft { .. }
+        | ClientMessage::Writing { .. }
         | ClientMessage::ImagePart { .. }
         | ClientMessage::Credentials { .. }
         | ClientMessage::Hand { .. }
@@ -206,6 +258,7 @@ fn rows() -> Vec<(&'static str, Message, Beside)> {
         | ClientMessage::Moderate { .. }
         | ClientMessage::Past { .. }
         | ClientMessage::Chronicle
+        | ClientMessage::Authors { .. }
         | ClientMessage::Branch { .. }
         | ClientMessage::Profile { .. }
         | ClientMessage::Check { .. }
@@ -246,6 +299,14 @@ fn rows() -> Vec<(&'static str, Message, Beside)> {
         ("view", Box::new(|at| ClientMessage::View { view: Some([at as i32, 0, 99, 99]) }), Beside::Nothing),
         ("laser", Box::new(|at| ClientMessage::Laser { at: [at as i32, 0] }), Beside::Nothing),
         ("draft", Box::new(|_| ClientMessage::Draft { shape: Some(shape()) }), Beside::Nothing),
+        (
+            "writing",
+            Box::new(|at| match text(&format!("{at} {}", "x".repeat(at * 16))) {
+                Operation::Text(text) => ClientMessage::Writing { text: Some(text) },
+                _ => unreachable!("a text is a text"),
+            }),
+            Beside::Nothing,
+        ),
         ("imagePart: announced", Box::new(move |at| image(at, vec![0])), Beside::Nothing),
         ("imagePart: 32 KiB", Box::new(move |at| image(at, vec![0; 32 << 10])), Beside::Nothing),
         ("hand", Box::new(|at| ClientMessage::Hand { raised: at % 2 == 0 }), Beside::Nothing),
@@ -256,6 +317,7 @@ fn rows() -> Vec<(&'static str, Message, Beside)> {
         ("moderate: a link", Box::new(order(Action::MakeLink { role: Role::Host, seconds: 0 })), Beside::Nothing),
         ("past, from the first", Box::new(|_| ClientMessage::Past { from: 1 }), Beside::Answers(10)),
         ("chronicle", Box::new(|_| ClientMessage::Chronicle), Beside::Answers(10)),
+        ("authors", Box::new(|_| ClientMessage::Authors { from: 0 }), Beside::Answers(10)),
         ("branch", Box::new(|_| ClientMessage::Branch { seq: 1 }), Beside::Nothing),
         (
             "profile",
@@ -271,20 +333,16 @@ fn rows() -> Vec<(&'static str, Message, Beside)> {
     ]
 }
 
-#[test]
-fn no_message_of_a_member_brings_it_much_more_than_it_costs() {
+/// Goes through the table of messages in an encoding.
+fn no_message_brings_much(encoding: Encoding) {
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::begin(folder.path());
+    let place = Place::begin(folder.path(), encoding);
     println!("a snapshot is {} bytes, past and chronicle together are {}", place.snapshot, place.answer);
+    let mut another = Member::join(&place, 98);
     for (number, (what, message, beside)) in rows().into_iter().enumerate() {
         let mut member = Member::join(&place, 100 + number as u8);
-        let measured = place.measure(|| {
-            (member.sent, member.came) = (0, 0);
-            (0..TIMES).for_each(|at| member.say(&[message(at)]));
-            member.hear_all();
-            member.hear_the_rest();
-            (member.sent, member.came)
-        });
+        another.hear_the_rest();
+        let measured = place.measure(|| member.exchange(&mut another, (0..TIMES).map(&message)));
         place.row(what, beside, &measured);
     }
     // What eight of them in one packet bring is not eight times as much.
@@ -293,16 +351,64 @@ fn no_message_of_a_member_brings_it_much_more_than_it_costs() {
         (member.sent, member.came) = (0, 0);
         member.say(&[const { ClientMessage::Chronicle }; 8]);
         member.hear_all();
-        (member.sent, member.came)
+        [member.sent, member.came, 0]
     });
     place.row("chronicle, eight times at once", Beside::Answers(1), &measured);
     assert_eq!(place.server.metric("inkwire_panics_total"), 0.0);
 }
 
 #[test]
+fn no_message_of_a_member_brings_it_much_more_than_it_costs() {
+    no_message_brings_much(Encoding::Binary);
+}
+
+#[test]
+fn no_message_in_json_brings_much_more_than_it_costs() {
+    no_message_brings_much(Encoding::Json);
+}
+
+/// Instructions that a server under callgrind has done since they were counted last, on all threads.
+fn instructions(place: &Place, folder: &Path, dumps: &mut u32) -> u64 {
+    *dumps += 1;
+    let pid = format!("--pid={}", place.server.pid());
+    let dumped = Command::new("vgdb").args([&pid, "dump", "row"]).output().expect("vgdb runs");
+    assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+    let file = folder.join(format!("callgrind.{dumps}"));
+    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let total = text.lines().find_map(|line| line.strip_prefix("totals: ")).expect("a dump has its total");
+    total.trim().parse().expect("a number")
+}
+
+#[test]
+fn no_message_of_a_member_is_much_work() {
+    if !are_there("counting instructions", &[Path::new("/usr/bin/valgrind"), Path::new("/usr/bin/vgdb")]) {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let out = format!("--callgrind-out-file={}", folder.path().join("callgrind").display());
+    let runner = ["valgrind", "--quiet", "--tool=callgrind", &out];
+    let place = Place::begin_under(&runner, folder.path(), Encoding::Binary);
+    let mut another = Member::join(&place, 98);
+    let mut dumps = 0;
+    for (number, (what, message, _)) in rows().into_iter().enumerate() {
+        let mut member = Member::join(&place, 100 + number as u8);
+        another.hear_the_rest();
+        instructions(&place, folder.path(), &mut dumps);
+        let [_, came, _] = member.exchange(&mut another, (0..COUNTED).map(&message));
+        let done = instructions(&place, folder.path(), &mut dumps);
+        let deleted = if what.ends_with("clear") { ELEMENTS } else { 0 };
+        let most = COUNTED as u64 * INSTRUCTIONS
+            + came as u64 * INSTRUCTIONS_PER_BYTE_OUT
+            + deleted * INSTRUCTIONS_PER_ELEMENT;
+        println!("{what:32} {:9} instructions a message, {came:9} bytes out", done / COUNTED as u64);
+        assert!(done <= most, "{what}: {done} instructions for {COUNTED} messages, at most {most}");
+    }
+}
+
+#[test]
 fn no_request_brings_much_more_than_it_costs() {
     let folder = tempfile::tempdir().unwrap();
-    let place = Place::begin(folder.path());
+    let place = Place::begin(folder.path(), Encoding::Binary);
     let (image, bytes) = png(200_000, 1);
     Client::join(&place.server.address, "x", "ada").sends_image(image, &bytes);
     let page = 64 << 10;
@@ -325,14 +431,14 @@ fn no_request_brings_much_more_than_it_costs() {
     ];
     for (what, path, beside) in rows {
         let measured = place.measure(|| {
-            (0..TIMES).fold((0, 0), |(sent, came), _| {
+            (0..TIMES).fold([0; 3], |[sent, came, _], _| {
                 let mut raw = Raw::connect(&place.server.address);
                 let host = &place.server.address;
                 let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
                 raw.stream.write_all(request.as_bytes()).unwrap();
                 let mut reply = Vec::new();
                 raw.stream.read_to_end(&mut reply).unwrap();
-                (sent + request.len(), came + reply.len())
+                [sent + request.len(), came + reply.len(), 0]
             })
         });
         place.row(what, *beside, &measured);

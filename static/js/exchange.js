@@ -191,9 +191,11 @@ export class Exchange {
     if (pictures.size === 0 || pictures.size > MOST_COPIED || !navigator.clipboard?.write) return;
     const { copied } = this;
     const words = wordsOf(elements);
+    let wasLeft = false;
+    addEventListener("blur", () => (wasLeft = true), { once: true });
     const copies = this.imagesOf(elements).then((images) => {
-      // What was copied since, here or in another program, stays.
-      if (this.copied !== copied || !document.hasFocus()) throw new Error("something else was copied");
+      // What was copied since, here or perhaps in another program, stays.
+      if (this.copied !== copied || wasLeft) throw new Error("something else was copied");
       return new Blob([asHtml(written(elements, images), words)], { type: "text/html" });
     });
     const plain = new Blob([words], { type: "text/plain" });

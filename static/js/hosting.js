@@ -62,11 +62,14 @@ export class Hosting {
   /** The connection is lost, or is there again. */
   connectionChanged() {
     const { session } = this.application;
-    if (!session.joined && this.isUnanswered) this.application.say("notConfirmed");
+    const isLost = !session.joined && this.isUnanswered;
+    if (isLost) this.application.say("notConfirmed");
     if (!session.joined) this.isUnanswered = false;
     if (!at("#hosting").open) return;
     if (session.joined && session.access.role === "host") this.#askForRules();
-    this.#show();
+    // What was chosen and not ordered is not what holds. Otherwise the lines stay, and the keyboard where it is.
+    if (isLost) this.#show();
+    else this.#showStanding();
   }
 
   accessChanged() {
@@ -134,7 +137,7 @@ export class Hosting {
     const { joined, access } = this.application.session;
     at("#lock-choice").checked = access.locked;
     at("#hosting-offline").hidden = joined;
-    for (const it of document.querySelectorAll("#hosting button:not(.close, .copies)")) it.toggleAttribute("disabled", !joined);
+    for (const it of document.querySelectorAll("#hosting :is(button:not(.close, .copies), input, select)")) it.toggleAttribute("disabled", !joined);
   }
 
   #linkLine(role, link) {

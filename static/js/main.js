@@ -484,7 +484,7 @@ class Application {
     this.#moveTo(Viewport.around(this.boundsOf(element), this.stage.size, 120));
     this.toolbar.chooseTool(select);
     this.selection.set(new Set(element.properties.locked ? [] : [element.key]));
-    if (element.properties.locked) this.offerUnlock(element);
+    if (element.properties.locked) this.offerUnlock(element)?.focus();
   }
 
   zoomAsked(factor) {
@@ -871,8 +871,12 @@ class Application {
     this.#unlocks(() => this.editing.unlockAll());
   }
 
+  /** Offers to unlock an element to a person who may; returns the button. */
   offerUnlock(element) {
-    this.toolbar.offerUnlock(this.describe(element), () => this.#unlocks(() => this.editing.unlock(element)));
+    if (!this.session.access.draws) return undefined;
+    const words = this.describe(element);
+    this.announcer.say(`${words}: ${t("unlock")}`);
+    return this.toolbar.offerUnlock(words, () => this.#unlocks(() => this.editing.unlock(element)));
   }
 
   #unlocks(act) {

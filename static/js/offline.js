@@ -14,14 +14,20 @@ export function keepForOffline(root, isOnline) {
   const register = async () => {
     if (!isOnline()) return;
     try {
+      const isUpgrade = Boolean(serviceWorker.controller);
       const script = new URL(`${root}static/offline.js`, location.href);
       await serviceWorker.register(script, { scope: new URL(root, location.href).pathname });
       const { active } = await serviceWorker.ready;
       serviceWorker.addEventListener("message", () => (document.documentElement.dataset.kept = "offline"));
       // What no page names: the words of another language, the board's pictures.
       const isOwn = ({ name }) => name.includes("/static/") || name.includes("/images/");
-      const fetched = performance.getEntriesByType("resource").filter(isOwn);
-      active.postMessage({ keep: [...new Set(fetched.map(({ name }) => name))] });
+      const tell = (worker) => {
+        const fetched = performance.getEntriesByType("resource").filter(isOwn);
+        worker?.postMessage({ keep: [...new Set(fetched.map(({ name }) => name))] });
+      };
+      tell(active);
+      // A worker of a later version drops what the one before it kept.
+      if (isUpgrade) serviceWorker.addEventListener("controllerchange", () => tell(serviceWorker.controller));
     } catch (error) {
       console.info("the page is not kept for when there is no network:", error);
     }

@@ -8,6 +8,8 @@ export class Recall {
     this.application = application;
     /** The lineage and sequence number of what is kept. */
     this.keptMoment = "";
+    /** Whether this device was not let in: it keeps nothing until it is again. */
+    this.isShutOut = false;
     this.wasAsked = false;
   }
 
@@ -15,7 +17,8 @@ export class Recall {
   keep() {
     const { session, outbox, boardName } = this.application;
     const { epoch, author, identity } = session;
-    if (author === undefined || this.#moment === this.keptMoment) return;
+    if (session.joined) this.isShutOut = false;
+    if (author === undefined || this.isShutOut || this.#moment === this.keptMoment) return;
     this.keptMoment = this.#moment;
     outbox.keepBoard({ board: boardName, epoch, author, clientId: identity.clientId, ...session.snapshot() });
   }
@@ -39,11 +42,11 @@ export class Recall {
     }
   }
 
-  /** Whoever is not let in any more keeps nothing. */
+  /** Drops what is kept, because this device is not let in any more. */
   forget() {
     const { outbox, boardName } = this.application;
-    // A page that is closed keeps what it shows, but not this.
-    this.keptMoment = this.#moment;
+    this.isShutOut = true;
+    this.keptMoment = "";
     outbox.forgetBoard(boardName);
     forgetPictures(boardName);
   }

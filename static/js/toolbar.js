@@ -150,6 +150,7 @@ export class Toolbar {
     });
     menu.append(item);
     document.querySelector("#selection-bar").after(menu);
+    return item;
   }
 
   #withdrawOffer() {

@@ -171,7 +171,7 @@ test("words and addresses that are dropped become texts, those on a field go int
   const said = () => ada.page.textContent("#toast");
   assert.equal(await said(), "");
   await drags(ada, [300, 300], [{ mimeType: "application/x-other", data: "1" }]);
-  assert.equal(await said(), "There is nothing in it that can be drawn here.");
+  assert.equal(await said(), "It contains nothing that can be drawn here.");
   await ada.writes("t", [400, 500], "written, ");
   const { x, y, width } = await ada.page.locator("#writing").boundingBox();
   await drags(ada, [x + width - 4, y + 10], [{ mimeType: "text/plain", data: "dropped" }]);

@@ -8,6 +8,7 @@ pub mod fanout;
 pub mod image;
 pub mod inspected;
 pub mod mount;
+pub mod pairs;
 pub mod patience;
 pub mod pen;
 pub mod proxy;

@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use inkwire_tests::chaos::{self, Survived, Trial};
 use inkwire_tests::echo::{self, Spent};
 use inkwire_tests::fanout::{self, Order, Peer, Scenario};
+use inkwire_tests::pairs::{self, Builds};
 use inkwire_tests::{inspected, stored, turned};
 
 /// Generates load on servers of its own and prints what it measured.
@@ -35,6 +36,20 @@ enum What {
         /// The folder in which table, JSON and plot are written.
         #[arg(long, value_name = "FOLDER")]
         save: Option<PathBuf>,
+    },
+    /// Another build of the server beside this one: ratios of times in interleaved pairs, and exact counts.
+    Compare {
+        /// The server as it was; this one is INKWIRE_BIN.
+        old: PathBuf,
+        /// What people do.
+        #[arg(default_values = ["quiet", "room", "idle"])]
+        scenarios: Vec<Scenario>,
+        /// How many pairs.
+        #[arg(long, default_value_t = 8, value_parser = clap::value_parser!(u64).range(2..=15))]
+        rounds: u64,
+        /// How many idle connections.
+        #[arg(long, default_value_t = 2_000)]
+        connections: usize,
     },
     /// How soon ink is on disk, at 1,000 operations a second.
     Durable(Lasts),
@@ -65,7 +80,7 @@ impl Lasts {
     }
 }
 
-fn main() -> std::io::Result<()> {
+fn main() -> std::io::Result<std::process::ExitCode> {
     match Flags::parse().what {
         What::Fanout { scenarios, rounds, connections, alone, save } => {
             let scenarios = if scenarios.is_empty() { Scenario::value_variants().to_vec() } else { scenarios };
@@ -74,13 +89,19 @@ fn main() -> std::io::Result<()> {
             println!("{}", report.to_markdown());
             save.map_or(Ok(()), |folder| report.write(&folder))?;
         }
+        What::Compare { old, scenarios, rounds, connections } => {
+            let builds = Builds { old, new: inkwire_tests::server::binary() };
+            let worse = pairs::counts(&builds) + pairs::times(&builds, &scenarios, rounds as usize, connections);
+            println!("{worse} values are worse");
+            return Ok(u8::from(worse > 0).into());
+        }
         What::Durable(lasts) => println!("durable: {}", stored::durable(lasts.duration())),
         What::Big { strokes } => println!("big: {}", stored::big(strokes)),
         What::Chaos(lasts) => print_chaos(lasts.duration()),
         What::Echo(lasts) => print_echo(lasts.duration()),
         What::Inspect(lasts) => println!("inspect: {}", inspected::costs(lasts.duration())),
     }
-    Ok(())
+    Ok(std::process::ExitCode::SUCCESS)
 }
 
 /// Rounds of a hundred kills, two hundred turned bits and two hundred cuts, each on a board of its own.

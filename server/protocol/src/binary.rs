@@ -131,10 +131,15 @@ pub fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
 /// Writes the `operations` message of entries that [`put_entry`] has written.
 pub fn put_entries(out: &mut Vec<u8>, first_seq: u64, entries: &[u8]) {
     out.push(tag::OPERATIONS);
-    put_body(out, |out| {
-        put_number(out, first_seq);
-        out.extend_from_slice(entries);
-    });
+    // Its length comes first, so that the entries are copied once.
+    put_number(out, (number_length(first_seq) + entries.len()) as u64);
+    put_number(out, first_seq);
+    out.extend_from_slice(entries);
+}
+
+/// The bytes that a number takes.
+fn number_length(number: u64) -> usize {
+    (64 - (number | 1).leading_zeros() as usize).div_ceil(7)
 }
 
 /// Writes the packet of one `elements` message, from elements that a board holds.

@@ -44,6 +44,9 @@ pub struct Flags {
         global = true
     )]
     pub data: PathBuf,
+    /// The file of the durable mark, if the server has it elsewhere.
+    #[arg(id = "boards-mark", long = "durable-mark", env = "INKWIRE_DURABLE_MARK", value_name = "FILE", global = true)]
+    pub mark: Option<PathBuf>,
     /// Print JSON.
     #[arg(long, global = true)]
     pub json: bool,
@@ -221,7 +224,7 @@ pub enum Format {
 /// # Errors
 /// What fails, on what.
 pub fn run(flags: &Flags) -> anyhow::Result<()> {
-    let boards = Boards { data: &flags.data, json: flags.json };
+    let boards = Boards { data: &flags.data, mark: flags.mark.as_deref(), json: flags.json };
     match &flags.command {
         Command::List => boards.list(),
         Command::Show { name } => boards.show(name),
@@ -239,6 +242,7 @@ pub fn run(flags: &Flags) -> anyhow::Result<()> {
 
 struct Boards<'a> {
     data: &'a Path,
+    mark: Option<&'a Path>,
     json: bool,
 }
 
@@ -383,7 +387,7 @@ impl Boards<'_> {
 
     fn verify(&self, name: Option<&StoredName>) -> anyhow::Result<()> {
         // Before anything is opened: that could change what there is to see.
-        let loss = storage::loss(self.data)?;
+        let loss = storage::loss(self.data, self.mark)?;
         let reader = self.reader()?;
         let records = self.records(&reader, name)?;
         let mut all = Vec::new();
@@ -446,11 +450,14 @@ impl Boards<'_> {
     /// Has something changed: by the server that has the directory, or here where none has.
     fn order(&self, order: Order) -> anyhow::Result<Outcome> {
         self.see_directory()?;
-        let disk =
-            match Disk::open(self.data, &Opening { may_be_on_network: true, ..Opening::default() }, Arc::default()) {
-                Err(StorageError::Locked { .. }) => return control::ask(self.data, &order),
-                other => other?,
-            };
+        let disk = match Disk::open(
+            self.data,
+            &Opening { may_be_on_network: true, mark: self.mark.map(Path::to_owned), ..Opening::default() },
+            Arc::default(),
+        ) {
+            Err(StorageError::Locked { .. }) => return control::ask(self.data, &order),
+            other => other?,
+        };
         let disk = Arc::new(disk);
         let outcome = carry_out(&disk, order);
         disk.stop();

@@ -79,9 +79,11 @@ impl Hosts {
             || self.public.iter().any(|url| url.is_of(host))
     }
 
-    /// The same for a health check or a scrape, which calls a server by its address, whatever the site is called.
+    /// The same for a health check or a scrape, which calls a server by its address or by the name of a service, whatever the site
+    /// is called. A name without a dot is in no public DNS: no other site can have it point here.
     pub fn accepts_probe(&self, host: &str) -> bool {
-        is_local(host) || self.accepts(host)
+        let has_no_dot = !host.contains(['.', '[', ']']);
+        has_no_dot || is_local(host) || self.accepts(host)
     }
 
     /// Whether a request with this Origin header may open a connection: from a page of a public URL or an allowed site, or, without
@@ -161,7 +163,11 @@ mod tests {
         for other in ["draw.example.org:8081", "ink.local", "evil.example", "127.0.0.1:8081"] {
             assert!(!hosts.accepts(other), "{other}");
         }
-        assert!(hosts.accepts_probe("10.1.2.3:8081") && !hosts.accepts_probe("evil.example"));
+        for (host, may) in
+            [("10.1.2.3:8081", true), ("inkwire:8081", true), ("[::1]:80", true), ("evil.example", false)]
+        {
+            assert_eq!(hosts.accepts_probe(host), may, "{host}");
+        }
         assert!(hosts.clone().also_local().accepts("127.0.0.1:9000"));
         for (origin, may) in [
             (None, true),

@@ -86,6 +86,14 @@ impl AddressBuckets {
         pause
     }
 
+    /// How long an address has to wait if it has none left; nothing is taken.
+    pub(crate) fn wait(&self, address: Option<IpAddr>, now: Instant) -> Option<Duration> {
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let bucket = buckets.get_mut(&address)?;
+        bucket.spend(0.0, now);
+        bucket.pause()
+    }
+
     /// Gives one back.
     pub(crate) fn give_back(&self, address: Option<IpAddr>, now: Instant) {
         let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);

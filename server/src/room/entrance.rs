@@ -1,50 +1,38 @@
 //! The way in: how often an address may try what is wrong. Passwords are checked on threads of their own, see [`super::hashing`].
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::bucket::Bucket;
+use super::bucket::AddressBuckets;
 use super::hashing::{HashError, Memory};
 
 /// Wrong links and passwords that one address may try in a row, and how many come back in a second: 12 a minute.
 const TRIES: f64 = 10.0;
 const TRIES_PER_SECOND: f64 = 0.2;
-/// Addresses that are remembered; those that tried least lately are forgotten.
-const REMEMBERED: usize = 10_000;
 /// How long to wait before a password is tried again that could not be checked.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// What has been tried.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Entrance {
-    tries: Mutex<HashMap<Option<IpAddr>, Bucket>>,
+    tries: AddressBuckets,
+}
+
+impl Default for Entrance {
+    fn default() -> Self {
+        Self { tries: AddressBuckets::holding(TRIES, TRIES_PER_SECOND) }
+    }
 }
 
 impl Entrance {
     /// How long an address has to wait because it has tried too much that was wrong.
     pub(super) fn wait(&self, address: Option<IpAddr>, now: Instant) -> Option<Duration> {
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = tries.get_mut(&address)?;
-        bucket.spend(0.0, now);
-        bucket.pause()
+        self.tries.wait(address, now)
     }
 
-    /// Something wrong was tried. Whoever has to wait already has not to wait longer for that.
+    /// Something wrong was tried. An address that waits already has not to wait longer for that.
     pub(super) fn tried(&self, address: Option<IpAddr>, now: Instant) {
-        let mut tries = self.tries.lock().unwrap_or_else(PoisonError::into_inner);
-        if tries.len() >= REMEMBERED {
-            tries.retain(|_, bucket| !bucket.is_full(now));
-        }
-        if tries.len() >= REMEMBERED {
-            tries.clear();
-        }
-        let bucket = tries.entry(address).or_insert_with(|| Bucket::holding(TRIES, TRIES_PER_SECOND, now));
-        bucket.spend(0.0, now);
-        if bucket.pause().is_none() {
-            bucket.spend(1.0, now);
-        }
+        self.tries.take(address, now);
     }
 
     /// Returns whether a password that came from an address is that of a hash. The address is looked at when it is its turn: many
@@ -90,14 +78,5 @@ mod tests {
         assert!(entrance.try_password(&mut Memory::default(), address, "x", "no hash").is_err());
         assert_eq!(entrance.wait(Some([10, 0, 0, 2].into()), now), None);
         assert_eq!(entrance.wait(address, now + Duration::from_secs(6)), None);
-    }
-
-    #[test]
-    fn addresses_are_not_remembered_for_ever() {
-        let (entrance, now) = (Entrance::default(), Instant::now());
-        for number in 0..2 * REMEMBERED as u32 {
-            entrance.tried(Some(IpAddr::from(number.to_be_bytes())), now);
-        }
-        assert!(entrance.tries.lock().unwrap().len() <= REMEMBERED);
     }
 }

@@ -8,7 +8,7 @@ use inkwire_protocol::{ServerMessage, binary, json};
 
 use super::member::Encoding;
 use crate::in_flight::InFlight;
-use crate::ws::{Opcode, frame};
+use crate::ws::{Opcode, frame, frame_around};
 
 /// A packet for many members, as a frame of either encoding.
 #[derive(Debug)]
@@ -21,16 +21,26 @@ pub(super) struct Packet {
 
 impl Packet {
     pub(super) fn new(bytes: &[u8]) -> Self {
-        let binary = frame(Opcode::Binary, bytes);
-        let head = binary.len() - bytes.len();
+        Self::framed(frame(Opcode::Binary, bytes), bytes.len())
+    }
+
+    /// The packet of one `operations` message: its entries are copied once.
+    fn of_entries(first_seq: u64, entries: &[u8]) -> Self {
+        const HEAD: usize = 24;
+        let write = |out: &mut Vec<u8>| binary::put_entries(out, first_seq, entries);
+        let (binary, head) = frame_around(Opcode::Binary, HEAD + entries.len(), write);
+        Self { bytes: binary.slice(head..), binary, json: OnceLock::new() }
+    }
+
+    /// A frame whose payload has so many bytes.
+    fn framed(binary: Bytes, payload: usize) -> Self {
+        let head = binary.len() - payload;
         Self { bytes: binary.slice(head..), binary, json: OnceLock::new() }
     }
 
     /// A packet of a snapshot: it counts as being sent for as long as anybody holds a part of it.
     pub(super) fn held(bytes: &[u8], in_flight: &Arc<InFlight>) -> Self {
-        let binary = in_flight.hold(frame(Opcode::Binary, bytes));
-        let head = binary.len() - bytes.len();
-        Self { bytes: binary.slice(head..), binary, json: OnceLock::new() }
+        Self::framed(in_flight.hold(frame(Opcode::Binary, bytes)), bytes.len())
     }
 
     pub(super) fn of(messages: &[ServerMessage]) -> Self {
@@ -74,9 +84,7 @@ pub(super) struct Flush {
 impl Flush {
     /// What [`binary::put_entry`] has written of a board up to where it is now.
     pub(super) fn of(first_seq: u64, entries: &[u8], last_seq: u64, hash: StateHash) -> Self {
-        let mut packet = Vec::with_capacity(entries.len() + 12);
-        binary::put_entries(&mut packet, first_seq, entries);
-        let packet = Packet::new(&packet);
+        let packet = Packet::of_entries(first_seq, entries);
         let entries = packet.bytes.slice(packet.bytes.len() - entries.len()..);
         Self { first_seq, last_seq, hash, packet, entries }
     }
@@ -86,8 +94,6 @@ impl Flush {
         let mut flushes = flushes.peekable();
         let first_seq = flushes.peek()?.first_seq;
         let entries: Vec<u8> = flushes.flat_map(|flush| &flush.entries).copied().collect();
-        let mut packet = Vec::with_capacity(entries.len() + 12);
-        binary::put_entries(&mut packet, first_seq, &entries);
-        Some(Packet::new(&packet))
+        Some(Packet::of_entries(first_seq, &entries))
     }
 }

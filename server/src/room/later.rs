@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use inkwire_protocol::ServerMessage;
 
-use super::hashing::{HashError, Hashing, Memory};
+use super::hashing::{Hashing, Memory};
 use super::questions::Question;
 use crate::wakeup::Wakeup;
 
@@ -19,6 +19,8 @@ pub(super) enum Told {
     Answered(Question, Vec<ServerMessage>),
     /// Whether the password that was checked is that of this hash.
     Password(String, Result<bool, Duration>),
+    /// Nothing: it has panicked, or no thread could be had for it.
+    Nothing,
 }
 
 /// One member's work elsewhere.
@@ -37,26 +39,26 @@ impl Later {
     /// Does something elsewhere. Until it is done, nothing more should be read from the member.
     pub(super) fn begin(self: &Arc<Self>, work: impl FnOnce() -> Told + Send + 'static) {
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        let under_way = UnderWay(self.clone());
-        smol::unblock(move || under_way.0.tell(work())).detach();
+        let under_way = UnderWay { later: self.clone(), has_told: false };
+        smol::unblock(move || under_way.tell(work())).detach();
     }
 
-    /// Hashes a password on a thread for that, and then does something with what came of it elsewhere.
-    ///
-    /// # Errors
-    /// Where that cannot be begun now.
+    /// Hashes a password on a thread for that, and then does something with what came of it elsewhere. If that cannot be begun now,
+    /// [`Told::Nothing`] is told.
     pub(super) fn begin_hashing<T: Send + 'static>(
         self: &Arc<Self>,
         hashing: &Arc<Hashing>,
         hash: impl FnOnce(&mut Memory) -> T + Send + 'static,
         then: impl FnOnce(T) -> Told + Send + 'static,
-    ) -> Result<(), HashError> {
+    ) {
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        let under_way = UnderWay(self.clone());
-        hashing.begin(move |memory| {
+        let under_way = UnderWay { later: self.clone(), has_told: false };
+        let begun = hashing.begin(move |memory| {
             let hashed = hash(memory);
-            smol::unblock(move || under_way.0.tell(then(hashed))).detach();
-        })
+            smol::unblock(move || under_way.tell(then(hashed))).detach();
+        });
+        // Work that is dropped tells so itself, whether now or later.
+        drop(begun);
     }
 
     /// Does something elsewhere, while more is read from the member.
@@ -81,12 +83,25 @@ impl Later {
     }
 }
 
-/// Work that is done, or has panicked, when this is let go.
-struct UnderWay(Arc<Later>);
+/// Work that is over when this is let go.
+struct UnderWay {
+    later: Arc<Later>,
+    has_told: bool,
+}
+
+impl UnderWay {
+    fn tell(mut self, told: Told) {
+        self.has_told = true;
+        self.later.tell(told);
+    }
+}
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
-        self.0.wakeup.wake();
+        if !self.has_told {
+            self.later.tell(Told::Nothing);
+        }
+        self.later.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.later.wakeup.wake();
     }
 }

@@ -372,9 +372,7 @@ impl Member {
                     });
                     Told::Answers(done.unwrap_or_else(|error| vec![not_done(&error)]))
                 };
-                if let Err(error) = self.later().begin_hashing(&hashing, hash, then) {
-                    self.answers.push(not_done(&StorageError::Order(error.to_string())));
-                }
+                self.later().begin_hashing(&hashing, hash, then);
             }
             action => self.later().begin(move || {
                 let done = obey(&rooms, &room, member, &action, None);
@@ -435,10 +433,8 @@ impl Member {
 
     /// Takes what work elsewhere has come to.
     fn take_told(&mut self) {
-        // Looked at before what was told is taken: work that is over has told what came of it.
-        let is_over = self.later.as_ref().is_some_and(|later| !later.is_busy());
-        let told = self.later.as_ref().map(|later| later.take());
-        for told in told.into_iter().flatten() {
+        let Some(later) = &self.later else { return };
+        for told in later.take() {
             match told {
                 Told::Answers(answers) => self.take_answers(answers),
                 Told::Answered(question, answers) => {
@@ -448,15 +444,18 @@ impl Member {
                     next.into_iter().for_each(|from| self.ask_past(from));
                 }
                 Told::Password(hash, fits) => self.password_checked(&hash, fits),
+                Told::Nothing => self.nothing_came(),
             }
         }
-        // The check has panicked, or no thread could be had for it.
-        if is_over && self.entering.as_ref().is_some_and(|entering| entering.joining.is_some()) {
-            self.password_checked("", Err(entrance::BUSY));
+    }
+
+    fn nothing_came(&mut self) {
+        if self.entering.is_some() {
+            return self.password_checked("", Err(entrance::BUSY));
         }
-        if is_over && self.later.as_ref().is_some_and(|later| !later.is_busy()) {
-            self.questions.iter_mut().for_each(|questions| questions.forget());
-        }
+        self.questions.iter_mut().for_each(|questions| questions.forget());
+        let text = "the server has too much to do for this: try again in a few seconds".into();
+        self.answers.push(ServerMessage::NotDone { text });
     }
 
     fn take_answers(&mut self, answers: Vec<ServerMessage>) {
@@ -622,10 +621,7 @@ impl Member {
             let fits = rooms.entrance().try_password(memory, address, &password, &hash);
             (hash, fits)
         };
-        // Where it cannot be begun, that is found when the member is pulled from next.
-        if self.later().begin_hashing(&hashing, check, |(hash, fits)| Told::Password(hash, fits)).is_err() {
-            self.wakeup.wake();
-        }
+        self.later().begin_hashing(&hashing, check, |(hash, fits)| Told::Password(hash, fits));
     }
 
     /// Keeps something of who may do what, and says where that cannot be.

@@ -88,7 +88,7 @@ impl Questions {
         }
     }
 
-    /// Nothing is under way any more: an answer that has not come has panicked.
+    /// No answer came, and none is waited for.
     pub(super) fn forget(&mut self) {
         self.under_way.clear();
     }

@@ -990,14 +990,12 @@ impl Room {
         {
             position.log = self.waiting(state);
         }
-        if let LogPosition::Waiting(user) = &position.log {
-            let (snapshot, user) = (self.snapshot(state, position.member, &mut position.again_at)?, user.clone());
-            let wakeup = state.members.get(&position.member)?.wakeup.clone();
-            let reader = self.in_flight.reader(wakeup);
-            position.log = LogPosition::Snapshot(Box::new(Reading { snapshot, at: 0, reader, _user: user }));
-        }
         match &mut position.log {
-            LogPosition::Waiting(_) | LogPosition::Over => None,
+            LogPosition::Over => None,
+            LogPosition::Waiting(_) => {
+                self.begin_reading(state, position)?;
+                self.next(state, position, encoding)
+            }
             LogPosition::Snapshot(reading) => {
                 let frame = reading.snapshot.packets[reading.at].frame_once(encoding);
                 reading.at += 1;
@@ -1016,6 +1014,17 @@ impl Room {
                 None => state.next_beside_the_log(position, encoding),
             },
         }
+    }
+
+    /// Has a member that waits for a snapshot read it, if it is encoded.
+    #[cold]
+    fn begin_reading(&self, state: &mut State, position: &mut Position) -> Option<()> {
+        let LogPosition::Waiting(user) = &position.log else { return None };
+        let (snapshot, user) = (self.snapshot(state, position.member, &mut position.again_at)?, user.clone());
+        let wakeup = state.members.get(&position.member)?.wakeup.clone();
+        let reader = self.in_flight.reader(wakeup);
+        position.log = LogPosition::Snapshot(Box::new(Reading { snapshot, at: 0, reader, _user: user }));
+        Some(())
     }
 }
 

@@ -99,14 +99,20 @@ pub(super) fn keep(
         "INSERT OR IGNORE INTO boards (name, epoch, seq, hash, last_author, is_open) VALUES (?1, ?2, 0, ?3, 0, 1)";
     transaction.execute(board, (name, new_epoch().0, StateHash::default().to_bytes()))?;
     write(transaction, name, record)?;
-    for AuditRecord { at, who, what, whom } in orders {
-        let insert = "INSERT INTO audit (board, at, who, what, whom, crc)
-            VALUES (?1, ?2, ?3, ?4, ?5, checksum(?1, ?2, ?3, ?4, ?5))";
-        transaction.execute(insert, (name, *at as i64, who, what, whom))?;
+    for order in orders {
+        write_order(transaction, name, order)?;
     }
     let forget = "DELETE FROM audit WHERE board = ?1 AND id <=
         (SELECT id FROM audit WHERE board = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
     transaction.execute(forget, (name, AUDIT)).map(drop)
+}
+
+/// Writes an order behind the others of its board.
+pub(super) fn write_order(transaction: &Transaction<'_>, name: &str, order: &AuditRecord) -> rusqlite::Result<()> {
+    let AuditRecord { at, who, what, whom } = order;
+    let insert = "INSERT INTO audit (board, at, who, what, whom, crc)
+        VALUES (?1, ?2, ?3, ?4, ?5, checksum(?1, ?2, ?3, ?4, ?5))";
+    transaction.execute(insert, (name, *at as i64, who, what, whom)).map(drop)
 }
 
 /// Writes the record of a board, and what its own row says of it.

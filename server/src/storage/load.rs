@@ -378,7 +378,12 @@ impl Reader {
     /// # Errors
     /// What SQLite says.
     pub fn audit(&self, name: &BoardName) -> Result<Vec<AuditRecord>, StorageError> {
-        access::audit(&self.connection, name.as_str()).map_err(self.said())
+        self.orders(name.as_str())
+    }
+
+    /// The same of a name as the database has it.
+    pub(super) fn orders(&self, name: &str) -> Result<Vec<AuditRecord>, StorageError> {
+        access::audit(&self.connection, name).map_err(self.said())
     }
 
     /// How many boards there are, with those on which nothing was drawn yet.

@@ -132,12 +132,14 @@ fn inspect_log(directory: &Path) -> Result<Verdict, StorageError> {
     }
 }
 
-/// What of a directory that no server has is known to be missing, for `boards verify`; nothing is changed.
+/// What of a directory that no server has is known to be missing, for `boards verify`; nothing is changed. The mark lies in the
+/// directory unless its path is given.
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn loss(directory: &Path) -> Result<Option<Loss>, StorageError> {
-    let (path, mark_path) = (directory.join(FILE), directory.join(mark::FILE));
+pub fn loss(directory: &Path, mark: Option<&Path>) -> Result<Option<Loss>, StorageError> {
+    let path = directory.join(FILE);
+    let mark_path = mark.map_or_else(|| directory.join(mark::FILE), Path::to_owned);
     if !path.exists() || schema::says_backup(&path) {
         return Ok(None);
     }

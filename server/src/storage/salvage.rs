@@ -262,7 +262,7 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// Copies who may do what, for every board that is named anywhere: one that was private stays so, and one of which nobody knows
+/// Copies who may do what and what was ordered, for every board that is named anywhere: one that was private stays so, and one of which nobody knows
 /// any more is closed.
 fn save_access(new: &Path, copy: &Path, boards: &[(BoardRecord, Loaded)]) -> Result<(), StorageError> {
     let Ok(reader) = Reader::of_file(copy) else { return Ok(()) };
@@ -275,6 +275,11 @@ fn save_access(new: &Path, copy: &Path, boards: &[(BoardRecord, Loaded)]) -> Res
     for name in names {
         let found = reader.access(&name).unwrap_or(KeptAccess::Unreadable);
         access::carry_over(&transaction, &name, &found).map_err(said_of(new))?;
+        // As far as they can be read: newest first.
+        let orders = reader.orders(&name).unwrap_or_default();
+        for order in orders.iter().rev() {
+            access::write_order(&transaction, &name, order).map_err(said_of(new))?;
+        }
     }
     transaction.commit().map_err(said_of(new))
 }

@@ -1,6 +1,7 @@
 //! Writing a server's frames (RFC 6455 section 5.2): never masked, always whole.
 
 use bytes::{BufMut, Bytes, BytesMut};
+use smallvec::SmallVec;
 
 /// What a frame carries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,30 +13,52 @@ pub enum Opcode {
     Binary = 2,
 }
 
+/// The head of a frame of a server with its length in eight bytes.
+const LONGEST_HEAD: usize = 10;
+
 /// A whole message as one frame, ready for the socket of every connection that it is meant for.
 pub(crate) fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
     fragment(Some(opcode), true, payload)
 }
 
+/// A whole message as one frame whose payload is written in its place, and the length of the frame's head. The payload may have
+/// more bytes than are expected.
+pub(crate) fn frame_around(opcode: Opcode, expected: usize, fill: impl FnOnce(&mut Vec<u8>)) -> (Bytes, usize) {
+    let mut out = Vec::with_capacity(LONGEST_HEAD + expected);
+    out.extend_from_slice(&[0; LONGEST_HEAD]);
+    fill(&mut out);
+    let head = head(Some(opcode), true, out.len() - LONGEST_HEAD);
+    let start = LONGEST_HEAD - head.len();
+    out[start..LONGEST_HEAD].copy_from_slice(&head);
+    (Bytes::from(out).slice(start..), head.len())
+}
+
 /// A part of a message (RFC 6455 section 5.4): the first one has the opcode, the last one ends the message.
 pub(super) fn fragment(first: Option<Opcode>, is_last: bool, payload: &[u8]) -> Bytes {
-    const FIN: u8 = 0x80;
-    let mut out = BytesMut::with_capacity(payload.len() + 10);
-    let opcode = first.map_or(0, |opcode| opcode as u8);
-    out.put_u8(if is_last { FIN | opcode } else { opcode });
-    match payload.len() {
-        length @ ..126 => out.put_u8(length as u8),
-        length @ 126..=0xffff => {
-            out.put_u8(126);
-            out.put_u16(length as u16);
-        }
-        length => {
-            out.put_u8(127);
-            out.put_u64(length as u64);
-        }
-    }
+    let head = head(first, is_last, payload.len());
+    let mut out = BytesMut::with_capacity(head.len() + payload.len());
+    out.put_slice(&head);
     out.put_slice(payload);
     out.freeze()
+}
+
+fn head(first: Option<Opcode>, is_last: bool, length: usize) -> SmallVec<[u8; LONGEST_HEAD]> {
+    const FIN: u8 = 0x80;
+    let opcode = first.map_or(0, |opcode| opcode as u8);
+    let mut head = SmallVec::new();
+    head.push(if is_last { FIN | opcode } else { opcode });
+    match length {
+        ..126 => head.push(length as u8),
+        126..=0xffff => {
+            head.push(126);
+            head.extend_from_slice(&(length as u16).to_be_bytes());
+        }
+        _ => {
+            head.push(127);
+            head.extend_from_slice(&(length as u64).to_be_bytes());
+        }
+    }
+    head
 }
 
 /// A close frame (RFC 6455 section 5.5.1); the reason must be at most 123 bytes.
@@ -52,6 +75,16 @@ pub(super) fn close_frame(code: u16, reason: &str) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_payload_that_is_written_in_its_place_has_the_same_frame() {
+        for length in [0, 1, 125, 126, 0xffff, 0x1_0000] {
+            let payload = vec![7; length];
+            let (framed, head) = frame_around(Opcode::Binary, 3, |out| out.extend_from_slice(&payload));
+            assert_eq!(framed, frame(Opcode::Binary, &payload));
+            assert_eq!(framed[head..], payload);
+        }
+    }
 
     #[test]
     fn lengths_take_the_shortest_of_three_forms() {

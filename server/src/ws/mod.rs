@@ -31,7 +31,7 @@ mod wire;
 pub use addresses::{Addresses, Full, host_of};
 pub use connection::serve;
 pub use frame::Opcode;
-pub(crate) use frame::frame;
+pub(crate) use frame::{frame, frame_around};
 pub use handle::{Handle, WriteError};
 pub use hub::Hub;
 pub use outgoing::Outgoing;

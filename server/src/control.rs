@@ -103,7 +103,7 @@ fn path(directory: &Path) -> std::io::Result<(PathBuf, Option<std::fs::File>)> {
 /// Has the server that has a directory do something.
 ///
 /// # Errors
-/// Where no server answers, or what it says.
+/// If no server answers, or what it says.
 pub fn ask(directory: &Path, order: &Order) -> anyhow::Result<Outcome> {
     let nobody = || format!("{} is in use by a process that takes no orders", directory.display());
     let (path, _held) = path(directory)?;
@@ -127,7 +127,7 @@ pub fn close(directory: &Path) {
 /// after the other.
 ///
 /// # Errors
-/// Where the socket cannot be made.
+/// If the socket cannot be made.
 pub fn listen(disk: Arc<Disk>, rooms: Arc<Rooms>) -> anyhow::Result<()> {
     let (path, held) = path(disk.directory())?;
     // We hold the directory's lock, so whoever left a socket there is gone.

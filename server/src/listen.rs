@@ -62,7 +62,7 @@ impl Listener {
     /// Opens the socket.
     ///
     /// # Errors
-    /// Where the address cannot be listened on, with the address and what to do in the message.
+    /// If the address cannot be listened on, with the address and what to do in the message.
     pub fn bind(address: &Address) -> anyhow::Result<Self> {
         match address {
             Address::Tcp(text) => {

@@ -38,7 +38,7 @@ impl Log {
     /// Starts the thread that writes to `out`; `dropped` counts the lines that it could not take.
     ///
     /// # Errors
-    /// Where the system gives no thread.
+    /// If the system gives no thread.
     pub fn start(out: impl Write + Send + 'static, dropped: Counter) -> io::Result<Self> {
         let queue = Arc::new(Queue { lines: Mutex::default(), changed: Condvar::new(), dropped });
         let writes = queue.clone();

@@ -22,7 +22,7 @@ pub enum Wider {
 /// Looks at who may read a file, or enter a directory.
 ///
 /// # Errors
-/// Where it is not there, or where others may and that is to be refused.
+/// If it is not there, or where others may and that is to be refused.
 pub fn check(path: &Path, wider: Wider) -> anyhow::Result<()> {
     let mode = fs::metadata(path).with_context(|| path.display().to_string())?.permissions().mode() & 0o777;
     if mode & OTHERS == 0 {

@@ -52,7 +52,7 @@ impl Reactor {
     /// A reactor that watches nothing yet.
     ///
     /// # Errors
-    /// Where the kernel gives no descriptors.
+    /// If the kernel gives no descriptors.
     pub(crate) fn new() -> io::Result<(Arc<Self>, Sleep)> {
         let poll = mio::Poll::new()?;
         let reactor = Self {
@@ -68,7 +68,7 @@ impl Reactor {
     /// Watches a socket until the registration is given back.
     ///
     /// # Errors
-    /// Where the kernel does not watch it.
+    /// If the kernel does not watch it.
     pub(crate) fn watch(self: &Arc<Self>, source: &mut impl Source) -> io::Result<Registration> {
         let readiness = Arc::new(Readiness::default());
         let key = self.lock().insert(readiness.clone());

@@ -39,7 +39,7 @@ const CLASS: usize = 1_100;
 /// Serves until SIGINT or SIGTERM, and then stops cleanly; a second signal stops at once.
 ///
 /// # Errors
-/// Where the address cannot be listened on.
+/// If the address cannot be listened on.
 pub fn run(flags: Serve) -> anyhow::Result<()> {
     let metrics = Arc::new(Metrics::default());
     let log = Log::start(std::io::stderr(), metrics.log_dropped.clone()).context("a thread could not be started")?;

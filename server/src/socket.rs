@@ -40,7 +40,7 @@ impl Stream {
     /// From a TCP stream of the standard library.
     ///
     /// # Errors
-    /// Where the kernel refuses an option.
+    /// If the kernel refuses an option.
     pub fn tcp(stream: std::net::TcpStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
@@ -51,7 +51,7 @@ impl Stream {
     /// From a unix stream of the standard library.
     ///
     /// # Errors
-    /// Where the kernel refuses an option.
+    /// If the kernel refuses an option.
     pub fn unix(stream: std::os::unix::net::UnixStream) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;

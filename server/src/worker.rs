@@ -61,7 +61,7 @@ impl Workers {
     /// Starts so many workers; without a number, one for every processor. The gauge says how many tasks they have.
     ///
     /// # Errors
-    /// Where the system gives no more threads or descriptors.
+    /// If the system gives no more threads or descriptors.
     pub fn start(count: Option<NonZeroUsize>, tasks: Gauge) -> io::Result<Arc<Self>> {
         let count = count.or(thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get);
         let all = (0..count).map(|number| Worker::start(number, tasks.clone())).collect::<io::Result<_>>()?;
@@ -98,7 +98,7 @@ impl Workers {
     /// Serves a connection on the worker that has the fewest. A panic ends it, and nothing else.
     ///
     /// # Errors
-    /// Where the kernel does not watch the socket.
+    /// If the kernel does not watch the socket.
     fn serve<F>(&self, stream: Stream, serve: impl FnOnce(Socket) -> F) -> io::Result<()>
     where
         F: Future<Output = ()> + Send + 'static,

@@ -106,6 +106,8 @@ export class Outbox {
     try {
       const store = this.#store("readwrite", name);
       for (const change of changes) change(store);
+      // A page that is reloaded now would abort a transaction that is still open. Boards look at what is kept before they end.
+      if (name !== BOARDS) store.transaction.commit();
     } catch (error) {
       console.info("nothing more can be kept on this device:", error);
       this.database = undefined;

@@ -148,7 +148,7 @@ impl Trial {
     /// Makes the run, and where it fails, smaller ones as long as they fail too.
     ///
     /// # Panics
-    /// Where it fails; with the smallest trial that does, and what it said.
+    /// If it fails; with the smallest trial that does, and what it said.
     pub fn survive(self, run: impl Fn(Self) -> Survived) -> Survived {
         let attempt = |trial: Self| catch_unwind(AssertUnwindSafe(|| run(trial))).map_err(|said| words(&*said));
         let mut said = match attempt(self) {
@@ -191,7 +191,7 @@ fn start(data: &str, address: &str) -> Server {
 /// People draw while the server is killed again and again, at random moments.
 ///
 /// # Panics
-/// Where a promise was broken; with the seed, and the history of whom it was broken to.
+/// If a promise was broken; with the seed, and the history of whom it was broken to.
 pub fn kills(data: &str, trial: Trial) -> Survived {
     let Trial { seed, faults: kills, people } = trial;
     println!("chaos: {kills} kills of {people} people, seed {seed} (INKWIRE_SEED={seed} does it again)");

@@ -96,7 +96,7 @@ impl Client {
     /// Joins a board with a name; the client id is made from that name.
     ///
     /// # Panics
-    /// Where the server does not welcome it.
+    /// If the server does not welcome it.
     #[track_caller]
     pub fn join(address: &str, board: &str, name: &str) -> Self {
         Self::join_as(address, board, name, false)
@@ -105,7 +105,7 @@ impl Client {
     /// Joins with the JSON mirror.
     ///
     /// # Panics
-    /// Where the server does not welcome it.
+    /// If the server does not welcome it.
     #[track_caller]
     pub fn join_json(address: &str, board: &str, name: &str) -> Self {
         Self::join_as(address, board, name, true)
@@ -159,7 +159,7 @@ impl Client {
     /// Connects anew, from where it stands, and resends what the server does not have.
     ///
     /// # Panics
-    /// Where the server does not welcome it.
+    /// If the server does not welcome it.
     #[track_caller]
     pub fn connect(&mut self, address: &str) {
         self.greet(address).expect("the server accepts and upgrades");
@@ -196,7 +196,7 @@ impl Client {
     /// Lets only a little come before it is read, so that the server meets a reader that takes nothing.
     ///
     /// # Panics
-    /// Where it is not connected.
+    /// If it is not connected.
     pub fn narrow(&mut self) {
         let socket = self.socket.as_ref().expect("it is connected");
         rustix::net::sockopt::set_socket_recv_buffer_size(socket.get_ref(), 32 * 1024).expect("a buffer may be small");
@@ -231,7 +231,7 @@ impl Client {
     /// Joins by a link.
     ///
     /// # Panics
-    /// Where the server does not welcome it.
+    /// If the server does not welcome it.
     #[track_caller]
     pub fn join_by(address: &str, board: &str, name: &str, token: Token) -> Self {
         let mut client = Self::away(address, board, name);
@@ -244,7 +244,7 @@ impl Client {
     /// Tries to come in; gives why the server did not let it, and with what code it closed.
     ///
     /// # Panics
-    /// Where it is let in.
+    /// If it is let in.
     #[track_caller]
     pub fn is_kept_out(&mut self) -> (Reason, u16) {
         let address = self.address.clone();
@@ -255,7 +255,7 @@ impl Client {
     /// Gives an order as a host, and reads what it is told.
     ///
     /// # Panics
-    /// Where no answer comes in time.
+    /// If no answer comes in time.
     #[track_caller]
     pub fn orders(&mut self, action: Action) -> Vec<ServerMessage> {
         self.told.clear();
@@ -271,7 +271,7 @@ impl Client {
     /// Makes a link as a host.
     ///
     /// # Panics
-    /// Where none is made.
+    /// If none is made.
     #[track_caller]
     pub fn makes_link(&mut self, role: Role, seconds: u64) -> Token {
         let told = self.orders(Action::MakeLink { role, seconds });
@@ -285,7 +285,7 @@ impl Client {
     /// Sends the bytes of an image in parts, and reads what became of it.
     ///
     /// # Panics
-    /// Where no answer comes in time.
+    /// If no answer comes in time.
     #[track_caller]
     pub fn sends_image(&mut self, image: ImageHash, bytes: &[u8]) -> ImageState {
         self.told.clear();
@@ -351,7 +351,7 @@ impl Client {
     /// Why it was rejected.
     ///
     /// # Panics
-    /// Where neither happens in time.
+    /// If neither happens in time.
     #[track_caller]
     pub fn does(&mut self, operation: Operation) -> Result<u64, RejectReason> {
         let cseq = self.submit(operation);
@@ -365,7 +365,7 @@ impl Client {
     /// Reads until something is so.
     ///
     /// # Panics
-    /// Where it is not so in time, or the connection ends before.
+    /// If it is not so in time, or the connection ends before.
     #[track_caller]
     pub fn wait(&mut self, what: &str, mut is_so: impl FnMut(&Self) -> bool) {
         let deadline = Instant::now() + PATIENCE;
@@ -380,7 +380,7 @@ impl Client {
     /// Waits until it has the log up to a sequence number.
     ///
     /// # Panics
-    /// Where it does not come in time.
+    /// If it does not come in time.
     #[track_caller]
     pub fn wait_for_seq(&mut self, seq: u64) {
         self.wait(&format!("operation {seq}"), |client| client.replica.board().seq() >= seq);
@@ -389,7 +389,7 @@ impl Client {
     /// Sends a ping message and waits for the pong: everything that was on its way to this client before is here.
     ///
     /// # Panics
-    /// Where it does not come in time.
+    /// If it does not come in time.
     #[track_caller]
     pub fn round_trip(&mut self) {
         let pongs = self.pongs;
@@ -401,7 +401,7 @@ impl Client {
     /// Reads until the server closes, and gives the code.
     ///
     /// # Panics
-    /// Where it does not close in time.
+    /// If it does not close in time.
     #[track_caller]
     pub fn wait_for_close(&mut self) -> u16 {
         let deadline = Instant::now() + PATIENCE;

@@ -35,7 +35,7 @@ pub struct Spent {
 /// Measures every echo server that is built, in rounds that take turns.
 ///
 /// # Panics
-/// Where one of them does not start.
+/// If one of them does not start.
 pub fn compare(rounds: usize, lasts: Duration) -> Vec<Spent> {
     let mut all = Vec::new();
     for connections in [1, 100, 1000] {

@@ -54,7 +54,7 @@ impl fmt::Display for Costs {
 /// Measures all of it.
 ///
 /// # Panics
-/// Where `wsinspect` is not built for release.
+/// If `wsinspect` is not built for release.
 pub fn costs(lasts: Duration) -> Costs {
     let (echo, source) = (serve(echo), serve(pour));
     let mut costs = Costs { round_trip: [Duration::ZERO; 3], throughput: [0.0; 3], printed: [0.0; 2] };

@@ -22,7 +22,7 @@ fn runs(program: &str, arguments: &[&str]) -> bool {
 /// can, it fails.
 ///
 /// # Panics
-/// Where root cannot under `make test`.
+/// If root cannot under `make test`.
 pub fn can_mount(test: &str) -> bool {
     let can = Mount::tmpfs("1m").is_some();
     let is_root = rustix::process::geteuid().is_root();
@@ -66,7 +66,7 @@ impl Mount {
     /// Gives a file system in memory another size.
     ///
     /// # Panics
-    /// Where that does not work.
+    /// If that does not work.
     pub fn resize(&self, size: &str) {
         let path = self.path().to_str().expect("a path of letters");
         assert!(runs("mount", &["-o", &format!("remount,size={size}"), path]), "the file system is not resized");
@@ -76,7 +76,7 @@ impl Mount {
     /// in the copy. Nobody may write meanwhile.
     ///
     /// # Panics
-    /// Where the image cannot be copied.
+    /// If the image cannot be copied.
     pub fn power_cut(&self, copy: &Path) {
         let image = self.image.as_ref().expect("a file system in an image");
         crate::patience::wait_until("the device has done what it was told", || in_flight(image) == 0);

@@ -46,7 +46,7 @@ impl Proxy {
     /// A proxy in front of a server that lets connections fail.
     ///
     /// # Panics
-    /// Where it cannot listen.
+    /// If it cannot listen.
     pub fn start(server: &str, seed: u64) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let address = listener.local_addr().expect("it has an address").to_string();

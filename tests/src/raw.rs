@@ -76,7 +76,7 @@ impl Raw {
     /// Connects.
     ///
     /// # Panics
-    /// Where nobody listens.
+    /// If nobody listens.
     #[track_caller]
     pub fn connect(address: &str) -> Self {
         let stream = TcpStream::connect(address).expect("the server accepts");
@@ -88,7 +88,7 @@ impl Raw {
     /// Connects and upgrades.
     ///
     /// # Panics
-    /// Where the server refuses.
+    /// If the server refuses.
     #[track_caller]
     pub fn upgrade(address: &str, path: &str, more: &str) -> Self {
         let mut raw = Self::connect(address);
@@ -116,7 +116,7 @@ impl Raw {
     /// Reads until the server closes; a reset is an end too.
     ///
     /// # Panics
-    /// Where the server does not close in time.
+    /// If the server does not close in time.
     #[track_caller]
     pub fn rest(&mut self) -> Vec<u8> {
         let mut rest = Vec::new();

@@ -25,7 +25,7 @@ pub struct Server {
 /// A port that is free now: somebody has just let go of it.
 ///
 /// # Panics
-/// Where none is.
+/// If none is.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener.local_addr().expect("it has an address").port()
@@ -34,7 +34,7 @@ pub fn free_port() -> u16 {
 /// The server's binary: INKWIRE_BIN, or a debug build that is made once.
 ///
 /// # Panics
-/// Where it does not build.
+/// If it does not build.
 pub fn binary() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT
@@ -78,7 +78,7 @@ impl Server {
     /// Starts a server with flags, on a free port unless they say otherwise.
     ///
     /// # Panics
-    /// Where it does not say that it is listening.
+    /// If it does not say that it is listening.
     #[track_caller]
     pub fn start(flags: &[&str]) -> Self {
         Self::spawn(&mut serve(flags))
@@ -87,7 +87,7 @@ impl Server {
     /// Starts a server from a command of one's own.
     ///
     /// # Panics
-    /// Where it does not say that it is listening.
+    /// If it does not say that it is listening.
     #[track_caller]
     pub fn spawn(command: &mut Command) -> Self {
         let log = if std::env::var_os("INKWIRE_TEST_LOG").is_some() { Stdio::inherit() } else { Stdio::null() };
@@ -97,7 +97,7 @@ impl Server {
     /// Starts a server whose log goes somewhere.
     ///
     /// # Panics
-    /// Where it does not say that it is listening.
+    /// If it does not say that it is listening.
     #[track_caller]
     pub fn spawn_logging(command: &mut Command, log: impl Into<Stdio>) -> Self {
         let child = command.stdout(Stdio::piped()).stderr(log).spawn().expect("the server starts");
@@ -138,7 +138,7 @@ impl Server {
     /// Sends a signal.
     ///
     /// # Panics
-    /// Where the process is gone.
+    /// If the process is gone.
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, signal).expect("the server is there");
@@ -147,7 +147,7 @@ impl Server {
     /// Asks it to stop and waits until it has.
     ///
     /// # Panics
-    /// Where it does not stop in time.
+    /// If it does not stop in time.
     pub fn stop(self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.wait()
@@ -156,7 +156,7 @@ impl Server {
     /// Waits until a server that was told to stop has.
     ///
     /// # Panics
-    /// Where it does not stop in time.
+    /// If it does not stop in time.
     pub fn wait(mut self) -> ExitStatus {
         let mut status = None;
         wait_until("the server stops", || {
@@ -169,7 +169,7 @@ impl Server {
     /// One of its metrics.
     ///
     /// # Panics
-    /// Where there is none of that name.
+    /// If there is none of that name.
     pub fn metric(&self, name: &str) -> f64 {
         metric(&self.address, name)
     }
@@ -182,7 +182,7 @@ impl Server {
     /// Resident memory of the process that is its own, in bytes.
     ///
     /// # Panics
-    /// Where the process is gone.
+    /// If the process is gone.
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server is there");
         let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("RssAnon is there");
@@ -192,7 +192,7 @@ impl Server {
     /// Leaves the process only so many bytes of addresses beside those that it has, or as many as it likes.
     ///
     /// # Panics
-    /// Where the process is gone.
+    /// If the process is gone.
     pub fn limit_address_space(&self, more: Option<u64>) {
         use rustix::process::{Resource, Rlimit, prlimit};
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("the server is there");
@@ -205,7 +205,7 @@ impl Server {
     /// Processor time of the process so far, in the kernel's ticks.
     ///
     /// # Panics
-    /// Where the process is gone.
+    /// If the process is gone.
     pub fn ticks(&self) -> u64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid())).expect("the server is there");
         let after_name = stat.rsplit_once(')').expect("a name in parentheses").1;
@@ -217,7 +217,7 @@ impl Server {
     /// How many descriptors the process has open.
     ///
     /// # Panics
-    /// Where the process is gone.
+    /// If the process is gone.
     pub fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("the server is there").count()
     }
@@ -226,7 +226,7 @@ impl Server {
 /// One of the metrics of the server at an address.
 ///
 /// # Panics
-/// Where there is none of that name.
+/// If there is none of that name.
 pub fn metric(address: &str, name: &str) -> f64 {
     let text = get(address, "/metrics");
     let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
@@ -236,7 +236,7 @@ pub fn metric(address: &str, name: &str) -> f64 {
 /// The whole reply to a GET.
 ///
 /// # Panics
-/// Where it does not come, or is no text.
+/// If it does not come, or is no text.
 pub fn get(address: &str, path: &str) -> String {
     let mut raw = Raw::connect(address);
     raw.send(format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").as_bytes());

@@ -86,7 +86,7 @@ impl fmt::Display for Durable {
 /// Ten people on one board do a thousand operations a second, for so long.
 ///
 /// # Panics
-/// Where the server does not keep up at all.
+/// If the server does not keep up at all.
 pub fn durable(lasts: Duration) -> Durable {
     let data = tempfile::tempdir_in(".").expect("a folder on this disk");
     let server = Server::start(&["--data", data.path().to_str().expect("a path of letters"), "--log", "warn"]);
@@ -225,7 +225,7 @@ impl fmt::Display for Big {
 /// Draws a board of so many strokes into a data directory, as a server would, and opens it in one.
 ///
 /// # Panics
-/// Where any of it fails.
+/// If any of it fails.
 pub fn big(strokes: u64) -> Big {
     let data = tempfile::tempdir_in(".").expect("a folder on this disk");
     let operations = fill(data.path(), strokes);
@@ -285,7 +285,7 @@ fn fill(data: &Path, strokes: u64) -> u64 {
 /// Memory of a server with so many boards on its disk beyond that of one with none, in bytes; nobody has opened any of them.
 ///
 /// # Panics
-/// Where they cannot be written.
+/// If they cannot be written.
 pub fn unopened(boards: u64) -> u64 {
     let memory = |boards: u64| {
         let data = tempfile::tempdir_in(".").expect("a folder on this disk");

@@ -12,7 +12,7 @@ pub fn root() -> PathBuf {
 /// sets INKWIRE_REQUIRE_TOOLS, it fails.
 ///
 /// # Panics
-/// Where one is missing under `make test`.
+/// If one is missing under `make test`.
 pub fn are_there(test: &str, needed: &[&Path]) -> bool {
     let Some(missing) = needed.iter().find(|path| !path.exists()) else { return true };
     let message = format!("{test} needs {}; `cargo xtask setup` installs it", missing.display());

@@ -98,7 +98,7 @@ impl Round {
     /// Makes the round, and waits until the server is through with it.
     ///
     /// # Panics
-    /// Where a part of it did not do what it should.
+    /// If a part of it did not do what it should.
     pub fn run(&self) -> Done {
         let silent: Vec<Raw> = if self.silent { self.fall_silent() } else { Vec::new() };
         let mut connections = silent.len() as u64;

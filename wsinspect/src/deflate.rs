@@ -72,7 +72,7 @@ impl Inflate {
     /// The message has come to its end.
     ///
     /// # Errors
-    /// Where it, or one that it refers to, cannot be inflated.
+    /// If it, or one that it refers to, cannot be inflated.
     pub fn finish(&mut self) -> Result<Inflated, InflateError> {
         self.push(&TAIL);
         let message = std::mem::take(&mut self.message);

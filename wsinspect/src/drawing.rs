@@ -12,7 +12,7 @@ pub fn is_agreed(subprotocol: Option<&str>) -> bool {
 /// The messages in a packet: operations with their strokes, authors and sequence numbers, as `PROTOCOL.md` writes them in JSON.
 ///
 /// # Errors
-/// Where it is no packet of this side.
+/// If it is no packet of this side.
 pub fn decode(sender: Sender, packet: &[u8]) -> Result<Vec<Value>, DecodeError> {
     let text = match sender {
         Sender::Client => json::encode(&binary::decode_client(packet)?),

@@ -22,7 +22,7 @@ pub enum HexError {
 /// Reads hex: `81 05 48`, `8105`, `81:05`, `0x81, 0x05` or `\x81\x05`.
 ///
 /// # Errors
-/// Where something else stands in it.
+/// If something else stands in it.
 pub fn parse(text: &str) -> Result<Vec<u8>, HexError> {
     let mut bytes = Vec::new();
     let mut half: Option<(u32, usize)> = None;

@@ -370,7 +370,7 @@ pub fn bounded(since: Duration) -> Duration {
 /// Reads a line back; `None` for one that follows from the others, or is not known.
 ///
 /// # Errors
-/// Where it is not what the schema says.
+/// If it is not what the schema says.
 pub fn read(line: &str) -> Result<Option<(Stamp, Recorded)>, JsonError> {
     let Kind { v, ev, conn, ts, t } = serde_json::from_str(line)?;
     if v != VERSION {

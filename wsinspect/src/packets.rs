@@ -34,7 +34,7 @@ pub enum PacketsError {
 /// Gives the bytes of every connection in the order of their packets, and its ends.
 ///
 /// # Errors
-/// Where it is no capture. What came before is given all the same.
+/// If it is no capture. What came before is given all the same.
 pub fn read(file: impl Read + Send, each: &mut dyn FnMut(Stamp, Recorded)) -> Result<(), PacketsError> {
     let format = |error: &dyn std::fmt::Debug| PacketsError::Format(format!("{error:?}"));
     let mut reader = create_reader(BUFFER, file).map_err(|error| format(&error))?;

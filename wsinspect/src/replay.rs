@@ -54,7 +54,7 @@ impl Plan {
     /// Takes the next event of the recorded connection.
     ///
     /// # Errors
-    /// Where what we would have to send was not recorded whole.
+    /// If what we would have to send was not recorded whole.
     pub fn take(&mut self, stamp: &Stamp, event: &Event) -> Result<(), PlanError> {
         let begun = *self.begun.get_or_insert(stamp.since);
         match event {

@@ -74,7 +74,7 @@ impl Say {
     /// `{"close": {"code": 1000}}` or `{"raw": "81 00"}`.
     ///
     /// # Errors
-    /// Where it is none.
+    /// If it is none.
     pub fn from_json(line: &str) -> Result<Self, SayError> {
         Ok(match serde_json::from_str(line)? {
             Line::Text(text) => Self::Message(Opcode::TEXT, text.into_bytes()),
@@ -91,7 +91,7 @@ impl Say {
     /// `None` for `/quit`. A text that begins with a slash is typed with two.
     ///
     /// # Errors
-    /// Where the command is not known, or what stands behind it is not what it takes.
+    /// If the command is not known, or what stands behind it is not what it takes.
     pub fn from_typed(line: &str) -> Result<Option<Self>, SayError> {
         let Some(command) = line.strip_prefix('/').filter(|rest| !rest.starts_with('/')) else {
             let text = line.strip_prefix('/').unwrap_or(line);
@@ -152,7 +152,7 @@ fn frame(opcode: Opcode, fin: bool, rsv: [bool; 3], mask: Option<[u8; 4]>, paylo
 /// allowed is for the other side to say.
 ///
 /// # Errors
-/// Where it does not fit into a frame (RFC 6455 section 5.5.1).
+/// If it does not fit into a frame (RFC 6455 section 5.5.1).
 pub fn close_payload(text: &str) -> Result<Vec<u8>, SayError> {
     if text.is_empty() {
         return Ok(Vec::new());

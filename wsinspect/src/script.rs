@@ -279,7 +279,7 @@ fn send(mut line: Line<'_>) -> Result<Action, ScriptError> {
 /// What a step sends, once its variables are known.
 ///
 /// # Errors
-/// Where it cannot be sent.
+/// If it cannot be sent.
 pub fn say(kind: Kind, text: &str) -> Result<Say, String> {
     let bytes = || text.as_bytes().to_vec();
     let hex = || hex::parse(text).map_err(|error| error.to_string());

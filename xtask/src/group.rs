@@ -33,7 +33,7 @@ impl Guard {
     /// Starts the guard, in a group of its own, so that what ends this one leaves it alone.
     ///
     /// # Errors
-    /// Where this program cannot be started once more.
+    /// If this program cannot be started once more.
     pub(crate) fn start() -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(GUARD).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);

@@ -22,7 +22,7 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
 /// Runs a program to its end.
 ///
 /// # Errors
-/// Where it cannot be started or fails, with what was run.
+/// If it cannot be started or fails, with what was run.
 pub(crate) fn check(command: &mut Command) -> anyhow::Result<()> {
     let shown = shown(command);
     let status = command.status().with_context(|| format!("{shown} could not be started"))?;
@@ -50,7 +50,7 @@ pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
 /// and with this process.
 ///
 /// # Errors
-/// Where it cannot be started, or takes longer; then it is killed.
+/// If it cannot be started, or takes longer; then it is killed.
 pub(crate) fn bounded(command: &mut Command, patience: Duration, guard: Option<&Guard>) -> anyhow::Result<Output> {
     let shown = shown(command);
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -73,7 +73,7 @@ pub(crate) fn bounded(command: &mut Command, patience: Duration, guard: Option<&
 /// How a child ends, where it does so in time.
 ///
 /// # Errors
-/// Where it is no child any more.
+/// If it is no child any more.
 pub(crate) fn ended_within(child: &mut Child, patience: Duration) -> std::io::Result<Option<ExitStatus>> {
     let deadline = Instant::now() + patience;
     loop {
@@ -98,7 +98,7 @@ fn drain(pipe: Option<impl Read + Send + 'static>) -> thread::JoinHandle<Vec<u8>
 /// Runs a `cargo build`, and says where the executable of that name is.
 ///
 /// # Errors
-/// Where it does not build, or builds no such executable.
+/// If it does not build, or builds no such executable.
 pub(crate) fn built(command: &mut Command, name: &str) -> anyhow::Result<PathBuf> {
     let messages = output(command.arg("--message-format=json-render-diagnostics"))?;
     let artifacts = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());

@@ -196,7 +196,7 @@ impl Board {
     /// Applies an entry of another board's log.
     ///
     /// # Errors
-    /// Where the entry does not follow, or breaks a rule: then the two boards are not the same.
+    /// If the entry does not follow, or breaks a rule: then the two boards are not the same.
     pub fn replay(&mut self, seq: u64, entry: &Entry) -> Result<(), ReplayError> {
         if seq != self.seq + 1 {
             return Err(ReplayError::Gap { expected: self.seq + 1, found: seq });

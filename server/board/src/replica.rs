@@ -47,7 +47,7 @@ impl Replica {
     /// Takes one message of the server; those that say nothing about the board are passed over.
     ///
     /// # Errors
-    /// Where the message does not follow from what came before.
+    /// If the message does not follow from what came before.
     pub fn receive(&mut self, message: ServerMessage) -> Result<(), ReplicaError> {
         match message {
             ServerMessage::Welcome { epoch, .. } if epoch != self.epoch => {

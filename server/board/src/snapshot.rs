@@ -51,7 +51,7 @@ pub(crate) struct Assembly {
 
 impl Assembly {
     /// # Errors
-    /// Where the authors are inconsistent.
+    /// If the authors are inconsistent.
     pub(crate) fn new(seq: u64, announced: u64, authors: &[AuthorState]) -> Result<Self, RestoreError> {
         let mut board = Board { seq, ..Board::default() };
         for state in authors {
@@ -66,13 +66,13 @@ impl Assembly {
     }
 
     /// # Errors
-    /// Where the element does not follow or breaks a rule.
+    /// If the element does not follow or breaks a rule.
     pub(crate) fn add(&mut self, element: Element) -> Result<(), RestoreError> {
         self.board.put_back(element)
     }
 
     /// # Errors
-    /// Where elements are missing, or it is not the board that had that hash.
+    /// If elements are missing, or it is not the board that had that hash.
     pub(crate) fn finish(self, hash: StateHash) -> Result<Board, RestoreError> {
         if self.board.elements.len() as u64 != self.announced {
             return Err(RestoreError::Count);

@@ -19,7 +19,7 @@ impl Columns {
     /// The columns of packets that hold `operations` messages and nothing else.
     ///
     /// # Errors
-    /// Where they hold something else.
+    /// If they hold something else.
     pub fn of(packets: &[u8]) -> Result<Self> {
         let mut columns = Self::default();
         let mut reader = Reader::new(packets);
@@ -57,7 +57,7 @@ impl Columns {
     /// The packets of columns.
     ///
     /// # Errors
-    /// Where the columns are not what [`Columns::of`] made.
+    /// If the columns are not what [`Columns::of`] made.
     pub fn into_packets(self) -> Result<Vec<u8>> {
         let (mut heads, mut bodies) = (Reader::new(&self.heads), Reader::new(&self.bodies));
         let mut packets = Vec::with_capacity(self.heads.len() + self.bodies.len());

@@ -45,7 +45,7 @@ impl Ink {
     /// Adds points; the caller sees to it that all points of a stroke have pressure, or none.
     ///
     /// # Panics
-    /// Where there are pressures, but not as many as steps.
+    /// If there are pressures, but not as many as steps.
     pub fn extend(&mut self, points: &Points) {
         assert!(points.pressures.is_empty() || points.pressures.len() == points.steps.len(), "Bug: uneven points");
         for step in &points.steps {

@@ -48,7 +48,7 @@ const METHODS: &[&str] = &["GET", "HEAD", "POST", "DELETE", "PUT", "PATCH", "OPT
 /// The first line of a token's file.
 ///
 /// # Errors
-/// Where it cannot be read, or is too short to be a secret.
+/// If it cannot be read, or is too short to be a secret.
 pub fn read_token(file: &Path) -> anyhow::Result<String> {
     let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
     let token = text.lines().next().unwrap_or_default().trim();

@@ -497,7 +497,7 @@ pub(crate) fn carry_out(disk: &Arc<Disk>, order: Order) -> anyhow::Result<Outcom
 /// A board as a file.
 ///
 /// # Errors
-/// Where it cannot be drawn.
+/// If it cannot be drawn.
 pub(crate) fn exported(reader: &Reader, name: &str, board: &Board, format: Format) -> anyhow::Result<Vec<u8>> {
     // One that cannot be read is drawn as one that is missing.
     let image = |hash| reader.image(hash).ok().flatten();

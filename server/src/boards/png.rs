@@ -11,7 +11,7 @@ const LARGEST_SIDE: f32 = 8192.0;
 /// The picture of an SVG, at two pixels for a board unit where that is not too large.
 ///
 /// # Errors
-/// Where it cannot be drawn.
+/// If it cannot be drawn.
 pub(super) fn png(svg: &str) -> anyhow::Result<Vec<u8>> {
     let tree = Tree::from_str(svg, &fonts::options())?;
     let size = tree.size();

@@ -59,7 +59,7 @@ type Next = Result<(String, Operation), String>;
 /// Draws what standard input says, and waits until the board has it for good.
 ///
 /// # Errors
-/// Where the input is not a drawing, the server cannot be reached or does not let this member in, or rejects something.
+/// If the input is not a drawing, the server cannot be reached or does not let this member in, or rejects something.
 pub fn run(flags: Draw) -> anyhow::Result<()> {
     let next = read(&flags)?;
     let mut guest = Guest::join(flags.who.clone())?;

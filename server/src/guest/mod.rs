@@ -103,7 +103,7 @@ impl Guest {
     /// Joins the board, and waits until it is welcome.
     ///
     /// # Errors
-    /// Where the server cannot be reached in time, or does not let it in.
+    /// If the server cannot be reached in time, or does not let it in.
     fn join(who: Who) -> anyhow::Result<Self> {
         let mut guest = Self::new(who);
         while !guest.is_welcome || guest.storage.is_none() || !guest.people.contains_key(&guest.author) {
@@ -143,7 +143,7 @@ impl Guest {
     /// Reads what has come, for at most so long, and sends what is to be sent. Where there is no connection, makes one.
     ///
     /// # Errors
-    /// Where the server cannot be reached in time, or lets this member in no more.
+    /// If the server cannot be reached in time, or lets this member in no more.
     fn turn(&mut self, wait: Duration) -> anyhow::Result<Vec<ServerMessage>> {
         if self.socket.is_none() {
             self.connect()?;

@@ -27,7 +27,7 @@ pub struct Watch {
 /// Prints what happens on a board from now on, until it is stopped.
 ///
 /// # Errors
-/// Where the server cannot be reached, or does not let this member in.
+/// If the server cannot be reached, or does not let this member in.
 pub fn run(flags: Watch) -> anyhow::Result<()> {
     let mut guest = Guest::join(flags.who.clone())?;
     let mut seen = guest.replica.board().seq();

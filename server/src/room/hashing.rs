@@ -127,7 +127,7 @@ impl Hashing {
     /// Does something with the memory of a thread, in turn.
     ///
     /// # Errors
-    /// Where too much waits already, or the system gives no thread; the work is dropped then.
+    /// If too much waits already, or the system gives no thread; the work is dropped then.
     pub(super) fn begin(self: &Arc<Self>, work: impl FnOnce(&mut Memory) + Send + 'static) -> Result<(), HashError> {
         let mut state = self.lock();
         if state.waiting.len() >= WAITING {

@@ -576,7 +576,7 @@ impl Room {
     /// Carries out an order of the operator, and keeps what came of it; gives the link where one was made. Blocks.
     ///
     /// # Errors
-    /// Where it cannot be carried out or kept.
+    /// If it cannot be carried out or kept.
     pub fn operate(&self, action: &Action) -> Result<Option<ServerMessage>, StorageError> {
         let said = |error: OrderError| StorageError::Order(error.to_string());
         let with = Ingredients { now: storage::now(), secret: random_token(), password: None };
@@ -589,7 +589,7 @@ impl Room {
     /// Keeps who may do what now, and what was ordered. Blocks.
     ///
     /// # Errors
-    /// Where the disk takes nothing now.
+    /// If the disk takes nothing now.
     pub(super) fn keep_access(&self, orders: Vec<AuditRecord>) -> Result<(), StorageError> {
         let _turn = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
         let record = self.lock().access.record();
@@ -639,7 +639,7 @@ impl Room {
     /// Ends somebody's connections, also those of a host, and keeps that it was done; says whether there was one. Blocks.
     ///
     /// # Errors
-    /// Where the disk does not take that it was done.
+    /// If the disk does not take that it was done.
     pub fn disconnect(&self, author: u32) -> Result<bool, StorageError> {
         let mut state = self.lock();
         let whom = state.name(author);
@@ -660,7 +660,7 @@ impl Room {
     /// When the board was drawn and by whom. Many who ask at once are told what was read once. Blocks.
     ///
     /// # Errors
-    /// Where it cannot be read now.
+    /// If it cannot be read now.
     pub(super) fn chronicle(&self) -> Result<Arc<Chronicle>, StorageError> {
         let mut last = self.chronicle.lock().unwrap_or_else(PoisonError::into_inner);
         let state = self.lock();

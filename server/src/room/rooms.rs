@@ -83,7 +83,7 @@ impl Place {
     /// The room.
     ///
     /// # Panics
-    /// Where it is not open yet; [`Rooms::room`] gives only places whose room is.
+    /// If it is not open yet; [`Rooms::room`] gives only places whose room is.
     pub fn room(&self) -> &Arc<Room> {
         self.0.get().expect("Bug: the room was opened before its place was given away")
     }
@@ -147,7 +147,7 @@ impl Rooms {
     /// The room of a board, opened where it is not yet.
     ///
     /// # Errors
-    /// Where the storage cannot give the board now.
+    /// If the storage cannot give the board now.
     pub async fn room(self: &Arc<Self>, name: &BoardName) -> Result<Place, StorageError> {
         loop {
             let place = self.lock().entry(name.clone()).or_default().clone();
@@ -278,7 +278,7 @@ impl Rooms {
     /// The bytes of an image, in a buffer that all its readers share.
     ///
     /// # Errors
-    /// Where there is no room for them, or the storage cannot read them now.
+    /// If there is no room for them, or the storage cannot read them now.
     pub async fn image(&self, hash: ImageHash) -> Result<Option<Image>, ImageFailure> {
         let shared = self.shared_image(hash);
         let image = shared.get_or_try_init(|| self.load_image(hash)).await?;
@@ -332,7 +332,7 @@ impl Rooms {
     /// Carries out an operator's order on who may do what on a board; gives the secret of a link that was made. Blocks.
     ///
     /// # Errors
-    /// Where it cannot be carried out or kept.
+    /// If it cannot be carried out or kept.
     pub fn operate(self: &Arc<Self>, name: &BoardName, action: &Action) -> Result<Option<ServerMessage>, StorageError> {
         let place = smol::block_on(self.room(name))?;
         let done = place.operate(action);

@@ -198,7 +198,7 @@ impl Compactor {
     /// wanted any more.
     ///
     /// # Errors
-    /// Where there is no such board, its records are damaged, or the disk fails.
+    /// If there is no such board, its records are damaged, or the disk fails.
     pub(super) fn compact(&self, name: &str, forgets_history: bool) -> Result<Compacted, StorageError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
         let reader = Reader::open(&self.directory)?;

@@ -169,7 +169,7 @@ impl Disk {
     /// Deletes a board and everything that is kept of it.
     ///
     /// # Errors
-    /// Where there is none of that name, or the disk fails.
+    /// If there is none of that name, or the disk fails.
     pub fn delete(&self, name: &str) -> Result<(), StorageError> {
         let (queue, gone) = (self.queue.clone(), name.to_owned());
         let found = self.write(move |transaction| {
@@ -187,7 +187,7 @@ impl Disk {
     /// Puts a board in under a name that is free, or in the place of what is there, as a new lineage.
     ///
     /// # Errors
-    /// Where the name is taken, or the disk fails.
+    /// If the name is taken, or the disk fails.
     pub fn import(
         &self,
         name: &BoardName,

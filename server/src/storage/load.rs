@@ -266,7 +266,7 @@ impl Reader {
     /// Opens the database of a data directory.
     ///
     /// # Errors
-    /// Where there is none, or it cannot be read.
+    /// If there is none, or it cannot be read.
     pub fn open(directory: &Path) -> Result<Self, StorageError> {
         let path = directory.join(FILE);
         if let Err(error) = std::fs::metadata(&path) {
@@ -278,7 +278,7 @@ impl Reader {
     /// Opens a database wherever it lies.
     ///
     /// # Errors
-    /// Where it cannot be read.
+    /// If it cannot be read.
     pub fn of_file(path: &Path) -> Result<Self, StorageError> {
         Ok(Self { connection: schema::open_to_read(path)?, path: path.into() })
     }
@@ -286,7 +286,7 @@ impl Reader {
     /// The bytes of a picture; none where they are not what they were.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// If the database cannot be read.
     pub fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError> {
         images::find(&self.connection, hash).map_err(self.said())
     }
@@ -462,7 +462,7 @@ impl Reader {
     /// A board as it was at a sequence number, or is now, as far as its records are good.
     ///
     /// # Errors
-    /// Where the records do not reach so far back or forth, or the disk fails.
+    /// If the records do not reach so far back or forth, or the disk fails.
     pub fn load(&self, record: &BoardRecord, at: Option<u64>) -> Result<Loaded, StorageError> {
         // One transaction, so that compaction does not change the records in between.
         let transaction = self.connection.unchecked_transaction().map_err(self.said())?;
@@ -664,7 +664,7 @@ impl Reader {
     /// Walks all records of a board: every checksum, every operation, every state hash.
     ///
     /// # Errors
-    /// Where the disk fails; what is wrong with the records is in the result.
+    /// If the disk fails; what is wrong with the records is in the result.
     pub fn verify(&self, record: &BoardRecord) -> Result<Verified, StorageError> {
         let transaction = self.connection.unchecked_transaction().map_err(self.said())?;
         let verified = self.fresh(record).and_then(|record| self.verify_in_transaction(&record));
@@ -731,7 +731,7 @@ impl Reader {
     /// Copies the database as it is at this moment into a new file.
     ///
     /// # Errors
-    /// Where the file is there already or cannot be written.
+    /// If the file is there already or cannot be written.
     pub fn backup(&self, to: &Path) -> Result<(), StorageError> {
         if to.exists() {
             let error = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "there is such a file already");

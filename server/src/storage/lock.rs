@@ -31,7 +31,7 @@ impl Lock {
     /// until it has written everything.
     ///
     /// # Errors
-    /// Where another process has it, or the directory cannot be written.
+    /// If another process has it, or the directory cannot be written.
     pub fn take(directory: &Path, patience: Duration) -> Result<Self, StorageError> {
         let path = directory.join("lock");
         let failed = |error| StorageError::Path { path: path.clone(), error: Arc::new(error) };

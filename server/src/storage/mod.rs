@@ -145,7 +145,7 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// What is kept of a board; a new lineage where nothing is.
     ///
     /// # Errors
-    /// Where it cannot be read now.
+    /// If it cannot be read now.
     fn open(&self, name: &BoardName) -> Result<Stored, StorageError>;
 
     /// Takes the next part of a board's log.
@@ -169,13 +169,13 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// Keeps the bytes of a picture under their hash, which the caller has checked; says whether there was room. May block.
     ///
     /// # Errors
-    /// Where the disk takes nothing now.
+    /// If the disk takes nothing now.
     fn keep_image(&self, hash: ImageHash, image: Image) -> Result<bool, StorageError>;
 
     /// The bytes of a picture. May block.
     ///
     /// # Errors
-    /// Where they cannot be read now.
+    /// If they cannot be read now.
     fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError>;
 
     /// Keeps who may do what on a board, and what was ordered there, as long as the lease of its room holds. May block.
@@ -193,32 +193,32 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// What was ordered on a board, newest first. May block.
     ///
     /// # Errors
-    /// Where it cannot be read now.
+    /// If it cannot be read now.
     fn audit(&self, name: &BoardName) -> Result<Vec<AuditRecord>, StorageError>;
 
     /// How many boards are kept. May block.
     ///
     /// # Errors
-    /// Where they cannot be counted now.
+    /// If they cannot be counted now.
     fn count(&self) -> Result<u64, StorageError>;
 
     /// A part of a board's log from a sequence number on; one without entries where nothing is kept from there on. May
     /// block.
     ///
     /// # Errors
-    /// Where it cannot be read now.
+    /// If it cannot be read now.
     fn past(&self, name: &BoardName, from: u64) -> Result<Past, StorageError>;
 
     /// When a board was drawn and by whom. May block.
     ///
     /// # Errors
-    /// Where it cannot be read now.
+    /// If it cannot be read now.
     fn chronicle(&self, name: &BoardName) -> Result<Chronicle, StorageError>;
 
     /// Makes a new board of a board as it was at a sequence number. May block.
     ///
     /// # Errors
-    /// Where that is not kept, or the disk takes nothing now.
+    /// If that is not kept, or the disk takes nothing now.
     fn branch(&self, name: &BoardName, seq: u64, branch: &BoardName) -> Result<(), StorageError>;
 
     /// From now on the listener hears the news.

@@ -27,7 +27,7 @@ const PAGE: u64 = 4096;
 /// A new name in the folder of things set aside, which is made where there is none.
 ///
 /// # Errors
-/// Where the folder cannot be made.
+/// If the folder cannot be made.
 pub(super) fn place_aside(directory: &Path, name: &str, ending: &str) -> Result<PathBuf, StorageError> {
     let folder = directory.join(ASIDE);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(failed(&folder))?;
@@ -40,7 +40,7 @@ pub(super) fn place_aside(directory: &Path, name: &str, ending: &str) -> Result<
 /// is good of it is put into a new one. Returns whether that was done.
 ///
 /// # Errors
-/// Where the disk fails, or the file is no database of ours.
+/// If the disk fails, or the file is no database of ours.
 pub(super) fn open(directory: &Path) -> Result<(Connection, bool), StorageError> {
     let path = directory.join(FILE);
     if !path.exists() {
@@ -131,7 +131,7 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
 /// Puts a backup in the place of a directory's database, whose lock the caller has; gives where what was there before is.
 ///
 /// # Errors
-/// Where the backup is none, or the disk fails.
+/// If the backup is none, or the disk fails.
 pub fn restore(directory: &Path, backup: &Path) -> Result<Option<PathBuf>, StorageError> {
     let path = directory.join(FILE);
     let new = path.with_extension("new");

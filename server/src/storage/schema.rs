@@ -125,7 +125,7 @@ pub(super) fn said_of(path: &Path) -> impl Fn(rusqlite::Error) -> StorageError +
 /// Opens a database to write, makes it where there is none, and brings it to the current format.
 ///
 /// # Errors
-/// Where it cannot be opened or written, is of a later format, or is something else.
+/// If it cannot be opened or written, is of a later format, or is something else.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, StorageError> {
     let said = said_of(path);
     let mut connection = Connection::open(path).map_err(&said)?;

@@ -48,7 +48,7 @@ impl Addresses {
     /// connection without an address, over a unix socket, counts only among all.
     ///
     /// # Errors
-    /// Where all together are `most`, which is told first, or its address has `most_of_address`.
+    /// If all together are `most`, which is told first, or its address has `most_of_address`.
     pub fn enter(
         &self,
         address: Option<IpAddr>,

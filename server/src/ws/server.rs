@@ -41,7 +41,7 @@ impl Server {
     /// Listens on `HOST:PORT` or `unix:/PATH`.
     ///
     /// # Errors
-    /// Where the address is none, or cannot be listened on.
+    /// If the address is none, or cannot be listened on.
     pub fn bind(address: &str) -> anyhow::Result<Self> {
         let address: Address = address.parse().map_err(anyhow::Error::msg)?;
         Ok(Self { listener: Listener::bind(&address)?, settings: Settings::default(), origins: Vec::new() })
@@ -69,7 +69,7 @@ impl Server {
     /// Serves until SIGINT or SIGTERM; then every connection gets what waits for it, and 1001.
     ///
     /// # Errors
-    /// Where signals cannot be handled.
+    /// If signals cannot be handled.
     pub fn run(self, service: impl Service) -> anyhow::Result<()> {
         let workers = Workers::start(None, Gauge::default())?;
         smol::block_on(self.serve(service, &workers))

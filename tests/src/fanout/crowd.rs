@@ -88,7 +88,7 @@ impl Crowd {
     /// Nobody yet, who will speak as clients of such a server do.
     ///
     /// # Panics
-    /// Where the kernel gives no epoll.
+    /// If the kernel gives no epoll.
     pub fn new(of: Peer) -> Self {
         let poll = Poll::new().expect("an epoll");
         let clock = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK).expect("a clock");

@@ -21,7 +21,7 @@ pub(super) fn on_core<T>(core: usize, act: impl FnOnce() -> T) -> T {
 /// Processor time that a process has used.
 ///
 /// # Panics
-/// Where it is gone.
+/// If it is gone.
 pub(super) fn processor_time(process: u32) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).expect("the server is there");
     let nanoseconds = tasks.flatten().filter_map(|task| {

@@ -162,7 +162,7 @@ impl Report {
     /// Writes `fanout.md`, `fanout.json` and, where there was a storm, `fanout.svg` into a folder.
     ///
     /// # Errors
-    /// Where the folder takes no files.
+    /// If the folder takes no files.
     pub fn write(&self, folder: &Path) -> std::io::Result<()> {
         std::fs::create_dir_all(folder)?;
         std::fs::write(folder.join("fanout.md"), self.to_markdown())?;

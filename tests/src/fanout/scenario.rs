@@ -84,7 +84,7 @@ impl Scenario {
     /// Measures it once.
     ///
     /// # Panics
-    /// Where the server does not start, or refuses what this asks.
+    /// If the server does not start, or refuses what this asks.
     pub fn measure(self, peer: Peer, connections: usize, with_calls: bool, steps: &mut Vec<Step>) -> Measure {
         match self {
             Self::Quiet => steady(peer, &[2], 1, 60.0, 3, with_calls),

@@ -27,7 +27,7 @@ impl Folder {
     /// Writes what is not as it should be; gives how many files that were.
     ///
     /// # Errors
-    /// Where the folder is none, cannot be written, or holds files that are not ours and nobody insists.
+    /// If the folder is none, cannot be written, or holds files that are not ours and nobody insists.
     pub(super) fn write(&self, files: &[File], insists: bool) -> anyhow::Result<usize> {
         let shown = self.path.display();
         if self.path.exists() && !self.path.is_dir() {
@@ -63,7 +63,7 @@ impl Folder {
     /// What differs, as unified differences.
     ///
     /// # Errors
-    /// Where a file is there and cannot be read.
+    /// If a file is there and cannot be read.
     pub(super) fn differences(&self, files: &[File]) -> anyhow::Result<Vec<String>> {
         let mut all = Vec::new();
         for file in files {

@@ -25,7 +25,7 @@ const OWN_DESCRIPTORS: u32 = 256;
 /// Renders every file of a deployment. `flags` are those that differ from the defaults, for the header.
 ///
 /// # Errors
-/// Where a rendered file has not the shape of its kind: that is a bug, and nothing is written.
+/// If a rendered file has not the shape of its kind: that is a bug, and nothing is written.
 pub(super) fn render(parameters: &Parameters, flags: &str) -> Result<Vec<File>, String> {
     let name: &str = &parameters.name;
     let is_unix = parameters.port.is_none();

@@ -76,7 +76,7 @@ impl Program {
     /// The executable without any tool in it, with the line numbers that tools need.
     ///
     /// # Errors
-    /// Where it does not build.
+    /// If it does not build.
     pub(super) fn plain(&self) -> Result<PathBuf, Failure> {
         self.build(|command| match self.profile {
             Profile::Release => _ = command.arg("--release"),
@@ -91,7 +91,7 @@ impl Program {
     /// build scripts and macros.
     ///
     /// # Errors
-    /// Where it does not build, or there is nothing to build.
+    /// If it does not build, or there is nothing to build.
     pub(super) fn sanitized(&self, host: &str, flag: &str) -> Result<PathBuf, Failure> {
         self.can_be_sanitized().map_err(Failure::Tool)?;
         let target = crate::root().join("target/leakcheck/asan");

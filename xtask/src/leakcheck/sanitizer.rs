@@ -9,7 +9,7 @@ pub(super) const FORMAT: &str = "F|%n|%f|%s|%l";
 /// Reads a report.
 ///
 /// # Errors
-/// Where LeakSanitizer gave up: then nothing is known about leaks, whatever else stands there.
+/// If LeakSanitizer gave up: then nothing is known about leaks, whatever else stands there.
 pub(super) fn read(text: &str) -> Result<Vec<Fault>, String> {
     if text.contains("LeakSanitizer has encountered a fatal error") {
         let hint = text

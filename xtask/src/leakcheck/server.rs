@@ -50,7 +50,7 @@ impl<'a> Server<'a> {
     /// Starts it, by a command that ends where its own arguments begin, and waits until it is ready.
     ///
     /// # Errors
-    /// Where it does not become so.
+    /// If it does not become so.
     pub(super) fn start(
         program: &'a Program,
         setting: &'a Setting,
@@ -113,7 +113,7 @@ impl<'a> Server<'a> {
     /// Gives it a round of traffic.
     ///
     /// # Errors
-    /// Where the traffic did not do what it should; because the server has died, where it has.
+    /// If the traffic did not do what it should; because the server has died, where it has.
     pub(super) fn round(&mut self, number: u64, effort: Effort) -> Result<Round, Failure> {
         let mut command = traffic(&self.setting.traffic)?;
         command.env("LEAKCHECK_ADDRESS", &self.address).env("LEAKCHECK_ROUND", number.to_string());
@@ -138,7 +138,7 @@ impl<'a> Server<'a> {
     /// Asks it to stop, as an operator does, and waits until it has.
     ///
     /// # Errors
-    /// Where it does not, or was killed by a signal, which hides every exit code of a tool.
+    /// If it does not, or was killed by a signal, which hides every exit code of a tool.
     pub(super) fn stop(mut self) -> Result<ExitStatus, Failure> {
         let _ = kill_process(Pid::from_child(&self.child), Signal::TERM);
         match ended_within(&mut self.child, self.program.patience)? {
@@ -171,7 +171,7 @@ impl<'a> Server<'a> {
 /// Where runs have their folders.
 ///
 /// # Errors
-/// Where it cannot be made.
+/// If it cannot be made.
 pub(super) fn runs() -> Result<PathBuf, Failure> {
     let folder = crate::root().join("target/leakcheck");
     std::fs::create_dir_all(&folder)?;

@@ -43,7 +43,7 @@ impl Build {
     /// Begins one; what comes of it is told with its number.
     ///
     /// # Errors
-    /// Where cargo cannot be started.
+    /// If cargo cannot be started.
     pub(super) fn begin(
         number: u64,
         (root, package): (&Path, &str),

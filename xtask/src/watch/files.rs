@@ -27,7 +27,7 @@ impl Files {
     /// again and again instead, and that is said.
     ///
     /// # Errors
-    /// Where the root cannot be watched in either way.
+    /// If the root cannot be watched in either way.
     pub(super) fn watch(root: &Path, poll: Option<Duration>, events: &Sender<Happened>) -> anyhow::Result<Self> {
         let ignored = ignored(root);
         let make = |poll: Option<Duration>| -> notify::Result<Self> {

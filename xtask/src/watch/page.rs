@@ -46,7 +46,7 @@ impl Pages {
     /// Serves them.
     ///
     /// # Errors
-    /// Where there is no free port.
+    /// If there is no free port.
     pub(super) fn serve() -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let pages = Self { shared: Arc::default(), url: format!("http://{}", listener.local_addr()?) };

@@ -64,7 +64,7 @@ impl Server {
     /// Starts a server: it listens on our socket (`sd_listen_fds(3)`) and tells when it is ready (`sd_notify(3)`).
     ///
     /// # Errors
-    /// Where it cannot be started.
+    /// If it cannot be started.
     pub(super) fn start(
         number: u64,
         executable: PathBuf,

@@ -10,11 +10,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
-use inkwire_protocol::{Action, Reason, Role, ServerMessage, Token};
-use serde::{Deserialize, Serialize};
+use inkwire_protocol::{Action, Reason};
 
-use crate::boards::{self, LARGEST_IMPORT};
 use crate::name::BoardName;
+use crate::order::{LARGEST_IMPORT, Order, Outcome, carry_out};
 use crate::room::Rooms;
 use crate::storage::{self, Disk, StorageError};
 
@@ -28,66 +27,6 @@ const FIRST_LINE: Duration = Duration::from_secs(10);
 const PEERS: usize = 16;
 /// Bytes of an order that are read at once.
 const READ: usize = 64 * 1024;
-
-/// What a server is to do with its boards.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(tag = "order", rename_all = "camelCase")]
-pub enum Order {
-    /// Delete a board.
-    Delete {
-        /// Its name.
-        name: String,
-    },
-    /// Put a board in.
-    Import {
-        /// Its name.
-        name: String,
-        /// In the place of one of that name.
-        replaces: bool,
-        /// The board, as `boards export` writes it.
-        archive: String,
-    },
-    /// Make a link of a board anew.
-    Link {
-        /// Its name.
-        name: String,
-        /// What the link makes of whoever has it.
-        role: Role,
-        /// After how many seconds it expires; 0 for never.
-        seconds: u64,
-    },
-    /// Put a board's records in order.
-    #[serde(rename_all = "camelCase")]
-    Compact {
-        /// Its name.
-        name: String,
-        /// And let go of how it came about.
-        forgets_history: bool,
-    },
-}
-
-/// What came of it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Outcome {
-    /// The sequence number of the snapshot that was made.
-    pub seq: u64,
-    /// Its size, in bytes.
-    pub snapshot_bytes: u64,
-    /// The secret of a link that was made.
-    pub token: Option<Token>,
-}
-
-impl Outcome {
-    /// That a link was made.
-    pub(crate) fn link(answer: Option<ServerMessage>) -> Self {
-        let token = answer.and_then(|answer| match answer {
-            ServerMessage::Link { token, .. } => Some(token),
-            _ => None,
-        });
-        Self { token, ..Self::default() }
-    }
-}
 
 /// A socket's path has at most 107 bytes (unix(7)): a longer one is reached through the directory's descriptor.
 fn path(directory: &Path) -> std::io::Result<(PathBuf, Option<std::fs::File>)> {
@@ -206,13 +145,13 @@ fn read_order(mut stream: &UnixStream, until: Instant) -> anyhow::Result<Order> 
 fn obey(disk: &Arc<Disk>, rooms: &Arc<Rooms>, order: Order) -> anyhow::Result<Outcome> {
     let (name, reason) = match &order {
         // Nobody can be on it.
-        Order::Delete { name } if storage::is_set_aside(name) => return boards::carry_out(disk, order),
+        Order::Delete { name } if storage::is_set_aside(name) => return carry_out(disk, order),
         Order::Delete { name } => (name.clone(), Reason::Deleted),
         Order::Import { name, replaces: true, .. } => (name.clone(), Reason::Restart),
         Order::Import { name, .. } if !rooms.is_open(&name.parse()?) => (name.clone(), Reason::Restart),
         // Somebody is on that board, though nothing may be drawn on it yet.
         Order::Import { name, .. } => return Err(StorageError::Exists(name.clone()).into()),
-        Order::Compact { .. } => return boards::carry_out(disk, order),
+        Order::Compact { .. } => return carry_out(disk, order),
         Order::Link { name, role, seconds } => {
             let action = Action::MakeLink { role: *role, seconds: *seconds };
             return Ok(Outcome::link(rooms.operate(&name.parse()?, &action)?));
@@ -221,7 +160,7 @@ fn obey(disk: &Arc<Disk>, rooms: &Arc<Rooms>, order: Order) -> anyhow::Result<Ou
     let name: BoardName = name.parse()?;
     let disk = disk.clone();
     let act = move || {
-        boards::carry_out(&disk, order).map(drop).map_err(|error| match error.downcast() {
+        carry_out(&disk, order).map(drop).map_err(|error| match error.downcast() {
             Ok(error) => error,
             Err(error) => StorageError::Order(format!("{error:#}")),
         })

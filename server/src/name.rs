@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use crate::random;
 use inkwire_protocol::Token;
 
 /// A board's name: 1 to 64 of `A-Z a-z 0-9 _ -`, so that it is the same in a URL, a file name and a log.
@@ -42,8 +43,7 @@ impl BoardName {
     /// A new name that nobody can guess: 20 letters and digits that are not easily mistaken, about 100 bits.
     pub fn unguessable() -> Self {
         const LETTERS: &[u8; 32] = b"abcdefghijkmnopqrstuvwxyz2345678";
-        let mut bytes = [0u8; 20];
-        getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
+        let bytes: [u8; 20] = random::bytes();
         Self(bytes.iter().map(|byte| char::from(LETTERS[usize::from(byte % 32)])).collect())
     }
 }

@@ -19,7 +19,8 @@ use crate::in_flight::Reader;
 use crate::log::Gate;
 use crate::metrics::{Metrics, Refused};
 use crate::name::{BoardName, NameError};
-use crate::room::{Encoding, ImageFailure, Member, Place, Rooms, random_token};
+use crate::random;
+use crate::room::{Encoding, ImageFailure, Member, Place, Rooms};
 use crate::socket::Socket;
 use crate::watch;
 use crate::ws::{self, Addresses, Connections, Entry, Full, Handle, Hub, Message, Service, Settings, host_of};
@@ -502,7 +503,7 @@ fn words_of(head: &Head) -> Option<&'static str> {
 /// The way to a new board. Whoever goes it first is its host, by a secret that stands behind the `#`: no server hears that
 /// part of an address, and no `Referer` has it.
 fn new_board() -> Reply {
-    let reply = Reply::redirect(&BoardName::unguessable().link(random_token()));
+    let reply = Reply::redirect(&BoardName::unguessable().link(random::token()));
     reply.header("cache-control", "no-store")
 }
 

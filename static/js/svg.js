@@ -1,5 +1,5 @@
 // Elements as SVG: the same outlines that the canvas has, and byte for byte what the server writes for a board
-// (server/src/boards/svg.rs). Pure.
+// (server/src/export/svg.rs). Pure.
 
 import { NOTHING, around, grown, union } from "./geometry.js";
 import { RUN, addLine, addLineEnd, addOutline, addOutlineEnd, curveDiscs } from "./ink.js";

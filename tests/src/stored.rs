@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inkwire::metrics::Metrics;
-use inkwire::storage::{Disk, Opening, Part, Reader, Storage, new_epoch};
+use inkwire::random;
+use inkwire::storage::{Disk, Opening, Part, Reader, Storage};
 use inkwire_board::{Board, Submitted};
 use inkwire_protocol::{Begin, ClientId, Colour, Operation, Tool, binary};
 
@@ -245,7 +246,7 @@ pub fn big(strokes: u64) -> Big {
 /// Writes the log of a board, flush by flush, and closes it; gives how many operations it has.
 fn fill(data: &Path, strokes: u64) -> u64 {
     let disk = Disk::open(data, &Opening::default(), Arc::new(Metrics::default())).expect("a new directory");
-    let (name, epoch, client, mut dice) = ("big".parse().expect("a name"), new_epoch(), ClientId([7; 16]), Dice(3));
+    let (name, epoch, client, mut dice) = ("big".parse().expect("a name"), random::epoch(), ClientId([7; 16]), Dice(3));
     let (mut board, mut cseq) = (Board::default(), 0);
     for at in 0..strokes {
         let first_seq = board.seq() + 1;
@@ -300,7 +301,7 @@ pub fn unopened(boards: u64) -> u64 {
             binary::put_entries(&mut packet, 1, &entries);
             let (last_seq, hash, clients) = (board.seq(), board.hash(), vec![(ClientId([1; 16]), 1)]);
             let part = Part {
-                epoch: new_epoch(),
+                epoch: random::epoch(),
                 first_seq: 1,
                 last_seq,
                 packet: packet.into(),

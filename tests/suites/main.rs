@@ -6,6 +6,8 @@ mod access;
 mod admin;
 /// What messages and requests bring for what they cost.
 mod amplification;
+/// The imports of the Rust code.
+mod arrows;
 /// The operator's commands for boards.
 mod boards;
 /// The page in a real browser, and its units in Node. It takes longest, so its name lets it begin early (tests go by name).

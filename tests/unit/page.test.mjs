@@ -374,7 +374,7 @@ test("a sign that is typed with AltGr or Option is that sign, also where a syste
 test("a colour of the style sheet is written where none can be read, and nowhere else", () => {
   const [paper, ...others] = Array.from(sourceOf("style.css").matchAll(/--(?:paper|accent): (#\w+)/g), ([, colour]) => colour);
   assert.equal(others.length, 3, "two colours on a light page, and two on a dark one");
-  const server = readFileSync(new URL("../../server/src/boards/svg.rs", import.meta.url), "utf8");
+  const server = readFileSync(new URL("../../server/src/export/svg.rs", import.meta.url), "utf8");
   const alone = [sourceOf("index.html"), sourceOf("start.html"), sourceOf("inkwire.webmanifest"), sourceOf("js/svg.js"), server];
   for (const text of alone) assert.ok(text.includes(paper), text.slice(0, 100));
   // The paper of files; and a colour that people draw with, which is the accent's by chance.

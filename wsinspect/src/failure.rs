@@ -1,6 +1,6 @@
 //! How a command ends, and the exit code of each way.
 
-use std::io;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 /// A command has done what it was told.
@@ -86,4 +86,9 @@ pub(crate) fn end(result: Result<Outcome, Failure>) -> ExitCode {
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// Says something on standard error; that nobody listens there is no reason to end.
+pub(crate) fn say(words: &str) {
+    let _ = writeln!(io::stderr(), "wsinspect: {words}");
 }

@@ -17,11 +17,11 @@ use wsinspect::message::{Assembly, Message};
 use wsinspect::say::{Say, Shape};
 use wsinspect::tap::{Event, Limits};
 
+use crate::accept::{accept, listen, welcome};
 use crate::cli::Listen;
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, say};
 use crate::output::Output;
 use crate::peer::{Came, MOST_UNSENT, Peer};
-use crate::proxy::{accept, listen, say, welcome};
 
 /// How long the client may take to end after the close.
 const PATIENCE: Duration = Duration::from_secs(1);

@@ -1,5 +1,6 @@
 //! `wsinspect`: what a WebSocket really carries, on the command line.
 
+mod accept;
 mod cli;
 mod connect;
 mod decode;
@@ -16,8 +17,10 @@ mod proxy;
 mod recording;
 mod route;
 mod show;
+mod terminal;
 mod test;
 mod tls;
+mod ways;
 
 use std::ffi::OsString;
 use std::io;

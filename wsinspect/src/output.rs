@@ -15,11 +15,10 @@ use wsinspect::tap::{Event, Limits};
 use wsinspect::view::{Filter, Format, Time, Unit, View};
 
 use crate::cli::{self, Colours, Decoder, From, Look, Severity};
-use crate::failure::{Failure, Outcome};
-use crate::input::{SETTLED, Terminal};
+use crate::failure::{Failure, Outcome, say};
 use crate::program::Program;
-use crate::proxy::say;
 use crate::recording::{Har, Lines, Named, Packets};
+use crate::terminal::{SETTLED, Terminal};
 
 /// What is shown and recorded of some connections.
 pub(crate) struct Output {

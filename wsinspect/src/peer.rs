@@ -23,7 +23,8 @@ use wsinspect::target::Target;
 
 use crate::cli::{Ask, Reach};
 use crate::failure::Failure;
-use crate::route::{self, Ways};
+use crate::route;
+use crate::ways::Ways;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 * 1024;

@@ -12,13 +12,15 @@ use wsinspect::message::{Assembly, Message};
 use wsinspect::replay::{Plan, is_compared, is_same};
 use wsinspect::tap::{Event, Limits};
 
+use crate::accept::listen;
 use crate::cli::{Replay, Speed};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, say};
 use crate::output::Output;
 use crate::peer::{Came, Peer, request, target};
-use crate::proxy::{listen, say};
+
 use crate::recording::read;
 use crate::route;
+use crate::ways::Ways;
 
 /// What is kept of a payload: all of it must be sent again.
 const LIMITS: Limits = Limits { keep: 256 * 1024 * 1024, inflate: 256 * 1024 * 1024 };
@@ -95,7 +97,7 @@ async fn open<'a>(flags: &'a Replay, plan: &Plan, us: Sender, output: &'a mut Ou
             let listener = listen(address).await?;
             say(&format!("listening at ws://{}", listener.local_addr()?));
             let (client, _) = listener.accept().await?;
-            let ways: route::Ways = (Box::new(client.clone()), Box::new(client));
+            let ways: Ways = (Box::new(client.clone()), Box::new(client));
             let mut peer = Peer::over(ways, Sender::Server, (LIMITS, 1), Instant::now());
             let (told, is_open) = peer.respond(|request| response(request, &recorded.response)).await;
             let refused = || Failure::Refused("the client does not ask for a WebSocket".into());

@@ -1,7 +1,5 @@
 //! `wsinspect proxy`: between clients and a server. Every byte passes as it is; what is shown is made from a copy.
 
-use std::future::Future;
-use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -10,7 +8,7 @@ use futures_rustls::TlsAcceptor;
 use smol::channel::{Receiver, Sender as Channel, bounded};
 use smol::future::{FutureExt, zip};
 use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use smol::net::{TcpListener, TcpStream};
+use smol::net::TcpStream;
 use smol::stream::StreamExt;
 use wsinspect::connections::Connections;
 use wsinspect::frame::Sender;
@@ -18,11 +16,12 @@ use wsinspect::json::{Recorded, Stamp};
 use wsinspect::tap::Limits;
 use wsinspect::target::Target;
 
+use crate::accept::{accept, listen, welcome};
 use crate::cli::{Proxy, Reach};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, say};
 use crate::output::Output;
 use crate::peer::target;
-use crate::route::{self, Ways, apart};
+use crate::route;
 use crate::tls;
 
 /// Bytes that are read at once.
@@ -82,55 +81,6 @@ struct Server {
     target: Target,
     reach: Reach,
     acceptor: Option<TlsAcceptor>,
-}
-
-/// Listens.
-pub(crate) async fn listen(address: &str) -> Result<TcpListener, Failure> {
-    let failed = |error: io::Error| match error.kind() {
-        io::ErrorKind::InvalidInput => Failure::Usage(format!("{address:?} is no address; it is HOST:PORT")),
-        _ => Failure::Unreachable(format!("{address} cannot be listened on: {error}")),
-    };
-    TcpListener::bind(address).await.map_err(failed)
-}
-
-/// Says something on standard error; that nobody listens there is no reason to end.
-pub(crate) fn say(words: &str) {
-    let _ = writeln!(io::stderr(), "wsinspect: {words}");
-}
-
-/// Serves every client, with the number of its connection. An error is said, and is the end of that connection only.
-pub(crate) async fn accept<F>(listener: &TcpListener, serve: impl Fn(TcpStream, u64) -> F)
-where
-    F: Future<Output = Result<(), String>> + Send + 'static,
-{
-    let mut number = 0;
-    loop {
-        let Ok((client, _)) = listener.accept().await else {
-            // No descriptors, most likely; some come back.
-            smol::Timer::after(Duration::from_millis(50)).await;
-            continue;
-        };
-        number += 1;
-        let (serving, this) = (serve(client, number), number);
-        smol::spawn(async move {
-            if let Err(error) = serving.await {
-                say(&format!("connection {this}: {error}"));
-            }
-        })
-        .detach();
-    }
-}
-
-/// The ways of a client, over TLS where we have a certificate.
-pub(crate) async fn welcome(client: TcpStream, acceptor: Option<&TlsAcceptor>) -> Result<Ways, String> {
-    client.set_nodelay(true).map_err(|error| error.to_string())?;
-    match acceptor {
-        Some(acceptor) => match tls::server(acceptor, Box::new(client)).await {
-            Ok(stream) => Ok(apart(stream)),
-            Err(error) => Err(format!("TLS with the client failed: {error}")),
-        },
-        None => Ok((Box::new(client.clone()), Box::new(client))),
-    }
 }
 
 /// Passes both directions until both have ended.

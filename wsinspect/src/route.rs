@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use smol::Timer;
 use smol::future::FutureExt;
-use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
 use smol::net::TcpStream;
 use smol::net::unix::UnixStream;
 use wsinspect::handshake::Head;
@@ -15,17 +15,10 @@ use wsinspect::target::Target;
 use crate::cli::{Reach, Resolve};
 use crate::failure::Failure;
 use crate::tls;
+use crate::ways::{Ways, apart};
 
 /// Longest head of a proxy's answer, in bytes.
 const LONGEST_ANSWER: usize = 16 * 1024;
-
-/// Both directions of a connection.
-pub(crate) trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
-
-/// A connection's directions apart. The second one's `close` says that nothing more comes.
-pub(crate) type Ways = (Box<dyn AsyncRead + Send + Unpin>, Box<dyn AsyncWrite + Send + Unpin>);
 
 /// Connects, within the time that is given for it.
 pub(crate) async fn open(reach: &Reach, target: &Target) -> Result<Ways, Failure> {
@@ -58,12 +51,6 @@ async fn connect(reach: &Reach, target: &Target) -> Result<Ways, Failure> {
         true => Ok(apart(tls::client(reach, target, Box::new(socket)).await?)),
         false => Ok((Box::new(socket.clone()), Box::new(socket))),
     }
-}
-
-/// The directions of something that has them only together.
-pub(crate) fn apart(stream: impl Duplex + 'static) -> Ways {
-    let (incoming, outgoing) = smol::io::split(stream);
-    (Box::new(incoming), Box::new(outgoing))
 }
 
 fn place(target: &Target) -> String {

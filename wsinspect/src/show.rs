@@ -5,9 +5,9 @@ use std::path::Path;
 use wsinspect::tap::{Event, Limits};
 
 use crate::cli::{Convert, Show};
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Failure, Outcome, say};
 use crate::output::record;
-use crate::proxy::say;
+
 use crate::recording::{Har, Kind, Lines, Named, Packets, Script, read, refuse_itself};
 
 pub(crate) fn run(flags: &Show) -> Result<Outcome, Failure> {

@@ -17,7 +17,7 @@ use wsinspect::target::Target;
 
 use crate::cli::{Identity, Reach};
 use crate::failure::Failure;
-use crate::route::Duplex;
+use crate::ways::Duplex;
 
 /// What is spoken behind TLS (RFC 7301): the upgrade is one of HTTP/1.1.
 const HTTP: &[u8] = b"http/1.1";

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::message::reasons;
+use crate::enumeration::enumeration;
 
 /// A secret of 16 random bytes, hex in JSON: that of a link, or that of a browser.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -30,7 +30,7 @@ impl std::fmt::Debug for Token {
     }
 }
 
-reasons! {
+enumeration! {
     /// What somebody may do on a board; each may do what those before it may.
     #[derive(PartialOrd, Ord)]
     Role {
@@ -43,7 +43,7 @@ reasons! {
     }
 }
 
-reasons! {
+enumeration! {
     /// What somebody shows the others for a moment.
     Reaction {
         /// Agreed.

@@ -17,6 +17,7 @@ mod access;
 pub mod binary;
 mod bytes;
 mod columns;
+mod enumeration;
 mod error;
 mod ink;
 pub mod json;

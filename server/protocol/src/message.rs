@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
 use crate::access::{Action, AuditRecord, AuthorName, BanRecord, LinkRecord, Moment, Reaction, Role, Token};
+use crate::enumeration::enumeration;
 use crate::operation::{Colour, Content, ImageHash, Operation, Property, Shape, Text};
 
 /// The secret by which a client proves, after a reconnect, that it is the same one: 16 random bytes, hex in JSON.
@@ -317,31 +318,7 @@ pub enum Change {
     },
 }
 
-/// An enumeration whose values have a number on the wire, in their order, and a name everywhere else.
-macro_rules! reasons {
-    ($(#[$meta:meta])* $name:ident { $($(#[$doc:meta])* $variant:ident),+ $(,)? }) => {
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        pub enum $name { $($(#[$doc])* $variant),+ }
-
-        impl $name {
-            /// Every reason, in the order of its number on the wire.
-            pub const ALL: &[Self] = &[$(Self::$variant),+];
-        }
-
-        impl std::fmt::Display for $name {
-            /// The name that JSON, logs and close frames use.
-            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                self.serialize(f)
-            }
-        }
-    };
-}
-
-pub(crate) use reasons;
-
-reasons! {
+enumeration! {
     /// Why an operation was not done. The connection stays.
     RejectReason {
         /// The operation is of a later version than the server.
@@ -379,7 +356,7 @@ reasons! {
     }
 }
 
-reasons! {
+enumeration! {
     /// Why the server ends the connection.
     Reason {
         /// The server stops; come back after `retry_ms`.
@@ -413,7 +390,7 @@ reasons! {
     }
 }
 
-reasons! {
+enumeration! {
     /// Where what is drawn is kept.
     StorageState {
         /// In memory, as long as the server runs: nothing becomes durable.
@@ -425,7 +402,7 @@ reasons! {
     }
 }
 
-reasons! {
+enumeration! {
     /// What became of the bytes of a picture.
     ImageState {
         /// They are kept: whoever has their hash can have them.

@@ -21,7 +21,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use self::guesses::Guesses;
-use crate::boards::{self, Format};
+use crate::boards;
+use crate::export::{Format, exported, good};
 use crate::http::{Head, HeadReader, Hosts, Reply, send_last, send_reply};
 use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
@@ -398,11 +399,11 @@ impl Admin {
                     Err(error) => Refusal::Failed(format!("{error:#}")),
                 };
                 let board = match record {
-                    Some(record) => boards::good(&reader, &record, at).map_err(failed)?,
+                    Some(record) => good(&reader, &record, at).map_err(failed)?,
                     None if is_open && at.unwrap_or(0) == 0 => Board::default(),
                     None => return Err(Refusal::NoBoard),
                 };
-                boards::exported(&reader, name.as_str(), &board, format).map_err(failed)
+                exported(&reader, name.as_str(), &board, format).map_err(failed)
             })
             .await?;
         let reply = Reply::shared(StatusCode::Ok, media_type, bytes.into());

@@ -3,10 +3,6 @@
 //! Reading goes past the server, which SQLite allows. Changing goes through it where one runs, because it alone writes
 //! its directory; see [`crate::control`].
 
-mod archive;
-mod png;
-mod svg;
-
 use std::fs;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
@@ -16,20 +12,15 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use inkwire_board::Board;
-use inkwire_protocol::{Action, AuditRecord, Role, limits};
+use inkwire_protocol::{AuditRecord, Role, limits};
 use serde_json::{Value, json};
 
-pub use archive::ArchiveError;
-
-use crate::control::{self, Order, Outcome};
+use crate::control;
+use crate::export::{Format, archive, exported, good};
 
 use crate::name::BoardName;
-use crate::room::Room;
-use crate::storage::{self, BoardRecord, Compacted, Disk, Lock, Opening, Reader, Storage, StorageError};
-
-/// Largest file that is imported, in bytes.
-pub(crate) const LARGEST_IMPORT: u64 = 1024 * 1024 * 1024;
+use crate::order::{LARGEST_IMPORT, Order, Outcome, carry_out};
+use crate::storage::{self, BoardRecord, Disk, Lock, Opening, Reader, StorageError};
 
 /// The flags of `boards`.
 #[derive(Debug, Args)]
@@ -206,17 +197,6 @@ impl FromStr for StoredName {
         }
         Ok(Self(text.into()))
     }
-}
-
-/// As what a board is exported.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// Everything on it, to be imported again.
-    Json,
-    /// A picture of lines.
-    Svg,
-    /// A picture of pixels.
-    Png,
 }
 
 /// Does what the flags say and prints what came of it.
@@ -462,61 +442,6 @@ impl Boards<'_> {
         let outcome = carry_out(&disk, order);
         disk.stop();
         outcome
-    }
-}
-
-/// Does what was ordered, in a storage that this process has.
-///
-/// # Errors
-/// What fails.
-pub(crate) fn carry_out(disk: &Arc<Disk>, order: Order) -> anyhow::Result<Outcome> {
-    match order {
-        Order::Link { name, role, seconds } => {
-            let name: BoardName = name.parse()?;
-            let (stored, storage) = (Storage::open(&**disk, &name)?, disk.clone());
-            let (metrics, limits, uncounted, in_flight) = Default::default();
-            let room = Room::open(name, stored, storage, metrics, limits, &uncounted, in_flight);
-            let made = room.operate(&Action::MakeLink { role, seconds });
-            disk.closed(&[room.name().clone()]);
-            return Ok(Outcome::link(made?));
-        }
-        Order::Delete { name } => disk.delete(&name)?,
-        Order::Import { name, replaces, archive } => {
-            let archive::Content { board, pictures, .. } = archive::read(&archive)?;
-            disk.import(&name.parse()?, board, pictures, replaces)?;
-        }
-        Order::Compact { name, forgets_history } => {
-            let compacted = disk.compact(&name.parse()?, forgets_history)?;
-            let Compacted { seq, snapshot_bytes } = compacted;
-            return Ok(Outcome { seq, snapshot_bytes, ..Outcome::default() });
-        }
-    }
-    Ok(Outcome::default())
-}
-
-/// A board as a file.
-///
-/// # Errors
-/// If it cannot be drawn.
-pub(crate) fn exported(reader: &Reader, name: &str, board: &Board, format: Format) -> anyhow::Result<Vec<u8>> {
-    // One that cannot be read is drawn as one that is missing.
-    let image = |hash| reader.image(hash).ok().flatten();
-    Ok(match format {
-        Format::Json => archive::write(name, board, image).into_bytes(),
-        Format::Svg => svg::svg(board, image).into_bytes(),
-        Format::Png => png::png(&svg::svg(board, image)).with_context(|| format!("board {name} cannot be drawn"))?,
-    })
-}
-
-/// A board whose records are good.
-pub(crate) fn good(reader: &Reader, record: &BoardRecord, at: Option<u64>) -> anyhow::Result<Board> {
-    let loaded = reader.load(record, at)?;
-    match loaded.damage {
-        // A snapshot that is damaged is told by `verify`; the log alone came to the same board.
-        Some(damage) if loaded.board.seq() < at.unwrap_or(record.seq) => {
-            Err(StorageError::Damaged { name: record.name.clone(), damage }.into())
-        }
-        _ => Ok(loaded.board),
     }
 }
 

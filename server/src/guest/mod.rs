@@ -23,6 +23,7 @@ use inkwire_protocol::{
     StorageState, binary, limits,
 };
 
+use crate::random;
 pub use draw::{Draw, run as draw};
 use route::{Route, Stream};
 pub use watch::{Watch, run as watch};
@@ -113,11 +114,9 @@ impl Guest {
     }
 
     fn new(who: Who) -> Self {
-        let mut id = [0; 16];
-        getrandom::fill(&mut id).expect("the kernel gives random bytes");
         Self {
             who,
-            id: ClientId(id),
+            id: ClientId(random::bytes()),
             socket: None,
             replica: Replica::default(),
             author: 0,

@@ -4,7 +4,7 @@ use inkwire_protocol::{Begin, Colour, Operation, Points, Tool, limits};
 use resvg::usvg::tiny_skia_path::{PathSegment, Point};
 use resvg::usvg::{self, Node, Paint};
 
-use crate::fonts;
+use crate::export::fonts;
 
 /// The largest SVG that is read, in bytes.
 pub(super) const LARGEST: u64 = 16 << 20;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use inkwire_board::StateHash;
 use inkwire_protocol::{ServerMessage, binary, json};
 
-use super::member::Encoding;
+use super::encoding::Encoding;
 use crate::in_flight::InFlight;
 use crate::ws::{Opcode, frame, frame_around};
 

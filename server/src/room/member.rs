@@ -8,17 +8,18 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use inkwire_board::StateHash;
 use inkwire_protocol::{
-    Action, ClientId, ClientMessage, Colour, Epoch, ImageState, Operation, Reason, SUBPROTOCOL_BINARY,
-    SUBPROTOCOL_JSON, ServerMessage, Text, Token,
+    Action, ClientMessage, ImageState, Operation, Reason, ServerMessage, Text, Token,
     binary::{self, ClientPacket},
     json,
 };
 
 use super::access::{self, Access, Caller, Digest, Ingredients, OrderError, Someone};
 use super::bucket::Bucket;
+use super::encoding::Encoding;
 use super::entrance;
 use super::flush::Packet;
 use super::hashing::{HashError, Memory};
+use super::hello::Hello;
 use super::images::{Images, Part};
 use super::later::{Later, Told};
 use super::limits::Limits;
@@ -27,6 +28,7 @@ use super::room::{Cost, Due, Position, Refusal, Room};
 use super::rooms::{Place, Rooms};
 use crate::metrics::Refused;
 use crate::name::BoardName;
+use crate::random;
 use crate::storage::{self, Lease, Past, StorageError};
 use crate::wakeup::Wakeup;
 use crate::ws::{Close, Message, Outgoing, Session};
@@ -58,37 +60,6 @@ const HELLO_PATIENCE: Duration = Duration::from_secs(60);
 /// messages of 1,024 operations.
 const ANSWERS: usize = 256;
 
-/// How a member's packets are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Encoding {
-    /// `inkwire.v1`.
-    Binary,
-    /// `inkwire.v1.json`, and whoever asks for no sub-protocol: most likely a person who types.
-    Json,
-}
-
-impl Encoding {
-    /// The sub-protocols that are spoken.
-    pub const SUBPROTOCOLS: [&str; 2] = [SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON];
-
-    /// The encoding of a sub-protocol that was agreed on.
-    pub fn of(subprotocol: Option<&str>) -> Self {
-        if subprotocol == Some(SUBPROTOCOL_BINARY) { Self::Binary } else { Self::Json }
-    }
-}
-
-/// Who joins, and what it has.
-#[derive(Debug)]
-pub(super) struct Hello {
-    pub(super) client_id: ClientId,
-    pub(super) epoch: Epoch,
-    pub(super) seq: u64,
-    /// The state hash that it has there.
-    pub(super) hash: StateHash,
-    pub(super) name: String,
-    pub(super) colour: Colour,
-}
-
 /// A connection in a room.
 #[derive(Debug)]
 pub struct Member {
@@ -102,7 +73,8 @@ pub struct Member {
     answers: Vec<ServerMessage>,
     /// Operations that are still to be done, because those before them were much work.
     backlog: VecDeque<(u64, Operation)>,
-    images: Images,
+    /// From the first part of an image on.
+    images: Option<Box<Images>>,
     /// From the first question on.
     questions: Option<Box<Questions>>,
     /// From the first work elsewhere on; most who only look have none.
@@ -114,7 +86,7 @@ pub struct Member {
     /// What has come and is not accounted for yet.
     cost: Cost,
     /// When this member was last told to slow down, and until when.
-    signalled: Option<(Instant, Instant)>,
+    signalled: Option<Box<(Instant, Instant)>>,
     /// Until when this member rests; a timer wakes it then.
     rests_until: Option<Instant>,
     /// See [`Room::dismisses`].
@@ -202,7 +174,7 @@ impl Member {
             room,
             rooms,
             encoding,
-            images: Images::default(),
+            images: None,
             questions: None,
             later: None,
             wakeup,
@@ -412,7 +384,7 @@ impl Member {
             if storage.count()? + uncounted >= most {
                 return Err(StorageError::Order("this server keeps no more boards".into()));
             }
-            let (branch, token) = (BoardName::unguessable(), random_token());
+            let (branch, token) = (BoardName::unguessable(), random::token());
             storage.branch(name, seq, &branch)?;
             // Nobody knows its name yet who could become its host.
             let access = Access::hosted_by(&token, storage::now()).record();
@@ -489,7 +461,8 @@ impl Member {
             self.answers.push(ServerMessage::Image { image, state: ImageState::Busy });
             return;
         }
-        match self.images.take(part, &self.rooms.arrivals, self.rooms.storage(), Instant::now()) {
+        match self.images.get_or_insert_default().take(part, &self.rooms.arrivals, self.rooms.storage(), Instant::now())
+        {
             Ok(Some(work)) => {
                 self.later().begin_beside(move || Told::Answers(vec![ServerMessage::Image { image, state: work() }]));
             }
@@ -545,8 +518,8 @@ impl Member {
         // At once where it will be longer than it was told: it expects an answer sooner.
         let is_news =
             |(last, until): (Instant, Instant)| now >= last + SIGNALS_APART || now + pause > until + SIGNALS_APART;
-        if self.signalled.is_none_or(is_news) {
-            self.signalled = Some((now, now + pause));
+        if self.signalled.as_deref().copied().is_none_or(is_news) {
+            self.signalled = Some(Box::new((now, now + pause)));
             self.answers.push(ServerMessage::SlowDown { ms: pause.as_millis() as u64 });
             self.rooms.metrics().slowed.inc();
         }
@@ -837,7 +810,7 @@ fn obey(
     action: &Action,
     password: Option<String>,
 ) -> Result<Vec<ServerMessage>, StorageError> {
-    let with = Ingredients { now: storage::now(), secret: random_token(), password };
+    let with = Ingredients { now: storage::now(), secret: random::token(), password };
     let (done, record) = room.moderate(member, action, with).map_err(|error| StorageError::Order(error.to_string()))?;
     if *action == Action::Audit {
         return Ok(vec![ServerMessage::Audit { records: rooms.storage().audit(room.name())? }]);
@@ -846,13 +819,6 @@ fn obey(
     let kept = if access::is_question(action) { Ok(()) } else { room.keep_access(vec![record]) };
     let not_kept = kept.err().map(|error| not_done(&error));
     Ok(done.answer.into_iter().chain(not_kept).chain([room.rules()]).collect())
-}
-
-/// A secret that nobody has, of whoever hosts.
-pub(crate) fn random_token() -> Token {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
-    Token(bytes).made(false)
 }
 
 fn not_done(error: &StorageError) -> ServerMessage {

@@ -6,9 +6,11 @@
 mod access;
 mod bucket;
 mod creations;
+mod encoding;
 mod entrance;
 mod flush;
 mod hashing;
+mod hello;
 mod images;
 mod later;
 mod limits;
@@ -22,8 +24,8 @@ mod snapshots;
 mod tick;
 
 pub(crate) use bucket::AddressBuckets;
+pub use encoding::Encoding;
 pub use limits::Limits;
-pub(crate) use member::random_token;
-pub use member::{Encoding, Member};
+pub use member::Member;
 pub use room::{MemberRecord, Room};
 pub use rooms::{ImageFailure, Place, Rooms};

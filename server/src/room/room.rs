@@ -15,9 +15,10 @@ use inkwire_protocol::{
 
 use super::access::{self, Access, Caller, Digest, Done, Ingredients, OrderError, Target, Verdict};
 use super::bucket::{Bucket, SharedBucket};
+use super::encoding::Encoding;
 use super::flush::{Flush, Packet};
+use super::hello::Hello;
 use super::limits::Limits;
-use super::member::{Encoding, random_token};
 use super::ring::Ring;
 use super::snapshots::{Encoded, Snapshot, Snapshots};
 use super::tick::Tick;
@@ -25,6 +26,7 @@ use crate::in_flight::{InFlight, Reader};
 use crate::log::Gate;
 use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
+use crate::random;
 use crate::storage::{self, Chronicle, KeptAccess, Lease, Part, RESERVED, Storage, StorageError, Stored};
 use crate::wakeup::Wakeup;
 use crate::ws::Outgoing;
@@ -483,7 +485,7 @@ impl Room {
     pub(super) fn join(
         &self,
         member: u64,
-        hello: &super::member::Hello,
+        hello: &Hello,
         caller: Caller,
         knows: Option<&str>,
         wakeup: Arc<Wakeup>,
@@ -579,7 +581,7 @@ impl Room {
     /// If it cannot be carried out or kept.
     pub fn operate(&self, action: &Action) -> Result<Option<ServerMessage>, StorageError> {
         let said = |error: OrderError| StorageError::Order(error.to_string());
-        let with = Ingredients { now: storage::now(), secret: random_token(), password: None };
+        let with = Ingredients { now: storage::now(), secret: random::token(), password: None };
         let (done, whom) = self.lock().order(None, action, with.clone()).map_err(said)?;
         let record = AuditRecord { at: with.now, who: "operator".into(), what: done.what.clone(), whom };
         self.keep_access(vec![record])?;
@@ -1281,7 +1283,7 @@ impl State {
 
     /// Whether somebody of this lineage has what the log does not: it was told what a server that was killed had not
     /// written yet.
-    fn has_another_past(&self, hello: &super::member::Hello) -> bool {
+    fn has_another_past(&self, hello: &Hello) -> bool {
         hello.seq > self.board.seq() || self.ring.hash_at(hello.seq).is_some_and(|hash| hash != hello.hash)
     }
 
@@ -1339,7 +1341,6 @@ mod tests {
     use inkwire_protocol::Text;
 
     use super::super::access::Someone;
-    use super::super::member::Hello;
     use super::*;
     use crate::storage::Memory;
 

@@ -7,7 +7,8 @@ use inkwire_board::StateHash;
 use inkwire_protocol::AuditRecord;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use super::{AccessRecord, KeptAccess, checksum, new_epoch};
+use super::{AccessRecord, KeptAccess, checksum};
+use crate::random;
 
 /// Orders that are kept of one board; older ones are forgotten.
 pub(super) const AUDIT: i64 = 500;
@@ -24,7 +25,7 @@ pub(super) fn find(connection: &Connection, name: &str) -> rusqlite::Result<Kept
             Ok(KeptAccess::Record(AccessRecord { text, hosted: hosted != 0, host_link }))
         }
         Ok(None) => beside_the_board(connection, name),
-        Err(error) if super::load::is_corrupt(&error) => match beside_the_board(connection, name)? {
+        Err(error) if checksum::is_corrupt(&error) => match beside_the_board(connection, name)? {
             // Formats before the fifth say nothing there.
             KeptAccess::Everybody if !super::schema::has_commits(connection)? => Ok(KeptAccess::Unreadable),
             other => Ok(other),
@@ -66,7 +67,7 @@ fn beside_the_board(connection: &Connection, name: &str) -> rusqlite::Result<Kep
         Ok(None | Some((0, _))) => Ok(KeptAccess::Everybody),
         Ok(Some((1, Some(link)))) => Ok(KeptAccess::HostLink(link)),
         Ok(Some(_)) => Ok(KeptAccess::Unreadable),
-        Err(error) if super::load::is_corrupt(&error) => Ok(KeptAccess::Unreadable),
+        Err(error) if checksum::is_corrupt(&error) => Ok(KeptAccess::Unreadable),
         Err(error) => Err(error),
     }
 }
@@ -82,7 +83,7 @@ pub(super) fn is_whole(connection: &Connection, name: &str) -> rusqlite::Result<
         (Ok(record), Ok(damaged)) => {
             Ok(damaged == 0 && (record.is_some() || beside_the_board(connection, name)? == KeptAccess::Everybody))
         }
-        (Err(error), _) | (_, Err(error)) if super::load::is_corrupt(&error) => Ok(false),
+        (Err(error), _) | (_, Err(error)) if checksum::is_corrupt(&error) => Ok(false),
         (Err(error), _) | (_, Err(error)) => Err(error),
     }
 }
@@ -97,7 +98,7 @@ pub(super) fn keep(
 ) -> rusqlite::Result<()> {
     let board =
         "INSERT OR IGNORE INTO boards (name, epoch, seq, hash, last_author, is_open) VALUES (?1, ?2, 0, ?3, 0, 1)";
-    transaction.execute(board, (name, new_epoch().0, StateHash::default().to_bytes()))?;
+    transaction.execute(board, (name, random::epoch().0, StateHash::default().to_bytes()))?;
     write(transaction, name, record)?;
     for order in orders {
         write_order(transaction, name, order)?;
@@ -134,7 +135,7 @@ pub(super) fn carry_over(transaction: &Transaction<'_>, name: &str, found: &Kept
     let there = "SELECT 1 FROM boards WHERE name = ?1";
     if transaction.query_row(there, [name], |_| Ok(())).optional()?.is_none() && *found != KeptAccess::Everybody {
         let board = "INSERT INTO boards (name, epoch, seq, hash, last_author, is_open) VALUES (?1, ?2, 0, ?3, 0, 0)";
-        transaction.execute(board, (name, new_epoch().0, StateHash::default().to_bytes()))?;
+        transaction.execute(board, (name, random::epoch().0, StateHash::default().to_bytes()))?;
     }
     match found {
         KeptAccess::Everybody => Ok(()),

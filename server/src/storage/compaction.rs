@@ -23,9 +23,6 @@ use super::{Compacted, StorageError, checksum};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 
-/// The log behind a snapshot is left alone until it is so long, in bytes, and as long as the snapshot itself: so all
-/// compactions of a board together cost a small multiple of what was drawn.
-pub(super) const TAIL: i64 = 256 * 1024;
 /// A board that is closed is put in order from so many bytes of log on: it opens the faster.
 pub(super) const TAIL_WHEN_CLOSED: i64 = 16 * 1024;
 /// Parts of a snapshot, and packed records of the log, hold about so much before they are packed, in bytes.

@@ -21,15 +21,12 @@ use super::schema::FILE;
 use super::writer::{Queue, Writer};
 use super::{
     AccessRecord, Chronicle, Image, KeptAccess, Lease, Listener, Part, Past, Storage, StorageError, Stored, access,
-    checksum, chronicle, images, mark, new_epoch, salvage,
+    checksum, chronicle, images, mark, salvage,
 };
 use crate::log::Gate;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
-
-/// Author numbers are reserved in blocks of so many, before the first of a block is given out: other people's pages know
-/// elements by them, so none may be given out again that a killed server had given out and not written.
-pub(crate) const RESERVED: u32 = 1_024;
+use crate::random;
 
 /// Stands between the name of a board that was set aside and its number.
 pub(super) const SET_ASIDE: &str = " (damaged ";
@@ -207,7 +204,7 @@ impl Disk {
             for (hash, image) in &pictures {
                 images::insert(transaction, *hash, image, u64::MAX)?;
             }
-            insert_board(transaction, name.as_str(), new_epoch(), &board)?;
+            insert_board(transaction, name.as_str(), random::epoch(), &board)?;
             access::carry_over(transaction, name.as_str(), &access)
         })
     }
@@ -282,7 +279,7 @@ impl Disk {
         }
         let aside = self.copy_aside(reader, record, good)?;
         tracing::error!(board = record.name, %damage, good, of = record.seq, aside = %aside.display(), "the board is damaged: what is behind is set aside, and it goes on from what is good");
-        let epoch = new_epoch();
+        let epoch = random::epoch();
         let (record, board, access) = (record.clone(), Encoded::of(board), access.clone());
         self.write(move |transaction| {
             // Its rows may lie in pages that cannot even be deleted: they stay, under a name that no board can have.
@@ -299,7 +296,7 @@ impl Disk {
 
     /// Writes the record of a board again, from what its log came to.
     fn renew_record(&self, record: &BoardRecord, board: &Board, access: &KeptAccess) -> Result<Epoch, StorageError> {
-        let (epoch, record, access) = (new_epoch(), record.clone(), access.clone());
+        let (epoch, record, access) = (random::epoch(), record.clone(), access.clone());
         let (seq, hash) = (board.seq() as i64, board.hash().to_bytes());
         let (last_author, reserved_author) = (board.last_author(), record.reserved_author.max(board.last_author()));
         self.write(move |transaction| {
@@ -409,7 +406,7 @@ impl Storage for Disk {
             let given = record.reserved_author.saturating_sub(stored.board.last_author());
             stored.board.skip_authors(given);
         }
-        stored.reserved_author = stored.board.last_author().saturating_add(RESERVED);
+        stored.reserved_author = stored.board.last_author().saturating_add(super::RESERVED);
         let (opened, until) = (name.clone(), stored.reserved_author);
         if let Err(error) = self.write(move |transaction| reserve(transaction, &opened, until)) {
             // A full disk keeps nobody from a board; only a kill before there is room could tell.
@@ -531,7 +528,7 @@ impl Storage for Disk {
         let begun = reader.begun(&record, seq)?;
         let hash = loaded.board.hash();
         self.write(move |transaction| {
-            let id = insert_board(transaction, branch.as_str(), new_epoch(), &board)?;
+            let id = insert_board(transaction, branch.as_str(), random::epoch(), &board)?;
             chronicle::copy(transaction, record.id, id, seq)?;
             copy_log(transaction, [record.id, id], (seq, hash), begun.as_ref())
         })

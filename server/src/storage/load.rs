@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use flate2::read::DeflateDecoder;
 use inkwire_board::{Board, Replica, StateHash};
 use inkwire_protocol::{AuditRecord, ClientId, Columns, Entry, Epoch, ImageHash, ServerMessage, binary};
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::chronicle::{self, Chronicle, Past};
 use super::schema::{self, FILE, said_of};
@@ -242,19 +242,6 @@ fn unpack(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
     done.map(|_| unpacked).map_err(|_| NOT_PACKED)
 }
 
-/// Whether SQLite found the database itself damaged.
-pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-        // Bytes of another type or length than was written.
-        || matches!(
-            error,
-            rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::Utf8Error(..)
-        )
-}
-
 /// A view of a data directory's database that never changes it, beside whatever else has it open.
 #[derive(Debug)]
 pub struct Reader {
@@ -478,7 +465,7 @@ impl Reader {
             Ok(Some(fresh)) => Ok(BoardRecord { is_whole: fresh.is_whole || record.is_whole, ..fresh }),
             Ok(None) => Err(StorageError::NoBoard(record.name.clone())),
             // A damaged database is read as far as its record was.
-            Err(error) if is_corrupt(&error) => Ok(record.clone()),
+            Err(error) if checksum::is_corrupt(&error) => Ok(record.clone()),
             Err(error) => Err(self.said()(error)),
         }
     }
@@ -489,7 +476,7 @@ impl Reader {
         let last = |query: &str| -> Result<u64, StorageError> {
             match self.connection.query_row(query, [record.id], |row| row.get(0)).optional() {
                 Ok(last) => Ok(last.unwrap_or(0)),
-                Err(error) if is_corrupt(&error) => Ok(0),
+                Err(error) if checksum::is_corrupt(&error) => Ok(0),
                 Err(error) => Err(self.said()(error)),
             }
         };
@@ -510,7 +497,7 @@ impl Reader {
             last(&format!("SELECT max(author) FROM clients WHERE board = ?1 AND {whole} GROUP BY board"))? as u32;
         let seq = log.max(snapshot_seq);
         let last_author = author.max(if record.is_whole { record.last_author } else { 0 });
-        let reserved_author = last_author.saturating_add(super::disk::RESERVED);
+        let reserved_author = last_author.saturating_add(super::RESERVED);
         let damage = Some(Damage::Record { seq });
         Ok((BoardRecord { seq, snapshot_seq, last_author, reserved_author, ..record }, damage))
     }
@@ -581,7 +568,7 @@ impl Reader {
         let query = "SELECT min(first_seq) FROM log WHERE board = ?1 AND first_seq > 0";
         match self.connection.query_row(query, [record.id], |row| row.get(0)) {
             Ok(first) => Ok(first),
-            Err(error) if is_corrupt(&error) => Ok(None),
+            Err(error) if checksum::is_corrupt(&error) => Ok(None),
             Err(error) => Err(self.said()(error)),
         }
     }
@@ -599,7 +586,7 @@ impl Reader {
         };
         match read() {
             // Whoever is not known gets a new number: no ink depends on it.
-            Err(error) if !is_corrupt(&error) => Err(self.said()(error)),
+            Err(error) if !checksum::is_corrupt(&error) => Err(self.said()(error)),
             _ => Ok(()),
         }
     }
@@ -629,7 +616,7 @@ impl Reader {
         };
         match read() {
             Ok(Err(damage)) => return Ok(Err(damage)),
-            Err(error) if is_corrupt(&error) => return Ok(Err(damaged("the database cannot be read there"))),
+            Err(error) if checksum::is_corrupt(&error) => return Ok(Err(damaged("the database cannot be read there"))),
             Err(error) => return Err(self.said()(error)),
             Ok(Ok(())) => {}
         }
@@ -654,7 +641,7 @@ impl Reader {
         };
         let damage = match read() {
             Ok(damage) => damage,
-            Err(error) if is_corrupt(&error) => Some(Damage::Unreadable { seq: board.seq() }),
+            Err(error) if checksum::is_corrupt(&error) => Some(Damage::Unreadable { seq: board.seq() }),
             Err(error) => return Err(self.said()(error)),
         };
         let ends_early = || (board.seq() < until).then(|| Damage::Gap { from: board.seq() + 1, to: until });
@@ -707,7 +694,7 @@ impl Reader {
         let (_, of_record) = self.believed(record.clone())?;
         problems.extend(of_record);
         let whole = |found: rusqlite::Result<bool>| match found {
-            Err(error) if is_corrupt(&error) => Ok(false),
+            Err(error) if checksum::is_corrupt(&error) => Ok(false),
             other => other.map_err(self.said()),
         };
         if !whole(access::is_whole(&self.connection, &record.name))? {
@@ -762,7 +749,7 @@ impl Reader {
             self.connection.query_row(&query, [record.id], |row| row.get::<_, u64>(0))
         };
         match sum("log").and_then(|log| sum("snapshots").map(|snapshots| log + snapshots)) {
-            Err(error) if is_corrupt(&error) => Ok(0),
+            Err(error) if checksum::is_corrupt(&error) => Ok(0),
             other => other.map_err(self.said()),
         }
     }

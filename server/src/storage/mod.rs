@@ -27,7 +27,6 @@ use inkwire_board::{Board, StateHash};
 use inkwire_protocol::{AuditRecord, AuthorName, ClientId, Epoch, ImageHash, StorageState};
 
 pub use chronicle::{Chronicle, Past};
-pub(crate) use disk::RESERVED;
 pub use disk::is_set_aside;
 pub use disk::{Compacted, Disk, Opening};
 #[cfg(test)]
@@ -40,8 +39,13 @@ pub use proof::{Loss, loss};
 pub use salvage::restore;
 
 use crate::name::BoardName;
+use crate::random;
 
-/// What was kept of a board.
+/// Author numbers are reserved in blocks of so many, before the first of a block is given out: other people's pages know
+/// elements by them, so none may be given out again that a killed server had given out and not written.
+pub(crate) const RESERVED: u32 = 1_024;
+
+/// A board as it was kept.
 #[derive(Debug)]
 pub struct Stored {
     /// The lineage of its log.
@@ -59,7 +63,7 @@ pub struct Stored {
 impl Stored {
     /// A board on which nothing was ever drawn.
     pub fn new(access: KeptAccess) -> Self {
-        Self { epoch: new_epoch(), board: Board::default(), access, reserved_author: disk::RESERVED, bytes: 0 }
+        Self { epoch: random::epoch(), board: Board::default(), access, reserved_author: RESERVED, bytes: 0 }
     }
 }
 
@@ -328,11 +332,4 @@ pub enum StorageError {
 /// The time, in milliseconds since 1970.
 pub fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64)
-}
-
-/// A lineage that no other log has.
-pub fn new_epoch() -> Epoch {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).expect("the kernel gives random bytes");
-    Epoch(bytes)
 }

@@ -11,9 +11,10 @@ use rusqlite::Connection;
 use super::compaction::Encoded;
 use super::compaction::insert_board;
 use super::files::{create_private, failed, log_of};
-use super::load::{BoardRecord, Loaded, Reader, is_corrupt};
+use super::load::{BoardRecord, Loaded, Reader};
 use super::schema::{self, FILE, said_of};
-use super::{KeptAccess, StorageError, access, checksum, images, new_epoch};
+use super::{KeptAccess, StorageError, access, checksum, images};
+use crate::random;
 
 /// The folder of a data directory for what was taken out of the way.
 pub(super) const ASIDE: &str = "set-aside";
@@ -109,7 +110,7 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
     }
     let connection = match schema::open_to_write(path) {
         Ok(connection) => connection,
-        Err(StorageError::Sqlite { error, .. }) if is_corrupt(&error) => return Ok(Err(error.to_string())),
+        Err(StorageError::Sqlite { error, .. }) if checksum::is_corrupt(&error) => return Ok(Err(error.to_string())),
         Err(error) => return Err(error),
     };
     let check: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
@@ -123,7 +124,7 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
             }
         }
         Ok(found) => Ok(Err(found)),
-        Err(error) if is_corrupt(&error) => Ok(Err(error.to_string())),
+        Err(error) if checksum::is_corrupt(&error) => Ok(Err(error.to_string())),
         Err(error) => Err(said_of(path)(error)),
     }
 }
@@ -214,7 +215,7 @@ fn save(new: &Path, boards: &[(BoardRecord, Loaded)]) -> Result<(), StorageError
             Some(damage) => tracing::error!(board = record.name, good, of = record.seq, %damage, "saved in part"),
         }
         if good > 0 {
-            let epoch = if loaded.damage.is_none() { record.epoch } else { new_epoch() };
+            let epoch = if loaded.damage.is_none() { record.epoch } else { random::epoch() };
             let transaction = connection.transaction().map_err(said_of(new))?;
             insert_board(&transaction, &record.name, epoch, &Encoded::of(&loaded.board)).map_err(said_of(new))?;
             transaction.commit().map_err(said_of(new))?;

@@ -9,7 +9,8 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction};
 
 use super::files::log_of;
 use super::mark::Position;
-use super::{StorageError, checksum, new_epoch};
+use super::{StorageError, checksum};
+use crate::random;
 
 /// The file of a data directory that holds its boards.
 pub(super) const FILE: &str = "boards.sqlite";
@@ -256,7 +257,7 @@ pub(super) fn begin_new_lineages(connection: &mut Connection) -> rusqlite::Resul
         checksum::BOARD.replace("epoch", "?2"),
     );
     for id in &ids {
-        transaction.execute(&renew, (id, new_epoch().0))?;
+        transaction.execute(&renew, (id, random::epoch().0))?;
     }
     transaction.execute("DELETE FROM meta WHERE key = 'backup'", [])?;
     transaction.execute("UPDATE commits SET database = randomblob(16)", [])?;

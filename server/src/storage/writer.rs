@@ -12,7 +12,6 @@ use inkwire_protocol::{AuthorName, ClientId, Epoch, StorageState};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::files::Files;
-use super::load::is_corrupt;
 use super::mark::Mark;
 use super::schema::{self, said_of};
 use super::{Listener, News, Part, StorageError, checksum, chronicle};
@@ -20,6 +19,9 @@ use crate::log::Gate;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 
+/// The log behind a snapshot is left alone until it is so long, in bytes, and as long as the snapshot itself: so all
+/// compactions of a board together cost a small multiple of what was drawn.
+const TAIL: i64 = 256 * 1024;
 /// Parts of one board go into one record until it is so long, in bytes.
 const RECORD: usize = 256 * 1024;
 /// Between two tries to write to a disk that takes nothing.
@@ -502,7 +504,7 @@ fn write_all(
     for (name, batch) in batches {
         let board = part_of(&transaction, |transaction| match write_batch(transaction, name, batch) {
             // A damaged page of one board is that board's alone: opened again, it is set aside.
-            Err(error) if is_corrupt(&error) => Ok((false, Some(Written::Fenced(name.clone())))),
+            Err(error) if checksum::is_corrupt(&error) => Ok((false, Some(Written::Fenced(name.clone())))),
             board => board.map(|board| (!matches!(board, Some(Written::Fenced(_))), board)),
         });
         written.extend(board?);
@@ -584,7 +586,7 @@ fn write_batch(transaction: &Transaction<'_>, name: &BoardName, batch: &Batch) -
     for AuthorName { author, name } in &batch.names {
         chronicle::keep_name(transaction, id, *author, name)?;
     }
-    let wants_compaction = tail_bytes > super::compaction::TAIL.max(snapshot_bytes);
+    let wants_compaction = tail_bytes > TAIL.max(snapshot_bytes);
     Ok(Some(Written::Durable { name: name.clone(), seq: last.last_seq, wants_compaction }))
 }
 
@@ -607,12 +609,12 @@ fn write_log(transaction: &Transaction<'_>, id: i64, batch: &Batch) -> rusqlite:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::storage::new_epoch;
+    use crate::random;
 
     fn part(seq: u64, bytes: usize) -> Part {
         let (clients, names) = (Vec::new(), Vec::new());
         let packet = vec![0; bytes].into();
-        let (epoch, hash) = (new_epoch(), StateHash::default());
+        let (epoch, hash) = (random::epoch(), StateHash::default());
         Part { epoch, first_seq: seq, last_seq: seq, packet, hash, clients, names, reserved_author: 0 }
     }
 
@@ -630,7 +632,7 @@ mod tests {
 
     #[test]
     fn a_record_whose_commit_was_tried_stays_as_it_is_and_so_does_one_that_is_not_followed() {
-        let mut batch = Batch::new(new_epoch());
+        let mut batch = Batch::new(random::epoch());
         [1, 2].iter().for_each(|seq| batch.take(part(*seq, 9)));
         batch.records.iter_mut().for_each(|record| record.was_tried = true);
         [3, 4, 9].iter().for_each(|seq| batch.take(part(*seq, 9)));

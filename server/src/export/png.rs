@@ -3,7 +3,7 @@
 use resvg::tiny_skia::{Pixmap, Transform};
 use resvg::usvg::Tree;
 
-use crate::fonts;
+use super::fonts;
 
 /// Largest side of a picture, in pixels: a larger board is drawn smaller.
 const LARGEST_SIDE: f32 = 8192.0;

@@ -51,17 +51,17 @@ struct Archive {
 }
 
 /// What is in an archive.
-pub(super) struct Content {
+pub(crate) struct Content {
     /// The name that the board had.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The board.
-    pub(super) board: Board,
+    pub(crate) board: Board,
     /// The pictures on it.
-    pub(super) pictures: Vec<(ImageHash, Image)>,
+    pub(crate) pictures: Vec<(ImageHash, Image)>,
 }
 
 /// The archive of a board, with an element a line: two of them can be compared by `diff`.
-pub(super) fn write(name: &str, board: &Board, image: impl Fn(ImageHash) -> Option<Image>) -> String {
+pub(crate) fn write(name: &str, board: &Board, image: impl Fn(ImageHash) -> Option<Image>) -> String {
     let Snapshot { seq, authors, elements, hash } = board.snapshot();
     let lines = |all: Vec<String>| if all.is_empty() { String::new() } else { format!("\n{}\n", all.join(",\n")) };
     let images = images(&elements, image);
@@ -97,7 +97,7 @@ fn json(value: &impl Serialize) -> String {
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn read(text: &str) -> Result<Content, ArchiveError> {
+pub(crate) fn read(text: &str) -> Result<Content, ArchiveError> {
     let archive: Archive = serde_json::from_str(text)?;
     if archive.format != FORMAT {
         return Err(ArchiveError::Format);

@@ -19,16 +19,23 @@ export class Minimap {
     this.stage = stage;
     this.delegate = delegate;
     this.context = canvas.getContext("2d");
+    /** What the map shows while a pointer is held on it: a map that grew with the view would run away from the pointer. @type {{ scale: number, left: number, top: number } | undefined} */
+    this.held = undefined;
   }
 
   start() {
-    const go = (event) => {
-      if (event.buttons === 0) return;
+    const go = (event) => this.delegate.goTo(this.#place(event.offsetX, event.offsetY));
+    this.canvas.addEventListener("pointerdown", (event) => {
       this.canvas.setPointerCapture(event.pointerId);
-      this.delegate.goTo(this.#place(event.offsetX, event.offsetY));
-    };
-    this.canvas.addEventListener("pointerdown", go);
-    this.canvas.addEventListener("pointermove", go);
+      this.held = this.#frame();
+      go(event);
+    });
+    // A drag that began elsewhere passes over it.
+    this.canvas.addEventListener("pointermove", (event) => this.canvas.hasPointerCapture(event.pointerId) && go(event));
+    this.canvas.addEventListener("lostpointercapture", () => {
+      this.held = undefined;
+      this.draw();
+    });
   }
 
   get isShown() {
@@ -42,6 +49,7 @@ export class Minimap {
 
   /** The area that is shown, and CSS pixels for a board unit. */
   #frame() {
+    if (this.held) return this.held;
     const view = this.#view();
     const content = this.stage.contentBounds;
     const own = content ? union(content, view) : view;

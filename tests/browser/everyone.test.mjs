@@ -245,6 +245,26 @@ test("the small map has frames where the others look, and a press on it goes the
   assert.ok(x > 2000 && y > 1000, `the middle of the screen is at ${x}, ${y}`);
 });
 
+test("a drag that began elsewhere passes over the small map, and one on the map keeps its scale", async () => {
+  const ada = await the.browser.person(board("map-drags"));
+  await ada.draws(wave(100, 200));
+  const middle = () => ada.page.evaluate(() => globalThis.inkwire.viewport.toBoard([500, 350]));
+  const [map, bar] = await Promise.all(["#minimap", "#toolbar"].map((id) => ada.page.locator(id).boundingBox()));
+  const [across, down] = [map.x + map.width / 2, map.y + map.height / 2];
+  const before = await middle();
+  await ada.page.mouse.move(bar.x + 3, bar.y + 3);
+  await ada.page.mouse.down();
+  for (let at = 0; at < 10; at++) await ada.page.mouse.move(map.x + 5 + at * 15, down);
+  await ada.page.mouse.up();
+  assert.deepEqual(await middle(), before);
+  await ada.page.mouse.move(across, down);
+  await ada.page.mouse.down();
+  for (let at = 0; at < 40; at++) await ada.page.mouse.move(map.x + map.width - 4 - (at % 2), down);
+  await ada.page.mouse.up();
+  const [x] = await middle();
+  assert.ok(x > before[0] + 200 && x < before[0] + 2_000, `from ${before[0]} to ${x}`);
+});
+
 test("a name and a colour are chosen, seen by others, and kept", async () => {
   const ada = await the.browser.person(board("who"), { name: "Ada" });
   const bob = await the.browser.person(board("who"), { name: "Bob" });

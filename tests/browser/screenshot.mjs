@@ -30,8 +30,8 @@ try {
   }
   await grace.presses("4");
   await grace.presses("]");
-  await grace.draws(around(330, 640, 310, 150, Math.PI, 2 * Math.PI, 40));
-  await grace.draws(around(860, 640, 320, 110, Math.PI, 2 * Math.PI, 40));
+  await grace.draws(around(330, 600, 310, 130, Math.PI, 2 * Math.PI, 40));
+  await grace.draws(around(860, 600, 320, 95, Math.PI, 2 * Math.PI, 40));
   await linus.presses("2");
   await linus.draws([[250, 430], [250, 300], [340, 220], [430, 300], [430, 425]]);
   await linus.draws([[240, 305], [340, 215], [440, 305]]);

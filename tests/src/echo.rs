@@ -42,7 +42,7 @@ pub fn compare(rounds: usize, lasts: Duration) -> Vec<Spent> {
         let mut measured: Vec<(&'static str, Vec<f64>)> = peers().map(|(name, _)| (name, Vec::new())).collect();
         for _ in 0..rounds {
             for ((_, values), (_, mut command)) in measured.iter_mut().zip(peers()) {
-                values.push(measure(&Server::spawn(&mut command), connections, lasts));
+                values.push(measure(&Server::spawn(&mut command), "/", connections, lasts));
             }
         }
         for (name, mut values) in measured {
@@ -82,8 +82,12 @@ fn peers() -> impl Iterator<Item = (&'static str, Command)> {
     rust.chain(has_ws.then(|| ("Node ws", program(Path::new("node"), &["tests/peers/ws.mjs"]))))
 }
 
-fn measure(server: &Server, connections: usize, lasts: Duration) -> f64 {
-    let sockets: Vec<TcpStream> = (0..connections).map(|_| Raw::upgrade(&server.address, "/", "").stream).collect();
+/// Returns the processor time that a server spends on an echo at a path, in microseconds, at a number of connections.
+///
+/// # Panics
+/// If it takes no connection.
+pub fn measure(server: &Server, path: &str, connections: usize, lasts: Duration) -> f64 {
+    let sockets: Vec<TcpStream> = (0..connections).map(|_| Raw::upgrade(&server.address, path, "").stream).collect();
     let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
     let executor = Executor::new();
     for socket in sockets {

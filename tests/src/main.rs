@@ -95,7 +95,9 @@ fn main() -> std::io::Result<std::process::ExitCode> {
             println!("{worse} values are worse");
             return Ok(u8::from(worse > 0).into());
         }
-        What::Durable(lasts) => println!("durable: {}", stored::durable(lasts.duration())),
+        What::Durable(lasts) => {
+            println!("durable: {}", stored::durable(&inkwire_tests::server::binary(), lasts.duration()))
+        }
         What::Big { strokes } => println!("big: {}", stored::big(strokes)),
         What::Chaos(lasts) => print_chaos(lasts.duration()),
         What::Echo(lasts) => print_echo(lasts.duration()),

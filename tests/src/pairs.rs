@@ -8,9 +8,11 @@ use serde_json::Value;
 
 use crate::client::{Client, text};
 use crate::dice::Dice;
+use crate::echo;
 use crate::fanout::Scenario;
 use crate::patience::wait_until;
 use crate::server::{Server, serve};
+use crate::stored::{self, Durable};
 
 /// New beside old is worse if all of the 95 % interval lies above this.
 const TIMES_AT_MOST: f64 = 1.03;
@@ -81,24 +83,30 @@ pub fn times(builds: &Builds, scenarios: &[Scenario], rounds: usize, connections
         "{:44} {:>9} {:>9}   new beside old (95 %)    old beside old (95 %)",
         "median of the rounds", "old", "new"
     );
-    for scenario in scenarios {
+    let mut all: Vec<Measurement> = vec![("echo".into(), Box::new(echoes)), ("durable".into(), Box::new(durable))];
+    all.extend(scenarios.iter().map(|scenario| {
+        let name = scenario.title().split(':').next().unwrap_or_default().to_owned();
+        let measure = measured(name.clone(), connections);
+        (name, Box::new(measure) as Box<dyn Fn(&Path) -> Values>)
+    }));
+    for (what, measure) in all {
         let mut runs: [Vec<Values>; 3] = Default::default();
         for _ in 0..rounds {
             let first = dice.below(3) as usize;
             for at in (0..3).map(|at| (first + at) % 3) {
                 let binary = if at == 2 { &builds.new } else { &builds.old };
-                runs[at].push(measured(binary, *scenario, connections));
+                runs[at].push(measure(binary));
             }
         }
         for name in runs[0][0].keys() {
             let of = |at: usize| runs[at].iter().filter_map(|values| values.get(name).copied()).collect::<Vec<f64>>();
             let [old, again, new] = [0, 1, 2].map(of);
-            // A rate is better if it is larger.
-            let beside = |one: &[f64]| if name.ends_with("/s") { Ratio::of(&old, one) } else { Ratio::of(one, &old) };
+            let larger_is_better = name.ends_with("/s") || name == "delivered %";
+            let beside = |one: &[f64]| if larger_is_better { Ratio::of(&old, one) } else { Ratio::of(one, &old) };
             let (Some(ratio), Some(floor)) = (beside(&new), beside(&again)) else { continue };
             let verdict = if ratio.is_worse() { "WORSE" } else { "" };
             worse += usize::from(ratio.is_worse());
-            let what = format!("{}: {name}", scenario.title().split(':').next().unwrap_or_default());
+            let what = format!("{what}: {name}");
             println!(
                 "{what:44} {:9.3} {:9.3}   {}    {} {verdict}",
                 median(&old),
@@ -121,22 +129,46 @@ fn median(values: &[f64]) -> f64 {
     values[values.len() / 2]
 }
 
-/// What was measured, by name.
+/// Something that is measured of a server: its name, and how.
+type Measurement = (String, Box<dyn Fn(&Path) -> Values>);
+
+/// Measured values, by name.
 type Values = std::collections::BTreeMap<String, f64>;
 
+/// Echoes on a server, at several numbers of connections.
+fn echoes(binary: &Path) -> Values {
+    let of = |connections| {
+        let mut command = Command::new(binary);
+        let server = Server::spawn(command.args(serve(&[]).get_args()));
+        let microseconds = echo::measure(&server, "/echo", connections, Duration::from_secs(2));
+        (format!("µs/echo at {connections}"), microseconds)
+    };
+    [1, 100, 1000].map(of).into_iter().collect()
+}
+
+/// Operations that become durable on a server.
+fn durable(binary: &Path) -> Values {
+    const LASTS: Duration = Duration::from_secs(5);
+    let Durable { heard, commits, .. } = stored::durable(binary, LASTS);
+    let ms = |lasts: Duration| lasts.as_secs_f64() * 1e3;
+    [("p50 ms", ms(heard.p50)), ("p99 ms", ms(heard.p99)), ("commits in a second", commits / LASTS.as_secs_f64())]
+        .map(|(name, value)| (name.to_owned(), value))
+        .into()
+}
+
 /// Runs a scenario once on a server, in a process of its own.
-fn measured(binary: &Path, scenario: Scenario, connections: usize) -> Values {
-    let folder = tempfile::tempdir().expect("a folder");
-    let title = scenario.title();
-    let name = title.split(':').next().unwrap_or_default();
-    let mut load = Command::new(std::env::current_exe().expect("this program"));
-    load.args(["fanout", name, "--alone", "--rounds", "1", "--connections", &connections.to_string(), "--save"]);
-    load.arg(folder.path()).env("INKWIRE_BIN", binary).stdout(Stdio::null()).stderr(Stdio::null());
-    assert!(load.status().expect("it runs").success(), "{name} failed on {}", binary.display());
-    let text = std::fs::read_to_string(folder.path().join("fanout.json")).expect("it was written");
-    let report: Value = serde_json::from_str(&text).expect("it is JSON");
-    let values = report["rows"][0]["values"].as_object().expect("values").iter();
-    values.filter_map(|(name, value)| Some((name.clone(), value["median"].as_f64()?))).collect()
+fn measured(name: String, connections: usize) -> impl Fn(&Path) -> Values {
+    move |binary| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut load = Command::new(std::env::current_exe().expect("this program"));
+        load.args(["fanout", &name, "--alone", "--rounds", "1", "--connections", &connections.to_string(), "--save"]);
+        load.arg(folder.path()).env("INKWIRE_BIN", binary).stdout(Stdio::null()).stderr(Stdio::null());
+        assert!(load.status().expect("it runs").success(), "{name} failed on {}", binary.display());
+        let text = std::fs::read_to_string(folder.path().join("fanout.json")).expect("it was written");
+        let report: Value = serde_json::from_str(&text).expect("it is JSON");
+        let values = report["rows"][0]["values"].as_object().expect("values").iter();
+        values.filter_map(|(name, value)| Some((name.clone(), value["median"].as_f64()?))).collect()
+    }
 }
 
 /// Counts instructions, allocations and system calls for a delivery. Prints them, and returns how many are worse.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use crate::client::Client;
 use crate::dice::Dice;
 use crate::pen::{chunks, recorded};
 use crate::raw::{Raw, client_frame};
-use crate::server::Server;
+use crate::server::{Server, serve};
 
 /// People who draw, and how often each does something: a thousand operations a second.
 const PEOPLE: u64 = 10;
@@ -84,13 +85,14 @@ impl fmt::Display for Durable {
     }
 }
 
-/// Ten people on one board do a thousand operations a second, for so long.
+/// Ten people on one board of a server do a thousand operations a second, for so long.
 ///
 /// # Panics
 /// If the server does not keep up at all.
-pub fn durable(lasts: Duration) -> Durable {
+pub fn durable(binary: &Path, lasts: Duration) -> Durable {
     let data = tempfile::tempdir_in(".").expect("a folder on this disk");
-    let server = Server::start(&["--data", data.path().to_str().expect("a path of letters"), "--log", "warn"]);
+    let usual = serve(&["--data", data.path().to_str().expect("a path of letters"), "--log", "warn"]);
+    let server = Server::spawn(Command::new(binary).args(usual.get_args()));
     let all: Vec<Duration> = std::thread::scope(|scope| {
         let drawing: Vec<_> = (0..PEOPLE)
             .map(|number| {

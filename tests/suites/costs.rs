@@ -9,7 +9,7 @@ use inkwire_tests::image::png;
 use inkwire_tests::patience::{PATIENCE, wait_until};
 use inkwire_tests::pen::{chunks, recorded};
 use inkwire_tests::raw::Raw;
-use inkwire_tests::server::Server;
+use inkwire_tests::server::{self, Server};
 use inkwire_tests::stored;
 
 /// A WebSocket frame's header: two bytes below 126 bytes of payload, and a mask key of four from a client.
@@ -91,7 +91,7 @@ fn ten_thousand_boards_on_disk_take_no_memory() {
 
 #[test]
 fn ink_is_durable_soon_and_many_operations_at_once() {
-    let durable = stored::durable(Duration::from_secs(3));
+    let durable = stored::durable(&server::binary(), Duration::from_secs(3));
     println!("{durable}");
     assert!(durable.commits < durable.operations, "a commit is shared: {durable}");
 }

@@ -137,7 +137,7 @@ export class Hosting {
     const { joined, access } = this.application.session;
     at("#lock-choice").checked = access.locked;
     at("#hosting-offline").hidden = joined;
-    for (const it of document.querySelectorAll("#hosting :is(button:not(.close, .copies), input, select)")) it.toggleAttribute("disabled", !joined);
+    for (const it of document.querySelectorAll("#hosting button:not(.close, .copies)")) it.toggleAttribute("disabled", !joined);
   }
 
   #linkLine(role, link) {

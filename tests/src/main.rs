@@ -96,7 +96,7 @@ fn main() -> std::io::Result<std::process::ExitCode> {
             return Ok(u8::from(worse > 0).into());
         }
         What::Durable(lasts) => {
-            println!("durable: {}", stored::durable(&inkwire_tests::server::binary(), lasts.duration()))
+            println!("durable: {}", stored::durable(&inkwire_tests::server::binary(), lasts.duration()));
         }
         What::Big { strokes } => println!("big: {}", stored::big(strokes)),
         What::Chaos(lasts) => print_chaos(lasts.duration()),

@@ -146,15 +146,18 @@ export class Writing {
     const before = textExtent(this.begunWith, size);
     const wide = isNote ? [made.dx, made.dy] : field.map((side, at) => Math.max(side, before[at]));
     const [[x, y], [toX, toY]] = [0, 1].map((at) => applied(map, [made.x + at * wide[0], made.y + at * wide[1]]).map(Math.round));
-    const uncovered = element ? "#ffffffff" : "#00000000";
-    const look = { colour: withOpacity(made.colour, FRAME_OPACITY), fill: isNote ? made.fill : uncovered, width: widthIn(1, scale, viewport.zoom) };
-    this.context.showDraft({ kind: "rectangle", ...look, scale, x, y, dx: toX - x, dy: toY - y }, this.#shownText());
+    // A text that was turned or stretched stays as it was until it is finished: a frame that covered it would not fit.
+    const isUpright = map.slice(0, 4).join() === "1,0,0,1";
+    const paper = isNote ? made.fill : "#ffffffff";
+    const covers = isUpright && (isNote || element);
+    const look = { colour: withOpacity(made.colour, FRAME_OPACITY), fill: covers ? paper : "#00000000", width: widthIn(1, scale, viewport.zoom) };
+    const frame = { kind: "rectangle", ...look, scale, x, y, dx: toX - x, dy: toY - y };
+    this.context.showDraft(frame, isUpright ? this.#shownText() : undefined);
   }
 
-  /** The words as others see them meanwhile; none of a text that was turned or stretched, whose frame says enough. */
+  /** The words as others see them meanwhile. */
   #shownText() {
-    const { made, isNote, map: [a, b, c, d], map, size } = this.target;
-    if ([a, b, c, d].join() !== "1,0,0,1") return undefined;
+    const { made, isNote, map, size } = this.target;
     const edge = isNote ? NOTE_EDGE * size : 0;
     const words = isNote ? broken(this.field.value, Math.abs(made.dx) - 2 * edge, size) : this.field.value;
     const corner = [made.x + Math.min(0, made.dx ?? 0), made.y + Math.min(0, made.dy ?? 0)];
@@ -313,7 +316,7 @@ export function merged(base, theirs, own) {
   // Two insertions at one place are lines of their own, unless one of them ends or begins with a space.
   const isSame = a.from === a.to && b.from === b.to && a.from === b.from;
   if (isSame && !/\s$/.test(a.put.join("")) && !/^\s/.test(b.put.join(""))) a.put = [...a.put, "\n"];
-  // Where neither touches what the other took away, both changes are done.
+  // If neither touches a part that the other took away, both changes are done.
   if (a.to <= b.from) return join(words.slice(0, a.from), a.put, words.slice(a.to, b.from), b.put, words.slice(b.to));
   if (b.to <= a.from) return join(words.slice(0, b.from), b.put, words.slice(b.to, a.from), a.put, words.slice(a.to));
   const [from, to] = [Math.min(a.from, b.from), Math.max(a.to, b.to)];
@@ -322,7 +325,7 @@ export function merged(base, theirs, own) {
   return join(words.slice(0, from), both.join("\n"), words.slice(to));
 }
 
-/** What was changed between two lists: from where to where in the first, and what stands there in the second. */
+/** The changed part of a list: its beginning and end in the first list, and its items in the second. */
 function changeOf(before, after) {
   const least = Math.min(before.length, after.length);
   let from = 0;

@@ -446,3 +446,27 @@ test("others read what somebody writes while it is typed, and nothing of it stay
     await bob.sees("an empty board", ({ elements }) => elements.length === 0);
   }
 });
+
+test("of a text that was turned others see a frame that hides nothing of it while it is changed", async () => {
+  const ada = await the.browser.person(board("turned"), { name: "Ada" });
+  const bob = await the.browser.person(board("turned"), { name: "Bob" });
+  await ada.writes("t", [300, 300], "words that are turned");
+  await ada.presses("Escape");
+  await ada.presses("Control+a");
+  const [left, top, right] = await ada.page.evaluate(() => {
+    const { viewport, selection, boundsOf } = globalThis.inkwire;
+    const box = boundsOf.call(globalThis.inkwire, selection.elements[0]);
+    return [...viewport.toScreen(box.slice(0, 2)), ...viewport.toScreen(box.slice(2))];
+  });
+  const handle = [(left + right) / 2, top - 26];
+  await ada.draws([handle, [handle[0] + 120, handle[1] + 60]]);
+  const [{ properties: { matrix } }] = await ada.page.evaluate(() => globalThis.inkwire.selection.elements.map(({ properties }) => ({ properties })));
+  assert.ok(Math.abs(matrix[1]) > 0.2, `turned: ${matrix}`);
+  await ada.page.evaluate(() => globalThis.inkwire.rewrite(globalThis.inkwire.selection.elements[0]));
+  await ada.page.keyboard.type(" more");
+  await bob.page.waitForFunction(() => globalThis.inkwire.drafts.shown.size === 1);
+  const [fill] = await bob.page.evaluate(() => Array.from(globalThis.inkwire.drafts.shown.values(), ({ element }) => element.properties.fill));
+  assert.equal(fill, "#00000000");
+  assert.equal(await bob.page.evaluate(() => globalThis.inkwire.drafts.written.size), 0);
+  await ada.presses("Escape");
+});

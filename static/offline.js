@@ -9,7 +9,7 @@ const MOST_PICTURES = 256;
 const MOST_PICTURE_BYTES = 64 * 1024 * 1024;
 const DROP_MS = 1_000;
 const scope = new URL(self.registration.scope).pathname;
-/** Where the page of a board is kept, which is that of every board, and from where its version is asked. */
+/** The address under which the page of every board is kept, and from which its version is asked. */
 const BOARD = `${scope}b/`;
 const VERSIONED = /^static\/@(\w+)\//;
 
@@ -73,7 +73,7 @@ async function fileOf(version, path) {
   return (await servedVersion()) === version ? fresh : Response.error();
 }
 
-/** What is no code has no version: the newest that is to be had. */
+/** Files that are no code have no version: the newest one counts. */
 async function unversioned(request, path) {
   return fetch(request).catch(async (error) => {
     const kept = await caches.match(scope + path, { cacheName: PAGES + (await keptVersion()) });

@@ -8,7 +8,7 @@ const LARGEST_RESERVE: usize = 128;
 /// Descriptors that are open where nobody can say how many are.
 const UNKNOWN: usize = 32;
 
-/// What there is for whom. The disk, orders and boards that are being opened have what these leave of the reserve.
+/// The shares of the descriptors. The disk, orders and boards that are being opened have what these leave of the reserve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shares {
     /// Connections of the site.

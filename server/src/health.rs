@@ -14,7 +14,7 @@ const MOST: u64 = 1024;
 /// Asks, and says nothing where the answer is a success.
 ///
 /// # Errors
-/// If the address is none, nobody answers, or the answer is another one.
+/// If the address is invalid, no server answers, or the answer is no success.
 pub fn run(url: &str) -> anyhow::Result<()> {
     let rest = url.strip_prefix("http://").context("an address is written http://HOST:PORT/PATH")?;
     let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));

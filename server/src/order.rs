@@ -31,11 +31,11 @@ pub enum Order {
         /// The board, as `boards export` writes it.
         archive: String,
     },
-    /// Make a link of a board anew.
+    /// Replace a link of a board by a new one.
     Link {
         /// Its name.
         name: String,
-        /// What the link makes of whoever has it.
+        /// The role of the people who come by the link.
         role: Role,
         /// After how many seconds it expires; 0 for never.
         seconds: u64,
@@ -76,7 +76,7 @@ impl Outcome {
 /// Does what was ordered, in a storage that this process has.
 ///
 /// # Errors
-/// What fails.
+/// The error of the storage, or of the archive that is imported.
 pub(crate) fn carry_out(disk: &Arc<Disk>, order: Order) -> anyhow::Result<Outcome> {
     match order {
         Order::Link { name, role, seconds } => {

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 /// Permissions of the group and of all others.
 const OTHERS: u32 = 0o077;
 
-/// What is done with a file that others may read.
+/// The treatment of a file that others may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Wider {
     /// It is used, and the log has a warning.

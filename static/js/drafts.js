@@ -1,4 +1,4 @@
-// What others are just dragging out or writing: drawn above everything, kept nowhere.
+// Shapes and texts that others are just making: drawn above everything, kept nowhere.
 
 import { previewOf } from "./tools/shapes.js";
 
@@ -42,7 +42,7 @@ export class Drafts {
     this.stage.sketch();
   }
 
-  /** What an author has drawn is on the board now. @param {number} author @param {string} type that of the operation */
+  /** The element of an author is on the board now. @param {number} author @param {string} type that of the operation */
   drawn(author, type) {
     if (type === "shape") this.show(author);
     if (type === "text" || type === "note") this.showWriting(author);
@@ -56,7 +56,7 @@ export class Drafts {
   }
 }
 
-/** What is sent of the own draft: the latest, now and then. */
+/** The own draft, of which the latest state is sent at intervals. */
 export class OwnDraft {
   /**
    * @param {(messages: object[]) => void} send
@@ -80,7 +80,7 @@ export class OwnDraft {
     this.timer = undefined;
     const { now, sent } = this;
     const messages = [];
-    // What was let go before anything was sent of it is only what it has become.
+    // A draft that was finished before anything was sent of it is never sent.
     if (now.shape || sent.shape) messages.push({ type: "draft", shape: now.shape });
     if (now.text || sent.text) messages.push({ type: "writing", text: now.text });
     if (messages.length > 0) this.send(messages);

@@ -173,7 +173,7 @@ export class Editing {
 /** By how much more than the chosen width something is broader. */
 const broadening = ({ content }) => (content.begin?.tool === "highlighter" ? BROADER : 1);
 
-/** What a style would have to be for an element to look as it does: `restyled` the other way round. */
+/** Returns the style by which an element looks as it does: `restyled` the other way round. */
 function styleOf(element) {
   const { kind, properties, scale, content } = element;
   const [isNote, isPicture] = [kind === "note", kind === "picture"];

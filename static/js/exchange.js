@@ -194,7 +194,7 @@ export class Exchange {
     let wasLeft = false;
     addEventListener("blur", () => (wasLeft = true), { once: true });
     const copies = this.imagesOf(elements).then((images) => {
-      // What was copied since, here or perhaps in another program, stays.
+      // A later copy, here or perhaps in another program, stays.
       if (this.copied !== copied || wasLeft) throw new Error("something else was copied");
       return new Blob([asHtml(written(elements, images), words)], { type: "text/html" });
     });

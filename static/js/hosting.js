@@ -43,7 +43,7 @@ export class Hosting {
   order(action) {
     const isSent = this.application.ask({ type: "moderate", action });
     if (isSent) this.isUnanswered ||= action.do !== "audit";
-    // What was chosen is not what holds.
+    // The choice does not hold.
     else this.#show();
     return isSent;
   }
@@ -67,7 +67,7 @@ export class Hosting {
     if (!session.joined) this.isUnanswered = false;
     if (!at("#hosting").open) return;
     if (session.joined && session.access.role === "host") this.#askForRules();
-    // What was chosen and not ordered is not what holds. Otherwise the lines stay, and the keyboard where it is.
+    // A choice that was not ordered does not hold. Otherwise the lines stay, and the keyboard focus with them.
     if (isLost) this.#show();
     else this.#showStanding();
   }
@@ -159,7 +159,7 @@ export class Hosting {
     return line;
   }
 
-  /** What hands out a link of a role, if there is one that works. */
+  /** Returns the act that hands out a link of a role, if there is one that works. */
   #copyOf(role, link) {
     const token = linksOf(this.application.boardName)[role];
     const isExpired = link && link.expires !== 0 && link.expires < Date.now();

@@ -55,7 +55,7 @@ const MINIMAP_INTERVAL = 60;
 /** Board units between two lines of the grid, and CSS pixels that they are apart at least. */
 const GRID = 20;
 const GRID_APART = 12;
-/** What covers the board, and CSS pixels between it and the caret. */
+/** Bars that cover the board, and CSS pixels between them and the caret. */
 const PANELS = "#bar > *, #beside > *, #toolbar";
 const BESIDE_CARET = 16;
 /** So often a picture of the board is kept for the start page, in milliseconds. */
@@ -1103,7 +1103,7 @@ class Application {
     const flushes = messages.filter(({ type }) => type === "operations");
     if (flushes.length > 0) this.network.flushed();
     const entries = flushes.flatMap((flush) => flush.entries);
-    // What was let go or finished is there before one hears that it is dragged out or written no longer.
+    // The finished element comes before the news that its draft is gone.
     for (const { author, operation } of entries) this.drafts.drawn(author, operation.type);
     if (isCaughtUp) this.#announceChanges(entries);
     this.session.receive(messages);

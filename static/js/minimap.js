@@ -19,7 +19,7 @@ export class Minimap {
     this.stage = stage;
     this.delegate = delegate;
     this.context = canvas.getContext("2d");
-    /** What the map shows while a pointer is held on it: a map that grew with the view would run away from the pointer. @type {{ scale: number, left: number, top: number } | undefined} */
+    /** The frame while a pointer is held on the map: a map that grew with the view would run away from the pointer. @type {{ scale: number, left: number, top: number } | undefined} */
     this.held = undefined;
   }
 

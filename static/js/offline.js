@@ -19,7 +19,7 @@ export function keepForOffline(root, isOnline) {
       await serviceWorker.register(script, { scope: new URL(root, location.href).pathname });
       const { active } = await serviceWorker.ready;
       serviceWorker.addEventListener("message", () => (document.documentElement.dataset.kept = "offline"));
-      // What no page names: the words of another language, the board's pictures.
+      // Files that no page names: the words of another language, the board's pictures.
       const isOwn = ({ name }) => name.includes("/static/") || name.includes("/images/");
       const tell = (worker) => {
         const fetched = performance.getEntriesByType("resource").filter(isOwn);

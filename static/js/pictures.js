@@ -102,7 +102,7 @@ export class Pictures {
 
   /** The pixels of a picture are there when this is done. Throws where they cannot be had. @param {string} hash */
   async load(hash) {
-    // Whoever asks for it is going to paint it.
+    // A caller that asks for it is going to paint it.
     if (this.pixels.get(hash)) return void this.pixelsOf(hash);
     this.#unpacked(hash, await createImageBitmap(await this.bytesOf(hash)));
     this.delegate.pictureArrived(hash);

@@ -51,11 +51,11 @@ export class PointersDelegate {
   fingersTapped(count) {}
   /** A pen is used for the first time. */
   penSeen() {}
-  /** What of the board is seen. @returns {import("./viewport.js").Viewport | undefined} */
+  /** The viewport as it is seen. @returns {import("./viewport.js").Viewport | undefined} */
   get viewport() {
     return undefined;
   }
-  /** What has moved the board was no finger: it is seen again as it was. @param {import("./viewport.js").Viewport} viewport */
+  /** The contact that moved the board was no finger: the board is seen again as it was. @param {import("./viewport.js").Viewport} viewport */
   movementTakenBack(viewport) {}
   /** Whether only pens draw, and fingers move the board. */
   get penMode() {
@@ -153,7 +153,7 @@ export class Pointers {
     return this.lastTap.count;
   }
 
-  /** Where a pen draws, a hand rests: what it began is taken back, and where it has just moved the board. */
+  /** A hand rests beside a pen that draws: its gesture is taken back, and so is its move of the board. */
   #penWent(event) {
     if (!this.penWasSeen) this.delegate.penSeen();
     this.penWasSeen = true;
@@ -181,7 +181,7 @@ export class Pointers {
     return this.#penIsDown || event.timeStamp - this.penAt < PALM_MS || this.#isBroad(event);
   }
 
-  /** What only came too soon behind a pen may turn out to be fingers. */
+  /** Contacts that came too soon behind a pen may turn out to be fingers. */
   #doubt(event) {
     if (this.#penIsDown || this.#isBroad(event)) return;
     const { x, y } = this.#sample(event);

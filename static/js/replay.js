@@ -59,7 +59,7 @@ export class Replay {
     if (this.isOpen) return;
     if (!this.application.session.joined) return this.application.say("pastNeedsServer");
     this.isOpen = true;
-    // What was fetched before of this log is not asked for again: the server answers that only now and then.
+    // Parts of this log that were fetched before are not asked for again: the server rations repeated questions.
     this.past = this.fetched?.epoch === this.application.session.epoch ? this.fetched.past : new Past();
     this.epoch = this.application.session.epoch;
     this.timeline = undefined;
@@ -125,17 +125,18 @@ export class Replay {
   /** The server answers. @param {any} message */
   answered(message) {
     if (message.type === "chronicle") this.#chronicled(message, message.names);
-    if (message.type === "authors") this.#chronicled(this.chronicle, message.names);
+    if (message.type === "authors") this.#chronicled({ ...this.chronicle, names: [...this.chronicle.names, ...message.names] }, message.names);
     if (message.type === "past" && this.isOpen) this.#pastCame(message);
     if (message.type === "branched") this.#branched(message);
     // Only what this bar has asked for closes it.
     if (message.type === "notDone" && this.isOpen && !this.board) this.close();
   }
 
-  #chronicled({ moments, names: known }, names) {
-    // Who drew on a board long ago does not stop: the names come in parts.
-    this.chronicle = { moments, names: known === names ? names : [...known, ...names] };
-    if (names.length === AUTHORS) this.application.send({ type: "authors", from: names.at(-1).author + 1 });
+  /** @param {{ moments: any[], names: any[] }} chronicle as far as it has come @param {any[]} part the names that have just come */
+  #chronicled({ moments, names }, part) {
+    this.chronicle = { moments, names };
+    // A board may have had very many authors: their names come in parts.
+    if (part.length === AUTHORS) this.application.send({ type: "authors", from: part.at(-1).author + 1 });
     if (this.timeline) this.#listAuthors();
     this.application.chronicled();
   }

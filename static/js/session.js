@@ -23,7 +23,7 @@ const CHECK_EVERY = 256;
 /** Weight of one message when much is sent, in bytes that it may take at most: well below the limit of a packet. */
 const MESSAGE_WEIGHT = 32 * 1024;
 
-/** What the session tells the page. Each is called: whoever wants only some of it extends this. */
+/** The session tells the page by these methods. Each is called: a delegate that needs some of them extends this. */
 export class SessionDelegate {
   /** Elements look different now. @param {Set<string>} keys */
   elementsChanged(keys) {}

@@ -217,7 +217,7 @@ export class Toolbar {
     this.delegate.styleChosen(this.style, Object.keys(changes));
   }
 
-  /** What is chosen by a key may lie in a part of its strip that is out of sight. @param {string} name */
+  /** A tool that is chosen by a key may lie in a part of its strip that is out of sight. @param {string} name */
   #bringIntoSight(name) {
     this.buttons.get(name)?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }

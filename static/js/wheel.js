@@ -6,7 +6,7 @@ const WHEEL_LINE = 16;
 const ZOOM_PER_WHEEL = 0.01;
 const LARGEST_WHEEL = 25;
 
-/** What is told of the wheel. */
+/** Hears of the wheel. */
 export class WheelDelegate {
   /** @param {number} dx @param {number} dy in CSS pixels */
   wheelPanned(dx, dy) {}

@@ -190,7 +190,7 @@ pub fn counts(builds: &Builds) -> usize {
     worse
 }
 
-/// What counts.
+/// A tool that counts.
 #[derive(Debug, Clone, Copy)]
 enum Tool {
     Callgrind,

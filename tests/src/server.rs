@@ -107,7 +107,7 @@ impl Server {
     /// Starts a server, or returns what it says on standard error when it ends instead of listening.
     ///
     /// # Errors
-    /// What it says.
+    /// Its text on standard error.
     ///
     /// # Panics
     /// If there is no such program.

@@ -18,7 +18,7 @@ const HOST: Token = Token([0x11; 16]);
 /// A board that everybody sees, and one that only its host does. Either is closed if nobody knows any more who may do what.
 const BOARDS: [&str; 2] = ["open", "private"];
 
-/// What was promised of a board.
+/// The operations of a board that were promised.
 struct Promised {
     name: &'static str,
     epoch: Epoch,
@@ -48,7 +48,7 @@ impl Promised {
         let mut host = Client::away(&server.address, self.name, "reader");
         host.token = self.token;
         if !host.try_connect(&server.address) {
-            // Who hosts it cannot be read any more: it is closed, and the operator has a way in.
+            // Its host cannot be read any more: it is closed, and the operator has a way in.
             assert_eq!(host.farewell, Some(Reason::Forbidden), "{what}");
             self.token = Some(link_of_the_operator(data, self.name));
         }

@@ -1,4 +1,4 @@
-//! What a client without any right makes the server do: for every message and every request, the bytes that come out for those that
+//! The work that a client without any right causes: for every message and every request, the bytes that come out for those that
 //! went in, to itself and to somebody else, the memory that stays, the lines in the log and the instructions, each with its bound in
 //! one table.
 
@@ -7,6 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use inkwire::room::Encoding;
 use inkwire_protocol::{
     Action, ClientId, ClientMessage, Colour, Epoch, ImageHash, Operation, Reaction, Role, ServerMessage, Shape,
     ShapeKind, binary, json,
@@ -38,7 +39,7 @@ const ELEMENTS: u64 = 300;
 /// Log lines of one connection and kind: one, and one for each second.
 const LINES_PER_SECOND: u64 = 1;
 
-/// What may come out beside [`PER_BYTE`].
+/// Bytes that may come out beside [`PER_BYTE`].
 #[derive(Debug, Clone, Copy)]
 enum Beside {
     Nothing,
@@ -50,19 +51,12 @@ enum Beside {
     PerRequest(usize),
 }
 
-/// How a member speaks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    Binary,
-    Json,
-}
-
-/// What a row of the table has measured.
+/// The measured values of a row of the table.
 #[derive(Debug)]
 struct Measured {
     sent: usize,
     came: usize,
-    /// What somebody else on the board was sent.
+    /// The bytes that were sent to somebody else on the board.
     others: usize,
     memory: u64,
     lines: u64,
@@ -345,7 +339,7 @@ fn no_message_brings_much(encoding: Encoding) {
         let measured = place.measure(|| member.exchange(&mut another, (0..TIMES).map(&message)));
         place.row(what, beside, &measured);
     }
-    // What eight of them in one packet bring is not eight times as much.
+    // Eight of them in one packet do not bring eight times as much.
     let mut member = Member::join(&place, 99);
     let measured = place.measure(|| {
         (member.sent, member.came) = (0, 0);

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use inkwire_tests::tools::root;
 
+use super::tidy;
+
 /// The modules of the server, from the lowest to the highest, and the ones that each may import: only those above it in this
 /// table. [`crate`] itself has the binary on top.
 const ARROWS: &[(&str, &[&str])] = &[
@@ -67,19 +69,8 @@ const FAMILY: &[&str] = &["ws/handle.rs", "ws/hub.rs", "ws/service.rs"];
 type Files = BTreeMap<PathBuf, String>;
 
 fn files(folder: &Path) -> Files {
-    let mut found = Files::new();
-    let mut folders = vec![folder.to_owned()];
-    while let Some(next) = folders.pop() {
-        for entry in std::fs::read_dir(next).unwrap().map(|entry| entry.unwrap().path()) {
-            if entry.is_dir() {
-                folders.push(entry);
-            } else if entry.extension().is_some_and(|ending| ending == "rs") {
-                let text = code(&std::fs::read_to_string(&entry).unwrap());
-                found.insert(entry.strip_prefix(folder).unwrap().to_owned(), text);
-            }
-        }
-    }
-    found
+    let all = tidy::files(folder, "rs").into_iter();
+    all.map(|path| (path.strip_prefix(folder).unwrap().to_owned(), code(&tidy::text(&path)))).collect()
 }
 
 /// The text of a file without its comments and its unit tests.

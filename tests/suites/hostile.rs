@@ -103,7 +103,7 @@ fn a_reply_to_head_has_no_body_also_where_it_refuses() {
     }
 }
 
-/// What answers a request for a path under a Host.
+/// The answer to a request for a path under a Host.
 fn status_for(address: &str, path: &str, host: &str) -> String {
     let mut raw = Raw::connect(address);
     raw.send(handshake(path, host, "").as_bytes());

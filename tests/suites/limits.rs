@@ -1,4 +1,4 @@
-//! What the operator allows: new boards of one address, empty boards, bytes. Whoever is refused is told which limit it was.
+//! The limits of the operator: new boards of one address, empty boards, bytes. A refusal names the limit.
 
 use std::path::Path;
 use std::process::Command;

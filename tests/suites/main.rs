@@ -36,7 +36,7 @@ mod guest;
 mod hostile;
 /// `cargo xtask leakcheck`.
 mod leakcheck;
-/// What the operator allows.
+/// The limits of the operator.
 mod limits;
 /// Joining, leaving, resuming, presence, shutting down.
 mod rooms;

@@ -89,7 +89,7 @@ fn who_reads_nothing_costs_nothing_and_is_given_a_snapshot_when_it_reads() {
             ada.submit(Operation::Delete { gesture_back: 1, elements });
         }
         ada.wait("all is in the log", |ada| ada.pending.is_empty());
-        // What this harness keeps because nothing is durable is not the server's.
+        // The harness keeps operations because nothing is durable; that memory is not the server's.
         ada.received.clear();
     };
     draw(6);
@@ -114,7 +114,7 @@ fn draws_texts(client: &mut Client, megabytes: usize) {
     let long = "x".repeat(limits::TEXT);
     (0..megabytes * 256).for_each(|_| _ = client.submit(text(&long)));
     client.wait("all is in the log", |client| client.pending.is_empty());
-    // What this harness keeps because nothing is durable is not the server's.
+    // The harness keeps operations because nothing is durable; that memory is not the server's.
     client.received.clear();
 }
 

@@ -37,7 +37,7 @@ impl Head {
     /// Reads a request's head; gives its length too. `None` where it goes on behind the bytes' end.
     ///
     /// # Errors
-    /// If it is none.
+    /// If the bytes are no such head.
     pub fn request(bytes: &[u8]) -> Result<Option<(Self, usize)>, HeadError> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
         let mut request = httparse::Request::new(&mut headers);
@@ -48,7 +48,7 @@ impl Head {
     /// Reads a response's head, likewise.
     ///
     /// # Errors
-    /// If it is none.
+    /// If the bytes are no such head.
     pub fn response(bytes: &[u8]) -> Result<Option<(Self, usize)>, HeadError> {
         let mut headers = [httparse::EMPTY_HEADER; HEADERS];
         let mut response = httparse::Response::new(&mut headers);

@@ -203,7 +203,7 @@ struct ReadMessage {
 /// messages become frames; the masks of the client's are not known, and are taken for zero.
 ///
 /// # Errors
-/// If it is none.
+/// If it is no HAR.
 pub fn read(reader: impl std::io::Read) -> Result<Vec<(Stamp, Recorded)>, HarError> {
     let file: File = serde_json::from_reader(reader)?;
     let is_socket = |entry: &&Value| entry["_resourceType"] == "websocket" || entry["_webSocketMessages"].is_array();

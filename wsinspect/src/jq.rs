@@ -27,7 +27,7 @@ impl Jq {
     /// Reads an expression.
     ///
     /// # Errors
-    /// If it is none, or names something that there is not.
+    /// If it is invalid, or names something unknown.
     pub fn parse(code: &str) -> Result<Self, JqError> {
         let definitions = jaq_core::defs().chain(jaq_std::defs()).chain(jaq_json::defs());
         let functions = jaq_core::funs().chain(jaq_std::funs()).chain(jaq_json::funs());

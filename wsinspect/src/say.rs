@@ -74,7 +74,7 @@ impl Say {
     /// `{"close": {"code": 1000}}` or `{"raw": "81 00"}`.
     ///
     /// # Errors
-    /// If it is none.
+    /// If the line is no such object.
     pub fn from_json(line: &str) -> Result<Self, SayError> {
         Ok(match serde_json::from_str(line)? {
             Line::Text(text) => Self::Message(Opcode::TEXT, text.into_bytes()),

@@ -38,7 +38,7 @@ impl Target {
     /// Reads a URL; http and https are taken for what a page there would connect to. A fragment is left out.
     ///
     /// # Errors
-    /// If it is none.
+    /// If it is no such URL.
     pub fn parse(url: &str) -> Result<Self, TargetError> {
         let (scheme, rest) = url.split_once("://").ok_or(TargetError::Scheme)?;
         let is_secure = match scheme.to_ascii_lowercase().as_str() {

@@ -12,7 +12,7 @@ const GRAIN: u32 = 3;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Changes(Option<BTreeSet<u64>>);
 
-/// What is tracked of a board is no part of what it is.
+/// The tracked changes of a board are no part of its value.
 impl PartialEq for Changes {
     fn eq(&self, _: &Self) -> bool {
         true

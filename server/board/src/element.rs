@@ -118,7 +118,7 @@ impl BoardElement {
         size_of::<Self>() + content + patches + self.wire.deletions.len() * size_of::<GestureRef>()
     }
 
-    /// What it costs to look at all of it: 1, and 1 more for about as much as folding a small element takes.
+    /// The cost of looking at all of it: 1, and 1 more for about as much as folding a small element takes.
     pub(crate) fn work(&self) -> u64 {
         let text = |property: &Property| if let Property::Text { text } = property { text.len() } else { 0 };
         let content = match &self.wire.content {

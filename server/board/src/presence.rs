@@ -20,15 +20,36 @@ struct Person {
     standing: Standing,
     hand: bool,
     reaction: Option<Reaction>,
-    draft: Option<Box<Shape>>,
-    writing: Option<Box<Text>>,
+    draft: Draft<Shape>,
+    writing: Draft<Text>,
     profile_version: u64,
     cursor_version: u64,
     view_version: u64,
     standing_version: u64,
     reaction_version: u64,
-    draft_version: u64,
-    writing_version: u64,
+}
+
+/// Something that is just being made, with the version at which it was last changed.
+#[derive(Debug, Clone)]
+struct Draft<T> {
+    value: Option<Box<T>>,
+    version: u64,
+}
+
+impl<T: Clone + PartialEq> Draft<T> {
+    /// Takes another value, which raises the version of all people.
+    fn set(&mut self, value: Option<T>, version: &mut u64) {
+        if self.value.as_deref() != value.as_ref() {
+            *version += 1;
+            (self.value, self.version) = (value.map(Box::new), *version);
+        }
+    }
+
+    /// Returns the value if it is told to a member that has seen a version: that there is none is news only after the profile.
+    fn since(&self, seen: u64, profile_version: u64) -> Option<Option<T>> {
+        let is_told = self.value.is_some() || self.version > profile_version;
+        (self.version > seen && is_told).then(|| self.value.as_deref().cloned())
+    }
 }
 
 /// What somebody may do, as the others see it.
@@ -76,7 +97,8 @@ impl Presence {
         let (name, version) = (clean_name(name), self.version);
         let known = self.people.get(&author);
         let (at, view) = known.map_or((None, None), |person| (person.at, person.view));
-        let (draft, writing) = known.map_or((None, None), |person| (person.draft.clone(), person.writing.clone()));
+        let draft = Draft { value: known.and_then(|person| person.draft.value.clone()), version };
+        let writing = Draft { value: known.and_then(|person| person.writing.value.clone()), version };
         let (standing, hand) = known.map_or_else(Default::default, |person| (person.standing, person.hand));
         let person = Person {
             name,
@@ -94,8 +116,6 @@ impl Presence {
             view_version: version,
             standing_version: version,
             reaction_version: 0,
-            draft_version: version,
-            writing_version: version,
         };
         self.people.insert(author, person);
         self.departures.retain(|(_, gone)| *gone != author);
@@ -145,20 +165,14 @@ impl Presence {
     pub fn draft(&mut self, author: u32, shape: Option<Shape>) {
         let Some(person) = self.people.get_mut(&author) else { return };
         let shape = shape.filter(|_| person.standing.draws);
-        if person.draft.as_deref() != shape.as_ref() {
-            self.version += 1;
-            (person.draft, person.draft_version) = (shape.map(Box::new), self.version);
-        }
+        person.draft.set(shape, &mut self.version);
     }
 
     /// Somebody writes a text, or does no longer. Only who may draw shows one.
     pub fn writing(&mut self, author: u32, text: Option<Text>) {
         let Some(person) = self.people.get_mut(&author) else { return };
         let text = text.filter(|_| person.standing.draws);
-        if person.writing.as_deref() != text.as_ref() {
-            self.version += 1;
-            (person.writing, person.writing_version) = (text.map(Box::new), self.version);
-        }
+        person.writing.set(text, &mut self.version);
     }
 
     /// Somebody raises a hand, or takes it down.
@@ -224,13 +238,11 @@ impl Presence {
                 let (Standing { role, draws, muted }, hand) = (person.standing, person.hand);
                 changes.push(Change::Standing { author: *author, role, draws, muted, hand });
             }
-            if person.draft_version > seen && (person.draft.is_some() || person.draft_version > person.profile_version)
-            {
-                changes.push(Change::Draft { author: *author, shape: person.draft.as_deref().cloned() });
+            if let Some(shape) = person.draft.since(seen, person.profile_version) {
+                changes.push(Change::Draft { author: *author, shape });
             }
-            let is_told = person.writing.is_some() || person.writing_version > person.profile_version;
-            if person.writing_version > seen && is_told {
-                changes.push(Change::Writing { author: *author, text: person.writing.as_deref().cloned() });
+            if let Some(text) = person.writing.since(seen, person.profile_version) {
+                changes.push(Change::Writing { author: *author, text });
             }
             if let Some(reaction) = person.reaction
                 && !all
@@ -339,7 +351,7 @@ mod tests {
         let shown = Change::Writing { author: 1, text: Some(text.clone()) };
         let gone = Change::Writing { author: 1, text: None };
         presence.writing(1, Some(text.clone()));
-        assert_eq!(told(&presence, 0), Some(shown), "whoever comes meanwhile sees it");
+        assert_eq!(told(&presence, 0), Some(shown), "a member that comes meanwhile sees it");
         let seen = presence.version();
         presence.writing(1, Some(text.clone()));
         assert_eq!(told(&presence, seen), None, "nothing has changed");

@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 
 use crate::control;
 use crate::export::{Format, archive, exported, good};
-
 use crate::name::BoardName;
 use crate::order::{LARGEST_IMPORT, Order, Outcome, carry_out};
 use crate::storage::{self, BoardRecord, Disk, Lock, Opening, Reader, StorageError};

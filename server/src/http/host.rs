@@ -100,7 +100,7 @@ impl Hosts {
         Reply::text(StatusCode::MisdirectedRequest, Self::REFUSAL)
     }
 
-    /// What a refused request is told.
+    /// The text of the refusal.
     pub const REFUSAL: &str = "this server is not known by that Host; --public-url URL names the ones it is known by";
 }
 

@@ -165,7 +165,7 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// What the storage still knows. In doubt nobody is let in but by the operator: the record may have said so.
+    /// The access of a board as far as the storage still has it. In doubt only the operator lets people in: the record may have said so.
     /// Returns beside it what follows from a damaged record.
     pub(super) fn of(kept: &KeptAccess) -> (Self, Option<&'static str>) {
         const CLOSED: &str = "nobody is let in; `inkwire boards link` makes a way in";

@@ -7,7 +7,7 @@ use inkwire_protocol::{SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON};
 pub enum Encoding {
     /// `inkwire.v1`.
     Binary,
-    /// `inkwire.v1.json`, and whoever asks for no sub-protocol: most likely a person who types.
+    /// `inkwire.v1.json`, also of a client that asks for no sub-protocol: most likely a person who types.
     Json,
 }
 

@@ -12,7 +12,7 @@ const TRIES_PER_SECOND: f64 = 0.2;
 /// How long to wait before a password is tried again that could not be checked.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
-/// What has been tried.
+/// The tries of each address.
 #[derive(Debug)]
 pub(super) struct Entrance {
     tries: AddressBuckets,

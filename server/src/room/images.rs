@@ -29,7 +29,7 @@ struct Held {
     next: u64,
 }
 
-/// What has come of an image.
+/// The part of an image that has come.
 #[derive(Debug)]
 struct Arriving {
     length: usize,
@@ -154,7 +154,7 @@ impl Images {
     /// returns what became of the image.
     ///
     /// # Errors
-    /// What the sender is told at once.
+    /// The immediate answer to the sender.
     pub(super) fn take(
         &mut self,
         part: Part,

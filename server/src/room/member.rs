@@ -478,7 +478,7 @@ impl Member {
             return;
         }
         if self.rooms.storage().is_overfull() {
-            // What was read is kept; more is read when the disk has taken some of what waits.
+            // The messages that were read are kept; more are read when the disk has taken some of the waiting ones.
             self.rest_for(Some(OVERFULL));
             return self.signal(Some(OVERFULL));
         }

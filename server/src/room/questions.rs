@@ -1,4 +1,4 @@
-//! What a member has asked that is answered by more than it sent: the past of its board, who drew it, what hosts have ordered.
+//! The questions of a member whose answers are longer than they are: the past of its board, its authors, the orders of hosts.
 //!
 //! One question of each kind is under way at a time. A member is told the past, the chronicle and each name once, as it is given one snapshot;
 //! again only now and then, so that a question of a few bytes cannot be asked for its answer's length.
@@ -27,7 +27,7 @@ pub(super) enum Question {
     Branch,
 }
 
-/// What is done with a question.
+/// The turn of a question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Turn {
     /// It is answered now.

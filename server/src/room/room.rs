@@ -187,7 +187,7 @@ pub(super) struct Position {
     wrong: Option<Box<Wrong>>,
 }
 
-/// What was done about a member's wrong state hashes.
+/// The answers to a member's wrong state hashes.
 #[derive(Debug, Default)]
 struct Wrong {
     /// When it was last given a snapshot for one.

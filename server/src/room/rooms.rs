@@ -343,7 +343,7 @@ impl Rooms {
         done
     }
 
-    /// What the operator allows.
+    /// The limits of the operator.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }

@@ -1,6 +1,6 @@
 //! Snapshots of a board for its members: encoded in parts between which others have their turn, and shared part by part.
 //!
-//! What is encoded of a board stays as long as a member waits for a snapshot or reads one. The next snapshot takes over every part
+//! The encoded parts of a board stay as long as a member waits for a snapshot or reads one. The next snapshot takes over every part
 //! whose elements have not changed since, so readers of different snapshots hold little more than one.
 
 use std::collections::BTreeMap;
@@ -93,7 +93,7 @@ impl Snapshots {
         }
     }
 
-    /// What a member holds while it needs these.
+    /// Held by a member while it needs these.
     pub(super) fn user(&self) -> Arc<()> {
         self.users.clone()
     }

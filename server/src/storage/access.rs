@@ -7,7 +7,7 @@ use inkwire_board::StateHash;
 use inkwire_protocol::AuditRecord;
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
-use super::{AccessRecord, KeptAccess, checksum};
+use super::{AccessRecord, KeptAccess, checksum, corruption};
 use crate::random;
 
 /// Orders that are kept of one board; older ones are forgotten.
@@ -16,7 +16,7 @@ pub(super) const AUDIT: i64 = 500;
 /// `boards.hosted` of a board of which nobody knows any more whether it is hosted: it is closed.
 const UNKNOWN: i64 = 2;
 
-/// Who may do what on a board, as far as the database still says it. In doubt a board is closed.
+/// Returns the access of a board, as far as the database still has it. In doubt a board is closed.
 pub(super) fn find(connection: &Connection, name: &str) -> rusqlite::Result<KeptAccess> {
     match record(connection, name) {
         Ok(Some(text)) => {
@@ -25,7 +25,7 @@ pub(super) fn find(connection: &Connection, name: &str) -> rusqlite::Result<Kept
             Ok(KeptAccess::Record(AccessRecord { text, hosted: hosted != 0, host_link }))
         }
         Ok(None) => beside_the_board(connection, name),
-        Err(error) if checksum::is_corrupt(&error) => match beside_the_board(connection, name)? {
+        Err(error) if corruption::is_corrupt(&error) => match beside_the_board(connection, name)? {
             // Formats before the fifth say nothing there.
             KeptAccess::Everybody if !super::schema::has_commits(connection)? => Ok(KeptAccess::Unreadable),
             other => Ok(other),
@@ -37,12 +37,12 @@ pub(super) fn find(connection: &Connection, name: &str) -> rusqlite::Result<Kept
 /// The record of a board.
 ///
 /// # Errors
-/// What SQLite says; a record with another checksum is a damaged page.
+/// The error of SQLite; a record with another checksum is a damaged page.
 fn record(connection: &Connection, name: &str) -> rusqlite::Result<Option<String>> {
     let find = format!("SELECT record, {} FROM access WHERE board = ?1", checksum::holds("board, record"));
     let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get::<_, bool>(1)?));
     match connection.query_row(&find, [name], row).optional()? {
-        Some((_, false)) => Err(checksum::damaged_row()),
+        Some((_, false)) => Err(corruption::damaged_row()),
         found => Ok(found.map(|(record, _)| record)),
     }
 }
@@ -50,24 +50,24 @@ fn record(connection: &Connection, name: &str) -> rusqlite::Result<Option<String
 /// Whether a board is hosted, and the hash of its host's link, as its own row says; none if there is no such row.
 ///
 /// # Errors
-/// What SQLite says; a row with another checksum is a damaged page.
+/// The error of SQLite; a row with another checksum is a damaged page.
 fn hosting(connection: &Connection, name: &str) -> rusqlite::Result<Option<(i64, Option<[u8; 32]>)>> {
     let whole = checksum::holds(checksum::BOARD);
     let find = format!("SELECT hosted, host_link, {whole} FROM boards WHERE name = ?1");
     let row = |row: &rusqlite::Row<'_>| Ok(((row.get(0)?, row.get(1)?), row.get::<_, bool>(2)?));
     match connection.query_row(&find, [name], row).optional()? {
-        Some((_, false)) => Err(checksum::damaged_row()),
+        Some((_, false)) => Err(corruption::damaged_row()),
         found => Ok(found.map(|(hosting, _)| hosting)),
     }
 }
 
-/// What the row of the board itself says. Of a format without that, a board whose record cannot be read is closed.
+/// The host in the board's own row. Of a format without that, a board whose record cannot be read is closed.
 fn beside_the_board(connection: &Connection, name: &str) -> rusqlite::Result<KeptAccess> {
     match hosting(connection, name) {
         Ok(None | Some((0, _))) => Ok(KeptAccess::Everybody),
         Ok(Some((1, Some(link)))) => Ok(KeptAccess::HostLink(link)),
         Ok(Some(_)) => Ok(KeptAccess::Unreadable),
-        Err(error) if checksum::is_corrupt(&error) => Ok(KeptAccess::Unreadable),
+        Err(error) if corruption::is_corrupt(&error) => Ok(KeptAccess::Unreadable),
         Err(error) => Err(error),
     }
 }
@@ -83,7 +83,7 @@ pub(super) fn is_whole(connection: &Connection, name: &str) -> rusqlite::Result<
         (Ok(record), Ok(damaged)) => {
             Ok(damaged == 0 && (record.is_some() || beside_the_board(connection, name)? == KeptAccess::Everybody))
         }
-        (Err(error), _) | (_, Err(error)) if checksum::is_corrupt(&error) => Ok(false),
+        (Err(error), _) | (_, Err(error)) if corruption::is_corrupt(&error) => Ok(false),
         (Err(error), _) | (_, Err(error)) => Err(error),
     }
 }
@@ -145,7 +145,7 @@ pub(super) fn carry_over(transaction: &Transaction<'_>, name: &str, found: &Kept
     }
 }
 
-/// What was ordered on a board, newest first. An order whose row is damaged says so.
+/// Returns the orders on a board, newest first. An order whose row is damaged says so.
 pub(super) fn audit(connection: &Connection, name: &str) -> rusqlite::Result<Vec<AuditRecord>> {
     let record = |row: &rusqlite::Row<'_>| {
         if !row.get::<_, bool>(4)? {

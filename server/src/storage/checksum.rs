@@ -1,8 +1,8 @@
 //! The checksum of a row: one SQL function, so that writing a row and checking it cannot differ.
 
+use rusqlite::Connection;
 use rusqlite::functions::{Context, FunctionFlags};
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, ErrorCode};
 
 /// The columns of `boards` that `boards.crc` covers. Sizes and times are left out: a wrong one loses nothing.
 pub(super) const BOARD: &str =
@@ -44,24 +44,6 @@ fn put(hasher: &mut crc32fast::Hasher, value: ValueRef<'_>) {
     hasher.update(&[tag]);
     hasher.update(&(bytes.len() as u64).to_be_bytes());
     hasher.update(bytes);
-}
-
-/// Whether SQLite found the database itself damaged.
-pub(super) fn is_corrupt(error: &rusqlite::Error) -> bool {
-    matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase))
-        // Bytes of another type or length than was written.
-        || matches!(
-            error,
-            rusqlite::Error::FromSqlConversionFailure(..)
-                | rusqlite::Error::InvalidColumnType(..)
-                | rusqlite::Error::IntegralValueOutOfRange(..)
-                | rusqlite::Error::Utf8Error(..)
-        )
-}
-
-/// The error of a row that is not what was written: for all that ask, a damaged page.
-pub(super) fn damaged_row() -> rusqlite::Error {
-    rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Null, "it is not what was written".into())
 }
 
 #[cfg(test)]

@@ -197,7 +197,7 @@ impl Disk {
         }
         let (queue, name, board) = (self.queue.clone(), name.clone(), Encoded::of(&board));
         self.write(move |transaction| {
-            // Who may do what on the board that was there holds for the one that comes.
+            // The access of the board that was there holds for the one that comes.
             let access = access::find(transaction, name.as_str())?;
             delete_rows(transaction, name.as_str())?;
             queue.forget(&name);

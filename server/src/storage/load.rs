@@ -10,7 +10,7 @@ use rusqlite::{Connection, OptionalExtension, Row};
 
 use super::chronicle::{self, Chronicle, Past};
 use super::schema::{self, FILE, said_of};
-use super::{Image, KeptAccess, StorageError, Stored, access, checksum, files, images};
+use super::{Image, KeptAccess, StorageError, Stored, access, checksum, corruption, files, images};
 use crate::name::BoardName;
 
 /// A part of the past has so many operations, or those of one record.
@@ -114,7 +114,7 @@ pub enum Damage {
         /// The last operation of the log.
         seq: u64,
     },
-    /// Who may do what, or what was ordered, is not what was written.
+    /// The access record or an order is not what was written.
     #[error("the records of who may do what are damaged")]
     Access,
     /// Times, names or author numbers are not what was written.
@@ -164,7 +164,7 @@ impl LogRow {
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
         let (first_seq, last_seq) = (row.get(0)?, row.get(1)?);
         if first_seq == 0 || last_seq < first_seq {
-            return Err(checksum::damaged_row());
+            return Err(corruption::damaged_row());
         }
         Ok(Self {
             first_seq,
@@ -308,7 +308,7 @@ impl Reader {
             }
             let next = format!("SELECT id FROM boards WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1");
             *id = self.connection.query_row(&next, [*id], |row| row.get(0)).ok()?;
-            // What its log says counts, and the name if that can be read.
+            // Its log counts, and its name if that can be read.
             for name in ["name", "'recovered-' || id"] {
                 let lenient = format!(
                     "SELECT id, {name}, zeroblob(8), 0, zeroblob(8), 0, 0, 0, 0, 1, 0, 0, 0, 0 FROM boards WHERE id = ?1"
@@ -354,7 +354,7 @@ impl Reader {
         fits.is_ok_and(|fits| fits).then_some(name)
     }
 
-    /// What is wrong with the index of the boards' names; a name that has changed in one of the two is another board.
+    /// Checks the index of the boards' names; a name that has changed in one of the two is another board.
     pub(super) fn broken_names(connection: &Connection) -> rusqlite::Result<Option<String>> {
         let found: String = connection.query_row("PRAGMA integrity_check(boards)", [], |row| row.get(0))?;
         Ok((found != "ok").then_some(found))
@@ -465,7 +465,7 @@ impl Reader {
             Ok(Some(fresh)) => Ok(BoardRecord { is_whole: fresh.is_whole || record.is_whole, ..fresh }),
             Ok(None) => Err(StorageError::NoBoard(record.name.clone())),
             // A damaged database is read as far as its record was.
-            Err(error) if checksum::is_corrupt(&error) => Ok(record.clone()),
+            Err(error) if corruption::is_corrupt(&error) => Ok(record.clone()),
             Err(error) => Err(self.said()(error)),
         }
     }
@@ -476,7 +476,7 @@ impl Reader {
         let last = |query: &str| -> Result<u64, StorageError> {
             match self.connection.query_row(query, [record.id], |row| row.get(0)).optional() {
                 Ok(last) => Ok(last.unwrap_or(0)),
-                Err(error) if checksum::is_corrupt(&error) => Ok(0),
+                Err(error) if corruption::is_corrupt(&error) => Ok(0),
                 Err(error) => Err(self.said()(error)),
             }
         };
@@ -568,7 +568,7 @@ impl Reader {
         let query = "SELECT min(first_seq) FROM log WHERE board = ?1 AND first_seq > 0";
         match self.connection.query_row(query, [record.id], |row| row.get(0)) {
             Ok(first) => Ok(first),
-            Err(error) if checksum::is_corrupt(&error) => Ok(None),
+            Err(error) if corruption::is_corrupt(&error) => Ok(None),
             Err(error) => Err(self.said()(error)),
         }
     }
@@ -586,7 +586,7 @@ impl Reader {
         };
         match read() {
             // Whoever is not known gets a new number: no ink depends on it.
-            Err(error) if !checksum::is_corrupt(&error) => Err(self.said()(error)),
+            Err(error) if !corruption::is_corrupt(&error) => Err(self.said()(error)),
             _ => Ok(()),
         }
     }
@@ -616,7 +616,9 @@ impl Reader {
         };
         match read() {
             Ok(Err(damage)) => return Ok(Err(damage)),
-            Err(error) if checksum::is_corrupt(&error) => return Ok(Err(damaged("the database cannot be read there"))),
+            Err(error) if corruption::is_corrupt(&error) => {
+                return Ok(Err(damaged("the database cannot be read there")));
+            }
             Err(error) => return Err(self.said()(error)),
             Ok(Ok(())) => {}
         }
@@ -641,7 +643,7 @@ impl Reader {
         };
         let damage = match read() {
             Ok(damage) => damage,
-            Err(error) if checksum::is_corrupt(&error) => Some(Damage::Unreadable { seq: board.seq() }),
+            Err(error) if corruption::is_corrupt(&error) => Some(Damage::Unreadable { seq: board.seq() }),
             Err(error) => return Err(self.said()(error)),
         };
         let ends_early = || (board.seq() < until).then(|| Damage::Gap { from: board.seq() + 1, to: until });
@@ -694,7 +696,7 @@ impl Reader {
         let (_, of_record) = self.believed(record.clone())?;
         problems.extend(of_record);
         let whole = |found: rusqlite::Result<bool>| match found {
-            Err(error) if checksum::is_corrupt(&error) => Ok(false),
+            Err(error) if corruption::is_corrupt(&error) => Ok(false),
             other => other.map_err(self.said()),
         };
         if !whole(access::is_whole(&self.connection, &record.name))? {
@@ -749,7 +751,7 @@ impl Reader {
             self.connection.query_row(&query, [record.id], |row| row.get::<_, u64>(0))
         };
         match sum("log").and_then(|log| sum("snapshots").map(|snapshots| log + snapshots)) {
-            Err(error) if checksum::is_corrupt(&error) => Ok(0),
+            Err(error) if corruption::is_corrupt(&error) => Ok(0),
             other => other.map_err(self.said()),
         }
     }

@@ -4,6 +4,7 @@ mod access;
 mod checksum;
 mod chronicle;
 mod compaction;
+mod corruption;
 mod disk;
 mod files;
 mod images;
@@ -52,7 +53,7 @@ pub struct Stored {
     pub epoch: Epoch,
     /// The board; everything on it is durable.
     pub board: Board,
-    /// Who may do what on it.
+    /// Its access.
     pub access: KeptAccess,
     /// Author numbers up to this one are reserved for its room.
     pub reserved_author: u32,
@@ -67,7 +68,7 @@ impl Stored {
     }
 }
 
-/// Who may do what on a board, for the storage.
+/// The access of a board, for the storage.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AccessRecord {
     /// All of it, in the words of the room.
@@ -78,13 +79,13 @@ pub struct AccessRecord {
     pub host_link: Option<[u8; 32]>,
 }
 
-/// Who may do what on a board, as far as the storage still knows.
+/// The access of a board, as far as the storage still has it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum KeptAccess {
     /// Nobody hosts it: it is everybody's.
     #[default]
     Everybody,
-    /// What was kept last.
+    /// The record that was kept last.
     Record(AccessRecord),
     /// The text is damaged or gone; the hash of the host's link is not.
     HostLink([u8; 32]),
@@ -273,7 +274,7 @@ pub enum StorageError {
     Sqlite {
         /// The database.
         path: PathBuf,
-        /// What it says.
+        /// Its text on standard error.
         error: Arc<rusqlite::Error>,
     },
     /// The database is of a later version of the program.

@@ -132,7 +132,7 @@ fn inspect_log(directory: &Path) -> Result<Verdict, StorageError> {
     }
 }
 
-/// What of a directory that no server has is known to be missing, for `boards verify`; nothing is changed. The mark lies in the
+/// Returns the loss that a directory without a server shows, for `boards verify`; nothing is changed. The mark lies in the
 /// directory unless its path is given.
 ///
 /// # Errors

@@ -13,7 +13,7 @@ use super::compaction::insert_board;
 use super::files::{create_private, failed, log_of};
 use super::load::{BoardRecord, Loaded, Reader};
 use super::schema::{self, FILE, said_of};
-use super::{KeptAccess, StorageError, access, checksum, images};
+use super::{KeptAccess, StorageError, access, corruption, images};
 use crate::random;
 
 /// The folder of a data directory for what was taken out of the way.
@@ -110,7 +110,7 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
     }
     let connection = match schema::open_to_write(path) {
         Ok(connection) => connection,
-        Err(StorageError::Sqlite { error, .. }) if checksum::is_corrupt(&error) => return Ok(Err(error.to_string())),
+        Err(StorageError::Sqlite { error, .. }) if corruption::is_corrupt(&error) => return Ok(Err(error.to_string())),
         Err(error) => return Err(error),
     };
     let check: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
@@ -124,7 +124,7 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
             }
         }
         Ok(found) => Ok(Err(found)),
-        Err(error) if checksum::is_corrupt(&error) => Ok(Err(error.to_string())),
+        Err(error) if corruption::is_corrupt(&error) => Ok(Err(error.to_string())),
         Err(error) => Err(said_of(path)(error)),
     }
 }
@@ -132,7 +132,7 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
 /// Puts a backup in the place of a directory's database, whose lock the caller has; gives where what was there before is.
 ///
 /// # Errors
-/// If the backup is none, or the disk fails.
+/// If the file is no backup, or the disk fails.
 pub fn restore(directory: &Path, backup: &Path) -> Result<Option<PathBuf>, StorageError> {
     let path = directory.join(FILE);
     let new = path.with_extension("new");
@@ -180,7 +180,7 @@ fn can_be_asked(connection: &Connection) -> rusqlite::Result<()> {
         connection.prepare(query)?;
     }
     if !schema::has_all_tables(connection)? {
-        return Err(checksum::damaged_row());
+        return Err(corruption::damaged_row());
     }
     schema::position(connection)?;
     connection.prepare(&BoardRecord::query(""))?.query_map([], BoardRecord::of)?.try_for_each(|record| record.map(drop))

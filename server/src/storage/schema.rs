@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction};
 
 use super::files::log_of;
 use super::mark::Position;
-use super::{StorageError, checksum};
+use super::{StorageError, checksum, corruption};
 use crate::random;
 
 /// The file of a data directory that holds its boards.
@@ -225,7 +225,7 @@ pub(super) fn is_backup(connection: &Connection) -> rusqlite::Result<bool> {
 /// Brings all of the log into the database.
 ///
 /// # Errors
-/// What SQLite says, or if somebody reads the database meanwhile.
+/// The error of SQLite, or that somebody reads the database meanwhile.
 pub(super) fn checkpoint(connection: &Connection, path: &Path) -> Result<(), StorageError> {
     let busy: bool =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0)).map_err(said_of(path))?;
@@ -306,12 +306,12 @@ pub(super) fn raise(transaction: &Transaction<'_>) -> rusqlite::Result<u64> {
 /// The position of a database in its own commits.
 ///
 /// # Errors
-/// What SQLite says, or that the number is damaged: no server comes to one that has no next.
+/// The error of SQLite, or that the number is damaged: no server comes to one that has no next.
 pub(super) fn position(connection: &Connection) -> rusqlite::Result<Position> {
     let query = "SELECT database, number FROM commits";
     let position =
         connection.query_row(query, [], |row| Ok(Position { database: row.get(0)?, number: row.get(1)? }))?;
-    if position.number >= i64::MAX as u64 / 2 { Err(checksum::damaged_row()) } else { Ok(position) }
+    if position.number >= i64::MAX as u64 / 2 { Err(corruption::damaged_row()) } else { Ok(position) }
 }
 
 /// Says in a copy that it is one; see [`begin_new_lineages`].

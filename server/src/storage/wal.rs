@@ -1,4 +1,4 @@
-//! What a write-ahead log says before SQLite reads it: whole, torn at its end, or damaged with commits behind.
+//! Inspects a write-ahead log before SQLite reads it: whole, torn at its end, or damaged with commits behind.
 //!
 //! SQLite ends reading at the first frame whose checksum does not fit, and says nothing of it (the SQLite file format,
 //! section 4.5). That is right for a write that was under way when the power went, and wrong for a bit that has turned.

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::files::Files;
 use super::mark::Mark;
 use super::schema::{self, said_of};
-use super::{Listener, News, Part, StorageError, checksum, chronicle};
+use super::{Listener, News, Part, StorageError, checksum, chronicle, corruption};
 use crate::log::Gate;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
@@ -70,7 +70,7 @@ impl std::fmt::Debug for Waiting {
 /// Something else that the writer does in the transaction of the next commit; or it is told why there is none.
 type Job = Box<dyn FnOnce(Result<&Transaction<'_>, StorageError>) -> Outcome + Send>;
 
-/// What a job has come to. It is answered when the commit is on the disk.
+/// The result of a job. It is answered when the commit is on the disk.
 struct Outcome {
     is_done: bool,
     answer: Answer,
@@ -302,7 +302,7 @@ enum Written {
     Fenced(BoardName),
 }
 
-/// What waits for the writer.
+/// The queue of the writer.
 struct Round {
     batches: HashMap<BoardName, Batch>,
     jobs: VecDeque<Job>,
@@ -338,7 +338,7 @@ impl Writer {
         self.finish();
     }
 
-    /// What waits, or nothing for a while; on a disk that takes nothing, not sooner than it is to be tried again.
+    /// Returns the waiting jobs, or nothing for a while; on a disk that takes nothing, not sooner than it is to be tried again.
     fn next(&self) -> Round {
         let woken = &self.queue.woken;
         let mut waiting = self.queue.lock();
@@ -454,7 +454,7 @@ impl Writer {
                         tracing::error!(board = %name, suppressed, "another process or room has written this board: its room is opened again");
                     }
                     self.queue.tell(&News::Fenced(name.clone()));
-                    // What its room has appended meanwhile goes on from what was not written.
+                    // Parts that its room has appended meanwhile follow the ones that were not written.
                     self.queue.forget(&name);
                 }
             }
@@ -504,7 +504,7 @@ fn write_all(
     for (name, batch) in batches {
         let board = part_of(&transaction, |transaction| match write_batch(transaction, name, batch) {
             // A damaged page of one board is that board's alone: opened again, it is set aside.
-            Err(error) if checksum::is_corrupt(&error) => Ok((false, Some(Written::Fenced(name.clone())))),
+            Err(error) if corruption::is_corrupt(&error) => Ok((false, Some(Written::Fenced(name.clone())))),
             board => board.map(|board| (!matches!(board, Some(Written::Fenced(_))), board)),
         });
         written.extend(board?);

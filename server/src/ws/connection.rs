@@ -620,7 +620,7 @@ mod tests {
         assert!(asked < 1000, "it was asked {asked} times");
     }
 
-    /// What one connection costs from its first turn to its end: calls of its socket, and turns, each of which is at most a
+    /// The cost of one connection from its first turn to its end: calls of its socket, and turns, each of which is at most a
     /// look at the epoll and a setting of its clock.
     struct Cost {
         calls: usize,
@@ -706,7 +706,7 @@ mod tests {
             for (what, act) in talker {
                 scope.spawn(move || check(what, 10, cost_of(Talker::default(), act)));
             }
-            // What is written until the kernel takes no more is no cost of the end.
+            // Writes until the kernel takes no more are no cost of the end.
             scope.spawn(move || {
                 check("the peer takes nothing", 300, cost_of(Insistent::default(), |peer| send(peer, RSV1)));
             });

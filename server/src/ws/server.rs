@@ -41,7 +41,7 @@ impl Server {
     /// Listens on `HOST:PORT` or `unix:/PATH`.
     ///
     /// # Errors
-    /// If the address is none, or cannot be listened on.
+    /// If the address is invalid, or cannot be listened on.
     pub fn bind(address: &str) -> anyhow::Result<Self> {
         let address: Address = address.parse().map_err(anyhow::Error::msg)?;
         Ok(Self { listener: Listener::bind(&address)?, settings: Settings::default(), origins: Vec::new() })

@@ -11,7 +11,7 @@ const INK: Colour = Colour(0x1c1c_28ff);
 pub struct ScriptError {
     /// Its number, from 1.
     pub line: usize,
-    /// What it says.
+    /// Its text on standard error.
     pub text: String,
     /// What was expected.
     pub expected: &'static str,
@@ -52,7 +52,7 @@ pub(super) struct Line {
     pub(super) text: String,
     /// Whose it is.
     pub(super) who: String,
-    /// What it says.
+    /// Its text on standard error.
     pub(super) verb: Verb,
 }
 

@@ -27,7 +27,7 @@ impl Folder {
     /// Writes what is not as it should be; gives how many files that were.
     ///
     /// # Errors
-    /// If the folder is none, cannot be written, or holds files that are not ours and nobody insists.
+    /// If it is no folder, cannot be written, or holds files that are not ours and nobody insists.
     pub(super) fn write(&self, files: &[File], insists: bool) -> anyhow::Result<usize> {
         let shown = self.path.display();
         if self.path.exists() && !self.path.is_dir() {

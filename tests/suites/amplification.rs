@@ -27,13 +27,19 @@ const PER_BYTE: usize = 20;
 const MEMORY: u64 = 6 << 20;
 /// Nothing more comes after so long without anything.
 const QUIET: Duration = Duration::from_millis(200);
-/// Messages of a kind whose instructions are counted, and how many each may take on all threads of the server, with the share of a
+/// Messages or requests of a kind whose instructions are counted, and how many each may take on all threads of the server, with the share of a
 /// tick, of a commit and of the logs, in a build without optimisations; for each byte that comes out; and for each of the board's
 /// elements, which a `clear` deletes once.
 const COUNTED: usize = 16;
 const INSTRUCTIONS: u64 = 1_000_000;
 const INSTRUCTIONS_PER_BYTE_OUT: u64 = 1_000;
 const INSTRUCTIONS_PER_ELEMENT: u64 = 200_000;
+/// How many a request may take: it is a connection as well, and an image is looked up in the database.
+const INSTRUCTIONS_PER_REQUEST: u64 = 3_000_000;
+/// Instructions beside, for a page: a debug build reads and hashes all files of the page each time, and a release build once.
+const PAGE: u64 = 100_000_000;
+/// Bytes of the image on the board.
+const IMAGE: usize = 200_000;
 /// Elements of the board.
 const ELEMENTS: u64 = 300;
 /// Log lines of one connection and kind: one, and one for each second.
@@ -88,7 +94,7 @@ impl Place {
         let server = Server::spawn(&mut command);
         let mut ada = Client::join(&server.address, "x", "ada");
         (0..ELEMENTS).for_each(|at| _ = ada.submit(text(&format!("{at} {}", "x".repeat(100)))));
-        ada.wait("all is durable", |ada| ada.mark == ELEMENTS);
+        ada.wait("all is durable", |ada| ada.session.mark() == ELEMENTS);
         let (mut place, long) =
             (Self { server, log, snapshot: 0, answer: 0, encoding }, "a name of some length ".repeat(5));
         for at in 0..20 {
@@ -361,80 +367,114 @@ fn no_message_in_json_brings_much_more_than_it_costs() {
     no_message_brings_much(Encoding::Json);
 }
 
-/// Instructions that a server under callgrind has done since they were counted last, on all threads.
-fn instructions(place: &Place, folder: &Path, dumps: &mut u32) -> u64 {
-    *dumps += 1;
-    let pid = format!("--pid={}", place.server.pid());
-    let dumped = Command::new("vgdb").args([&pid, "dump", "row"]).output().expect("vgdb runs");
-    assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
-    let file = folder.join(format!("callgrind.{dumps}"));
-    let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let total = text.lines().find_map(|line| line.strip_prefix("totals: ")).expect("a dump has its total");
-    total.trim().parse().expect("a number")
+/// A server under callgrind, which counts its instructions.
+struct Counted {
+    place: Place,
+    folder: tempfile::TempDir,
+    dumps: u32,
+}
+
+impl Counted {
+    /// Returns nothing if valgrind is not there.
+    fn begin() -> Option<Self> {
+        if !are_there("counting instructions", &[Path::new("/usr/bin/valgrind"), Path::new("/usr/bin/vgdb")]) {
+            return None;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let out = format!("--callgrind-out-file={}", folder.path().join("callgrind").display());
+        let runner = ["valgrind", "--quiet", "--tool=callgrind", &out];
+        Some(Self { place: Place::begin_under(&runner, folder.path(), Encoding::Binary), folder, dumps: 0 })
+    }
+
+    /// Instructions that were done since they were counted last, on all threads.
+    fn instructions(&mut self) -> u64 {
+        self.dumps += 1;
+        let pid = format!("--pid={}", self.place.server.pid());
+        let dumped = Command::new("vgdb").args([&pid, "dump", "row"]).output().expect("vgdb runs");
+        assert!(dumped.status.success(), "{}", String::from_utf8_lossy(&dumped.stderr));
+        let file = self.folder.path().join(format!("callgrind.{}", self.dumps));
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        let total = text.lines().find_map(|line| line.strip_prefix("totals: ")).expect("a dump has its total");
+        total.trim().parse().expect("a number")
+    }
+
+    /// Counts the instructions of something done [`COUNTED`] times, prints a row, and holds it to its bound;
+    /// `beside` instructions are free.
+    fn row(&mut self, what: &str, beside: u64, act: impl FnOnce(&Place) -> [usize; 3]) {
+        self.instructions();
+        let [_, came, _] = act(&self.place);
+        let done = self.instructions();
+        let most = COUNTED as u64 * INSTRUCTIONS + came as u64 * INSTRUCTIONS_PER_BYTE_OUT + beside;
+        println!("{what:32} {:9} instructions each, {came:9} bytes out", done / COUNTED as u64);
+        assert!(done <= most, "{what}: {done} instructions for {COUNTED}, at most {most}");
+    }
 }
 
 #[test]
 fn no_message_of_a_member_is_much_work() {
-    if !are_there("counting instructions", &[Path::new("/usr/bin/valgrind"), Path::new("/usr/bin/vgdb")]) {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let out = format!("--callgrind-out-file={}", folder.path().join("callgrind").display());
-    let runner = ["valgrind", "--quiet", "--tool=callgrind", &out];
-    let place = Place::begin_under(&runner, folder.path(), Encoding::Binary);
-    let mut another = Member::join(&place, 98);
-    let mut dumps = 0;
+    let Some(mut counted) = Counted::begin() else { return };
+    let mut another = Member::join(&counted.place, 98);
     for (number, (what, message, _)) in rows().into_iter().enumerate() {
-        let mut member = Member::join(&place, 100 + number as u8);
+        let mut member = Member::join(&counted.place, 100 + number as u8);
         another.hear_the_rest();
-        instructions(&place, folder.path(), &mut dumps);
-        let [_, came, _] = member.exchange(&mut another, (0..COUNTED).map(&message));
-        let done = instructions(&place, folder.path(), &mut dumps);
-        let deleted = if what.ends_with("clear") { ELEMENTS } else { 0 };
-        let most = COUNTED as u64 * INSTRUCTIONS
-            + came as u64 * INSTRUCTIONS_PER_BYTE_OUT
-            + deleted * INSTRUCTIONS_PER_ELEMENT;
-        println!("{what:32} {:9} instructions a message, {came:9} bytes out", done / COUNTED as u64);
-        assert!(done <= most, "{what}: {done} instructions for {COUNTED} messages, at most {most}");
+        let beside = if what.ends_with("clear") { ELEMENTS * INSTRUCTIONS_PER_ELEMENT } else { 0 };
+        counted.row(what, beside, |_| member.exchange(&mut another, (0..COUNTED).map(&message)));
     }
 }
 
 #[test]
-fn no_request_brings_much_more_than_it_costs() {
-    let folder = tempfile::tempdir().unwrap();
-    let place = Place::begin(folder.path(), Encoding::Binary);
-    let (image, bytes) = png(200_000, 1);
+fn no_request_is_much_work() {
+    let Some(mut counted) = Counted::begin() else { return };
+    for (what, path, _) in requests(&counted.place) {
+        let is_page = matches!(&*path, "/" | "/b/x");
+        let beside = INSTRUCTIONS_PER_REQUEST - INSTRUCTIONS + if is_page { PAGE } else { 0 };
+        counted.row(what, COUNTED as u64 * beside, |place| ask(place, &path, COUNTED));
+    }
+}
+
+/// Requests that anybody may make: what each is called, its path, and what may come out beside the bytes.
+fn requests(place: &Place) -> Vec<(&'static str, String, Beside)> {
+    let (image, bytes) = png(IMAGE, 1);
     Client::join(&place.server.address, "x", "ada").sends_image(image, &bytes);
-    let page = 64 << 10;
-    let rows: &[(&str, String, Beside)] = &[
-        ("the start page", "/".into(), Beside::PerRequest(page)),
+    let page = Beside::PerRequest(64 << 10);
+    vec![
+        ("the start page", "/".into(), page),
         ("a new board", "/new".into(), Beside::Nothing),
-        ("the page of a board", "/b/x".into(), Beside::PerRequest(page)),
+        ("the page of a board", "/b/x".into(), page),
         ("a board of an invalid name", "/b/a.b".into(), Beside::Nothing),
         ("a socket without an upgrade", "/ws/x".into(), Beside::Nothing),
         ("the echo without an upgrade", "/echo".into(), Beside::Nothing),
-        ("an image", format!("/images/{image}"), Beside::PerRequest(200_000)),
+        ("an image", format!("/images/{image}"), Beside::PerRequest(IMAGE)),
         ("an image that is not there", format!("/images/{}", ImageHash([0; 32])), Beside::Nothing),
-        ("a file of the page", "/static/js/main.js".into(), Beside::PerRequest(page)),
+        ("a file of the page", "/static/js/main.js".into(), page),
         ("a file that is not there", "/static/js/x.js".into(), Beside::Nothing),
         ("healthz", "/healthz".into(), Beside::Nothing),
         ("readyz", "/readyz".into(), Beside::Nothing),
         ("metrics", "/metrics".into(), Beside::PerRequest(16 << 10)),
         ("nothing", "/nothing".into(), Beside::Nothing),
         ("an invalid path", "/%00".into(), Beside::Nothing),
-    ];
-    for (what, path, beside) in rows {
-        let measured = place.measure(|| {
-            (0..TIMES).fold([0; 3], |[sent, came, _], _| {
-                let mut raw = Raw::connect(&place.server.address);
-                let host = &place.server.address;
-                let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-                raw.stream.write_all(request.as_bytes()).unwrap();
-                let mut reply = Vec::new();
-                raw.stream.read_to_end(&mut reply).unwrap();
-                [sent + request.len(), came + reply.len(), 0]
-            })
-        });
-        place.row(what, *beside, &measured);
+    ]
+}
+
+/// Makes a request so often, each on a connection of its own; returns the bytes sent and those that came.
+fn ask(place: &Place, path: &str, times: usize) -> [usize; 3] {
+    let host = &place.server.address;
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+    (0..times).fold([0; 3], |[sent, came, _], _| {
+        let mut raw = Raw::connect(host);
+        raw.stream.write_all(request.as_bytes()).unwrap();
+        let mut reply = Vec::new();
+        raw.stream.read_to_end(&mut reply).unwrap();
+        [sent + request.len(), came + reply.len(), 0]
+    })
+}
+
+#[test]
+fn no_request_brings_much_more_than_it_costs() {
+    let folder = tempfile::tempdir().unwrap();
+    let place = Place::begin(folder.path(), Encoding::Binary);
+    for (what, path, beside) in requests(&place) {
+        let measured = place.measure(|| ask(&place, &path, TIMES));
+        place.row(what, beside, &measured);
     }
 }

@@ -268,6 +268,8 @@ export class Session {
       this.#tell();
     } catch (error) {
       this.#wantsSnapshot = true;
+      // What came before the error is in the log: what is seen stands on it.
+      this.#rebase();
       throw error;
     }
     if (this.joined) this.delegate.hasMessages();
@@ -380,7 +382,7 @@ export class Session {
     this.received = this.received.filter((it) => it.cseq <= cseq).map((it) => ({ ...it, seq: Math.min(it.seq, seq) }));
     this.pending = [...missing, ...this.pending].map((it) => ({ cseq: it.cseq, operation: it.operation }));
     this.#renumber(cseq);
-    if (epoch !== this.epoch) this.#changeEpoch(epoch);
+    if (epoch !== this.epoch) this.#changeEpoch(epoch, seq);
     this.author = author;
     this.#isStale = this.log.cseq(author) > cseq;
     this.mark = mark;
@@ -413,9 +415,9 @@ export class Session {
 
   /**
    * The log is of another lineage: nothing that it said before counts, and own operations are sent again. They let go of
-   * other people's elements, because author numbers may have changed.
+   * other people's elements, because author numbers may have changed. What the server has of this client is somewhere in that log.
    */
-  #changeEpoch(epoch) {
+  #changeEpoch(epoch, seq) {
     const drewIn = this.epoch === NO_EPOCH ? this.identity.epoch : this.epoch;
     if (drewIn !== undefined && drewIn !== NO_EPOCH && drewIn !== epoch) {
       this.pending = ownOnly(this.pending);
@@ -425,7 +427,7 @@ export class Session {
       const isOwn = (element) => element.author === this.author && element.live === undefined;
       this.#atRisk.push(...Array.from(this.log.visible()).filter(isOwn));
     }
-    this.received = [];
+    this.received = this.received.map((it) => ({ ...it, seq }));
     this.#checkedAt = 0;
     this.log = new Board();
     this.epoch = epoch;
@@ -476,7 +478,10 @@ export class Session {
     const changed = new Set([...this.log.changed, ...this.board.elements.keys()]);
     this.log.changed.clear();
     this.board = new Board(this.log);
+    const inLog = this.log.cseq(this.self);
     for (const { cseq, operation } of this.pending) {
+      // A log that is stale has what the server has lost: it is seen already.
+      if (cseq <= inLog) continue;
       try {
         this.board.submit(this.self, cseq, operation);
       } catch (error) {

@@ -55,10 +55,10 @@ impl Drawer {
         for _ in 0..=self.dice.below(4) {
             self.draw();
         }
-        let before = self.client.durable;
+        let before = self.client.session.durable();
         self.client.listen(Duration::from_millis(1 + self.dice.below(8)));
-        if self.client.durable > before {
-            self.note(format!("{} is durable", self.client.durable));
+        if self.client.session.durable() > before {
+            self.note(format!("{} is durable", self.client.session.durable()));
         }
     }
 
@@ -66,7 +66,7 @@ impl Drawer {
         if !self.client.try_connect(address) {
             return false;
         }
-        let (has, durable) = (self.client.welcomed_cseq, self.client.durable);
+        let (has, durable) = (self.client.session.welcomed_at().1, self.client.session.durable());
         self.note(format!("came back, the server has {has}"));
         assert!(
             has >= durable,
@@ -78,7 +78,7 @@ impl Drawer {
     }
 
     fn draw(&mut self) {
-        let number = self.client.cseq + 1;
+        let number = self.client.session.cseq() + 1;
         let operation = match (self.has_live_stroke, self.dice.below(6)) {
             (true, 0) => Operation::End { slot: 0 },
             (true, 1..=4) => {
@@ -110,7 +110,7 @@ impl Drawer {
     /// Waits until everything is durable; the faults are over.
     fn finish(&mut self, address: &str) {
         let deadline = Instant::now() + 2 * PATIENCE;
-        while self.client.durable < self.client.cseq {
+        while self.client.session.durable() < self.client.session.cseq() {
             assert!(Instant::now() < deadline, "{} waits in vain for durability\n{}", self.client.name, self.told());
             if self.client.is_connected() || self.come_back(address) {
                 self.client.listen(Duration::from_millis(20));
@@ -278,20 +278,20 @@ fn joined(drawing: Vec<ScopedJoinHandle<'_, Drawer>>) -> Vec<Drawer> {
 fn agree(drawers: Vec<Drawer>, address: &str) -> u64 {
     let mut witness = Client::join(address, BOARD, "witness");
     witness.round_trip();
-    let board = witness.replica.board();
+    let board = witness.session.board();
     let mut clients = Vec::new();
     for mut drawer in drawers {
         // Past the proxy, whose last connections still end as they must.
         drawer.client.connect(address);
         drawer.client.wait_for_seq(board.seq());
         drawer.client.round_trip();
-        assert_eq!(drawer.client.replica.board().hash(), board.hash(), "{}", drawer.told());
-        assert_eq!(board.cseq(drawer.client.author), drawer.client.cseq, "{}", drawer.told());
-        assert!(drawer.client.rejects.is_empty(), "{:?}\n{}", drawer.client.rejects, drawer.told());
+        assert_eq!(drawer.client.session.board().hash(), board.hash(), "{}", drawer.told());
+        assert_eq!(board.cseq(drawer.client.session.author()), drawer.client.session.cseq(), "{}", drawer.told());
+        assert!(drawer.client.session.rejects().is_empty(), "{:?}\n{}", drawer.client.session.rejects(), drawer.told());
         clients.push(drawer.client);
     }
     check_order(board);
-    let submitted: u64 = clients.iter().map(|client| client.cseq).sum();
+    let submitted: u64 = clients.iter().map(|client| client.session.cseq()).sum();
     assert_eq!(board.seq(), submitted, "every operation is in the log, once");
     board.seq()
 }
@@ -319,7 +319,7 @@ fn check_again(data: &str, address: &str, operations: u64) {
     let server = start(data, address);
     let mut witness = Client::join(&server.address, BOARD, "another witness");
     witness.round_trip();
-    assert_eq!(witness.replica.board().seq(), operations);
+    assert_eq!(witness.session.board().seq(), operations);
     assert!(server.stop().success());
 }
 

@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use async_tungstenite::tungstenite::client::IntoClientRequest;
 use async_tungstenite::tungstenite::{self, Message, WebSocket, client::client};
-use inkwire_board::Replica;
+use inkwire_board::{ClientSession, Refused};
 use inkwire_protocol::{
     Action, Change, ClientId, ClientMessage, Colour, ImageHash, ImageState, Operation, Reaction, Reason, RejectReason,
-    Role, SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON, ServerMessage, Shape, StorageState, Text, Token, binary, json, limits,
+    Role, SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON, ServerMessage, Shape, Text, Token, binary, json, limits,
 };
 
 use crate::patience::PATIENCE;
@@ -34,30 +34,10 @@ pub struct Client {
     address: String,
     board: String,
     json: bool,
-    /// Its secret.
-    pub id: ClientId,
     /// Its name.
     pub name: String,
-    /// The board as it knows it.
-    pub replica: Replica,
-    /// Its author number, once it has been welcomed.
-    pub author: u32,
-    /// The last client sequence number that it used.
-    pub cseq: u64,
-    /// Operations that it has not seen in the log, nor rejected.
-    pub pending: Vec<(u64, Operation)>,
-    /// Operations that are in the log and not durable, with a sequence number at or below which they are there.
-    pub received: Vec<(u64, Operation, u64)>,
-    /// The last client sequence number that the server has said is durable.
-    pub durable: u64,
-    /// The last client sequence number of its own that the server had when it was last welcomed.
-    pub welcomed_cseq: u64,
-    /// The last sequence number in the log at that time.
-    pub welcomed_seq: u64,
-    /// What it has of the log is of another past than the server's; a snapshot will come.
-    is_stale: bool,
-    /// What was rejected, and why.
-    pub rejects: Vec<(u64, RejectReason)>,
+    /// What it has of the board, and what it has done.
+    pub session: ClientSession,
     /// Who is here, by author number.
     pub people: std::collections::BTreeMap<u32, String>,
     /// Where pointers are.
@@ -68,18 +48,12 @@ pub struct Client {
     pub writings: std::collections::BTreeMap<u32, Text>,
     /// What others showed for a moment: reactions, and lasers as `None`.
     pub shown: Vec<(u32, Option<Reaction>)>,
-    /// Every operation up to this number is on disk.
-    pub mark: u64,
-    /// Where the server keeps what is drawn, once it has said so.
-    pub storage: Option<StorageState>,
     /// The secret of the link that it comes by.
     pub token: Option<Token>,
     /// The secret of its browser.
     pub visitor: Option<Token>,
     /// The password that it gives.
     pub password: String,
-    /// What it is, and whether what it draws is taken, as it was told last.
-    pub access: Option<(Role, bool)>,
     /// What others may do, and whether they raise a hand: role, draws, muted, hand.
     pub standings: std::collections::BTreeMap<u32, (Role, bool, bool, bool)>,
     /// Everything it was told that is neither about the board nor about who is here.
@@ -88,7 +62,6 @@ pub struct Client {
     pub farewell: Option<Reason>,
     /// With what code the server closed the connection.
     pub closed: Option<u16>,
-    welcomed: bool,
     pongs: u64,
 }
 
@@ -124,34 +97,20 @@ impl Client {
             address: address.into(),
             board: board.into(),
             json,
-            id: client_id(name),
             name: name.into(),
-            replica: Replica::default(),
-            author: 0,
-            cseq: 0,
-            pending: Vec::new(),
-            received: Vec::new(),
-            durable: 0,
-            welcomed_cseq: 0,
-            welcomed_seq: 0,
-            is_stale: false,
-            rejects: Vec::new(),
+            session: ClientSession::new(client_id(name), Refused::LetGo),
             people: Default::default(),
             cursors: Default::default(),
             shown: Vec::new(),
             drafts: Default::default(),
             writings: Default::default(),
-            mark: 0,
-            storage: None,
             token: None,
             visitor: None,
             password: String::new(),
-            access: None,
             standings: Default::default(),
             told: Vec::new(),
             farewell: None,
             closed: None,
-            welcomed: false,
             pongs: 0,
         }
     }
@@ -163,8 +122,8 @@ impl Client {
     #[track_caller]
     pub fn connect(&mut self, address: &str) {
         self.greet(address).expect("the server accepts and upgrades");
-        self.wait("a welcome", |client| client.welcomed);
-        self.resend();
+        self.wait("a welcome", |client| client.session.has_joined());
+        self.send();
     }
 
     /// Connects anew as [`Client::connect`] does, where that can be done; says whether it could.
@@ -173,15 +132,13 @@ impl Client {
         if self.greet(address).is_err() {
             return false;
         }
-        while !self.welcomed && Instant::now() < deadline {
+        while !self.session.has_joined() && Instant::now() < deadline {
             if !self.read(deadline.saturating_duration_since(Instant::now())) {
                 return false;
             }
         }
-        if self.welcomed {
-            self.resend();
-        }
-        self.welcomed
+        self.send();
+        self.session.has_joined()
     }
 
     /// Reads what comes, for so long; says whether it is still connected.
@@ -215,15 +172,11 @@ impl Client {
         request.headers_mut().insert("sec-websocket-protocol", protocol.parse().expect("a header"));
         let (socket, _) = client(request, stream).map_err(|error| error.to_string())?;
         self.socket = Some(socket);
-        (self.closed, self.welcomed) = (None, false);
-        let (epoch, seq) = (self.replica.epoch(), self.replica.board().seq());
-        let (client_id, name) = (self.id, self.name.clone());
-        let hash = self.replica.board().hash().to_bytes();
-        let hello = ClientMessage::Hello { client_id, epoch, seq, hash, name, colour: Colour(0x1971_c2ff) };
+        let hello = self.session.hello(&self.name, Colour(0x1971_c2ff));
         let (token, visitor, password) = (self.token, self.visitor, self.password.clone());
         let has_something = token.is_some() || visitor.is_some() || !password.is_empty();
         let credentials = has_something.then_some(ClientMessage::Credentials { token, visitor, password });
-        (self.farewell, self.access) = (None, None);
+        (self.farewell, self.closed) = (None, None);
         self.say(&credentials.into_iter().chain([hello]).collect::<Vec<_>>());
         Ok(())
     }
@@ -237,7 +190,7 @@ impl Client {
         let mut client = Self::away(address, board, name);
         client.token = Some(token);
         client.connect(address);
-        client.wait("what it may do", |client| client.access.is_some());
+        client.wait("what it may do", |client| client.session.access().is_some());
         client
     }
 
@@ -307,10 +260,21 @@ impl Client {
         Self::new(address, board, name, false)
     }
 
-    fn resend(&mut self) {
-        for (cseq, operation) in self.pending.clone() {
-            self.say(&[ClientMessage::Operations { first_cseq: cseq, operations: [operation].into() }]);
+    /// Sends what was not sent on this connection.
+    fn send(&mut self) {
+        for message in self.session.take_messages() {
+            self.say(&[message]);
         }
+    }
+
+    /// Goes on as a client of another secret, which has nothing of the board.
+    pub fn is_now(&mut self, id: ClientId) {
+        self.session = ClientSession::new(id, Refused::LetGo);
+    }
+
+    /// Its role, and whether what it draws is taken, as it was told last.
+    pub fn rights(&self) -> Option<(Role, bool)> {
+        self.session.access().map(|access| (access.role, access.draws))
     }
 
     /// Whether it is connected.
@@ -338,10 +302,8 @@ impl Client {
 
     /// Does something, without waiting for the server. Gives back its client sequence number.
     pub fn submit(&mut self, operation: Operation) -> u64 {
-        self.cseq += 1;
-        let cseq = self.cseq;
-        self.pending.push((cseq, operation.clone()));
-        self.say(&[ClientMessage::Operations { first_cseq: cseq, operations: [operation].into() }]);
+        let cseq = self.session.submit(operation);
+        self.send();
         cseq
     }
 
@@ -355,8 +317,8 @@ impl Client {
     #[track_caller]
     pub fn does(&mut self, operation: Operation) -> Result<u64, RejectReason> {
         let cseq = self.submit(operation);
-        self.wait("the operation comes back", |client| client.pending.iter().all(|(waiting, _)| *waiting != cseq));
-        match self.rejects.iter().find(|(rejected, _)| *rejected == cseq) {
+        self.wait("the operation comes back", |client| client.session.pending().iter().all(|it| it.cseq != cseq));
+        match self.session.rejects().iter().find(|(rejected, _)| *rejected == cseq) {
             Some((_, reason)) => Err(*reason),
             None => Ok(cseq),
         }
@@ -383,7 +345,7 @@ impl Client {
     /// If it does not come in time.
     #[track_caller]
     pub fn wait_for_seq(&mut self, seq: u64) {
-        self.wait(&format!("operation {seq}"), |client| client.replica.board().seq() >= seq);
+        self.wait(&format!("operation {seq}"), |client| client.session.board().seq() >= seq);
     }
 
     /// Sends a ping message and waits for the pong: everything that was on its way to this client before is here.
@@ -395,7 +357,7 @@ impl Client {
         let pongs = self.pongs;
         self.say(&[ClientMessage::Ping { nonce: 1 }]);
         // A pong overtakes a snapshot, which is pulled behind the answers.
-        self.wait("a pong", |client| client.pongs > pongs && client.replica.board().seq() >= client.welcomed_seq);
+        self.wait("a pong", |client| client.pongs > pongs && client.session.is_caught_up());
     }
 
     /// Reads until the server closes, and gives the code.
@@ -418,11 +380,13 @@ impl Client {
             let _ = socket.close(None);
             let _ = socket.flush();
         }
+        self.session.left();
     }
 
     /// Drops the connection without a word.
     pub fn vanish(&mut self) {
         self.socket = None;
+        self.session.left();
     }
 
     /// Reads one message; `false` where the connection is gone.
@@ -445,7 +409,7 @@ impl Client {
                 true
             }
             Err(_) => {
-                self.socket = None;
+                self.vanish();
                 false
             }
         }
@@ -457,53 +421,15 @@ impl Client {
             Message::Text(text) => json::decode_server(&text).expect("the server's packets decode"),
             _ => return,
         };
-        for message in messages {
-            self.take(&message);
-            self.replica.receive(message).expect("the server's messages follow");
-        }
-        self.settle();
-    }
-
-    /// What the server does not have of what it had before is to be sent again.
-    fn welcome(&mut self, author: u32, seq: u64, cseq: u64, mark: u64) {
-        let lost = self.received.split_off(self.received.partition_point(|(known, ..)| *known <= cseq));
-        let lost = lost.into_iter().map(|(cseq, operation, _)| (cseq, operation));
-        let kept = lost.chain(std::mem::take(&mut self.pending));
-        let (there, missing): (Vec<_>, Vec<_>) = kept.partition(|(own, _)| *own <= cseq);
-        self.received.extend(there.into_iter().map(|(own, operation)| (own, operation, seq)));
-        self.pending = missing;
-        (self.welcomed_cseq, self.welcomed_seq) = (cseq, seq);
-        (self.author, self.mark, self.welcomed) = (author, mark, true);
-        self.is_stale = self.replica.board().cseq(author) > cseq;
-    }
-
-    /// What the log has is no longer pending, and what is durable is let go.
-    fn settle(&mut self) {
-        if self.is_stale {
-            return;
-        }
-        let (in_log, seq) = (self.replica.board().cseq(self.author), self.replica.board().seq());
-        let arrived = self.pending.partition_point(|(cseq, _)| *cseq <= in_log);
-        self.received.extend(self.pending.drain(..arrived).map(|(cseq, operation)| (cseq, operation, seq)));
-        let durable = self.received.partition_point(|(.., seq)| *seq <= self.mark);
-        if let Some((cseq, ..)) = self.received.drain(..durable).next_back() {
-            self.durable = cseq;
-        }
+        messages.iter().for_each(|message| self.take(message));
+        self.session.receive(&messages).expect("the server's messages follow");
+        self.send();
     }
 
     fn take(&mut self, message: &ServerMessage) {
         match message {
-            ServerMessage::Welcome { author, seq, cseq, mark, .. } => self.welcome(*author, *seq, *cseq, *mark),
-            ServerMessage::SnapshotEnd { .. } => self.is_stale = false,
-            ServerMessage::Mark { seq } => self.mark = *seq,
             ServerMessage::Bye { reason, .. } => self.farewell = Some(*reason),
-            ServerMessage::Storage { state } => self.storage = Some(*state),
-            ServerMessage::Reject { cseq, reason } => {
-                self.rejects.push((*cseq, *reason));
-                self.pending.retain(|(waiting, _)| waiting != cseq);
-            }
             ServerMessage::Pong { .. } => self.pongs += 1,
-            ServerMessage::Access { role, draws, .. } => self.access = Some((*role, *draws)),
             ServerMessage::SlowDown { .. }
             | ServerMessage::Image { .. }
             | ServerMessage::Link { .. }

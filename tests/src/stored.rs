@@ -126,7 +126,7 @@ fn draw(address: &str, number: u64, lasts: Duration) -> Vec<Duration> {
         loop {
             let left = due.saturating_duration_since(Instant::now());
             client.listen(left.min(Duration::from_millis(2)).max(Duration::from_micros(100)));
-            while all.len() < client.durable as usize {
+            while all.len() < client.session.durable() as usize {
                 let since: Instant = sent[all.len()];
                 all.push(since.elapsed());
             }

@@ -8,6 +8,12 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the checkout").to_owned()
 }
 
+/// The file of a program that is on the path; its name alone if it is not.
+pub fn on_path(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.exists()).unwrap_or(program.into())
+}
+
 /// Whether the files or programs are there. Where one is missing, the test is skipped loudly; under `make test`, which
 /// sets INKWIRE_REQUIRE_TOOLS, it fails.
 ///

@@ -169,18 +169,18 @@ fn stroke(dice: &mut Dice, chunks: u64) -> Vec<Operation> {
 
 fn draw(member: &mut Client, operations: Vec<Operation>) {
     operations.into_iter().for_each(|operation| _ = member.submit(operation));
-    member.wait("the stroke is in the log", |member| member.pending.is_empty());
-    assert!(member.rejects.is_empty(), "{:?}", member.rejects);
+    member.wait("the stroke is in the log", |member| member.session.pending().is_empty());
+    assert!(member.session.rejects().is_empty(), "{:?}", member.session.rejects());
 }
 
 fn draws_and_joins_late(scene: &Scene) -> u64 {
     let (mut ada, mut bob) = (scene.join("ada"), scene.join("bob"));
     draw(&mut ada, stroke(&mut scene.dice.clone(), 20));
-    bob.wait_for_seq(ada.replica.board().seq());
+    bob.wait_for_seq(ada.session.board().seq());
     let mut late = scene.join("late");
-    late.wait_for_seq(ada.replica.board().seq());
+    late.wait_for_seq(ada.session.board().seq());
     late.round_trip();
-    assert_eq!(late.replica.board().hash(), ada.replica.board().hash(), "everybody has the same board");
+    assert_eq!(late.session.board().hash(), ada.session.board().hash(), "everybody has the same board");
     [ada, bob, late].iter_mut().for_each(Client::leave);
     3
 }
@@ -201,9 +201,11 @@ fn comes_back_in_a_storm(scene: &Scene) -> u64 {
         ada.vanish();
         ada.connect(&scene.address);
     }
-    ada.wait("all of it is in the log", |ada| ada.replica.board().cseq(ada.author) >= TIMES && ada.pending.is_empty());
+    ada.wait("all of it is in the log", |ada| {
+        ada.session.board().cseq(ada.session.author()) >= TIMES && ada.session.pending().is_empty()
+    });
     ada.round_trip();
-    assert_eq!(ada.replica.board().cseq(ada.author), TIMES, "every operation is there once");
+    assert_eq!(ada.session.board().cseq(ada.session.author()), TIMES, "every operation is there once");
     ada.leave();
     TIMES + 1
 }
@@ -251,9 +253,9 @@ fn reads_slowly(scene: &Scene) -> u64 {
     let (mut slow, mut ada) = (scene.join("slow"), scene.join("ada"));
     slow.narrow();
     draw(&mut ada, stroke(&mut scene.dice.clone(), 120));
-    slow.wait_for_seq(ada.replica.board().seq());
+    slow.wait_for_seq(ada.session.board().seq());
     slow.round_trip();
-    assert_eq!(slow.replica.board().hash(), ada.replica.board().hash(), "the slow one has everything");
+    assert_eq!(slow.session.board().hash(), ada.session.board().hash(), "the slow one has everything");
     // One that never reads: what waits for it is let go with it.
     let mut never = scene.echo();
     set_socket_recv_buffer_size(&never.stream, 4096).expect("a buffer may be small");

@@ -33,14 +33,14 @@ impl Promised {
     fn draw(&mut self, server: &Server, round: u64, count: u64) {
         // A client of its own in each round: what it knows of the board is what the server says.
         let mut client = joined(server, self.name, &format!("{} {round}", self.name), self.token);
-        if self.name == BOARDS[1] && self.texts.is_empty() && client.access == Some((Role::Host, true)) {
+        if self.name == BOARDS[1] && self.texts.is_empty() && client.rights() == Some((Role::Host, true)) {
             client.orders(Action::WithoutLink { role: None });
         }
         let texts: Vec<String> = (0..count).map(|at| format!("{} {round} {at}", self.name)).collect();
         texts.iter().for_each(|words| _ = client.submit(text(words)));
-        client.wait("all is durable", |client| client.durable == count);
+        client.wait("all is durable", |client| client.session.durable() == count);
         self.texts.extend(texts);
-        self.epoch = client.replica.epoch();
+        self.epoch = client.session.epoch();
     }
 
     /// Compares what a server has with what was promised; says whether something durable is gone.
@@ -56,9 +56,9 @@ impl Promised {
         let there = texts(&client);
         let lost = self.texts.difference(&there).count();
         if lost > 0 {
-            assert_ne!(client.replica.epoch(), self.epoch, "{what}: {lost} durable texts of {} are gone", self.name);
+            assert_ne!(client.session.epoch(), self.epoch, "{what}: {lost} durable texts of {} are gone", self.name);
         }
-        (self.texts, self.epoch) = (there, client.replica.epoch());
+        (self.texts, self.epoch) = (there, client.session.epoch());
         lost > 0
     }
 }
@@ -80,7 +80,7 @@ fn joined(server: &Server, board: &str, name: &str, token: Option<Token>) -> Cli
 }
 
 fn texts(client: &Client) -> BTreeSet<String> {
-    let texts = client.replica.board().elements().filter_map(|element| match &element.wire().content {
+    let texts = client.session.board().elements().filter_map(|element| match &element.wire().content {
         Content::Text(text) => Some(text.text.clone()),
         _ => None,
     });

@@ -22,7 +22,7 @@ fn hosted(flags: &[&str]) -> (TempDir, Server, Client) {
     let flags: Vec<&str> = ["--data", &data].into_iter().chain(flags.iter().copied()).collect();
     let server = Server::start(&flags);
     let host = Client::join_by(&server.address, "x", "Ada", HOST);
-    assert_eq!(host.access, Some((Role::Host, true)), "who comes first with a secret is the host");
+    assert_eq!(host.rights(), Some((Role::Host, true)), "who comes first with a secret is the host");
     (directory, server, host)
 }
 
@@ -42,7 +42,7 @@ fn points(slot: u8, count: usize) -> Operation {
 
 #[track_caller]
 fn is_told(client: &mut Client, what: (Role, bool)) {
-    client.wait(&format!("to be told {what:?}"), |client| client.access == Some(what));
+    client.wait(&format!("to be told {what:?}"), |client| client.rights() == Some(what));
 }
 
 #[test]
@@ -51,9 +51,9 @@ fn the_server_rejects_whatever_a_viewer_draws_and_the_host_notices_nothing() {
     let own = host.does(text("the host's")).expect("a host draws");
     let link = host.makes_link(Role::Viewer, 0);
     let mut viewer = Client::join_by(&server.address, "x", "Vera", link);
-    assert_eq!(viewer.access, Some((Role::Viewer, false)));
+    assert_eq!(viewer.rights(), Some((Role::Viewer, false)));
     viewer.wait_for_seq(1);
-    let element = ElementRef { author: host.author, cseq: own };
+    let element = ElementRef { author: host.session.author(), cseq: own };
     let property = Property::Text { text: "changed".into() };
     for operation in [
         begin(0),
@@ -61,13 +61,13 @@ fn the_server_rejects_whatever_a_viewer_draws_and_the_host_notices_nothing() {
         Operation::Patch(Patch { gesture_back: 0, element, property }),
         Operation::Delete { gesture_back: 0, elements: vec![element] },
         Operation::Clear { gesture_back: 0 },
-        Operation::ClearAuthor { gesture_back: 0, author: host.author },
+        Operation::ClearAuthor { gesture_back: 0, author: host.session.author() },
         Operation::Undo { gesture: own },
     ] {
         assert_eq!(viewer.does(operation.clone()), Err(RejectReason::ReadOnly), "{operation:?}");
     }
     host.round_trip();
-    assert_eq!((host.replica.board().seq(), host.rejects.len()), (1, 0));
+    assert_eq!((host.session.board().seq(), host.session.rejects().len()), (1, 0));
 }
 
 #[test]
@@ -91,13 +91,20 @@ fn nobody_undoes_or_signs_for_somebody_else() {
     let own = other.does(text("another's")).expect("an editor draws");
     assert_eq!(other.does(Operation::Undo { gesture: gesture + 7 }), Err(RejectReason::NoSuchGesture));
     other.does(Operation::Undo { gesture: own }).expect("one's own");
-    let whose = Operation::ClearAuthor { gesture_back: 0, author: host.author };
+    let whose = Operation::ClearAuthor { gesture_back: 0, author: host.session.author() };
     assert_eq!(other.does(whose), Err(RejectReason::HostOnly));
     host.wait_for_seq(3);
-    let board = host.replica.board();
+    let board = host.session.board();
     let element = |author, cseq| board.element(ElementRef { author, cseq });
-    assert!(element(host.author, gesture).is_some_and(BoardElement::is_visible), "what the host drew is there");
-    assert_eq!(element(other.author, own).map(BoardElement::is_visible), Some(false), "and is of who drew it");
+    assert!(
+        element(host.session.author(), gesture).is_some_and(BoardElement::is_visible),
+        "what the host drew is there"
+    );
+    assert_eq!(
+        element(other.session.author(), own).map(BoardElement::is_visible),
+        Some(false),
+        "and is of who drew it"
+    );
 }
 
 #[test]
@@ -114,7 +121,7 @@ fn a_link_that_is_revoked_lets_its_people_go_and_nobody_comes_back_by_it() {
     bob.token = Some(again);
     bob.connect(&server.address);
     bob.round_trip();
-    assert_eq!(bob.replica.board().seq(), 1, "what it drew is not lost");
+    assert_eq!(bob.session.board().seq(), 1, "what it drew is not lost");
 }
 
 #[test]
@@ -289,19 +296,19 @@ fn a_lock_a_mute_and_a_lent_pen_are_the_servers_and_ending_a_stroke_is_always_al
     assert_eq!(bob.does(points(0, 3)), Err(RejectReason::BoardLocked));
     bob.does(Operation::End { slot: 0 }).expect("what is begun can be ended");
     is_told(&mut bob, (Role::Editor, false));
-    host.orders(Action::Lend { author: bob.author, seconds: 1 });
+    host.orders(Action::Lend { author: bob.session.author(), seconds: 1 });
     is_told(&mut bob, (Role::Editor, true));
     bob.does(text("lent")).expect("with the pen");
     is_told(&mut bob, (Role::Editor, false));
     assert_eq!(bob.does(text("too late")), Err(RejectReason::BoardLocked), "the pen is given back by itself");
     host.orders(Action::Lock { locked: false });
-    host.orders(Action::Mute { author: bob.author, muted: true });
+    host.orders(Action::Mute { author: bob.session.author(), muted: true });
     assert_eq!(bob.does(text("muted")), Err(RejectReason::Muted));
-    host.wait("to see it", |host| host.standings.get(&bob.author).is_some_and(|it| it.2));
+    host.wait("to see it", |host| host.standings.get(&bob.session.author()).is_some_and(|it| it.2));
     bob.vanish();
     bob.connect(&server.address);
     assert_eq!(bob.does(text("muted still")), Err(RejectReason::Muted), "coming back changes nothing");
-    host.orders(Action::Mute { author: bob.author, muted: false });
+    host.orders(Action::Mute { author: bob.session.author(), muted: false });
     bob.does(text("free")).expect("an editor draws");
 }
 
@@ -311,7 +318,7 @@ fn a_muted_person_keeps_the_name_that_the_others_see() {
     let mut mallory = Client::away(&server.address, "x", "Mallory");
     mallory.visitor = Some(Token([5; 16]));
     mallory.connect(&server.address);
-    let author = mallory.author;
+    let author = mallory.session.author();
     host.orders(Action::Mute { author, muted: true });
     let shouts = [ClientMessage::Profile { name: "spoken by name".into(), colour: Colour(0xff) }];
     mallory.say(&shouts);
@@ -323,7 +330,7 @@ fn a_muted_person_keeps_the_name_that_the_others_see() {
     other_tab.visitor = mallory.visitor;
     other_tab.connect(&server.address);
     // One who has drawn nothing may be given another number when she comes back.
-    let both = [mallory.author, other_tab.author];
+    let both = [mallory.session.author(), other_tab.session.author()];
     host.wait("both are here", |host| host.people.len() == 3 && both.iter().all(|it| host.people.contains_key(it)));
     let names = |client: &Client| client.people.values().cloned().collect::<Vec<_>>();
     assert_eq!(names(&host), ["Ada", "Mallory", "Mallory"]);
@@ -331,9 +338,9 @@ fn a_muted_person_keeps_the_name_that_the_others_see() {
     other_tab.leave();
     host.wait("both have gone", |host| host.people.len() == 1);
     mallory.connect(&server.address);
-    host.wait("she is here again", |host| host.people.contains_key(&mallory.author));
+    host.wait("she is here again", |host| host.people.contains_key(&mallory.session.author()));
     assert_eq!(names(&host), ["Ada", "Mallory"]);
-    host.orders(Action::Mute { author: mallory.author, muted: false });
+    host.orders(Action::Mute { author: mallory.session.author(), muted: false });
     mallory.say(&shouts);
     host.wait("she may speak again", |host| host.people.values().any(|name| name == "spoken by name"));
 }
@@ -344,20 +351,20 @@ fn a_removed_person_comes_back_and_a_banned_browser_does_not_under_whatever_clie
     let mut mallory = Client::away(&server.address, "x", "Mallory");
     mallory.visitor = Some(Token([5; 16]));
     mallory.connect(&server.address);
-    host.orders(Action::Remove { author: mallory.author });
+    host.orders(Action::Remove { author: mallory.session.author() });
     assert_eq!((mallory.wait_for_close(), mallory.farewell), (4003, Some(Reason::Removed)));
     mallory.connect(&server.address);
     let mut other_tab = Client::away(&server.address, "x", "Mallory's other tab");
     other_tab.visitor = mallory.visitor;
     other_tab.connect(&server.address);
-    host.orders(Action::Ban { author: mallory.author, address: false });
+    host.orders(Action::Ban { author: mallory.session.author(), address: false });
     assert_eq!((mallory.wait_for_close(), mallory.farewell), (4003, Some(Reason::Banned)));
     assert_eq!((other_tab.wait_for_close(), other_tab.farewell), (4003, Some(Reason::Banned)));
     assert_eq!(mallory.is_kept_out(), (Reason::Banned, 4003));
-    mallory.id = ClientId([9; 16]);
+    mallory.is_now(ClientId([9; 16]));
     assert_eq!(mallory.is_kept_out(), (Reason::Banned, 4003), "another tab of the same browser");
     mallory.visitor = None;
-    mallory.id = client_id("Mallory");
+    mallory.is_now(client_id("Mallory"));
     assert_eq!(mallory.is_kept_out(), (Reason::Banned, 4003), "the same client without its browser's secret");
     Client::join(&server.address, "x", "Bob");
     host.orders(Action::Unban { ban: 1 });
@@ -368,7 +375,7 @@ fn a_removed_person_comes_back_and_a_banned_browser_does_not_under_whatever_clie
 fn whoever_has_gone_can_still_be_muted_and_banned_but_not_removed() {
     let (_directory, server, mut host) = hosted(&[]);
     let mut mallory = Client::join(&server.address, "x", "Mallory");
-    let author = mallory.author;
+    let author = mallory.session.author();
     mallory.does(text("once")).expect("she may");
     host.wait("she is here", |host| host.people.contains_key(&author));
     mallory.leave();
@@ -390,7 +397,7 @@ fn an_address_is_banned_by_choice_but_never_a_host_at_it() {
     let (_directory, server, mut host) = hosted(&[]);
     let mallory = Client::join(&server.address, "x", "Mallory");
     let mut neighbour = Client::join(&server.address, "x", "Nora");
-    host.orders(Action::Ban { author: mallory.author, address: true });
+    host.orders(Action::Ban { author: mallory.session.author(), address: true });
     assert_eq!(neighbour.wait_for_close(), 4003);
     assert_eq!(Client::away(&server.address, "x", "New").is_kept_out(), (Reason::Banned, 4003));
     host.does(text("the host draws on")).expect("from the same address");
@@ -403,9 +410,9 @@ fn a_host_takes_back_all_that_one_person_drew_and_takes_that_back_too() {
     host.does(text("the host's")).expect("a host draws");
     mallory.does(text("one")).expect("an editor draws");
     mallory.does(text("two")).expect("an editor draws");
-    let clear = Operation::ClearAuthor { gesture_back: 0, author: mallory.author };
+    let clear = Operation::ClearAuthor { gesture_back: 0, author: mallory.session.author() };
     let gesture = host.does(clear).expect("a host may");
-    let seen = |client: &Client| client.replica.board().elements().filter(|it| it.is_visible()).count();
+    let seen = |client: &Client| client.session.board().elements().filter(|it| it.is_visible()).count();
     assert_eq!(seen(&host), 1);
     host.does(Operation::Undo { gesture }).expect("it is a gesture like any other");
     mallory.wait_for_seq(5);
@@ -414,7 +421,7 @@ fn a_host_takes_back_all_that_one_person_drew_and_takes_that_back_too() {
     let [ServerMessage::Audit { records }] = &told[..] else { panic!("{told:?}") };
     let said: Vec<_> = records.iter().map(|record| (&*record.who, &*record.what, &*record.whom)).collect();
     assert_eq!(said[..2], [("Ada", "undoClearAuthor", "Mallory"), ("Ada", "clearAuthor", "Mallory")]);
-    let author = mallory.author;
+    let author = mallory.session.author();
     mallory.leave();
     host.wait("Mallory has gone", |host| !host.people.contains_key(&author));
     host.does(Operation::Redo { gesture }).expect("whoever drew it has gone");
@@ -427,10 +434,10 @@ fn a_host_takes_back_all_that_one_person_drew_and_takes_that_back_too() {
 fn what_is_set_holds_over_a_restart_and_the_audit_list_says_who_did_what() {
     let (directory, server, mut host) = hosted(&[]);
     let bob = Client::join(&server.address, "x", "Bob");
-    host.orders(Action::Mute { author: bob.author, muted: true });
+    host.orders(Action::Mute { author: bob.session.author(), muted: true });
     host.orders(Action::WithoutLink { role: None });
     host.makes_link(Role::Viewer, 3600);
-    host.orders(Action::Ban { author: bob.author, address: false });
+    host.orders(Action::Ban { author: bob.session.author(), address: false });
     host.orders(Action::Unban { ban: 1 });
     host.orders(Action::Password { password: "Geheimwort".into() });
     host.orders(Action::Password { password: String::new() });
@@ -486,18 +493,20 @@ fn no_secret_is_in_the_log_the_metrics_or_the_data_directory() {
 fn a_hand_is_seen_and_a_muted_person_shows_nothing() {
     let (_directory, server, mut host) = hosted(&[]);
     let mut bob = Client::join(&server.address, "x", "Bob");
-    host.wait("Bob is here", |host| host.people.contains_key(&bob.author));
+    host.wait("Bob is here", |host| host.people.contains_key(&bob.session.author()));
     bob.say(&[ClientMessage::Hand { raised: true }, ClientMessage::React { reaction: Reaction::Heart }]);
-    host.wait("the hand", |host| host.standings.get(&bob.author).is_some_and(|it| it.3));
-    host.orders(Action::LowerHand { author: bob.author });
-    host.wait("the hand is down", |host| host.standings.get(&bob.author).is_some_and(|it| !it.3));
+    host.wait("the hand", |host| host.standings.get(&bob.session.author()).is_some_and(|it| it.3));
+    host.orders(Action::LowerHand { author: bob.session.author() });
+    host.wait("the hand is down", |host| host.standings.get(&bob.session.author()).is_some_and(|it| !it.3));
     bob.say(&[ClientMessage::Laser { at: [1, 1] }, ClientMessage::Draft { shape: Some(line()) }]);
-    host.wait("what he drags out", |host| host.drafts.get(&bob.author) == Some(&line()));
-    host.wait("what he showed", |host| host.shown == [(bob.author, Some(Reaction::Heart)), (bob.author, None)]);
-    host.orders(Action::Mute { author: bob.author, muted: true });
+    host.wait("what he drags out", |host| host.drafts.get(&bob.session.author()) == Some(&line()));
+    host.wait("what he showed", |host| {
+        host.shown == [(bob.session.author(), Some(Reaction::Heart)), (bob.session.author(), None)]
+    });
+    host.orders(Action::Mute { author: bob.session.author(), muted: true });
     bob.say(&[ClientMessage::React { reaction: Reaction::Clap }, ClientMessage::Laser { at: [2, 2] }]);
     bob.say(&[ClientMessage::Draft { shape: Some(line()) }]);
-    host.wait("his pointer", |host| host.cursors.get(&bob.author) == Some(&[2, 2]));
+    host.wait("his pointer", |host| host.cursors.get(&bob.session.author()) == Some(&[2, 2]));
     bob.round_trip();
     host.round_trip();
     assert!(host.drafts.is_empty(), "nor a shape that is dragged out");
@@ -522,7 +531,7 @@ fn a_board_has_so_many_members_and_elements_as_the_operator_says_and_a_server_so
     assert_eq!(bob.does(text("one more")), Err(RejectReason::BoardFull));
     let mut second = Client::join(&server.address, "second", "Ada");
     second.does(text("a second board")).expect("there is room");
-    second.wait("it is on the disk", |second| second.mark >= 1);
+    second.wait("it is on the disk", |second| second.session.mark() >= 1);
     assert_eq!(Client::away(&server.address, "third", "Ada").is_kept_out(), (Reason::TooManyBoards, 4004));
     Client::join(&server.address, "second", "Bob");
     assert_eq!(Client::away(&server.address, "x", "Carl").is_kept_out(), (Reason::Full, 4004));
@@ -553,7 +562,7 @@ fn who_makes_a_board_of_a_moment_is_its_host_and_others_may_draw_on_it() {
     host.does(text("what was")).expect("a host draws");
     let mut bob = Client::join(&server.address, "x", "Bob");
     bob.wait_for_seq(1);
-    host.wait("it is on the disk", |host| host.mark >= 1);
+    host.wait("it is on the disk", |host| host.session.mark() >= 1);
     bob.say(&[ClientMessage::Branch { seq: 1 }]);
     let branched = |told: &ServerMessage| match told {
         ServerMessage::Branched { name, token } => Some((name.clone(), *token)),
@@ -567,7 +576,7 @@ fn who_makes_a_board_of_a_moment_is_its_host_and_others_may_draw_on_it() {
     carl.wait_for_seq(1);
     assert_eq!(carl.does(text("not now")), Err(RejectReason::BoardLocked));
     owner.orders(Action::Lock { locked: false });
-    carl.wait("the lock is off", |carl| carl.access.is_some_and(|(_, draws)| draws));
+    carl.wait("the lock is off", |carl| carl.rights().is_some_and(|(_, draws)| draws));
     carl.does(text("now")).expect("an editor draws");
 }
 
@@ -589,8 +598,8 @@ fn who_draws_too_fast_is_told_and_then_waits_and_loses_nothing() {
             |client: &Client| client.told.iter().any(|told| matches!(told, ServerMessage::SlowDown { .. }));
         bob.wait("to be told", |bob| slows_down(bob));
         host.does(text("the host is not slowed down")).expect("a host draws");
-        bob.wait("everything is done", |bob| bob.pending.is_empty());
-        assert_eq!((bob.rejects.len(), bob.farewell), (0, None), "{flag}");
+        bob.wait("everything is done", |bob| bob.session.pending().is_empty());
+        assert_eq!((bob.session.rejects().len(), bob.farewell), (0, None), "{flag}");
         assert!(!slows_down(&host), "{flag}");
         host.wait_for_seq(drawn.len() as u64 + 1);
     }
@@ -603,10 +612,10 @@ fn who_waits_for_long_because_it_drew_too_fast_is_not_taken_for_gone() {
     let mut bob = Client::join(&server.address, "x", "Bob");
     (0..35).for_each(|_| _ = bob.submit(text(&"word ".repeat(400))));
     let begin = std::time::Instant::now();
-    bob.wait("everything is done", |bob| bob.pending.is_empty());
+    bob.wait("everything is done", |bob| bob.session.pending().is_empty());
     bob.round_trip();
     assert!(begin.elapsed().as_secs() > 11, "it had to wait longer than pings are waited for");
-    assert_eq!((bob.rejects.len(), bob.farewell), (0, None));
+    assert_eq!((bob.session.rejects().len(), bob.farewell), (0, None));
 }
 
 #[test]
@@ -622,8 +631,8 @@ fn a_class_of_forty_behind_one_address_is_not_one_person() {
         class.iter_mut().for_each(|pupil| _ = pupil.submit(points(0, 1000)));
     }
     for pupil in &mut class {
-        pupil.wait("all of it is done", |pupil| pupil.pending.is_empty());
-        assert!(pupil.told.is_empty() && pupil.rejects.is_empty(), "{:?}", pupil.told);
+        pupil.wait("all of it is done", |pupil| pupil.session.pending().is_empty());
+        assert!(pupil.told.is_empty() && pupil.session.rejects().is_empty(), "{:?}", pupil.told);
     }
     host.wait_for_seq(200);
 }
@@ -644,13 +653,13 @@ fn two_hundred_viewers_see_what_one_host_draws() {
     for _ in 0..20 {
         host.does(points(0, 50)).expect("a host draws");
     }
-    let (seq, hash) = (host.replica.board().seq(), host.replica.board().hash());
+    let (seq, hash) = (host.session.board().seq(), host.session.board().hash());
     for viewer in &mut viewers {
         viewer.wait_for_seq(seq);
-        assert_eq!(viewer.replica.board().hash(), hash);
+        assert_eq!(viewer.session.board().hash(), hash);
     }
     viewers[7].say(&[ClientMessage::Operations { first_cseq: 1, operations: [text("not for a viewer")].into() }]);
-    viewers[7].wait("a refusal", |viewer| viewer.rejects == [(1, RejectReason::ReadOnly)]);
+    viewers[7].wait("a refusal", |viewer| viewer.session.rejects() == [(1, RejectReason::ReadOnly)]);
 }
 
 #[test]
@@ -680,7 +689,7 @@ fn an_operator_makes_a_host_link_with_and_without_a_server() {
     };
     let through = link("through the server");
     let mut otto = Client::join_by(&server.address, "x", "Otto", through);
-    assert_eq!(otto.access, Some((Role::Host, true)));
+    assert_eq!(otto.rights(), Some((Role::Host, true)));
     otto.leave();
     server.stop();
     let alone = link("without a server");
@@ -696,7 +705,7 @@ fn an_operator_makes_a_host_link_with_and_without_a_server() {
 fn of_one_board_only_so_many_new_ones_are_made_at_once() {
     let (_directory, _server, mut ada) = hosted(&[]);
     ada.does(text("hello")).expect("she draws");
-    ada.wait("the disk", |ada| ada.mark == 1);
+    ada.wait("the disk", |ada| ada.session.mark() == 1);
     ada.told.clear();
     for asked in 1..=9 {
         ada.say(&[ClientMessage::Branch { seq: 1 }]);

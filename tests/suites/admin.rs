@@ -62,7 +62,7 @@ fn boards_are_listed_shown_exported_and_deleted_and_members_are_let_go() {
     let address = operated.server.address.clone();
     let mut ada = Client::join(&address, "team", "Ada");
     ada.does(text("hello")).expect("she draws");
-    ada.wait("it is on the disk", |ada| ada.mark >= 1);
+    ada.wait("it is on the disk", |ada| ada.session.mark() >= 1);
     Client::join(&address, "second", "Bob").does(text("hello")).expect("he draws");
     let board = operated.asks("GET", "/v1/boards/team", 200);
     assert_eq!((&board["seq"], &board["members"], &board["isOpen"]), (&1.into(), &1.into(), &true.into()));
@@ -74,7 +74,7 @@ fn boards_are_listed_shown_exported_and_deleted_and_members_are_let_go() {
     assert!(status == 200 && svg.starts_with(b"<svg"));
     let (status, png) = operated.asks_with(TOKEN, "GET", "/v1/boards/team/export?format=png");
     assert!(status == 200 && png.starts_with(b"\x89PNG"));
-    operated.asks("DELETE", &format!("/v1/boards/team/members/{}", ada.author), 200);
+    operated.asks("DELETE", &format!("/v1/boards/team/members/{}", ada.session.author()), 200);
     let audit = operated.asks("GET", "/v1/boards/team/audit", 200);
     let said = ["who", "what", "whom"].map(|part| audit["records"][0][part].as_str().unwrap_or_default().to_owned());
     assert_eq!(said, ["operator", "remove", "Ada"]);
@@ -91,7 +91,7 @@ fn a_board_with_a_host_and_no_ink_is_one_and_so_is_one_that_somebody_looks_at() 
     let operated = Operated::on_a_socket();
     let address = operated.server.address.clone();
     let mut ada = Client::join_by(&address, "hosted", "Ada", inkwire_protocol::Token([7; 16]));
-    ada.wait("she is its host", |ada| ada.access == Some((inkwire_protocol::Role::Host, true)));
+    ada.wait("she is its host", |ada| ada.rights() == Some((inkwire_protocol::Role::Host, true)));
     let mut bob = Client::join(&address, "open", "Bob");
     let listed = operated.asks("GET", "/v1/boards", 200);
     let names: Vec<_> = listed["boards"].as_array().expect("a list").iter().map(|board| &board["board"]).collect();
@@ -118,7 +118,7 @@ fn a_host_link_that_the_operator_makes_is_one() {
     let digits = made["link"].as_str().and_then(|link| link.strip_prefix("b/team#t=")).expect("a link").to_owned();
     let token = inkwire_protocol::Token(u128::from_str_radix(&digits, 16).expect("hex").to_be_bytes());
     let host = Client::join_by(&operated.server.address, "team", "Ada", token);
-    assert_eq!(host.access, Some((inkwire_protocol::Role::Host, true)));
+    assert_eq!(host.rights(), Some((inkwire_protocol::Role::Host, true)));
     let audit = operated.asks("GET", "/v1/boards/team/audit", 200);
     assert_eq!(
         (&audit["records"][0]["who"], &audit["records"][0]["what"]),

@@ -73,7 +73,7 @@ impl House {
             ada.submit(Operation::End { slot: 0 });
         }
         let last = ada.submit(Operation::Undo { gesture: 1 });
-        ada.wait("all is durable", |ada| ada.durable == last);
+        ada.wait("all is durable", |ada| ada.session.durable() == last);
         ada
     }
 }
@@ -128,9 +128,9 @@ fn a_board_that_has_a_host_and_no_ink_yet_is_a_board() {
     house.bad(&["import", file.to_str().unwrap()], "there is a board planned already");
     let server = house.serve();
     let mut ada = Client::join_by(&server.address, "planned", "Ada", host);
-    assert_eq!(ada.access, Some((Role::Host, true)), "she is its host still");
+    assert_eq!(ada.rights(), Some((Role::Host, true)), "she is its host still");
     let last = ada.submit(text("the first ink"));
-    ada.wait("it is durable", |ada| ada.durable == last);
+    ada.wait("it is durable", |ada| ada.session.durable() == last);
     assert!(server.stop().success());
     assert!(house.good(&["list"]).contains("planned          1 operations  drawn on "));
     assert!(house.good(&["verify"]).contains("planned: good, 1 operations from 1"));
@@ -187,8 +187,8 @@ fn a_board_that_is_deleted_tells_its_members_and_can_be_begun_anew() {
     house.bad(&["show", "one"], "there is no board one");
     let mut bob = Client::join(&server.address, "one", "bob");
     bob.does(text("anew")).unwrap();
-    bob.wait("it is durable", |bob| bob.durable == 1);
-    assert_eq!(bob.replica.board().seq(), 1);
+    bob.wait("it is durable", |bob| bob.session.durable() == 1);
+    assert_eq!(bob.session.board().seq(), 1);
     assert!(server.stop().success());
     house.good(&["delete", "one"]);
     assert_eq!(house.good(&["list"]), "");
@@ -203,15 +203,15 @@ fn a_board_that_is_replaced_brings_its_members_back_to_the_new_one() {
     std::fs::write(&file, house.good(&["export", "one", "--at", "4"])).unwrap();
     house.good(&["import", file.to_str().unwrap(), "--replace"]);
     assert_eq!(ada.wait_for_close(), 1012);
-    let epoch = ada.replica.epoch();
+    let epoch = ada.session.epoch();
     ada.connect(&server.address);
     ada.round_trip();
-    assert_ne!(ada.replica.epoch(), epoch);
+    assert_ne!(ada.session.epoch(), epoch);
     ada.does(text("goes on")).unwrap();
     ada.round_trip();
     let mut bob = Client::join(&server.address, "one", "bob");
-    bob.wait_for_seq(ada.replica.board().seq());
-    assert_eq!(bob.replica.board().hash(), ada.replica.board().hash());
+    bob.wait_for_seq(ada.session.board().seq());
+    assert_eq!(bob.session.board().hash(), ada.session.board().hash());
 }
 
 #[test]
@@ -226,16 +226,16 @@ fn a_backup_of_a_live_server_is_whole_and_is_restored_as_a_new_lineage() {
             for at in 0..200 {
                 ada.submit(text(&format!("text {at}")));
             }
-            ada.wait("all is durable", |ada| ada.durable == 208);
+            ada.wait("all is durable", |ada| ada.session.durable() == 208);
         });
         house.good(&["backup", backup]);
         drawing.join().unwrap();
     });
     ada.does(text("after the backup")).unwrap();
-    ada.wait("it is durable", |ada| ada.durable == 209);
+    ada.wait("it is durable", |ada| ada.session.durable() == 209);
     house.bad(&["backup", backup], "there is such a file already");
     house.bad(&["restore", backup], "is in use by process");
-    let (epoch, seq) = (ada.replica.epoch(), ada.replica.board().seq());
+    let (epoch, seq) = (ada.session.epoch(), ada.session.board().seq());
     assert!(server.stop().success());
     let said = house.good(&["restore", backup]);
     assert!(said.starts_with("restored 1 boards; what was there before is "), "{said}");
@@ -243,8 +243,8 @@ fn a_backup_of_a_live_server_is_whole_and_is_restored_as_a_new_lineage() {
     let server = house.serve();
     ada.connect(&server.address);
     ada.round_trip();
-    assert_ne!(ada.replica.epoch(), epoch, "nobody takes it for the log that it was");
-    assert!(ada.replica.board().seq() < seq);
+    assert_ne!(ada.session.epoch(), epoch, "nobody takes it for the log that it was");
+    assert!(ada.session.board().seq() < seq);
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use inkwire_tests::server::{binary, inspector};
-use inkwire_tests::tools::{are_there, root};
+use inkwire_tests::tools::{are_there, on_path, root};
 
 /// Runs those tests of a folder whose file's name is meant, by Node's own runner.
 fn node(folder: &str, is_meant: impl Fn(&str) -> bool, timeout_seconds: u32) {
@@ -64,9 +64,4 @@ fn in_chromium(is_meant: impl Fn(&str) -> bool) {
     if are_there("the browser tests", &[&on_path("node"), chromium, &playwright]) {
         node("browser", is_meant, 300);
     }
-}
-
-fn on_path(program: &str) -> std::path::PathBuf {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.exists()).unwrap_or(program.into())
 }

@@ -35,8 +35,8 @@ fn drawn(data: &Path, count: u64) -> (Server, Client) {
 /// Draws texts, each a commit of its own.
 fn draw(client: &mut Client, count: u64) {
     for _ in 0..count {
-        let at = client.submit(text(&format!("{} of {}", client.cseq, client.name)));
-        client.wait("it is durable", |client| client.durable >= at);
+        let at = client.submit(text(&format!("{} of {}", client.session.cseq(), client.name)));
+        client.wait("it is durable", |client| client.session.durable() >= at);
     }
 }
 
@@ -85,7 +85,7 @@ fn a_private_board_stays_private_if_the_page_of_its_access_is_damaged() {
     assert!(!stranger.try_connect(&server.address));
     assert_eq!(stranger.farewell, Some(Reason::Forbidden));
     let mut host = Client::join_by(&server.address, "secret", "Ada", HOST);
-    assert_eq!(host.access, Some((Role::Host, true)), "the host still gets in");
+    assert_eq!(host.rights(), Some((Role::Host, true)), "the host still gets in");
     host.wait_for_seq(3);
     let link = host.makes_link(Role::Editor, 0);
     Client::join_by(&server.address, "secret", "Bob", link);
@@ -214,7 +214,7 @@ fn a_restored_backup_never_meets_the_log_of_the_database_before_it() {
     let server = serve(data.path());
     let mut eve = Client::join(&server.address, "x", "eve");
     eve.round_trip();
-    assert_eq!(eve.replica.board().seq(), 5, "the board of the backup, and nothing of the log");
+    assert_eq!(eve.session.board().seq(), 5, "the board of the backup, and nothing of the log");
     kill(server);
     let server = serve(data.path());
     assert_eq!(server.metric("inkwire_lost_commits"), 0.0);
@@ -234,7 +234,7 @@ fn a_backup_that_was_copied_in_place_by_hand_never_meets_the_log_of_the_database
     let server = serve(data.path());
     let mut eve = Client::join(&server.address, "x", "eve");
     eve.round_trip();
-    assert_eq!(eve.replica.board().seq(), 5);
+    assert_eq!(eve.session.board().seq(), 5);
     assert!(data.path().join("set-aside").is_dir(), "the log is kept");
 }
 
@@ -244,17 +244,17 @@ fn a_data_directory_that_vanishes_turns_the_storage_to_failing_and_nothing_more_
     let data = folder.path().join("data");
     let (server, mut ada) = drawn(&data, 3);
     fs::rename(&data, folder.path().join("away")).unwrap();
-    ada.wait("the page is told", |ada| ada.storage == Some(StorageState::Failing));
+    ada.wait("the page is told", |ada| ada.session.storage() == Some(StorageState::Failing));
     assert!(server.get("/readyz").starts_with("HTTP/1.1 503 "));
     ada.submit(text("drawn on nothing"));
     ada.round_trip();
-    assert_eq!(ada.durable, 3);
+    assert_eq!(ada.session.durable(), 3);
     fs::rename(folder.path().join("away"), &data).unwrap();
-    ada.wait("all is durable when it is back", |ada| ada.durable == 4);
+    ada.wait("all is durable when it is back", |ada| ada.session.durable() == 4);
     fs::remove_dir_all(&data).unwrap();
     ada.submit(text("drawn on nothing again"));
-    ada.wait("the page is told", |ada| ada.storage == Some(StorageState::Failing));
-    assert_eq!(ada.durable, 4);
+    ada.wait("the page is told", |ada| ada.session.storage() == Some(StorageState::Failing));
+    assert_eq!(ada.session.durable(), 4);
     assert!(!data.exists(), "no second database is begun");
 }
 
@@ -281,7 +281,7 @@ fn what_somebody_else_has_written_to_a_board_is_not_written_over() {
     ada.submit(text("in the place of another"));
     wait_until("it is refused", || server.metric("inkwire_fenced_total") >= 1.0);
     assert_eq!(ada.wait_for_close(), 1012, "the page comes back, and is given the board as it is on the disk");
-    assert_eq!(ada.durable, 3);
+    assert_eq!(ada.session.durable(), 3);
 }
 
 #[test]
@@ -297,8 +297,8 @@ fn a_damaged_record_of_one_board_ends_the_compaction_of_no_other() {
     let long = "x".repeat(4000);
     let overflow = |client: &mut Client| {
         (0..100).for_each(|at| _ = client.submit(text(&format!("{at} {long}"))));
-        let last = client.cseq;
-        client.wait("all is durable", |client| client.durable == last);
+        let last = client.session.cseq();
+        client.wait("all is durable", |client| client.session.durable() == last);
     };
     overflow(&mut ada);
     wait_until("the damaged board is reported", || server.metric("inkwire_compaction_failing") == 1.0);

@@ -23,11 +23,11 @@ fn serve(data: &Path) -> Server {
 
 /// Draws so many texts of some length and waits until all of them are durable.
 fn draw_durably(client: &mut Client, count: u64, words: &str) {
-    let last = client.cseq + count;
-    for at in client.cseq + 1..=last {
+    let last = client.session.cseq() + count;
+    for at in client.session.cseq() + 1..=last {
         client.submit(text(&format!("{at} {words}")));
     }
-    client.wait("all is durable", |client| client.durable == last);
+    client.wait("all is durable", |client| client.session.durable() == last);
 }
 
 /// Draws until a disk of so many bytes takes nothing, and twice as much waits as it could ever hold: a database that was
@@ -35,13 +35,14 @@ fn draw_durably(client: &mut Client, count: u64, words: &str) {
 fn overfill(client: &mut Client, disk: u64) {
     const LETTERS: usize = 4000;
     let long = "x".repeat(LETTERS);
-    while client.storage != Some(StorageState::Failing) || (client.cseq - client.durable) * (LETTERS as u64) < 2 * disk
+    while client.session.storage() != Some(StorageState::Failing)
+        || (client.session.cseq() - client.session.durable()) * (LETTERS as u64) < 2 * disk
     {
         for at in 0..50 {
             client.submit(text(&format!("{at} {long}")));
         }
         client.round_trip();
-        assert!(client.cseq < 20_000, "the disk does not fill up");
+        assert!(client.session.cseq() < 20_000, "the disk does not fill up");
     }
 }
 
@@ -58,26 +59,26 @@ fn on_a_full_disk_drawing_goes_on_and_all_is_written_when_there_is_room_again() 
     assert!(server.get("/readyz").starts_with("HTTP/1.1 200 "));
     overfill(&mut ada, 2 << 20);
     assert!(server.get("/readyz").starts_with("HTTP/1.1 503 "));
-    let (durable, mark) = (ada.durable, ada.mark);
+    let (durable, mark) = (ada.session.durable(), ada.session.mark());
     ada.does(text("drawn on a full disk")).unwrap();
-    bob.wait_for_seq(ada.replica.board().seq());
+    bob.wait_for_seq(ada.session.board().seq());
     bob.does(text("and so is this")).unwrap();
     ada.round_trip();
-    assert_eq!((ada.durable, ada.mark), (durable, mark), "nothing of it is called durable");
+    assert_eq!((ada.session.durable(), ada.session.mark()), (durable, mark), "nothing of it is called durable");
     assert!(server.metric("inkwire_storage_failures_total") >= 1.0);
     disk.resize("64m");
-    let last = ada.cseq;
-    ada.wait("all is durable", |ada| ada.durable == last);
-    ada.wait("the page may say so", |ada| ada.storage == Some(StorageState::Disk));
-    bob.wait("his too", |bob| bob.durable == 1);
+    let last = ada.session.cseq();
+    ada.wait("all is durable", |ada| ada.session.durable() == last);
+    ada.wait("the page may say so", |ada| ada.session.storage() == Some(StorageState::Disk));
+    bob.wait("his too", |bob| bob.session.durable() == 1);
     assert!(server.get("/readyz").starts_with("HTTP/1.1 200 "));
-    let (seq, hash) = (ada.replica.board().seq().max(bob.replica.board().seq()), bob.replica.board().hash());
+    let (seq, hash) = (ada.session.board().seq().max(bob.session.board().seq()), bob.session.board().hash());
     server.signal(Signal::KILL);
     server.wait();
     let server = serve(disk.path());
     let mut eve = Client::join(&server.address, "x", "eve");
     eve.wait_for_seq(seq);
-    assert_eq!(eve.replica.board().hash(), hash);
+    assert_eq!(eve.session.board().hash(), hash);
 }
 
 #[test]
@@ -94,9 +95,9 @@ fn a_server_that_stops_on_a_full_disk_says_what_is_not_written() {
     disk.resize("64m");
     let server = serve(disk.path());
     ada.connect(&server.address);
-    let last = ada.cseq;
-    ada.wait("all is durable", |ada| ada.durable == last);
-    assert_eq!(ada.replica.board().elements().count() as u64, last, "once");
+    let last = ada.session.cseq();
+    ada.wait("all is durable", |ada| ada.session.durable() == last);
+    assert_eq!(ada.session.board().elements().count() as u64, last, "once");
 }
 
 #[test]
@@ -145,13 +146,13 @@ fn drawn(data: &Path) -> BTreeMap<String, BTreeMap<u64, String>> {
     let mut boards = BTreeMap::new();
     for name in ["one", "two", "three"] {
         let mut ada = Client::join(&server.address, name, "ada");
-        let mut hashes = BTreeMap::from([(0, ada.replica.board().hash().to_string())]);
+        let mut hashes = BTreeMap::from([(0, ada.session.board().hash().to_string())]);
         for at in 0..60 {
             ada.does(text(&format!("{name} {at} {}", "word ".repeat(at % 30)))).unwrap();
-            hashes.insert(ada.replica.board().seq(), ada.replica.board().hash().to_string());
+            hashes.insert(ada.session.board().seq(), ada.session.board().hash().to_string());
         }
-        let last = ada.cseq;
-        ada.wait("all is durable", |ada| ada.durable == last);
+        let last = ada.session.cseq();
+        ada.wait("all is durable", |ada| ada.session.durable() == last);
         boards.insert(name.to_owned(), hashes);
     }
     // One is packed, two are as they came.
@@ -176,11 +177,11 @@ fn served(data: &Path, boards: &BTreeMap<String, BTreeMap<u64, String>>, what: &
             continue;
         }
         eve.round_trip();
-        let board = eve.replica.board();
+        let board = eve.session.board();
         assert_eq!(hashes.get(&board.seq()), Some(&board.hash().to_string()), "{what}: {name} at {}", board.seq());
         there += board.seq();
         eve.does(text("and it goes on")).unwrap();
-        eve.wait("it is durable", |eve| eve.durable == 1);
+        eve.wait("it is durable", |eve| eve.session.durable() == 1);
     }
     assert!(server.stop().success(), "{what}");
     let verified = Command::new(binary()).args(["boards", "verify", "--data"]).arg(data).output().unwrap();
@@ -248,12 +249,12 @@ fn a_torn_end_of_the_write_ahead_log_costs_only_what_was_torn() {
     let data = tempfile::tempdir().unwrap();
     let server = serve(data.path());
     let mut ada = Client::join(&server.address, "one", "ada");
-    let mut hashes = BTreeMap::from([(0, ada.replica.board().hash().to_string())]);
+    let mut hashes = BTreeMap::from([(0, ada.session.board().hash().to_string())]);
     for at in 0..60 {
         ada.does(text(&format!("text {at}"))).unwrap();
-        hashes.insert(ada.replica.board().seq(), ada.replica.board().hash().to_string());
+        hashes.insert(ada.session.board().seq(), ada.session.board().hash().to_string());
     }
-    ada.wait("all is durable", |ada| ada.durable == 60);
+    ada.wait("all is durable", |ada| ada.session.durable() == 60);
     server.signal(Signal::KILL);
     server.wait();
     let size = fs::metadata(data.path().join("boards.sqlite-wal")).unwrap().len();
@@ -266,7 +267,7 @@ fn a_torn_end_of_the_write_ahead_log_costs_only_what_was_torn() {
         // Who has seen more than is left is not left with it: it sends its own again.
         let mut eve = Client::join(&server.address, "one", "eve");
         eve.round_trip();
-        let board = eve.replica.board();
+        let board = eve.session.board();
         assert_eq!(hashes.get(&board.seq()), Some(&board.hash().to_string()), "cut at {cut} of {size}");
     }
 }
@@ -285,13 +286,13 @@ fn after_a_power_cut_every_durable_operation_is_there() {
         let server = serve(mount.path());
         let mut client = ada.take().unwrap_or_else(|| Client::away(&server.address, "x", "ada"));
         client.connect(&server.address);
-        let target = client.durable + 20 + dice.below(200);
-        while client.durable < target {
-            client.submit(text(&format!("{} in round {round}", client.cseq)));
+        let target = client.session.durable() + 20 + dice.below(200);
+        while client.session.durable() < target {
+            client.submit(text(&format!("{} in round {round}", client.session.cseq())));
             client.listen(std::time::Duration::from_millis(dice.below(3)));
         }
         // What this client was told when the power went, and much that is still on its way.
-        let durable = client.durable;
+        let durable = client.session.durable();
         (0..100).for_each(|at| _ = client.submit(text(&format!("late {at} in round {round}"))));
         server.signal(Signal::STOP);
         mount.power_cut(&copy);
@@ -300,13 +301,18 @@ fn after_a_power_cut_every_durable_operation_is_there() {
         let after = Mount::image(&copy).expect("root mounts an image");
         let server = serve(after.path());
         client.connect(&server.address);
-        assert!(client.welcomed_cseq >= durable, "{durable} were durable, and {} are there", client.welcomed_cseq);
+        assert!(
+            client.session.welcomed_at().1 >= durable,
+            "{durable} were durable, and {} are there",
+            client.session.welcomed_at().1
+        );
         println!(
             "round {round}: {durable} were durable, {} are there, {} were sent",
-            client.welcomed_cseq, client.cseq
+            client.session.welcomed_at().1,
+            client.session.cseq()
         );
-        let last = client.cseq;
-        client.wait("all is durable again", |client| client.durable == last);
+        let last = client.session.cseq();
+        client.wait("all is durable again", |client| client.session.durable() == last);
         assert!(server.stop().success());
         ada = Some(client);
     }
@@ -335,12 +341,12 @@ fn a_clock_that_jumps_disturbs_nobody() {
     }
     assert!(ada.is_connected(), "no time-out rang early");
     assert_eq!(server.metric("inkwire_panics_total"), 0.0);
-    let hash = ada.replica.board().hash();
+    let hash = ada.session.board().hash();
     assert!(server.stop().success());
     let server = serve(&data.path().join("data"));
     let mut bob = Client::join(&server.address, "x", "bob");
     bob.wait_for_seq(100);
-    assert_eq!(bob.replica.board().hash(), hash);
+    assert_eq!(bob.session.board().hash(), hash);
 }
 
 #[test]

@@ -19,15 +19,15 @@ fn a_board_is_there_after_a_restart_and_a_resend_is_dropped() {
     for signal in [Signal::TERM, Signal::KILL] {
         let first = server(&data);
         let mut ada = Client::join(&first.address, "x", &format!("ada {signal:?}"));
-        ada.wait("a board", |ada| ada.storage == Some(StorageState::Disk));
+        ada.wait("a board", |ada| ada.session.storage() == Some(StorageState::Disk));
         for at in 0..50 {
             ada.submit(text(&format!("text {at}")));
         }
-        ada.wait("all is durable", |ada| ada.durable == 50);
+        ada.wait("all is durable", |ada| ada.session.durable() == 50);
         first.signal(signal);
         first.wait();
         let second = server(&data);
-        let elements = ada.replica.board().elements().count();
+        let elements = ada.session.board().elements().count();
         ada.connect(&second.address);
         ada.say(&[ClientMessage::Operations {
             first_cseq: 7,
@@ -35,9 +35,9 @@ fn a_board_is_there_after_a_restart_and_a_resend_is_dropped() {
         }]);
         ada.round_trip();
         let mut bob = Client::join(&second.address, "x", "bob");
-        bob.wait_for_seq(ada.replica.board().seq());
-        assert_eq!(bob.replica.board().hash(), ada.replica.board().hash());
-        assert_eq!(bob.replica.board().elements().count(), elements);
+        bob.wait_for_seq(ada.session.board().seq());
+        assert_eq!(bob.session.board().hash(), ada.session.board().hash());
+        assert_eq!(bob.session.board().elements().count(), elements);
         assert_eq!(second.metric("inkwire_duplicates_total"), 2.0);
         assert_eq!(second.metric("inkwire_resynchronised_total"), 0.0);
         second.stop();
@@ -53,7 +53,7 @@ fn the_names_of_very_many_authors_are_told_in_parts() {
         Client::join(&server.address, "x", &format!("guest {at}")).does(text("x")).expect("a text");
     }
     let mut ada = Client::join(&server.address, "x", "ada");
-    ada.wait("all is durable", |ada| ada.mark == u64::from(ALL));
+    ada.wait("all is durable", |ada| ada.session.mark() == u64::from(ALL));
     let mut names = Vec::new();
     ada.say(&[ClientMessage::Chronicle]);
     loop {

@@ -33,8 +33,8 @@ fn a_script_draws_and_everybody_sees_it_happen() {
     let drew = draw(&server, "x", &["--name", "Plotter"], script).success();
     assert!(String::from_utf8_lossy(&drew.get_output().stdout).contains("drew 2 operations"));
     ada.wait_for_seq(2);
-    assert_eq!(ada.replica.board().elements().count(), 1);
-    assert!(ada.replica.board().elements().all(|it| !it.is_visible()));
+    assert_eq!(ada.session.board().elements().count(), 1);
+    assert!(ada.session.board().elements().all(|it| !it.is_visible()));
 }
 
 #[test]
@@ -43,15 +43,15 @@ fn an_svg_is_drawn_as_strokes_at_a_chosen_speed() {
     let mut ada = Client::join(&server.address, "x", "Ada");
     draw(&server, "x", &["--speed", "3000", "--at", "-100,20", "--scale", "2"], SVG).success();
     let is_whole = |ada: &Client, count| {
-        let board = ada.replica.board();
+        let board = ada.session.board();
         let is_live = |it: &BoardElement| matches!(it.wire().content, Content::Stroke { live: Some(_), .. });
         board.elements().count() == count && !board.elements().any(is_live)
     };
     ada.wait("the slow one", |ada| is_whole(ada, 1));
-    let slow = ada.replica.board().seq();
+    let slow = ada.session.board().seq();
     draw(&server, "x", &["--speed", "0"], SVG).success();
     ada.wait("the fast one", |ada| is_whole(ada, 2));
-    let fast = ada.replica.board().seq() - slow;
+    let fast = ada.session.board().seq() - slow;
     assert!(slow >= 4 && fast == 3, "a slow line grows in more parts: {slow} and {fast}");
 }
 
@@ -74,7 +74,7 @@ fn what_is_no_drawing_is_refused_and_what_stands_before_it_is_drawn() {
     assert!(errors(&undo).contains("line 1: the server did not take it: noSuchGesture"), "{}", errors(&undo));
     let mut ada = Client::join(&server.address, "x", "Ada");
     ada.wait_for_seq(1);
-    assert_eq!(ada.replica.board().elements().count(), 1);
+    assert_eq!(ada.session.board().elements().count(), 1);
 }
 
 #[test]
@@ -133,7 +133,7 @@ fn a_script_whose_connection_is_dead_without_a_word_makes_another_one() {
     drop(input);
     assert!(script.0.wait().expect("it ends").success());
     ada.wait_for_seq(2);
-    assert_eq!(ada.replica.board().elements().count(), 2);
+    assert_eq!(ada.session.board().elements().count(), 2);
 }
 
 /// A script that draws on a board, as fast as it can, what is written to it.
@@ -178,7 +178,7 @@ fn a_script_whose_server_is_killed_goes_on_with_the_next_and_nothing_is_lost_or_
     assert!(script.0.wait().expect("it ends").success());
     let mut bob = Client::join(&server.address, "x", "Bob");
     bob.wait_for_seq(40);
-    assert_eq!((bob.replica.board().seq(), bob.replica.board().elements().count()), (40, 40));
+    assert_eq!((bob.session.board().seq(), bob.session.board().elements().count()), (40, 40));
 }
 
 #[test]

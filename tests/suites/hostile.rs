@@ -613,14 +613,14 @@ fn many_messages_in_one_segment_are_all_answered() {
     for _ in 0..600 {
         member.submit(Operation::End { slot: 0 });
     }
-    member.wait("all are rejected", |member| member.rejects.len() == 600);
+    member.wait("all are rejected", |member| member.session.rejects().len() == 600);
 }
 
 #[test]
 fn a_client_sequence_number_that_no_snapshot_could_write_is_refused() {
     let server = Server::start(&[]);
     let mut eve = Client::join(&server.address, "x", "eve");
-    eve.cseq = limits::CSEQ - 1;
+    eve.session.count_from(limits::CSEQ - 1);
     eve.does(Operation::Clear { gesture_back: 0 }).expect("the last number is one");
     Client::join_json(&server.address, "x", "bob").wait_for_seq(1);
     eve.submit(Operation::Clear { gesture_back: 0 });
@@ -650,10 +650,10 @@ fn undo_storms_are_rationed() {
     let clear = eve.does(Operation::Clear { gesture_back: 0 }).expect("an ordinary thing");
     let both = [Operation::Undo { gesture: clear }, Operation::Redo { gesture: clear }];
     let storm = both.into_iter().cycle().take(1000).collect();
-    eve.say(&[ClientMessage::Operations { first_cseq: eve.cseq + 1, operations: storm }]);
+    eve.say(&[ClientMessage::Operations { first_cseq: eve.session.cseq() + 1, operations: storm }]);
     let mut bob = Client::join(&server.address, "x", "bob");
     bob.round_trip();
-    assert!(bob.replica.board().seq() < 3900, "the storm takes its time");
+    assert!(bob.session.board().seq() < 3900, "the storm takes its time");
     bob.does(Operation::Clear { gesture_back: 0 }).expect("and others draw meanwhile");
 }
 
@@ -673,10 +673,10 @@ fn a_storm_of_clearing_costs_what_it_deletes() {
     };
     let storm: Vec<_> = (0..limits::CLIENT_MESSAGES as u64).map(|at| clears(1 + 1024 * at)).collect();
     eve.say(&storm);
-    ada.cseq = 1024;
+    ada.session.count_from(1024);
     ada.does(inkwire_tests::client::text("meanwhile")).expect("an editor draws");
     ada.wait_for_seq(1025 + 8 * 1024);
-    assert_eq!(ada.replica.board().elements().filter(|element| element.is_visible()).count(), 1025);
+    assert_eq!(ada.session.board().elements().filter(|element| element.is_visible()).count(), 1025);
     assert_eq!(server.metric("inkwire_panics_total"), 0.0);
 }
 

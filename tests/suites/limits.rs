@@ -53,7 +53,7 @@ fn a_board_on_which_nothing_was_ever_drawn_expires_and_one_with_ink_never_does()
         host.makes_link(Role::Viewer, 0);
         if board == "drawn" {
             let at = host.submit(text("ink"));
-            host.wait("it is durable", |host| host.durable >= at);
+            host.wait("it is durable", |host| host.session.durable() >= at);
         }
     }
     assert!(server.stop().success());

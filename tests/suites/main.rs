@@ -46,5 +46,7 @@ mod scenarios;
 mod service;
 /// House rules that a test can hold.
 mod tidy;
+/// Parts of the page that have a twin in Rust.
+mod twins;
 /// `cargo xtask watch`.
 mod watch;

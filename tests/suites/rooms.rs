@@ -16,12 +16,12 @@ fn a_newcomer_has_the_same_board() {
     for at in 0..300 {
         ada.submit(text(&format!("text {at}")));
     }
-    ada.wait("all is in the log", |ada| ada.pending.is_empty());
+    ada.wait("all is in the log", |ada| ada.session.pending().is_empty());
     let mut bob = Client::join(&server.address, "x", "bob");
     let mut eve = Client::join_json(&server.address, "x", "eve");
     for late in [&mut bob, &mut eve] {
         late.wait_for_seq(300);
-        assert_eq!(late.replica.board().hash(), ada.replica.board().hash());
+        assert_eq!(late.session.board().hash(), ada.session.board().hash());
     }
 }
 
@@ -32,7 +32,7 @@ fn boards_are_apart() {
     let mut bob = Client::join(&server.address, "two", "bob");
     ada.does(text("here")).unwrap();
     bob.round_trip();
-    assert_eq!(bob.replica.board().seq(), 0);
+    assert_eq!(bob.session.board().seq(), 0);
 }
 
 #[test]
@@ -48,10 +48,10 @@ fn who_lost_the_connection_goes_on_from_the_last_number_and_nothing_is_done_twic
     ada.submit(text("four, drawn while away"));
     let snapshots = server.metric("inkwire_snapshots_total");
     ada.connect(&server.address);
-    ada.wait("what was kept is in the log", |ada| ada.pending.is_empty());
+    ada.wait("what was kept is in the log", |ada| ada.session.pending().is_empty());
     bob.wait_for_seq(4);
-    assert_eq!(ada.replica.board().hash(), bob.replica.board().hash());
-    assert_eq!(bob.replica.board().elements().count(), 4);
+    assert_eq!(ada.session.board().hash(), bob.session.board().hash());
+    assert_eq!(bob.session.board().elements().count(), 4);
     assert_eq!(server.metric("inkwire_snapshots_total"), snapshots, "the tail was enough");
 }
 
@@ -67,11 +67,11 @@ fn who_fell_far_behind_gets_a_snapshot() {
     for _ in 0..400 {
         ada.submit(text(&long));
     }
-    ada.wait("all is in the log", |ada| ada.pending.is_empty());
+    ada.wait("all is in the log", |ada| ada.session.pending().is_empty());
     let snapshots = server.metric("inkwire_snapshots_total");
     bob.connect(&server.address);
     bob.wait_for_seq(401);
-    assert_eq!(bob.replica.board().hash(), ada.replica.board().hash());
+    assert_eq!(bob.session.board().hash(), ada.session.board().hash());
     assert!(server.metric("inkwire_snapshots_total") > snapshots);
 }
 
@@ -88,9 +88,9 @@ fn who_reads_nothing_costs_nothing_and_is_given_a_snapshot_when_it_reads() {
             let elements = vec![ElementRef { author: 0, cseq }];
             ada.submit(Operation::Delete { gesture_back: 1, elements });
         }
-        ada.wait("all is in the log", |ada| ada.pending.is_empty());
+        ada.wait("all is in the log", |ada| ada.session.pending().is_empty());
         // The harness keeps operations because nothing is durable; that memory is not the server's.
-        ada.received.clear();
+        ada.session.forget_received();
     };
     draw(6);
     let before = server.memory();
@@ -106,16 +106,16 @@ fn who_reads_nothing_costs_nothing_and_is_given_a_snapshot_when_it_reads() {
     assert!(server.metric("inkwire_snapshots_total") > snapshots, "what passed by is not sent any more");
     let mut eve = Client::join(&server.address, "x", "eve");
     eve.wait_for_seq(14 * 512);
-    assert_eq!(bob.replica.board().hash(), eve.replica.board().hash());
+    assert_eq!(bob.session.board().hash(), eve.session.board().hash());
 }
 
 /// Draws texts of so many MiB in all.
 fn draws_texts(client: &mut Client, megabytes: usize) {
     let long = "x".repeat(limits::TEXT);
     (0..megabytes * 256).for_each(|_| _ = client.submit(text(&long)));
-    client.wait("all is in the log", |client| client.pending.is_empty());
+    client.wait("all is in the log", |client| client.session.pending().is_empty());
     // The harness keeps operations because nothing is durable; that memory is not the server's.
-    client.received.clear();
+    client.session.forget_received();
 }
 
 /// Joins, and reads nothing of the snapshot.
@@ -145,7 +145,7 @@ fn slow_newcomers_share_what_of_their_snapshots_is_the_same() {
     assert!(grown < 24 << 20, "{grown}");
     for member in &mut slow {
         member.wait_for_seq(8 * 256);
-        assert_eq!(member.replica.board().hash(), ada.replica.board().hash());
+        assert_eq!(member.session.board().hash(), ada.session.board().hash());
     }
     assert_eq!(server.metric("inkwire_slow_readers_total"), 0.0);
     wait_until("nothing is kept when all have read", || server.metric("inkwire_in_flight_bytes") == 0.0);
@@ -175,11 +175,11 @@ fn when_too_many_snapshots_are_read_slowly_the_oldest_reader_is_disconnected() {
     });
     let mut second = Client::join(&server.address, "x", "second");
     second.wait_for_seq(last);
-    assert_eq!(second.replica.board().hash(), ada.replica.board().hash());
+    assert_eq!(second.session.board().hash(), ada.session.board().hash());
     assert_eq!((first.wait_for_close(), first.farewell), (1008, Some(Reason::TimedOut)));
     first.connect(&server.address);
     first.wait_for_seq(last);
-    assert_eq!(first.replica.board().hash(), ada.replica.board().hash(), "and when it comes back it has all");
+    assert_eq!(first.session.board().hash(), ada.session.board().hash(), "and when it comes back it has all");
 }
 
 #[test]
@@ -188,7 +188,7 @@ fn a_client_that_joins_again_takes_its_own_place() {
     let mut old = Client::join(&server.address, "x", "ada");
     let mut new = Client::join(&server.address, "x", "ada");
     assert_eq!(old.wait_for_close(), 4000);
-    assert_eq!(new.author, old.author);
+    assert_eq!(new.session.author(), old.session.author());
     new.does(text("still me")).unwrap();
     new.wait("alone", |new| new.people.len() == 1);
 }
@@ -267,6 +267,6 @@ fn a_stroke_of_many_points_arrives_whole() {
         }));
     }
     ada.does(Operation::End { slot: 0 }).unwrap();
-    bob.wait_for_seq(ada.replica.board().seq());
-    assert_eq!(ada.replica.board().hash(), bob.replica.board().hash());
+    bob.wait_for_seq(ada.session.board().seq());
+    assert_eq!(ada.session.board().hash(), bob.session.board().hash());
 }

@@ -211,18 +211,20 @@ fn a_hundred_who_draw_through_restarts_lose_nothing_and_are_back_at_once() {
             let (address, stop, back) = (address.clone(), stop.clone(), back.clone());
             thread::spawn(move || {
                 let mut client = Client::away(&address, "room", &format!("member {number}"));
-                while !stop.load(Ordering::Relaxed) || !client.is_connected() || !client.pending.is_empty() {
+                while !stop.load(Ordering::Relaxed) || !client.is_connected() || !client.session.pending().is_empty() {
                     if !client.is_connected() && !client.try_connect(&address) {
                         thread::park_timeout(Duration::from_millis(20));
                         continue;
                     }
-                    if client.cseq == client.pending.first().map_or(client.cseq, |(first, _)| first - 1) {
-                        client.submit(text(&format!("{number} {}", client.cseq + 1)));
+                    if client.session.cseq()
+                        == client.session.pending().front().map_or(client.session.cseq(), |first| first.cseq - 1)
+                    {
+                        client.submit(text(&format!("{number} {}", client.session.cseq() + 1)));
                         back.fetch_add(1, Ordering::Relaxed);
                     }
                     client.listen(Duration::from_millis(50));
                 }
-                client.cseq
+                client.session.cseq()
             })
         })
         .collect();
@@ -237,7 +239,7 @@ fn a_hundred_who_draw_through_restarts_lose_nothing_and_are_back_at_once() {
     let drawn: u64 = members.into_iter().map(|member| member.join().unwrap()).sum();
     let mut late = Client::join(&address, "room", "late");
     late.round_trip();
-    assert_eq!(late.replica.board().seq(), drawn, "each operation is there once");
+    assert_eq!(late.session.board().seq(), drawn, "each operation is there once");
 }
 
 #[test]

@@ -96,6 +96,36 @@ test("what is sent again to a new lineage lets go of other people's elements onl
   ]);
 });
 
+test("operations that another lineage has are let go only when that is durable", () => {
+  const session = joined();
+  session.submit(text());
+  session.receive([logged(1, text())]);
+  session.receive([welcome({ epoch: "02".repeat(8), seq: 7, cseq: 1, mark: 3 })]);
+  assert.deepEqual(session.received.map(({ cseq, seq }) => [cseq, seq]), [[1, 7]]);
+});
+
+const remove = (author) => ({ type: "delete", gestureBack: 0, elements: [{ author, cseq: 1 }] });
+const byAnother = (firstSeq) => ({ type: "operations", firstSeq, entries: [{ author: 2, operation: text() }] });
+
+test("a log that is ahead of the server's has what is pending once", () => {
+  const session = joined();
+  session.receive([byAnother(1)]);
+  session.submit(text());
+  session.submit(remove(2));
+  session.receive([logged(2, text(), remove(2))]);
+  session.receive([welcome({ seq: 1 })]);
+  assert.equal(session.pending.length, 2, "the server was killed and has lost both");
+  assert.doesNotThrow(() => session.submit({ ...text(), gestureBack: 1 }), "the gesture of the deletion goes on");
+});
+
+test("what came before an error is seen", () => {
+  const session = joined();
+  session.receive([byAnother(1)]);
+  const cseq = session.submit(remove(2));
+  assert.throws(() => session.receive([{ type: "reject", cseq, reason: "noSuchElement" }, byAnother(9)]));
+  assert.equal(Array.from(session.board.visible()).length, 1);
+});
+
 /** What a page keeps of a session, as another one finds it. */
 const keptOf = (session) =>
   structuredClone({ epoch: session.epoch, author: session.author, clientId: session.identity.clientId, ...session.snapshot() });

@@ -16,6 +16,7 @@
 
 mod board;
 mod changes;
+mod client_session;
 mod element;
 mod hash;
 mod history;
@@ -23,16 +24,19 @@ mod ink;
 mod look;
 mod presence;
 mod replica;
+mod resend;
 mod shape;
 mod snapshot;
 mod visible;
 
 pub use board::{Board, ReplayError, Submitted};
+pub use client_session::{Access, ClientSession, Received, Refused};
 pub use element::BoardElement;
 pub use hash::StateHash;
 pub use ink::{InkPoint, Path, add_line, add_outline};
 pub use look::{Look, Placement};
 pub use presence::{Presence, Standing, clean_name};
 pub use replica::{Replica, ReplicaError};
+pub use resend::Numbered;
 pub use shape::{add_box, add_shape, head_length};
 pub use snapshot::{RestoreError, Snapshot};

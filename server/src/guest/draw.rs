@@ -63,7 +63,7 @@ type Next = Result<(String, Operation), String>;
 pub fn run(flags: Draw) -> anyhow::Result<()> {
     let next = read(&flags)?;
     let mut guest = Guest::join(flags.who.clone())?;
-    if let Some(refusal) = guest.refusal {
+    if let Some(refusal) = guest.refusal() {
         bail!("{}: {refusal}", flags.who.url);
     }
     let mut told = Told::default();
@@ -91,7 +91,7 @@ fn submit_due(
     places: &mut Vec<(u64, String)>,
 ) -> ControlFlow<Option<String>> {
     pace.catches_up(Instant::now());
-    while guest.refusal.is_none() && guest.pending.len() < UNDER_WAY && pace.next <= Instant::now() {
+    while guest.refusal().is_none() && guest.session.pending().len() < UNDER_WAY && pace.next <= Instant::now() {
         match next.recv_timeout(Duration::from_millis(20)) {
             Ok(Ok((place, operation))) => {
                 pace.spend(&operation);
@@ -113,8 +113,9 @@ struct Told(Option<&'static str>);
 impl Told {
     /// Says why nothing is drawn, or that it goes on, where that is new.
     fn of(&mut self, guest: &Guest) {
-        if std::mem::replace(&mut self.0, guest.refusal) != guest.refusal {
-            let goes_on = guest.refusal.map_or("goes on".into(), |refusal| format!("waits: {refusal}"));
+        let refusal = guest.refusal();
+        if std::mem::replace(&mut self.0, refusal) != refusal {
+            let goes_on = refusal.map_or("goes on".into(), |refusal| format!("waits: {refusal}"));
             eprintln!("inkwire: {}: {goes_on}", guest.who.url);
         }
     }
@@ -122,17 +123,18 @@ impl Told {
 
 /// Says what came of it.
 fn report(guest: &Guest, places: &[(u64, String)], broken: Option<String>) -> anyhow::Result<()> {
-    for (cseq, reason) in &guest.rejects {
+    let rejects = guest.session.rejects();
+    for (cseq, reason) in rejects {
         let place = places.iter().find(|(it, _)| it == cseq).map_or("?", |(_, place)| place.as_str());
         eprintln!("{place}: the server did not take it: {reason}");
     }
-    let drawn = places.len() - guest.rejects.len();
+    let drawn = places.len() - rejects.len();
     println!("drew {drawn} operations on {}", guest.who.url);
     if let Some(words) = broken {
         bail!("{words}; what stands before it is drawn");
     }
-    if !guest.rejects.is_empty() {
-        bail!("{} operations were rejected", guest.rejects.len());
+    if !rejects.is_empty() {
+        bail!("{} operations were rejected", rejects.len());
     }
     Ok(())
 }

@@ -30,11 +30,11 @@ pub struct Watch {
 /// If the server cannot be reached, or does not let this member in.
 pub fn run(flags: Watch) -> anyhow::Result<()> {
     let mut guest = Guest::join(flags.who.clone())?;
-    let mut seen = guest.replica.board().seq();
+    let mut seen = guest.session.board().seq();
     let mut left = flags.count.unwrap_or(u64::MAX);
     if !line(
         &flags,
-        || json!({ "joined": guest.who.name, "author": guest.author, "seq": seen }),
+        || json!({ "joined": guest.who.name, "author": guest.session.author(), "seq": seen }),
         || format!("watching {}", guest.who.url),
     )? {
         return Ok(());
@@ -54,7 +54,7 @@ pub fn run(flags: Watch) -> anyhow::Result<()> {
                 ServerMessage::Presence { changes, .. } => presence(&flags, &guest, &changes)?,
                 // What happened meanwhile is in it; from here on it goes on.
                 ServerMessage::SnapshotEnd { .. } => {
-                    seen = seen.max(guest.replica.board().seq());
+                    seen = seen.max(guest.session.board().seq());
                     true
                 }
                 _ => true,
@@ -113,7 +113,9 @@ fn deed(operation: &Operation) -> String {
 fn presence(flags: &Watch, guest: &Guest, changes: &[Change]) -> anyhow::Result<bool> {
     for change in changes {
         let words = match change {
-            Change::Here { author, name, .. } if *author != guest.author => format!("          {name} is here"),
+            Change::Here { author, name, .. } if *author != guest.session.author() => {
+                format!("          {name} is here")
+            }
             Change::Gone { author } => format!("          {} has gone", guest.name(*author)),
             Change::Reaction { author, reaction } => format!("          {}: {reaction}", guest.name(*author)),
             _ if flags.json => String::new(),

@@ -43,8 +43,8 @@ impl World for Sockets {
         match self.people.get_mut(name) {
             Some(client) => {
                 client.connect(&address);
-                client.wait("the server has what was kept", |client| client.pending.is_empty());
-                self.seq = self.seq.max(client.replica.board().seq());
+                client.wait("the server has what was kept", |client| client.session.pending().is_empty());
+                self.seq = self.seq.max(client.session.board().seq());
             }
             None => {
                 let join = if self.order.len().is_multiple_of(2) { Client::join } else { Client::join_json };
@@ -67,7 +67,7 @@ impl World for Sockets {
         }
         match client.does(operation) {
             Ok(_) => {
-                let seq = client.replica.board().seq();
+                let seq = client.session.board().seq();
                 self.seq = self.seq.max(seq);
                 Outcome::Logged(seq)
             }
@@ -92,11 +92,11 @@ impl World for Sockets {
     }
 
     fn author(&self, name: &str) -> u32 {
-        self.people[name].author
+        self.people[name].session.author()
     }
 
     fn board(&self, name: &str) -> &Board {
-        self.people[name].replica.board()
+        self.people[name].session.board()
     }
 
     fn present(&self) -> Vec<String> {

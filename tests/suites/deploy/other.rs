@@ -218,7 +218,7 @@ fn the_backup_that_the_timer_makes_is_whole_and_can_be_restored() {
     let server = Server::start(&["--data", &at("data"), "--listen", "127.0.0.1:0"]);
     let mut ada = Client::join(&server.address, "kept", "ada");
     ada.does(text("kept")).unwrap();
-    ada.wait("it is on disk", |ada| ada.mark >= 1);
+    ada.wait("it is on disk", |ada| ada.session.mark() >= 1);
     let deployed = written(&[]);
     let unit = std::fs::read_to_string(deployed.path().join("systemd/backup/inkwire-backup.service")).unwrap();
     let lines: Vec<&str> = unit.lines().filter(|line| line.starts_with("ExecStart")).collect();
@@ -243,5 +243,5 @@ fn the_backup_that_the_timer_makes_is_whole_and_can_be_restored() {
     let server = Server::start(&["--data", &at("other"), "--listen", "127.0.0.1:0"]);
     let mut late = Client::join(&server.address, "kept", "late");
     late.round_trip();
-    assert_eq!(late.replica.board().seq(), 1);
+    assert_eq!(late.session.board().seq(), 1);
 }

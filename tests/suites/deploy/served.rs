@@ -167,7 +167,7 @@ fn people_draw_together_through_nginx_at_the_root_and_below_a_path() {
         let mut bob = Client::join(&site.boards(), "x", "bob");
         ada.does(text("through nginx")).unwrap();
         bob.wait_for_seq(1);
-        assert_eq!(ada.replica.board().hash(), bob.replica.board().hash());
+        assert_eq!(ada.session.board().hash(), bob.session.board().hash());
     }
 }
 
@@ -304,7 +304,7 @@ fn nginx_reloads_and_the_server_restarts_while_people_draw_and_nothing_is_lost()
     ada.submit(text("while the server is away"));
     site.server = Server::spawn(Command::new(binary()).args(&command));
     wait_until("nginx finds the new server", || ada.try_connect(&site.boards()));
-    ada.wait("all of it is there", |ada| ada.pending.is_empty() && ada.replica.board().seq() == 2);
+    ada.wait("all of it is there", |ada| ada.session.pending().is_empty() && ada.session.board().seq() == 2);
 }
 
 #[test]

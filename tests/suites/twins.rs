@@ -1,0 +1,294 @@
+//! Parts of the page that have a twin in Rust: both go through the same random histories, and do the same at each step.
+
+use std::collections::VecDeque;
+use std::fmt::Write;
+use std::process::Command;
+
+use inkwire_board::{Board, ClientSession, Refused, StateHash, Submitted};
+use inkwire_protocol::{ClientId, ClientMessage, Colour, Entry, Epoch, Operation, ServerMessage, binary};
+use inkwire_tests::dice::{Dice, seed};
+use inkwire_tests::tools::{are_there, on_path, root};
+use serde_json::{Value, json};
+
+/// Random operations of several people.
+#[allow(dead_code, missing_docs, unreachable_pub)]
+#[path = "../../server/board/tests/session.rs"]
+mod people;
+
+/// Histories of sessions, and the events of each.
+const HISTORIES: u64 = 100;
+const EVENTS: u64 = 300;
+/// The client whose session it is, and the author number of somebody else.
+const CLIENT: ClientId = ClientId([7; 16]);
+const OTHER: u32 = 2;
+
+/// A server of one board and one connection, which may be killed or restored from a backup.
+struct House {
+    board: Board,
+    log: Vec<Entry>,
+    /// The state hash behind each operation; that of an empty board first.
+    hashes: Vec<StateHash>,
+    mark: u64,
+    epoch: u8,
+    author: u32,
+    to_server: VecDeque<ClientMessage>,
+    to_client: Vec<ServerMessage>,
+    is_connected: bool,
+}
+
+impl House {
+    fn new() -> Self {
+        let (board, log) = (Board::default(), Vec::new());
+        let hashes = vec![board.hash()];
+        let (to_server, to_client) = Default::default();
+        Self { board, log, hashes, mark: 0, epoch: 1, author: 1, to_server, to_client, is_connected: false }
+    }
+
+    fn submit(&mut self, author: u32, cseq: u64, operation: Operation) {
+        match self.board.submit(author, cseq, operation) {
+            Ok(Submitted::Logged(entry)) => {
+                self.log.push(entry.clone());
+                self.hashes.push(self.board.hash());
+                self.to_client.push(ServerMessage::Operations { first_seq: self.board.seq(), entries: [entry].into() });
+            }
+            Ok(Submitted::Duplicate) => {}
+            Err(reason) if author == self.author => self.to_client.push(ServerMessage::Reject { cseq, reason }),
+            Err(_) => {}
+        }
+    }
+
+    /// Takes one message of the client.
+    fn take(&mut self) {
+        match self.to_server.pop_front() {
+            Some(ClientMessage::Operations { first_cseq, operations }) => {
+                (first_cseq..).zip(operations).for_each(|(cseq, operation)| self.submit(self.author, cseq, operation));
+            }
+            Some(ClientMessage::Check { seq, hash }) => {
+                assert_eq!(self.hashes[seq as usize].to_bytes(), hash, "the log at {seq}");
+            }
+            _ => {}
+        }
+    }
+
+    /// Leaves out operations, so that those behind them do not follow.
+    fn skip(&mut self) {
+        if matches!(self.to_client.first(), Some(ServerMessage::Operations { .. })) {
+            self.to_client.remove(0);
+        }
+    }
+
+    fn make_durable(&mut self, seq: u64) {
+        self.mark = seq;
+        self.to_client.push(ServerMessage::Mark { seq });
+    }
+
+    /// Welcomes the client, and sends it the tail of the log or a snapshot.
+    fn welcome(&mut self, hello: &ClientMessage) {
+        let ClientMessage::Hello { epoch, seq, hash, .. } = hello else { panic!("a hello: {hello:?}") };
+        (self.to_server, self.to_client, self.is_connected) = (VecDeque::new(), Vec::new(), true);
+        let (author, cseq, own) = (self.author, self.board.cseq(self.author), Epoch([self.epoch; 8]));
+        self.to_client.push(ServerMessage::Welcome {
+            author,
+            epoch: own,
+            seq: self.board.seq(),
+            cseq,
+            mark: self.mark,
+        });
+        let has_it = self.hashes.get(*seq as usize).is_some_and(|known| known.to_bytes() == *hash);
+        if *epoch == own && has_it {
+            let entries = self.log[*seq as usize..].to_vec();
+            if !entries.is_empty() {
+                self.to_client.push(ServerMessage::Operations { first_seq: seq + 1, entries });
+            }
+        } else {
+            let packets: Vec<u8> = self.board.packets().flatten().collect();
+            self.to_client.extend(binary::decode_server(&packets).expect("a snapshot decodes"));
+        }
+    }
+
+    /// Begins again with the first operations of the log.
+    fn begin_again(&mut self, seq: u64) {
+        self.log.truncate(seq as usize);
+        self.board = Board::default();
+        self.hashes.truncate(1);
+        for (seq, entry) in (1..).zip(&self.log) {
+            self.board.replay(seq, entry).expect("the log replays");
+            self.hashes.push(self.board.hash());
+        }
+        (self.mark, self.is_connected) = (seq, false);
+    }
+}
+
+/// A session, the server that it talks to, and its history as lines for the twin.
+struct History {
+    house: House,
+    session: ClientSession,
+    dice: Dice,
+    people: people::Dice,
+    lines: String,
+}
+
+impl History {
+    fn of(seed: u64, part: u64) -> Self {
+        let mut dice = Dice::part(seed, part);
+        let people = people::Dice(dice.below(1 << 31));
+        let session = ClientSession::new(CLIENT, Refused::Waits);
+        let mut history = Self { house: House::new(), session, dice, people, lines: String::new() };
+        history.note(json!({ "event": "begins", "client": CLIENT }), String::new());
+        history
+    }
+
+    fn note(&mut self, mut event: Value, sends: String) {
+        let session = &self.session;
+        event["sends"] = sends.into();
+        event["state"] = json!({
+            "pending": session.pending().iter().map(|it| it.cseq).collect::<Vec<_>>(),
+            "received": session.received().iter().map(|it| [it.numbered.cseq, it.seq]).collect::<Vec<_>>(),
+            "seq": session.board().seq(),
+            "hash": session.board().hash().to_string(),
+        });
+        writeln!(self.lines, "{event}").expect("a string takes everything");
+    }
+
+    /// Sends what the session has to send, and returns the packet.
+    fn sends(&mut self) -> String {
+        let messages = self.session.take_messages();
+        let packet = if messages.is_empty() { String::new() } else { hex(&binary::encode_client(&messages)) };
+        self.house.to_server.extend(messages);
+        packet
+    }
+
+    /// One random event.
+    fn goes_on(&mut self) {
+        match self.dice.below(40) {
+            0..=13 => self.submits(),
+            14..=19 => (0..=self.dice.below(4)).for_each(|_| self.house.take()),
+            20..=27 => self.receives(),
+            28..=30 => {
+                let cseq = self.house.board.cseq(OTHER) + 1;
+                let operation = people::operation(&mut self.people, 2, cseq);
+                self.house.submit(OTHER, cseq, operation);
+            }
+            31 | 32 => {
+                let seq = self.house.mark + self.dice.below(self.house.board.seq() - self.house.mark + 1);
+                self.house.make_durable(seq);
+            }
+            33 => self.leaves(),
+            34..=36 if !self.house.is_connected => self.greets(),
+            37 if self.dice.below(3) == 0 => self.is_killed(),
+            38 if self.dice.below(6) == 0 => self.is_restored(),
+            39 if self.dice.below(3) == 0 => self.house.skip(),
+            _ => {}
+        }
+    }
+
+    /// Submits an operation, if it breaks no rule on what the person sees: the log and the pending operations on top of it.
+    fn submits(&mut self) {
+        let cseq = self.session.cseq() + 1;
+        let operation = people::operation(&mut self.people, 2, cseq);
+        let mut seen = self.session.board().clone();
+        for it in self.session.pending() {
+            let _ = seen.submit(self.session.author(), it.cseq, it.operation.clone());
+        }
+        if self.session.author() == 0 || seen.submit(self.session.author(), cseq, operation.clone()).is_err() {
+            return;
+        }
+        self.session.submit(operation.clone());
+        let sends = self.sends();
+        self.note(json!({ "event": "submits", "operation": operation }), sends);
+    }
+
+    fn receives(&mut self) {
+        let count = self.dice.below(self.house.to_client.len() as u64 + 1) as usize;
+        let messages: Vec<_> = self.house.to_client.drain(..count).collect();
+        if messages.is_empty() || !self.house.is_connected {
+            return;
+        }
+        let packet = hex(&binary::encode_server(&messages));
+        let sends = match self.session.receive(&messages) {
+            Ok(()) => self.sends(),
+            Err(_) => "does not follow".into(),
+        };
+        let follows = sends != "does not follow";
+        self.note(json!({ "event": "receives", "packet": packet }), sends);
+        if !follows {
+            self.leaves();
+        }
+    }
+
+    fn greets(&mut self) {
+        let hello = self.session.hello("Ada", Colour(0x1971_c2ff));
+        self.house.welcome(&hello);
+        self.note(json!({ "event": "greets" }), hex(&binary::encode_client(&[hello])));
+    }
+
+    fn leaves(&mut self) {
+        self.house.is_connected = false;
+        self.session.left();
+        self.note(json!({ "event": "leaves" }), String::new());
+    }
+
+    /// The server is killed, and has lost what was not durable.
+    fn is_killed(&mut self) {
+        self.house.begin_again(self.house.mark);
+        self.leaves();
+    }
+
+    /// The server is restored from a backup: another lineage, in which the client may be another author.
+    fn is_restored(&mut self) {
+        let seq = self.dice.below(self.house.mark + 1);
+        self.house.epoch += 1;
+        self.house.author += if self.dice.below(2) == 0 { 0 } else { 10 };
+        self.house.begin_again(seq);
+        self.leaves();
+    }
+
+    /// All that is pending arrives and is durable, and both have the same board.
+    fn ends(&mut self) {
+        self.leaves();
+        self.greets();
+        while !self.house.to_client.is_empty() || !self.house.to_server.is_empty() {
+            self.receives();
+            self.house.take();
+        }
+        self.house.make_durable(self.house.board.seq());
+        while !self.house.to_client.is_empty() {
+            self.receives();
+        }
+        let left = (self.session.pending(), self.session.received());
+        assert!(left.0.is_empty() && left.1.is_empty(), "all is durable: {left:?}");
+        assert_eq!(self.session.board().hash(), self.house.board.hash());
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Has the page's twin go through the lines.
+fn compare(twin: &str, lines: &str) {
+    if !are_there("the page's twins", &[&on_path("node")]) {
+        return;
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), lines).unwrap();
+    let script = root().join("tests/twins").join(twin);
+    let output = Command::new("node").arg(script).arg(file.path()).output().expect("node runs");
+    let (out, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{errors}");
+    println!("{out}");
+}
+
+#[test]
+fn sessions_of_the_page_and_of_the_command_line_do_the_same() {
+    let seed = seed();
+    println!("seed {seed} (INKWIRE_SEED={seed} does it again)");
+    let mut lines = String::new();
+    for part in 0..HISTORIES {
+        let mut history = History::of(seed, part);
+        (0..EVENTS).for_each(|_| history.goes_on());
+        history.ends();
+        lines += &history.lines;
+    }
+    compare("session.mjs", &lines);
+}

@@ -2,7 +2,6 @@
 
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -11,6 +10,7 @@ use crate::http::{Origin, PublicUrl};
 use crate::listen::Address;
 use crate::private::Wider;
 use crate::site::BasePath;
+use crate::storage::Location;
 
 /// Draw together in the browser: start it, open the page, draw; whoever opens the same page sees your ink as you draw it.
 #[derive(Debug, Parser)]
@@ -72,7 +72,7 @@ pub struct Serve {
     pub listen: Address,
     /// The directory where boards are kept; :memory: for nowhere, until the server stops.
     #[arg(long, env = "INKWIRE_DATA", default_value = "./inkwire-data", value_name = "DIRECTORY")]
-    pub data: Data,
+    pub data: Location,
     /// Seconds to wait for another server to let go of that directory, as one does that hands over to this one.
     #[arg(long, env = "INKWIRE_DATA_WAIT", default_value = "0", value_name = "SECONDS", value_parser = patience)]
     pub data_wait: Duration,
@@ -175,27 +175,6 @@ pub struct Serve {
     /// How logs are written to standard error.
     #[arg(long, env = "INKWIRE_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
     pub log_format: LogFormat,
-}
-
-/// Where boards are kept.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Data {
-    /// As long as the server runs.
-    Memory,
-    /// In this directory.
-    Directory(PathBuf),
-}
-
-impl FromStr for Data {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            ":memory:" => Ok(Self::Memory),
-            "" => Err("a directory has a name".into()),
-            path => Ok(Self::Directory(path.into())),
-        }
-    }
 }
 
 fn patience(text: &str) -> Result<Duration, String> {

@@ -15,7 +15,7 @@ use inkwire_protocol::{Action, Reason};
 use crate::name::BoardName;
 use crate::order::{LARGEST_IMPORT, Order, Outcome, carry_out};
 use crate::room::Rooms;
-use crate::storage::{self, Disk, StorageError};
+use crate::storage::{self, Engine, StorageError};
 
 /// The socket's name in the data directory.
 const SOCKET: &str = "control.sock";
@@ -67,8 +67,8 @@ pub fn close(directory: &Path) {
 ///
 /// # Errors
 /// If the socket cannot be made.
-pub fn listen(disk: Arc<Disk>, rooms: Arc<Rooms>) -> anyhow::Result<()> {
-    let (path, held) = path(disk.directory())?;
+pub fn listen(directory: &Path, engine: Arc<dyn Engine>, rooms: Arc<Rooms>) -> anyhow::Result<()> {
+    let (path, held) = path(directory)?;
     // We hold the directory's lock, so whoever left a socket there is gone.
     let _ = std::fs::remove_file(&path);
     let listener = UnixListener::bind(&path).with_context(|| path.display().to_string())?;
@@ -89,10 +89,10 @@ pub fn listen(disk: Arc<Disk>, rooms: Arc<Rooms>) -> anyhow::Result<()> {
                 report(&stream, Err(words)).unwrap_or_else(|error| unanswered(&error));
                 continue;
             }
-            let (disk, rooms, peer, turn) = (disk.clone(), rooms.clone(), peers.clone(), turn.clone());
+            let (engine, rooms, peer, turn) = (engine.clone(), rooms.clone(), peers.clone(), turn.clone());
             let serve = move || {
                 let _peer = peer;
-                answer(&disk, &rooms, &turn, &stream).unwrap_or_else(|error| unanswered(&error));
+                answer(&engine, &rooms, &turn, &stream).unwrap_or_else(|error| unanswered(&error));
             };
             if let Err(error) = std::thread::Builder::new().name("order".into()).spawn(serve) {
                 unanswered(&error.into());
@@ -107,10 +107,10 @@ fn unanswered(error: &anyhow::Error) {
     tracing::warn!(%error, "an order could not be answered");
 }
 
-fn answer(disk: &Arc<Disk>, rooms: &Arc<Rooms>, turn: &Mutex<()>, stream: &UnixStream) -> anyhow::Result<()> {
+fn answer(engine: &Arc<dyn Engine>, rooms: &Arc<Rooms>, turn: &Mutex<()>, stream: &UnixStream) -> anyhow::Result<()> {
     let outcome = read_order(stream, Instant::now() + FIRST_LINE).and_then(|order| {
         let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
-        obey(disk, rooms, order)
+        obey(engine, rooms, order)
     });
     report(stream, outcome.map_err(|error| format!("{error:#}")))
 }
@@ -142,25 +142,25 @@ fn read_order(mut stream: &UnixStream, until: Instant) -> anyhow::Result<Order> 
 }
 
 /// A board that is deleted or replaced is taken from its members first.
-fn obey(disk: &Arc<Disk>, rooms: &Arc<Rooms>, order: Order) -> anyhow::Result<Outcome> {
+fn obey(engine: &Arc<dyn Engine>, rooms: &Arc<Rooms>, order: Order) -> anyhow::Result<Outcome> {
     let (name, reason) = match &order {
         // Nobody can be on it.
-        Order::Delete { name } if storage::is_set_aside(name) => return carry_out(disk, order),
+        Order::Delete { name } if storage::is_set_aside(name) => return carry_out(engine, order),
         Order::Delete { name } => (name.clone(), Reason::Deleted),
         Order::Import { name, replaces: true, .. } => (name.clone(), Reason::Restart),
         Order::Import { name, .. } if !rooms.is_open(&name.parse()?) => (name.clone(), Reason::Restart),
         // Somebody is on that board, though nothing may be drawn on it yet.
         Order::Import { name, .. } => return Err(StorageError::Exists(name.clone()).into()),
-        Order::Compact { .. } => return carry_out(disk, order),
+        Order::Compact { .. } => return carry_out(engine, order),
         Order::Link { name, role, seconds } => {
             let action = Action::MakeLink { role: *role, seconds: *seconds };
             return Ok(Outcome::link(rooms.operate(&name.parse()?, &action)?));
         }
     };
     let name: BoardName = name.parse()?;
-    let disk = disk.clone();
+    let engine = engine.clone();
     let act = move || {
-        carry_out(&disk, order).map(drop).map_err(|error| match error.downcast() {
+        carry_out(&engine, order).map(drop).map_err(|error| match error.downcast() {
             Ok(error) => error,
             Err(error) => StorageError::Order(format!("{error:#}")),
         })

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::export::archive;
 use crate::name::BoardName;
 use crate::room::Room;
-use crate::storage::{Compacted, Disk, Storage};
+use crate::storage::{Compacted, Engine};
 
 /// Largest file that is imported, in bytes.
 pub(crate) const LARGEST_IMPORT: u64 = 1024 * 1024 * 1024;
@@ -77,24 +77,24 @@ impl Outcome {
 ///
 /// # Errors
 /// The error of the storage, or of the archive that is imported.
-pub(crate) fn carry_out(disk: &Arc<Disk>, order: Order) -> anyhow::Result<Outcome> {
+pub(crate) fn carry_out(engine: &Arc<dyn Engine>, order: Order) -> anyhow::Result<Outcome> {
     match order {
         Order::Link { name, role, seconds } => {
             let name: BoardName = name.parse()?;
-            let (stored, storage) = (Storage::open(&**disk, &name)?, disk.clone());
+            let (stored, storage) = (engine.open(&name)?, engine.clone());
             let (metrics, limits, uncounted, in_flight) = Default::default();
             let room = Room::open(name, stored, storage, metrics, limits, &uncounted, in_flight);
             let made = room.operate(&Action::MakeLink { role, seconds });
-            disk.closed(&[room.name().clone()]);
+            engine.closed(&[room.claim()]);
             return Ok(Outcome::link(made?));
         }
-        Order::Delete { name } => disk.delete(&name)?,
+        Order::Delete { name } => engine.delete(&name)?,
         Order::Import { name, replaces, archive } => {
             let archive::Content { board, pictures, .. } = archive::read(&archive)?;
-            disk.import(&name.parse()?, board, pictures, replaces)?;
+            engine.import(&name.parse()?, board, pictures, replaces)?;
         }
         Order::Compact { name, forgets_history } => {
-            let compacted = disk.compact(&name.parse()?, forgets_history)?;
+            let compacted = engine.compact(&name.parse()?, forgets_history)?;
             let Compacted { seq, snapshot_bytes } = compacted;
             return Ok(Outcome { seq, snapshot_bytes, ..Outcome::default() });
         }

@@ -11,7 +11,7 @@ use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
 use crate::admin::{self, Admin};
-use crate::cli::{Data, LogFormat, Serve};
+use crate::cli::{LogFormat, Serve};
 use crate::descriptors::{self, Shares};
 use crate::http::Hosts;
 use crate::listen::{Address, Listener};
@@ -21,7 +21,7 @@ use crate::notify::{notify, watchdog};
 use crate::private;
 use crate::room::{Limits, Rooms};
 use crate::site::{Echo, Site};
-use crate::storage::{Disk, Memory, Opening, Storage};
+use crate::storage::{Engine, Location, Opening};
 use crate::worker::Workers;
 use crate::ws::{Addresses, Close, Connections, Hub, Settings};
 
@@ -85,15 +85,11 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
     let mut signals = Signals::new([Signal::Int, Signal::Term]).context("signals cannot be handled")?;
     let workers = Workers::start(flags.workers, metrics.tasks.clone());
     let workers = workers.context("a worker thread could not be started")?;
-    let disk = open_disk(&flags, &metrics).await?;
-    let storage: Arc<dyn Storage> = match &disk {
-        Some(disk) => disk.clone(),
-        None => Arc::new(Memory::new(image_bytes(&flags))),
-    };
+    let engine = open_engine(&flags, &metrics).await?;
     let shares = Shares::now(flags.max_connections.get());
     metrics.max_connections.set(shares.connections as i64);
     let site = Arc::new(Site {
-        rooms: Rooms::new(storage, metrics.clone(), workers.clone(), flags.linger, limits(&flags)),
+        rooms: Rooms::new(engine.clone(), metrics.clone(), workers.clone(), flags.linger, limits(&flags)),
         metrics,
         connections: Connections::default(),
         settings: Settings {
@@ -113,15 +109,15 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         owed: Arc::default(),
         echo: Hub::new(Echo),
     });
-    if let Some(disk) = &disk {
-        crate::control::listen(disk.clone(), site.rooms.clone())?;
+    if let Some(directory) = flags.data.directory() {
+        crate::control::listen(directory, engine.clone(), site.rooms.clone())?;
     }
-    let admin = admin(&flags, &site, disk.clone(), shares.admin)?;
+    let admin = admin(&flags, &site, engine.clone(), shares.admin)?;
     let url = public_url(&flags, &listener);
     println!("inkwire: draw at {url}");
     tracing::info!(%url, at = listener.url(site.base_path.as_str()), "listening");
     notify("READY=1");
-    let expires = expire_empty_boards(disk.clone());
+    let expires = expire_empty_boards(engine.clone());
     let life = async {
         let serving = workers.serve_all(&listener, |socket| site.clone().serve(socket));
         let serving = serving.or(serve_admin(&workers, admin.as_ref()));
@@ -131,7 +127,7 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
             _ = signals.next().await;
             Err(anyhow::anyhow!("stopped at once, by a second signal"))
         };
-        stop(&site, disk, signal, flags.drain).or(second).await
+        stop(&site, &flags, engine, signal).or(second).await
     };
     life.or(show_life(&workers)).or(expires).await
 }
@@ -162,7 +158,7 @@ fn public_url(flags: &Serve, listener: &Listener) -> String {
 fn admin(
     flags: &Serve,
     site: &Site,
-    disk: Option<Arc<Disk>>,
+    engine: Arc<dyn Engine>,
     connections: usize,
 ) -> anyhow::Result<Option<(Listener, Arc<Admin>)>> {
     let (Some(address), Some(file)) = (&flags.admin, &flags.admin_token_file) else { return Ok(None) };
@@ -174,7 +170,7 @@ fn admin(
         Address::Unix(_) => hosts(flags, &listener).any(),
         _ => hosts(flags, &listener).also_local(),
     };
-    let admin = Admin::new(token, flags.admin_guesses, hosts, site.rooms.clone(), disk, site.metrics.clone());
+    let admin = Admin::new(token, flags.admin_guesses, hosts, site.rooms.clone(), engine, site.metrics.clone());
     Ok(Some((listener, Arc::new(admin.with_connections(connections)))))
 }
 
@@ -195,21 +191,20 @@ async fn show_life<T>(workers: &Workers) -> T {
     }
 }
 
-async fn open_disk(flags: &Serve, metrics: &Arc<Metrics>) -> anyhow::Result<Option<Arc<Disk>>> {
-    let Data::Directory(directory) = &flags.data else { return Ok(None) };
-    if directory.exists() {
+async fn open_engine(flags: &Serve, metrics: &Arc<Metrics>) -> anyhow::Result<Arc<dyn Engine>> {
+    if let Some(directory) = flags.data.directory().filter(|directory| directory.exists()) {
         private::check(directory, flags.private_files)?;
     }
-    let (directory, metrics) = (directory.clone(), metrics.clone());
+    let (location, metrics) = (flags.data.clone(), metrics.clone());
     let opening = Opening {
         patience: flags.data_wait,
         mark: flags.durable_mark.clone(),
         may_be_on_network: flags.network_data,
         most_bytes: flags.max_data_size << 20,
+        most_image_bytes: flags.max_images << 20,
         empty_boards: (flags.empty_board_days > 0).then(|| DAY * flags.empty_board_days),
     };
-    let disk = smol::unblock(move || Disk::open(&directory, &opening, metrics)).await?;
-    Ok(Some(Arc::new(disk.with_image_bytes(image_bytes(flags)))))
+    Ok(smol::unblock(move || location.open(&opening, metrics)).await?)
 }
 
 /// Connections of one address at most: a share that leaves places for others, where nothing is said.
@@ -236,38 +231,28 @@ fn limits(flags: &Serve) -> Limits {
     }
 }
 
-fn image_bytes(flags: &Serve) -> u64 {
-    flags.max_images << 20
-}
-
 /// Deletes boards on which nothing was ever drawn, now and then.
-async fn expire_empty_boards<T>(disk: Option<Arc<Disk>>) -> T {
-    let Some(disk) = disk else { return smol::future::pending().await };
+async fn expire_empty_boards<T>(engine: Arc<dyn Engine>) -> T {
     loop {
         smol::Timer::after(EXPIRY).await;
-        let disk = disk.clone();
-        if let Err(error) = smol::unblock(move || disk.expire_empty_boards(false)).await {
+        let engine = engine.clone();
+        if let Err(error) = smol::unblock(move || engine.expire_empty_boards()).await {
             tracing::warn!(%error, "empty boards could not be deleted");
         }
     }
 }
 
 /// Tells every member to come back and gives them time to take what is meant for them.
-async fn stop(
-    site: &Arc<Site>,
-    disk: Option<Arc<Disk>>,
-    signal: Option<Signal>,
-    drain: Duration,
-) -> anyhow::Result<()> {
+async fn stop(site: &Arc<Site>, flags: &Serve, engine: Arc<dyn Engine>, signal: Option<Signal>) -> anyhow::Result<()> {
     notify("STOPPING=1");
     let code = if signal == Some(Signal::Int) { Close::GOING_AWAY } else { Close::RESTART };
     tracing::info!(?signal, connections = site.connections.count(), "stopping");
     site.rooms.flush_all();
     site.connections.stop(code);
-    site.connections.drained_or_ended(drain).await;
+    site.connections.drained_or_ended(flags.drain).await;
     site.rooms.flush_all();
-    let rooms = site.rooms.clone();
-    let unwritten = smol::unblock(move || disk.map_or(0, |disk| close(&rooms, &disk, drain))).await;
+    let (rooms, location, drain) = (site.rooms.clone(), flags.data.clone(), flags.drain);
+    let unwritten = smol::unblock(move || close(&rooms, &*engine, &location, drain)).await;
     // Last: the disk is another server's by now, and no board is opened any more.
     site.all_answered(ANSWERS).await;
     tracing::info!(left = site.connections.count(), "stopped");
@@ -280,12 +265,12 @@ async fn stop(
 }
 
 /// Writes what is still to be written and closes all boards; gives how many operations the disk did not take.
-fn close(rooms: &Rooms, disk: &Disk, drain: Duration) -> u64 {
-    let unwritten = disk.unwritten(drain);
+fn close(rooms: &Rooms, engine: &dyn Engine, location: &Location, drain: Duration) -> u64 {
+    let unwritten = engine.unwritten(drain);
     if unwritten == 0 {
-        crate::control::close(disk.directory());
+        location.directory().into_iter().for_each(crate::control::close);
         rooms.close_all();
-        disk.stop();
+        engine.stop();
     }
     unwritten
 }

@@ -7,9 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use inkwire::metrics::Metrics;
 use inkwire::random;
-use inkwire::storage::{Disk, Opening, Part, Reader, Storage};
+use inkwire::storage::{Lease, Location, Opening, Part};
 use inkwire_board::{Board, Submitted};
 use inkwire_protocol::{Begin, ClientId, Colour, Operation, Tool, binary};
 
@@ -232,10 +231,10 @@ impl fmt::Display for Big {
 pub fn big(strokes: u64) -> Big {
     let data = tempfile::tempdir_in(".").expect("a folder on this disk");
     let operations = fill(data.path(), strokes);
-    let reader = Reader::open(data.path()).expect("it was written");
-    let record = reader.record("big").expect("it can be read").expect("it is there");
+    let kept = Location::Directory(data.path().into()).archive().expect("it was written");
+    let record = kept.record("big").expect("it can be read").expect("it is there");
     let file = std::fs::metadata(data.path().join("boards.sqlite")).expect("it is there").len();
-    drop(reader);
+    drop(kept);
     let server = Server::start(&["--data", data.path().to_str().expect("a path of letters"), "--log", "warn"]);
     let before = server.memory();
     let (opened, whole) = open(&server, record.snapshot_bytes);
@@ -247,7 +246,7 @@ pub fn big(strokes: u64) -> Big {
 
 /// Writes the log of a board, flush by flush, and closes it; gives how many operations it has.
 fn fill(data: &Path, strokes: u64) -> u64 {
-    let disk = Disk::open(data, &Opening::default(), Arc::new(Metrics::default())).expect("a new directory");
+    let disk = Location::Directory(data.into()).open(&Opening::default(), Arc::default()).expect("a new directory");
     let (name, epoch, client, mut dice) = ("big".parse().expect("a name"), random::epoch(), ClientId([7; 16]), Dice(3));
     let (mut board, mut cseq) = (Board::default(), 0);
     for at in 0..strokes {
@@ -280,7 +279,7 @@ fn fill(data: &Path, strokes: u64) -> u64 {
     }
     assert_eq!(disk.unwritten(Duration::from_secs(60)), 0);
     disk.compact(&name, false).expect("it is compacted");
-    disk.closed(&[name]);
+    disk.closed(&[(name, Lease::default())]);
     disk.stop();
     board.seq()
 }
@@ -292,7 +291,8 @@ fn fill(data: &Path, strokes: u64) -> u64 {
 pub fn unopened(boards: u64) -> u64 {
     let memory = |boards: u64| {
         let data = tempfile::tempdir_in(".").expect("a folder on this disk");
-        let disk = Disk::open(data.path(), &Opening::default(), Arc::new(Metrics::default())).expect("a new directory");
+        let disk = Location::Directory(data.path().into());
+        let disk = disk.open(&Opening::default(), Arc::default()).expect("a new directory");
         for number in 0..boards {
             let (mut board, mut entries, mut packet) = (Board::default(), Vec::new(), Vec::new());
             for (cseq, operation) in (1..).zip(stroke(&mut Dice(number), false)) {

@@ -39,7 +39,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("guest", &["export", "name", "random"]),
     ("site", &["assets", "http", "in_flight", "log", "metrics", "name", "random", "room", "socket", "watch", "ws"]),
     ("admin", &["boards", "export", "http", "metrics", "name", "room", "socket", "storage", "ws"]),
-    ("cli", &["boards", "guest", "http", "listen", "private", "site"]),
+    ("cli", &["boards", "guest", "http", "listen", "private", "site", "storage"]),
     (
         "serve",
         &[

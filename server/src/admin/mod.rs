@@ -28,7 +28,7 @@ use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
 use crate::room::{MemberRecord, Room, Rooms};
 use crate::socket::Socket;
-use crate::storage::{BoardRecord, Disk, Reader, StorageError};
+use crate::storage::{Archive, BoardRecord, Engine, StorageError};
 use crate::ws::{Addresses, host_of};
 
 /// The description of the API (OpenAPI 3.1).
@@ -71,7 +71,7 @@ pub struct Admin {
     addresses: Addresses,
     max_connections: usize,
     rooms: Arc<Rooms>,
-    disk: Option<Arc<Disk>>,
+    engine: Arc<dyn Engine>,
     metrics: Arc<Metrics>,
 }
 
@@ -94,7 +94,7 @@ enum Refusal {
     Method(&'static str),
     #[error("{0}")]
     Wrong(String),
-    #[error("this server keeps nothing on a disk")]
+    #[error("{}", StorageError::NoDisk)]
     NoDisk,
     #[error("{0}")]
     Failed(String),
@@ -126,9 +126,18 @@ impl From<StorageError> for Refusal {
     fn from(error: StorageError) -> Self {
         match error {
             StorageError::NoBoard(_) => Self::NoBoard,
+            StorageError::NoDisk => Self::NoDisk,
             StorageError::OutOfRange { .. } => Self::Wrong(error.to_string()),
             error => Self::Failed(error.to_string()),
         }
+    }
+}
+
+/// A server without a disk keeps nothing, which is no refusal for who only asks what there is.
+fn or_nothing<T: Default>(answer: Result<T, Refusal>) -> Result<T, Refusal> {
+    match answer {
+        Err(Refusal::NoDisk) => Ok(T::default()),
+        other => other,
     }
 }
 
@@ -147,12 +156,12 @@ impl Admin {
         guesses_per_minute: NonZeroU32,
         hosts: Hosts,
         rooms: Arc<Rooms>,
-        disk: Option<Arc<Disk>>,
+        engine: Arc<dyn Engine>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let (guesses, addresses, max_connections) =
             (Guesses::new(guesses_per_minute), Addresses::default(), MOST_CONNECTIONS);
-        Self { token: Sha256::digest(token).into(), hosts, guesses, addresses, max_connections, rooms, disk, metrics }
+        Self { token: Sha256::digest(token).into(), hosts, guesses, addresses, max_connections, rooms, engine, metrics }
     }
 
     /// With room for another number of connections.
@@ -305,19 +314,16 @@ impl Admin {
     /// Does something with the database that blocks.
     async fn read<T: Send + 'static>(
         &self,
-        act: impl FnOnce(Reader) -> Result<T, Refusal> + Send + 'static,
+        act: impl FnOnce(&dyn Archive) -> Result<T, Refusal> + Send + 'static,
     ) -> Result<T, Refusal> {
-        let disk = self.disk.clone().ok_or(Refusal::NoDisk)?;
-        smol::unblock(move || act(Reader::open(disk.directory())?)).await
+        let engine = self.engine.clone();
+        smol::unblock(move || act(&*engine.archive()?)).await
     }
 
     /// The record of a board; nothing where there is no disk, or nothing was drawn yet.
     async fn record(&self, name: &BoardName) -> Result<Option<BoardRecord>, Refusal> {
-        if self.disk.is_none() {
-            return Ok(None);
-        }
         let name = name.clone();
-        self.read(move |reader| Ok(reader.record(name.as_str())?)).await
+        or_nothing(self.read(move |archive| Ok(archive.record(name.as_str())?)).await)
     }
 
     /// Sees that there is a board of that name: on the disk, or in a room.
@@ -333,7 +339,7 @@ impl Admin {
             return Err(Refusal::Wrong("after is the name of a board".into()));
         }
         let open = self.rooms.open_rooms();
-        let records = if self.disk.is_some() { self.read(|reader| Ok(reader.boards()?)).await? } else { Vec::new() };
+        let records = or_nothing(self.read(|archive| Ok(archive.boards()?)).await)?;
         // Also those that are only open yet: they count as well.
         let mut all: BTreeMap<&str, (Option<&BoardRecord>, Option<&Arc<Room>>)> = BTreeMap::new();
         records.iter().for_each(|record| all.entry(&record.name).or_default().0 = Some(record));
@@ -356,10 +362,11 @@ impl Admin {
     }
 
     async fn delete(&self, name: BoardName) -> Result<Reply, Refusal> {
-        let disk = self.disk.clone().ok_or(Refusal::NoDisk)?;
+        // Asked first: a server without a disk must not send people away for nothing.
+        self.read(|_| Ok(())).await?;
         self.sees(&name).await?;
-        let gone = name.clone();
-        let delete = move || match disk.delete(gone.as_str()) {
+        let (engine, gone) = (self.engine.clone(), name.clone());
+        let delete = move || match engine.delete(gone.as_str()) {
             // Where people are on a board of which nothing is kept, that they go is all there is to do.
             Err(StorageError::NoBoard(_)) => Ok(()),
             other => other,
@@ -392,18 +399,18 @@ impl Admin {
         let at = query.number("at", 0..=limits::NUMBER)?;
         let is_open = self.room_of(&name).is_some();
         let bytes = self
-            .read(move |reader| {
-                let record = reader.record(name.as_str())?;
+            .read(move |archive| {
+                let record = archive.record(name.as_str())?;
                 let failed = |error: anyhow::Error| match error.downcast::<StorageError>() {
                     Ok(error) => error.into(),
                     Err(error) => Refusal::Failed(format!("{error:#}")),
                 };
                 let board = match record {
-                    Some(record) => good(&reader, &record, at).map_err(failed)?,
+                    Some(record) => good(archive, &record, at).map_err(failed)?,
                     None if is_open && at.unwrap_or(0) == 0 => Board::default(),
                     None => return Err(Refusal::NoBoard),
                 };
-                exported(&reader, name.as_str(), &board, format).map_err(failed)
+                exported(archive, name.as_str(), &board, format).map_err(failed)
             })
             .await?;
         let reply = Reply::shared(StatusCode::Ok, media_type, bytes.into());
@@ -412,7 +419,7 @@ impl Admin {
 
     async fn audit(&self, name: BoardName) -> Result<Reply, Refusal> {
         self.sees(&name).await?;
-        let records = self.read(move |reader| Ok(reader.audit(&name)?)).await?;
+        let records = self.read(move |archive| Ok(archive.audit(&name)?)).await?;
         Ok(ok(&json!({ "records": records })))
     }
 

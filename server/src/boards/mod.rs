@@ -19,7 +19,7 @@ use crate::control;
 use crate::export::{Format, archive, exported, good};
 use crate::name::BoardName;
 use crate::order::{LARGEST_IMPORT, Order, Outcome, carry_out};
-use crate::storage::{self, BoardRecord, Disk, Lock, Opening, Reader, StorageError};
+use crate::storage::{self, Archive, BoardRecord, Location, Opening, StorageError};
 
 /// The flags of `boards`.
 #[derive(Debug, Args)]
@@ -203,7 +203,8 @@ impl FromStr for StoredName {
 /// # Errors
 /// What fails, on what.
 pub fn run(flags: &Flags) -> anyhow::Result<()> {
-    let boards = Boards { data: &flags.data, mark: flags.mark.as_deref(), json: flags.json };
+    let location = Location::Directory(flags.data.clone());
+    let boards = Boards { data: &flags.data, location, mark: flags.mark.as_deref(), json: flags.json };
     match &flags.command {
         Command::List => boards.list(),
         Command::Show { name } => boards.show(name),
@@ -221,25 +222,26 @@ pub fn run(flags: &Flags) -> anyhow::Result<()> {
 
 struct Boards<'a> {
     data: &'a Path,
+    location: Location,
     mark: Option<&'a Path>,
     json: bool,
 }
 
 impl Boards<'_> {
-    fn reader(&self) -> anyhow::Result<Reader> {
-        Ok(Reader::open(self.data)?)
+    fn kept(&self) -> anyhow::Result<Box<dyn Archive>> {
+        Ok(self.location.archive()?)
     }
 
     /// The records of one board, or of all.
-    fn records(&self, reader: &Reader, name: Option<&StoredName>) -> anyhow::Result<Vec<BoardRecord>> {
+    fn records(&self, kept: &dyn Archive, name: Option<&StoredName>) -> anyhow::Result<Vec<BoardRecord>> {
         match name {
-            Some(name) => Ok(vec![self.record(reader, name)?]),
-            None => Ok(reader.boards()?),
+            Some(name) => Ok(vec![self.record(kept, name)?]),
+            None => Ok(kept.boards()?),
         }
     }
 
-    fn record(&self, reader: &Reader, name: &StoredName) -> anyhow::Result<BoardRecord> {
-        let record = reader.record(name.as_str())?;
+    fn record(&self, kept: &dyn Archive, name: &StoredName) -> anyhow::Result<BoardRecord> {
+        let record = kept.record(name.as_str())?;
         record.with_context(|| format!("there is no board {name} in {}", self.data.display()))
     }
 
@@ -250,7 +252,7 @@ impl Boards<'_> {
     }
 
     fn list(&self) -> anyhow::Result<()> {
-        let records = self.reader()?.boards()?;
+        let records = self.kept()?.boards()?;
         let all: Vec<Value> = records.iter().map(facts).collect();
         self.print(&json!(all), || {
             let width = records.iter().map(|record| record.name.len()).max().unwrap_or(0);
@@ -264,9 +266,9 @@ impl Boards<'_> {
     }
 
     fn show(&self, name: &StoredName) -> anyhow::Result<()> {
-        let reader = self.reader()?;
-        let record = self.record(&reader, name)?;
-        let board = good(&reader, &record, None)?;
+        let kept = self.kept()?;
+        let record = self.record(&*kept, name)?;
+        let board = good(&*kept, &record, None)?;
         let visible = board.elements().filter(|element| element.is_visible()).count();
         let drawn = |at: i64| if record.seq > 0 { date(at) } else { "not yet".into() };
         let mut value = facts(&record);
@@ -291,13 +293,13 @@ impl Boards<'_> {
     }
 
     fn export(&self, name: &StoredName, format: Format, at: Option<At>, to: Option<&Path>) -> anyhow::Result<()> {
-        let reader = self.reader()?;
-        let record = self.record(&reader, name)?;
+        let kept = self.kept()?;
+        let record = self.record(&*kept, name)?;
         let at = match at {
             None => None,
             Some(At::Seq(seq)) => Some(seq),
             Some(At::Time(at)) => {
-                let chronicle = reader.chronicle(name.as_str())?;
+                let chronicle = kept.chronicle(name.as_str())?;
                 if chronicle.moments.is_empty() {
                     bail!("board {name} was drawn by a version that kept no times: name a sequence number");
                 }
@@ -306,8 +308,8 @@ impl Boards<'_> {
         };
         // Of a board that was set aside, what is good is all that there is.
         let is_aside = storage::is_set_aside(name.as_str());
-        let board = if is_aside { reader.load(&record, at)?.board } else { good(&reader, &record, at)? };
-        let bytes = exported(&reader, name.as_str(), &board, format)?;
+        let board = if is_aside { kept.load(&record, at)?.board } else { good(&*kept, &record, at)? };
+        let bytes = exported(&*kept, name.as_str(), &board, format)?;
         let Some(to) = to else { return write_out(&bytes) };
         fs::write(to, &bytes).with_context(|| format!("{} cannot be written", to.display()))?;
         let value = json!({ "board": name.as_str(), "file": to, "bytes": bytes.len(), "seq": board.seq() });
@@ -335,7 +337,7 @@ impl Boards<'_> {
     }
 
     fn audit(&self, name: &BoardName) -> anyhow::Result<()> {
-        let records = self.reader()?.audit(name)?;
+        let records = self.kept()?.audit(name)?;
         self.print(&json!(records), || {
             let line = |record: &AuditRecord| {
                 let AuditRecord { at, who, what, whom } = record;
@@ -346,13 +348,13 @@ impl Boards<'_> {
     }
 
     fn delete(&self, name: &StoredName) -> anyhow::Result<()> {
-        self.record(&self.reader()?, name)?;
+        self.record(&*self.kept()?, name)?;
         self.order(Order::Delete { name: name.to_string() })?;
         self.print(&json!({ "deleted": name.as_str() }), || format!("deleted {name}\n"))
     }
 
     fn compact(&self, name: Option<&StoredName>, forgets_history: bool) -> anyhow::Result<()> {
-        let records = self.records(&self.reader()?, name)?;
+        let records = self.records(&*self.kept()?, name)?;
         let mut all = Vec::new();
         let mut lines = String::new();
         for record in records.iter().filter(|record| record.name.parse::<BoardName>().is_ok()) {
@@ -366,9 +368,9 @@ impl Boards<'_> {
 
     fn verify(&self, name: Option<&StoredName>) -> anyhow::Result<()> {
         // Before anything is opened: that could change what there is to see.
-        let loss = storage::loss(self.data, self.mark)?;
-        let reader = self.reader()?;
-        let records = self.records(&reader, name)?;
+        let loss = self.location.loss(self.mark)?;
+        let kept = self.kept()?;
+        let records = self.records(&*kept, name)?;
         let mut all = Vec::new();
         let mut lines = String::new();
         let mut broken = 0;
@@ -376,7 +378,7 @@ impl Boards<'_> {
             lines += &format!("database: DAMAGED\n    {loss}\n");
             all.push(json!({ "database": self.data, "problems": [loss.to_string()] }));
         }
-        let damaged_images = if name.is_none() { reader.damaged_images()? } else { Vec::new() };
+        let damaged_images = if name.is_none() { kept.damaged_images()? } else { Vec::new() };
         for image in &damaged_images {
             lines += &format!("image {}: DAMAGED\n", hex(&image.0));
             all.push(json!({ "image": hex(&image.0), "problems": ["its bytes are not those of its name"] }));
@@ -386,7 +388,7 @@ impl Boards<'_> {
                 lines += &format!("{}: set aside; `boards export` and `boards delete` take this name\n", record.name);
                 continue;
             }
-            let verified = reader.verify(record)?;
+            let verified = kept.verify(record)?;
             let problems: Vec<String> = verified.problems.iter().map(ToString::to_string).collect();
             broken += usize::from(!problems.is_empty());
             let verdict = if problems.is_empty() { "good" } else { "DAMAGED" };
@@ -404,16 +406,13 @@ impl Boards<'_> {
     }
 
     fn backup(&self, file: &Path) -> anyhow::Result<()> {
-        self.reader()?.backup(file)?;
+        self.kept()?.backup(file)?;
         self.print(&json!({ "backup": file }), || format!("wrote {}\n", file.display()))
     }
 
     fn restore(&self, file: &Path) -> anyhow::Result<()> {
-        let count = Reader::of_file(file)?.boards()?.len();
         self.see_directory()?;
-        let lock = Lock::take(self.data, Duration::ZERO)?;
-        let before = storage::restore(self.data, file)?;
-        drop(lock);
+        let (count, before) = self.location.restore(file)?;
         let value = json!({ "restored": count, "before": before });
         self.print(&value, || match &before {
             Some(before) => format!("restored {count} boards; what was there before is {}\n", before.display()),
@@ -429,17 +428,14 @@ impl Boards<'_> {
     /// Has something changed: by the server that has the directory, or here where none has.
     fn order(&self, order: Order) -> anyhow::Result<Outcome> {
         self.see_directory()?;
-        let disk = match Disk::open(
-            self.data,
-            &Opening { may_be_on_network: true, mark: self.mark.map(Path::to_owned), ..Opening::default() },
-            Arc::default(),
-        ) {
+        let mark = self.mark.map(Path::to_owned);
+        let opening = Opening { may_be_on_network: true, mark, ..Opening::default() };
+        let engine = match self.location.open(&opening, Arc::default()) {
             Err(StorageError::Locked { .. }) => return control::ask(self.data, &order),
             other => other?,
         };
-        let disk = Arc::new(disk);
-        let outcome = carry_out(&disk, order);
-        disk.stop();
+        let outcome = carry_out(&engine, order);
+        engine.stop();
         outcome
     }
 }

@@ -11,7 +11,7 @@ use inkwire_board::Board;
 
 pub use archive::ArchiveError;
 
-use crate::storage::{BoardRecord, Reader, StorageError};
+use crate::storage::{Archive, BoardRecord, StorageError};
 
 /// As what a board is exported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -28,9 +28,9 @@ pub enum Format {
 ///
 /// # Errors
 /// If it cannot be drawn.
-pub(crate) fn exported(reader: &Reader, name: &str, board: &Board, format: Format) -> anyhow::Result<Vec<u8>> {
+pub(crate) fn exported(archive: &dyn Archive, name: &str, board: &Board, format: Format) -> anyhow::Result<Vec<u8>> {
     // One that cannot be read is drawn as one that is missing.
-    let image = |hash| reader.image(hash).ok().flatten();
+    let image = |hash| archive.image(hash).ok().flatten();
     Ok(match format {
         Format::Json => archive::write(name, board, image).into_bytes(),
         Format::Svg => svg::svg(board, image).into_bytes(),
@@ -39,8 +39,8 @@ pub(crate) fn exported(reader: &Reader, name: &str, board: &Board, format: Forma
 }
 
 /// A board whose records are good.
-pub(crate) fn good(reader: &Reader, record: &BoardRecord, at: Option<u64>) -> anyhow::Result<Board> {
-    let loaded = reader.load(record, at)?;
+pub(crate) fn good(archive: &dyn Archive, record: &BoardRecord, at: Option<u64>) -> anyhow::Result<Board> {
+    let loaded = archive.load(record, at)?;
     match loaded.damage {
         // A snapshot that is damaged is told by `verify`; the log alone came to the same board.
         Some(damage) if loaded.board.seq() < at.unwrap_or(record.seq) => {

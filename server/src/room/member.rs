@@ -29,7 +29,7 @@ use super::rooms::{Place, Rooms};
 use crate::metrics::Refused;
 use crate::name::BoardName;
 use crate::random;
-use crate::storage::{self, Lease, Past, StorageError};
+use crate::storage::{self, Past, StorageError};
 use crate::wakeup::Wakeup;
 use crate::ws::{Close, Message, Outgoing, Session};
 
@@ -385,10 +385,10 @@ impl Member {
                 return Err(StorageError::Order("this server keeps no more boards".into()));
             }
             let (branch, token) = (BoardName::unguessable(), random::token());
-            storage.branch(name, seq, &branch)?;
+            let lease = storage.branch(name, seq, &branch)?;
             // Nobody knows its name yet who could become its host.
             let access = Access::hosted_by(&token, storage::now()).record();
-            storage.keep_access(&branch, access, Vec::new(), &Lease::default())?;
+            storage.keep_access(&branch, access, Vec::new(), &lease)?;
             Ok(ServerMessage::Branched { name: branch.to_string(), token })
         });
     }

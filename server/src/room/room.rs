@@ -335,7 +335,7 @@ impl Room {
         uncounted: &Arc<AtomicU64>,
         in_flight: Arc<InFlight>,
     ) -> Self {
-        let Stored { epoch, mut board, access, reserved_author, bytes } = stored;
+        let Stored { epoch, mut board, access, reserved_author, bytes, lease } = stored;
         board.take_at_most(limits.elements);
         let is_new = board.seq() == 0 && access == KeptAccess::Everybody;
         let uncounted = is_new.then(|| Uncounted::begin(uncounted));
@@ -390,7 +390,7 @@ impl Room {
         };
         metrics.rooms.inc();
         let (state, uncounted) = (Mutex::new(state), Mutex::new(uncounted));
-        let (chronicle, keeping, lease) = (Mutex::default(), Mutex::default(), Lease::default());
+        let (chronicle, keeping) = Default::default();
         Self {
             name,
             metrics,
@@ -464,6 +464,11 @@ impl Room {
         }
         state.storage_state = storage_state;
         state.members.values().for_each(|seat| seat.wakeup.wake());
+    }
+
+    /// The board, with the right to write it.
+    pub(crate) fn claim(&self) -> (BoardName, Lease) {
+        (self.name.clone(), self.lease.clone())
     }
 
     /// The room is no longer that of its board: its members are told so, and what they still send is dropped.

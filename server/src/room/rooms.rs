@@ -20,7 +20,7 @@ use super::room::{Due, Room};
 use crate::in_flight::{self, InFlight, Reserved};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
-use crate::storage::{Image, News, Storage, StorageError};
+use crate::storage::{Image, Lease, News, Storage, StorageError};
 use crate::timers;
 use crate::worker::Workers;
 
@@ -104,7 +104,7 @@ impl Deref for Place {
 /// Boards that are closed, which the storage does not know yet.
 #[derive(Debug, Default)]
 struct Closed {
-    names: Vec<BoardName>,
+    boards: Vec<(BoardName, Lease)>,
     is_being_told: bool,
 }
 
@@ -241,7 +241,7 @@ impl Rooms {
     /// Tells the storage that all boards are closed; for a server that stops, once everything is durable.
     pub fn close_all(&self) {
         let durable = self.all().into_iter().filter(|room| room.is_stored() && room.is_durable());
-        self.storage.closed(&durable.map(|room| room.name().clone()).collect::<Vec<_>>());
+        self.storage.closed(&durable.map(|room| room.claim()).collect::<Vec<_>>());
     }
 
     fn all(&self) -> Vec<Arc<Room>> {
@@ -408,20 +408,20 @@ impl Rooms {
         if place.is_held() || !room.is_durable() {
             return !room.goes_on_closing();
         }
-        let is_stored = room.is_stored();
+        let (is_stored, claim) = (room.is_stored(), room.claim());
         open.remove(name);
         drop(open);
         if is_stored {
-            self.tell_closed(name.clone());
+            self.tell_closed(claim);
         }
         true
     }
 
     /// Tells the storage that a board is closed. What closes while it is busy goes with the next commit: people leave many
     /// boards at once when a connection breaks, and a commit and a waiting thread for each would be that many.
-    fn tell_closed(self: &Arc<Self>, name: BoardName) {
+    fn tell_closed(self: &Arc<Self>, claim: (BoardName, Lease)) {
         let mut closed = self.lock_closed();
-        closed.names.push(name);
+        closed.boards.push(claim);
         if !std::mem::replace(&mut closed.is_being_told, true) {
             let rooms = self.clone();
             self.workers.spawn(smol::unblock(move || rooms.tell_all_closed()));
@@ -431,17 +431,17 @@ impl Rooms {
     fn tell_all_closed(&self) {
         loop {
             let mut closed = self.lock_closed();
-            let mut names = std::mem::take(&mut closed.names);
-            closed.is_being_told = !names.is_empty();
+            let mut boards = std::mem::take(&mut closed.boards);
+            closed.is_being_told = !boards.is_empty();
             drop(closed);
-            if names.is_empty() {
+            if boards.is_empty() {
                 return;
             }
-            names.retain(|name| !self.is_open(name));
-            if names.is_empty() {
+            boards.retain(|(name, _)| !self.is_open(name));
+            if boards.is_empty() {
                 continue;
             }
-            _ = catch_unwind(AssertUnwindSafe(|| self.storage.closed(&names)));
+            _ = catch_unwind(AssertUnwindSafe(|| self.storage.closed(&boards)));
         }
     }
 

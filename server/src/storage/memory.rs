@@ -1,12 +1,15 @@
-//! A server without a disk: boards live in their rooms, as long as the process does.
+//! The engine without a disk: boards live in their rooms, as long as the process does.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use inkwire_board::Board;
 use inkwire_protocol::{AuditRecord, ImageHash, StorageState};
 
 use super::{
-    AccessRecord, Chronicle, Image, KeptAccess, Lease, Listener, Part, Past, Storage, StorageError, Stored, access,
+    AccessRecord, Archive, Chronicle, Compacted, Engine, Image, KeptAccess, Lease, Listener, Part, Past, Storage,
+    StorageError, Stored, access,
 };
 use crate::name::BoardName;
 
@@ -48,7 +51,7 @@ impl Storage for Memory {
         false
     }
 
-    fn closed(&self, _: &[BoardName]) {}
+    fn closed(&self, _: &[(BoardName, Lease)]) {}
 
     fn state(&self) -> StorageState {
         StorageState::Memory
@@ -103,9 +106,38 @@ impl Storage for Memory {
         Err(StorageError::NoHistory)
     }
 
-    fn branch(&self, _: &BoardName, _: u64, _: &BoardName) -> Result<(), StorageError> {
+    fn branch(&self, _: &BoardName, _: u64, _: &BoardName) -> Result<Lease, StorageError> {
         Err(StorageError::NoHistory)
     }
 
     fn listen(&self, _: Listener) {}
+}
+
+/// Nothing is kept that an operator could look into or change; rooms alone have the boards.
+impl Engine for Memory {
+    fn archive(&self) -> Result<Box<dyn Archive>, StorageError> {
+        Err(StorageError::NoDisk)
+    }
+
+    fn delete(&self, _: &str) -> Result<(), StorageError> {
+        Err(StorageError::NoDisk)
+    }
+
+    fn import(&self, _: &BoardName, _: Board, _: Vec<(ImageHash, Image)>, _: bool) -> Result<(), StorageError> {
+        Err(StorageError::NoDisk)
+    }
+
+    fn compact(&self, _: &BoardName, _: bool) -> Result<Compacted, StorageError> {
+        Err(StorageError::NoDisk)
+    }
+
+    fn expire_empty_boards(&self) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    fn unwritten(&self, _: Duration) -> u64 {
+        0
+    }
+
+    fn stop(&self) {}
 }

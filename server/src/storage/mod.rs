@@ -1,43 +1,34 @@
-//! Where boards are kept: one small interface, a storage without a disk, and one in SQLite.
+//! Where boards are kept: what an engine does, the records that all of them keep, and the engines: memory and SQLite.
+//!
+//! Rooms know [`Storage`], operators [`Engine`] and [`Archive`]; only [`Location`] names an engine. A new one is a folder here, and an
+//! arm in `location.rs`.
 
 mod access;
-mod checksum;
-mod chronicle;
-mod compaction;
-mod corruption;
-mod disk;
-mod files;
-mod images;
-mod load;
-mod lock;
-mod mark;
+mod image;
+mod location;
 mod memory;
-mod proof;
-mod salvage;
-mod schema;
-mod wal;
-mod writer;
+mod record;
+mod sqlite;
+mod timeline;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use inkwire_board::{Board, StateHash};
 use inkwire_protocol::{AuditRecord, AuthorName, ClientId, Epoch, ImageHash, StorageState};
 
-pub use chronicle::{Chronicle, Past};
-pub use disk::is_set_aside;
-pub use disk::{Compacted, Disk, Opening};
+pub use access::{AccessRecord, KeptAccess};
 #[cfg(test)]
-pub(crate) use images::tests as image_tests;
-pub use images::{Image, ImageError};
-pub use load::{BoardRecord, Damage, Loaded, Reader, Verified};
-pub use lock::Lock;
+pub(crate) use image::tests as image_tests;
+pub use image::{Image, ImageError};
+pub use location::{Location, LocationError, Opening};
 pub use memory::Memory;
-pub use proof::{Loss, loss};
-pub use salvage::restore;
+pub use record::{BoardRecord, Damage, Loaded, Verified, is_set_aside};
+pub use sqlite::Loss;
+pub use timeline::{Chronicle, Past};
 
 use crate::name::BoardName;
 use crate::random;
@@ -59,38 +50,16 @@ pub struct Stored {
     pub reserved_author: u32,
     /// Bytes that its log and its snapshot take.
     pub bytes: u64,
+    /// The right to write it.
+    pub lease: Lease,
 }
 
 impl Stored {
     /// A board on which nothing was ever drawn.
     pub fn new(access: KeptAccess) -> Self {
-        Self { epoch: random::epoch(), board: Board::default(), access, reserved_author: RESERVED, bytes: 0 }
+        let (epoch, board, lease) = (random::epoch(), Board::default(), Lease::default());
+        Self { epoch, board, access, reserved_author: RESERVED, bytes: 0, lease }
     }
-}
-
-/// The access of a board, for the storage.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct AccessRecord {
-    /// All of it, in the words of the room.
-    pub text: String,
-    /// Whether somebody hosts the board.
-    pub hosted: bool,
-    /// The hash of the host's link.
-    pub host_link: Option<[u8; 32]>,
-}
-
-/// The access of a board, as far as the storage still has it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum KeptAccess {
-    /// Nobody hosts it: it is everybody's.
-    #[default]
-    Everybody,
-    /// The record that was kept last.
-    Record(AccessRecord),
-    /// The text is damaged or gone; the hash of the host's link is not.
-    HostLink([u8; 32]),
-    /// Nothing of it can be read: nobody but the operator gets in.
-    Unreadable,
 }
 
 /// The right of a room to write its board. It ends when the board is deleted or replaced, and what is written by it later is
@@ -165,8 +134,8 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// Whether the boards together are as large as the operator allows.
     fn is_full(&self) -> bool;
 
-    /// Boards are closed, with everything durable: a good moment to put their records in order.
-    fn closed(&self, names: &[BoardName]);
+    /// Boards are closed by the rooms that had their leases, with everything durable: a good moment to put their records in order.
+    fn closed(&self, boards: &[(BoardName, Lease)]);
 
     /// Where what is drawn is kept.
     fn state(&self) -> StorageState;
@@ -220,14 +189,126 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// If it cannot be read now.
     fn chronicle(&self, name: &BoardName) -> Result<Chronicle, StorageError>;
 
-    /// Makes a new board of a board as it was at a sequence number. May block.
+    /// Makes a new board of a board as it was at a sequence number, and gives the right to write it. May block.
     ///
     /// # Errors
     /// If that is not kept, or the disk takes nothing now.
-    fn branch(&self, name: &BoardName, seq: u64, branch: &BoardName) -> Result<(), StorageError>;
+    fn branch(&self, name: &BoardName, seq: u64, branch: &BoardName) -> Result<Lease, StorageError>;
 
     /// From now on the listener hears the news.
     fn listen(&self, listener: Listener);
+}
+
+/// The outcome of putting the records of a board in order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Compacted {
+    /// The sequence number of the snapshot.
+    pub seq: u64,
+    /// Its size, unpacked, in bytes.
+    pub snapshot_bytes: u64,
+}
+
+/// A storage as its operator has it. All of it may block.
+pub trait Engine: Storage {
+    /// A view of what is kept.
+    ///
+    /// # Errors
+    /// [`StorageError::NoDisk`] if nothing is; or it cannot be read now.
+    fn archive(&self) -> Result<Box<dyn Archive>, StorageError>;
+
+    /// Deletes a board and everything that is kept of it; `name` may be that of a board that was set aside.
+    ///
+    /// # Errors
+    /// If there is none of that name, or the disk fails.
+    fn delete(&self, name: &str) -> Result<(), StorageError>;
+
+    /// Puts a board in under a name that is free, or in the place of what is there, as a new lineage.
+    ///
+    /// # Errors
+    /// If the name is taken, or the disk fails.
+    fn import(
+        &self,
+        name: &BoardName,
+        board: Board,
+        pictures: Vec<(ImageHash, Image)>,
+        replaces: bool,
+    ) -> Result<(), StorageError>;
+
+    /// Puts the records of a board in order, now; see `boards compact`.
+    ///
+    /// # Errors
+    /// If there is no such board, its records are damaged, or the disk fails.
+    fn compact(&self, name: &BoardName, forgets_history: bool) -> Result<Compacted, StorageError>;
+
+    /// Deletes boards on which nothing was ever drawn when they are as old as [`Opening::empty_boards`] says, unless they are open.
+    ///
+    /// # Errors
+    /// If the disk takes nothing now.
+    fn expire_empty_boards(&self) -> Result<(), StorageError>;
+
+    /// Waits until everything is on disk that was appended, at most so long. Returns how many operations are not, because the disk
+    /// takes nothing.
+    fn unwritten(&self, patience: Duration) -> u64;
+
+    /// Ends the threads, once everything is written, and puts the records in order.
+    fn stop(&self);
+}
+
+/// A view of the boards that are kept, which changes none, beside a server that has them open. All of it may block.
+pub trait Archive: std::fmt::Debug {
+    /// All boards, by name.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn boards(&self) -> Result<Vec<BoardRecord>, StorageError>;
+
+    /// The record of a board, if there is one of that name.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    fn record(&self, name: &str) -> Result<Option<BoardRecord>, StorageError>;
+
+    /// A board as it was at a sequence number, or is now, as far as its records are good.
+    ///
+    /// # Errors
+    /// If the records do not reach so far back or forth, or the disk fails.
+    fn load(&self, record: &BoardRecord, at: Option<u64>) -> Result<Loaded, StorageError>;
+
+    /// Walks all records of a board: every checksum, every operation, every state hash.
+    ///
+    /// # Errors
+    /// If the disk fails; what is wrong with the records is in the result.
+    fn verify(&self, record: &BoardRecord) -> Result<Verified, StorageError>;
+
+    /// The bytes of a picture; none if they are not what they were.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError>;
+
+    /// The pictures whose bytes are not those of their names.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn damaged_images(&self) -> Result<Vec<ImageHash>, StorageError>;
+
+    /// The orders that were given on a board, newest first.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn audit(&self, name: &BoardName) -> Result<Vec<AuditRecord>, StorageError>;
+
+    /// The times at which a board was drawn, and the names of its authors. `name` may be that of a board that was set aside.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    fn chronicle(&self, name: &str) -> Result<Chronicle, StorageError>;
+
+    /// Copies all boards as they are at this moment into a new file.
+    ///
+    /// # Errors
+    /// If the file is there already or cannot be written.
+    fn backup(&self, to: &Path) -> Result<(), StorageError>;
 }
 
 /// Why a storage does not do what it is asked. Each says what failed, on what, and where possible what to do.
@@ -269,13 +350,13 @@ pub enum StorageError {
     /// The board was deleted or replaced meanwhile.
     #[error("board {0} was deleted or replaced")]
     Deleted(String),
-    /// SQLite says no.
+    /// The engine says no.
     #[error("{}: {error}", path.display())]
-    Sqlite {
+    Engine {
         /// The database.
         path: PathBuf,
-        /// Its text on standard error.
-        error: Arc<rusqlite::Error>,
+        /// The error of the engine.
+        error: Arc<dyn std::error::Error + Send + Sync>,
     },
     /// The database is of a later version of the program.
     #[error("{} was written by a later version of inkwire (format {found}, this one knows {known})", path.display())]
@@ -322,6 +403,9 @@ pub enum StorageError {
     /// An order that cannot be carried out.
     #[error("{0}")]
     Order(String),
+    /// The storage keeps nothing on a disk.
+    #[error("this server keeps nothing on a disk")]
+    NoDisk,
     /// The storage keeps no history.
     #[error("this server keeps no history: it has no data directory")]
     NoHistory,

@@ -14,10 +14,11 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 use super::files::Files;
 use super::mark::Mark;
 use super::schema::{self, said_of};
-use super::{Listener, News, Part, StorageError, checksum, chronicle, corruption};
+use super::{checksum, chronicle, corruption};
 use crate::log::Gate;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
+use crate::storage::{self, Listener, News, Part, StorageError};
 
 /// The log behind a snapshot is left alone until it is so long, in bytes, and as long as the snapshot itself: so all
 /// compactions of a board together cost a small multiple of what was drawn.
@@ -112,7 +113,7 @@ impl Record {
 impl Batch {
     fn new(epoch: Epoch) -> Self {
         let (records, clients, names) = (Vec::new(), Vec::new(), Vec::new());
-        Self { epoch, records, clients, names, since: Instant::now(), at: super::now(), reserved_author: 0 }
+        Self { epoch, records, clients, names, since: Instant::now(), at: storage::now(), reserved_author: 0 }
     }
 
     fn take(&mut self, mut part: Part) {

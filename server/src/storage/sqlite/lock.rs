@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::StorageError;
 use crate::notify::notify;
+use crate::storage::StorageError;
 
 /// What a supervisor is told while another process has the lock (`sd_notify(3)`).
 const WAITING: &str = "STATUS=waiting for the data directory";
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 /// Held as long as this value lives; the kernel lets go of it when the process ends, however it ends.
 #[derive(Debug)]
-pub struct Lock {
+pub(crate) struct Lock {
     _file: File,
     _directory: File,
 }
@@ -32,7 +32,7 @@ impl Lock {
     ///
     /// # Errors
     /// If another process has it, or the directory cannot be written.
-    pub fn take(directory: &Path, patience: Duration) -> Result<Self, StorageError> {
+    pub(crate) fn take(directory: &Path, patience: Duration) -> Result<Self, StorageError> {
         let path = directory.join("lock");
         let failed = |error| StorageError::Path { path: path.clone(), error: Arc::new(error) };
         let mut file = OpenOptions::new()

@@ -1,4 +1,4 @@
-//! Storage in SQLite: one data directory, one writing thread with group commit, compaction in the background.
+//! A data directory that this process writes: what a room and an operator ask of it goes to the writing thread.
 
 use std::fs::{self, DirBuilder};
 use std::io::Write;
@@ -14,31 +14,25 @@ use rusqlite::OptionalExtension;
 
 use super::compaction::{Compactor, Encoded, TAIL_WHEN_CLOSED, insert_board};
 use super::files::{self, Files};
-use super::load::{BoardRecord, Damage, Reader};
 use super::lock::Lock;
 use super::proof::{self, Opened};
+use super::reader::Reader;
 use super::schema::FILE;
 use super::writer::{Queue, Writer};
-use super::{
-    AccessRecord, Chronicle, Image, KeptAccess, Lease, Listener, Part, Past, Storage, StorageError, Stored, access,
-    checksum, chronicle, images, mark, salvage,
-};
+use super::{access, checksum, chronicle, images, mark, salvage};
 use crate::log::Gate;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::random;
-
-/// Stands between the name of a board that was set aside and its number.
-pub(super) const SET_ASIDE: &str = " (damaged ";
-
-/// Whether a name is that of a board that was set aside because its records are damaged.
-pub fn is_set_aside(name: &str) -> bool {
-    name.contains(SET_ASIDE)
-}
+use crate::storage::record::SET_ASIDE;
+use crate::storage::{
+    AccessRecord, Archive, BoardRecord, Chronicle, Compacted, Damage, Engine, Image, KeptAccess, Lease, Listener,
+    Opening, Part, Past, RESERVED, Storage, StorageError, Stored,
+};
 
 /// Boards in the database of a data directory, which no other process writes as long as this lives.
 #[derive(Debug)]
-pub struct Disk {
+pub(crate) struct Disk {
     directory: PathBuf,
     queue: Arc<Queue>,
     compactor: Compactor,
@@ -50,36 +44,12 @@ pub struct Disk {
     _lock: Lock,
 }
 
-/// How a data directory is opened.
-#[derive(Debug, Clone, Default)]
-pub struct Opening {
-    /// How long to wait for another process to let go of it.
-    pub patience: Duration,
-    /// The file of the durable mark, if it does not lie in the directory.
-    pub mark: Option<PathBuf>,
-    /// Whether a directory on a file system of the network is taken.
-    pub may_be_on_network: bool,
-    /// The maximum size of the database, in bytes; 0 for none.
-    pub most_bytes: u64,
-    /// The age at which a board is deleted on which nothing was ever drawn; none for never.
-    pub empty_boards: Option<Duration>,
-}
-
-/// What came of a compaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Compacted {
-    /// The sequence number of the snapshot.
-    pub seq: u64,
-    /// Its size, unpacked, in bytes.
-    pub snapshot_bytes: u64,
-}
-
 impl Disk {
     /// Opens a data directory, which is made if there is none.
     ///
     /// # Errors
     /// If another process has it, or it cannot be written, or is not as [`Opening`] wants it.
-    pub fn open(directory: &Path, opening: &Opening, metrics: Arc<Metrics>) -> Result<Self, StorageError> {
+    pub(crate) fn open(directory: &Path, opening: &Opening, metrics: Arc<Metrics>) -> Result<Self, StorageError> {
         // It holds the secrets by which clients are known again.
         let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
         made.map_err(files::failed(directory))?;
@@ -114,23 +84,20 @@ impl Disk {
             compactor,
             compact: Mutex::new(Some(compact)),
             threads: Mutex::new(threads),
-            most_image_bytes: u64::MAX,
+            most_image_bytes: opening.most_image_bytes,
             most_bytes: opening.most_bytes,
             empty_boards: opening.empty_boards,
             _lock: lock,
         };
         // Nobody has a board open yet, whatever a killed server has left.
-        if let Err(error) = disk.expire_empty_boards(true) {
+        if let Err(error) = disk.delete_empty_boards(true) {
             tracing::warn!(%error, "empty boards could not be deleted");
         }
         Ok(disk)
     }
 
     /// Deletes boards on which nothing was ever drawn when they are old enough: all of them, or those that are not open.
-    ///
-    /// # Errors
-    /// If the disk takes nothing now.
-    pub fn expire_empty_boards(&self, also_open: bool) -> Result<(), StorageError> {
+    fn delete_empty_boards(&self, also_open: bool) -> Result<(), StorageError> {
         let Some(age) = self.empty_boards else { return Ok(()) };
         let expired = self.write(move |transaction| {
             let which = "SELECT name FROM boards WHERE seq = 0 AND changed < unixepoch() - ?1 AND (?2 OR NOT is_open)
@@ -150,85 +117,6 @@ impl Disk {
             tracing::info!(boards = expired, "boards on which nothing was ever drawn are deleted: --empty-board-days");
         }
         Ok(())
-    }
-
-    /// The same, but pictures are kept only as long as all of them together are at most so many bytes.
-    #[must_use]
-    pub fn with_image_bytes(self, most: u64) -> Self {
-        Self { most_image_bytes: most, ..self }
-    }
-
-    /// The data directory.
-    pub fn directory(&self) -> &Path {
-        &self.directory
-    }
-
-    /// Deletes a board and everything that is kept of it.
-    ///
-    /// # Errors
-    /// If there is none of that name, or the disk fails.
-    pub fn delete(&self, name: &str) -> Result<(), StorageError> {
-        let (queue, gone) = (self.queue.clone(), name.to_owned());
-        let found = self.write(move |transaction| {
-            let found = delete_rows(transaction, &gone)?;
-            access::forget(transaction, &gone)?;
-            // Here, on the writing thread, nothing of it can be on its way to the disk.
-            if let Ok(open) = gone.parse() {
-                queue.forget(&open);
-            }
-            Ok(found)
-        })?;
-        if found { Ok(()) } else { Err(StorageError::NoBoard(name.to_string())) }
-    }
-
-    /// Puts a board in under a name that is free, or in the place of what is there, as a new lineage.
-    ///
-    /// # Errors
-    /// If the name is taken, or the disk fails.
-    pub fn import(
-        &self,
-        name: &BoardName,
-        board: Board,
-        pictures: Vec<(ImageHash, Image)>,
-        replaces: bool,
-    ) -> Result<(), StorageError> {
-        if !replaces && Reader::open(&self.directory)?.record(name.as_str())?.is_some() {
-            return Err(StorageError::Exists(name.to_string()));
-        }
-        let (queue, name, board) = (self.queue.clone(), name.clone(), Encoded::of(&board));
-        self.write(move |transaction| {
-            // The access of the board that was there holds for the one that comes.
-            let access = access::find(transaction, name.as_str())?;
-            delete_rows(transaction, name.as_str())?;
-            queue.forget(&name);
-            for (hash, image) in &pictures {
-                images::insert(transaction, *hash, image, u64::MAX)?;
-            }
-            insert_board(transaction, name.as_str(), random::epoch(), &board)?;
-            access::carry_over(transaction, name.as_str(), &access)
-        })
-    }
-
-    /// Puts the records of a board in order, now; see `boards compact`.
-    ///
-    /// # Errors
-    /// As for the compaction in the background.
-    pub fn compact(&self, name: &BoardName, forgets_history: bool) -> Result<Compacted, StorageError> {
-        self.compactor.compact(name.as_str(), forgets_history)
-    }
-
-    /// Waits until everything is on disk that was appended, at most so long; gives how many operations are not, because
-    /// the disk takes nothing.
-    pub fn unwritten(&self, patience: Duration) -> u64 {
-        self.queue.drained(patience)
-    }
-
-    /// Ends the threads, once everything is written, and puts the file in order.
-    pub fn stop(&self) {
-        self.queue.stop();
-        self.compact.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
-        threads.into_iter().for_each(|thread| drop(thread.join()));
     }
 
     fn write<T: Send + 'static>(
@@ -406,7 +294,7 @@ impl Storage for Disk {
             let given = record.reserved_author.saturating_sub(stored.board.last_author());
             stored.board.skip_authors(given);
         }
-        stored.reserved_author = stored.board.last_author().saturating_add(super::RESERVED);
+        stored.reserved_author = stored.board.last_author().saturating_add(RESERVED);
         let (opened, until) = (name.clone(), stored.reserved_author);
         if let Err(error) = self.write(move |transaction| reserve(transaction, &opened, until)) {
             // A full disk keeps nobody from a board; only a kill before there is room could tell.
@@ -436,13 +324,14 @@ impl Storage for Disk {
         self.queue.append(name, part);
     }
 
-    fn closed(&self, names: &[BoardName]) {
-        let closing = names.to_vec();
+    fn closed(&self, boards: &[(BoardName, Lease)]) {
+        let closing = boards.to_vec();
         let with_tail = self.write(move |transaction| {
             let mut close = transaction
                 .prepare_cached("UPDATE boards SET is_open = 0 WHERE name = ?1 RETURNING id, tail_bytes > ?2")?;
             let mut with_tail = Vec::new();
-            for name in closing {
+            // A board whose lease has ended is another one by now, or none.
+            for (name, _) in closing.into_iter().filter(|(_, lease)| lease.holds()) {
                 let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, bool>(1)?));
                 let Some((id, has_tail)) = close.query_row((name.as_str(), TAIL_WHEN_CLOSED), row).optional()? else {
                     continue;
@@ -514,7 +403,7 @@ impl Storage for Disk {
         Reader::open(&self.directory)?.chronicle(name.as_str())
     }
 
-    fn branch(&self, name: &BoardName, seq: u64, branch: &BoardName) -> Result<(), StorageError> {
+    fn branch(&self, name: &BoardName, seq: u64, branch: &BoardName) -> Result<Lease, StorageError> {
         let reader = Reader::open(&self.directory)?;
         let record = reader.record(name.as_str())?.ok_or_else(|| StorageError::NoBoard(name.to_string()))?;
         let loaded = reader.load(&record, Some(seq))?;
@@ -531,10 +420,74 @@ impl Storage for Disk {
             let id = insert_board(transaction, branch.as_str(), random::epoch(), &board)?;
             chronicle::copy(transaction, record.id, id, seq)?;
             copy_log(transaction, [record.id, id], (seq, hash), begun.as_ref())
-        })
+        })?;
+        Ok(Lease::default())
     }
 
     fn listen(&self, listener: Listener) {
         self.queue.listen(listener);
+    }
+}
+
+impl Engine for Disk {
+    fn archive(&self) -> Result<Box<dyn Archive>, StorageError> {
+        Ok(Box::new(Reader::open(&self.directory)?))
+    }
+
+    fn delete(&self, name: &str) -> Result<(), StorageError> {
+        let (queue, gone) = (self.queue.clone(), name.to_owned());
+        let found = self.write(move |transaction| {
+            let found = delete_rows(transaction, &gone)?;
+            access::forget(transaction, &gone)?;
+            // Here, on the writing thread, nothing of it can be on its way to the disk.
+            if let Ok(open) = gone.parse() {
+                queue.forget(&open);
+            }
+            Ok(found)
+        })?;
+        if found { Ok(()) } else { Err(StorageError::NoBoard(name.to_string())) }
+    }
+
+    fn import(
+        &self,
+        name: &BoardName,
+        board: Board,
+        pictures: Vec<(ImageHash, Image)>,
+        replaces: bool,
+    ) -> Result<(), StorageError> {
+        if !replaces && Reader::open(&self.directory)?.record(name.as_str())?.is_some() {
+            return Err(StorageError::Exists(name.to_string()));
+        }
+        let (queue, name, board) = (self.queue.clone(), name.clone(), Encoded::of(&board));
+        self.write(move |transaction| {
+            // The access of the board that was there holds for the one that comes.
+            let access = access::find(transaction, name.as_str())?;
+            delete_rows(transaction, name.as_str())?;
+            queue.forget(&name);
+            for (hash, image) in &pictures {
+                images::insert(transaction, *hash, image, u64::MAX)?;
+            }
+            insert_board(transaction, name.as_str(), random::epoch(), &board)?;
+            access::carry_over(transaction, name.as_str(), &access)
+        })
+    }
+
+    fn compact(&self, name: &BoardName, forgets_history: bool) -> Result<Compacted, StorageError> {
+        self.compactor.compact(name.as_str(), forgets_history)
+    }
+
+    fn expire_empty_boards(&self) -> Result<(), StorageError> {
+        self.delete_empty_boards(false)
+    }
+
+    fn unwritten(&self, patience: Duration) -> u64 {
+        self.queue.drained(patience)
+    }
+
+    fn stop(&self) {
+        self.queue.stop();
+        self.compact.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        threads.into_iter().for_each(|thread| drop(thread.join()));
     }
 }

@@ -16,12 +16,13 @@ use inkwire_board::{Board, StateHash};
 use inkwire_protocol::{ClientId, Columns, Epoch};
 use rusqlite::Transaction;
 
-use super::load::{BoardRecord, Damage, Loaded, Reader};
+use super::checksum;
+use super::reader::Reader;
 use super::schema::FILE;
 use super::writer::Queue;
-use super::{Compacted, StorageError, checksum};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
+use crate::storage::{Archive, BoardRecord, Compacted, Damage, Loaded, StorageError};
 
 /// A board that is closed is put in order from so many bytes of log on: it opens the faster.
 pub(super) const TAIL_WHEN_CLOSED: i64 = 16 * 1024;

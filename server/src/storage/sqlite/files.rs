@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::StorageError;
+use crate::storage::StorageError;
 
 /// File systems whose locks and syncs other machines do not keep (statfs(2)).
 const NETWORK: [(u32, &str); 7] = [

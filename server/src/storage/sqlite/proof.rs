@@ -8,9 +8,10 @@ use rusqlite::Connection;
 
 use super::files::{failed, log_of};
 use super::mark::{self, Mark, Position};
+use super::salvage;
 use super::schema::{self, FILE, said_of};
 use super::wal::{self, Verdict};
-use super::{StorageError, salvage};
+use crate::storage::StorageError;
 
 /// A database that is open, and what was found missing in it.
 #[derive(Debug)]
@@ -137,7 +138,7 @@ fn inspect_log(directory: &Path) -> Result<Verdict, StorageError> {
 ///
 /// # Errors
 /// If it cannot be read.
-pub fn loss(directory: &Path, mark: Option<&Path>) -> Result<Option<Loss>, StorageError> {
+pub(crate) fn loss(directory: &Path, mark: Option<&Path>) -> Result<Option<Loss>, StorageError> {
     let path = directory.join(FILE);
     let mark_path = mark.map_or_else(|| directory.join(mark::FILE), Path::to_owned);
     if !path.exists() || schema::says_backup(&path) {

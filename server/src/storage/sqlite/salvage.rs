@@ -6,15 +6,17 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use inkwire_protocol::ImageHash;
 use rusqlite::Connection;
 
 use super::compaction::Encoded;
 use super::compaction::insert_board;
 use super::files::{create_private, failed, log_of};
-use super::load::{BoardRecord, Loaded, Reader};
+use super::reader::Reader;
 use super::schema::{self, FILE, said_of};
-use super::{KeptAccess, StorageError, access, corruption, images};
+use super::{access, checksum, corruption, images};
 use crate::random;
+use crate::storage::{Archive, BoardRecord, KeptAccess, Loaded, StorageError};
 
 /// The folder of a data directory for what was taken out of the way.
 pub(super) const ASIDE: &str = "set-aside";
@@ -110,7 +112,11 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
     }
     let connection = match schema::open_to_write(path) {
         Ok(connection) => connection,
-        Err(StorageError::Sqlite { error, .. }) if corruption::is_corrupt(&error) => return Ok(Err(error.to_string())),
+        Err(StorageError::Engine { error, .. })
+            if error.downcast_ref::<rusqlite::Error>().is_some_and(corruption::is_corrupt) =>
+        {
+            return Ok(Err(error.to_string()));
+        }
         Err(error) => return Err(error),
     };
     let check: rusqlite::Result<String> = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0));
@@ -133,7 +139,7 @@ fn whole(path: &Path) -> Result<Result<Connection, String>, StorageError> {
 ///
 /// # Errors
 /// If the file is no backup, or the disk fails.
-pub fn restore(directory: &Path, backup: &Path) -> Result<Option<PathBuf>, StorageError> {
+pub(crate) fn restore(directory: &Path, backup: &Path) -> Result<Option<PathBuf>, StorageError> {
     let path = directory.join(FILE);
     let new = path.with_extension("new");
     remove_all(&new);
@@ -327,4 +333,84 @@ fn good_boards(path: &Path) -> Vec<(BoardRecord, Loaded)> {
         }
     }
     good
+}
+
+/// What can be read of a damaged database.
+impl Reader {
+    /// The names of all pictures, as far as they can be read.
+    pub(super) fn image_names(&self) -> Vec<ImageHash> {
+        images::names(&self.connection)
+    }
+
+    /// The boards of a damaged database: from the first on as far as they can be read, and from the last back.
+    pub(super) fn readable_boards(&self) -> Vec<BoardRecord> {
+        let mut all: Vec<BoardRecord> = Vec::new();
+        for (compare, order, mut id) in [(">", "ASC", i64::MIN), ("<", "DESC", i64::MAX)] {
+            let query = BoardRecord::query(&format!("WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1"));
+            while let Some(record) = self.readable_board(&query, compare, order, &mut id)
+                && !all.iter().any(|known| known.id == record.id)
+            {
+                id = record.id;
+                let name = if record.is_whole { None } else { self.indexed_name(&record) };
+                let is_whole = record.is_whole || name.is_some();
+                all.push(BoardRecord { name: name.unwrap_or(record.name), is_whole, ..record });
+            }
+        }
+        all
+    }
+
+    /// The next record of a board that can be read. One that cannot is reported: its row, not its name, is known.
+    fn readable_board(&self, query: &str, compare: &str, order: &str, id: &mut i64) -> Option<BoardRecord> {
+        loop {
+            if let Ok(record) = self.connection.query_row(query, [*id], BoardRecord::of) {
+                return Some(record);
+            }
+            let next = format!("SELECT id FROM boards WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1");
+            *id = self.connection.query_row(&next, [*id], |row| row.get(0)).ok()?;
+            // Its log counts, and its name if that can be read.
+            for name in ["name", "'recovered-' || id"] {
+                let lenient = format!(
+                    "SELECT id, {name}, zeroblob(8), 0, zeroblob(8), 0, 0, 0, 0, 1, 0, 0, 0, 0 FROM boards WHERE id = ?1"
+                );
+                if let Ok(record) = self.connection.query_row(&lenient, [*id], BoardRecord::of) {
+                    tracing::error!(row = *id, board = record.name, "the record of a board cannot be read: its log is");
+                    return Some(record);
+                }
+            }
+        }
+    }
+
+    /// The names of the boards that have a record of who may do what, as far as they can be read from either end.
+    pub(super) fn access_names(&self) -> Vec<String> {
+        let read = |order: &str| -> rusqlite::Result<Vec<String>> {
+            let mut query = self.connection.prepare(&format!("SELECT board FROM access ORDER BY board {order}"))?;
+            let rows = query.query_map([], |row| row.get(0))?;
+            Ok(rows.map_while(Result::ok).collect())
+        };
+        let mut names: Vec<String> =
+            ["ASC", "DESC"].into_iter().flat_map(|order| read(order).unwrap_or_default()).collect();
+        names.sort();
+        names.dedup();
+        names
+    }
+
+    /// The name that the index has of a board, if the record has its checksum with that name.
+    fn indexed_name(&self, record: &BoardRecord) -> Option<String> {
+        let names = "SELECT name, id FROM boards INDEXED BY sqlite_autoindex_boards_1";
+        let mut names = self.connection.prepare(names).ok()?;
+        let rows = names.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))).ok()?;
+        let (name, _) = rows.map_while(Result::ok).find(|(_, id)| *id == record.id)?;
+        let with_name = format!(
+            "SELECT crc = checksum({}) FROM boards NOT INDEXED WHERE id = ?1",
+            checksum::BOARD.replace("name", "?2")
+        );
+        let fits = self.connection.query_row(&with_name, (record.id, &name), |row| row.get::<_, bool>(0));
+        fits.is_ok_and(|fits| fits).then_some(name)
+    }
+
+    /// Checks the index of the boards' names; a name that has changed in one of the two is another board.
+    pub(super) fn broken_names(connection: &Connection) -> rusqlite::Result<Option<String>> {
+        let found: String = connection.query_row("PRAGMA integrity_check(boards)", [], |row| row.get(0))?;
+        Ok((found != "ok").then_some(found))
+    }
 }

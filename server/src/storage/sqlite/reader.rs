@@ -1,55 +1,21 @@
 //! Reading what is on disk: every record is checked before it counts, and what is good of a damaged board is told apart.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flate2::read::DeflateDecoder;
 use inkwire_board::{Board, Replica, StateHash};
-use inkwire_protocol::{AuditRecord, ClientId, Columns, Entry, Epoch, ImageHash, ServerMessage, binary};
+use inkwire_protocol::{AuditRecord, ClientId, Epoch, ImageHash, binary};
 use rusqlite::{Connection, OptionalExtension, Row};
 
-use super::chronicle::{self, Chronicle, Past};
 use super::schema::{self, FILE, said_of};
-use super::{Image, KeptAccess, StorageError, Stored, access, checksum, corruption, files, images};
+use super::{access, checksum, chronicle, corruption, files, images};
 use crate::name::BoardName;
+use crate::storage::record::{LogRecord, check, unpack};
+use crate::storage::{
+    Archive, BoardRecord, Chronicle, Damage, Image, KeptAccess, Loaded, Past, RESERVED, StorageError, Stored, Verified,
+};
 
 /// A part of the past has so many operations, or those of one record.
 const PAST: usize = 4_096;
-/// A packed record holds at most so much; more is not one that this program wrote.
-const UNPACKED: u64 = 64 * 1024 * 1024;
-
-/// What the database says of a board.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BoardRecord {
-    pub(super) id: i64,
-    /// Its name.
-    pub name: String,
-    /// The lineage of its log.
-    pub epoch: Epoch,
-    /// Its last sequence number.
-    pub seq: u64,
-    /// Its state hash there.
-    pub hash: StateHash,
-    /// The highest author number that was given out for good.
-    pub last_author: u32,
-    /// The highest author number that may have been given out.
-    pub reserved_author: u32,
-    /// The sequence number of its snapshot; 0 for none.
-    pub snapshot_seq: u64,
-    /// The size of that snapshot, unpacked, in bytes.
-    pub snapshot_bytes: u64,
-    /// The size of the log behind it, in bytes.
-    pub tail_bytes: u64,
-    /// Whether a server has written to it and not closed it.
-    pub is_open: bool,
-    /// When it was first drawn on, or made where nothing is drawn yet, in seconds since 1970.
-    pub created: i64,
-    /// When it was last drawn on, or made where nothing is drawn yet, in seconds since 1970.
-    pub changed: i64,
-    /// Whether it has its checksum.
-    pub is_whole: bool,
-}
-
 impl BoardRecord {
     const COLUMNS: &str = "id, name, epoch, seq, hash, last_author, snapshot_seq, snapshot_bytes, tail_bytes, is_open, \
                            created, changed, reserved_author";
@@ -79,88 +45,7 @@ impl BoardRecord {
     }
 }
 
-/// What is wrong with the records of a board, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Damage {
-    /// A part of the snapshot is not what was written.
-    #[error("the snapshot at operation {seq} is damaged: {why}")]
-    Snapshot {
-        /// The sequence number that it stands at.
-        seq: u64,
-        /// What is wrong.
-        why: &'static str,
-    },
-    /// A record of the log is not what was written.
-    #[error("the log is damaged between operations {first_seq} and {last_seq}: {why}")]
-    Log {
-        /// The first operation of the record.
-        first_seq: u64,
-        /// The last one.
-        last_seq: u64,
-        /// What is wrong.
-        why: &'static str,
-    },
-    /// A part of the log is missing.
-    #[error("the log lacks operations {from} to {to}")]
-    Gap {
-        /// The first that is missing.
-        from: u64,
-        /// The last that is missing.
-        to: u64,
-    },
-    /// The record of the board itself is not what was written.
-    #[error("the record of the board is damaged: its log comes to operation {seq}")]
-    Record {
-        /// The last operation of the log.
-        seq: u64,
-    },
-    /// The access record or an order is not what was written.
-    #[error("the records of who may do what are damaged")]
-    Access,
-    /// Times, names or author numbers are not what was written.
-    #[error("the records of when it was drawn and by whom are damaged")]
-    Chronicle,
-    /// The database itself is damaged where the log of the board lies.
-    #[error("the database cannot be read behind operation {seq}")]
-    Unreadable {
-        /// The last operation that can be read.
-        seq: u64,
-    },
-}
-
-/// A board as far as its records are good.
-#[derive(Debug)]
-pub struct Loaded {
-    /// The board.
-    pub board: Board,
-    /// What is wrong behind it.
-    pub damage: Option<Damage>,
-    /// What the database said of it when it was read.
-    pub record: BoardRecord,
-}
-
-/// What [`Reader::verify`] found.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Verified {
-    /// Operations whose records were read and replayed.
-    pub operations: u64,
-    /// The first operation that there is a record of; behind a snapshot that was imported, or whose history was dropped.
-    pub first: u64,
-    /// Everything that is wrong, in the order of the log.
-    pub problems: Vec<Damage>,
-}
-
-/// A record of the log.
-struct LogRow {
-    first_seq: u64,
-    last_seq: u64,
-    hash: StateHash,
-    crc: u32,
-    is_packed: bool,
-    bytes: Vec<u8>,
-}
-
-impl LogRow {
+impl LogRecord {
     fn of(row: &Row<'_>) -> rusqlite::Result<Self> {
         let (first_seq, last_seq) = (row.get(0)?, row.get(1)?);
         if first_seq == 0 || last_seq < first_seq {
@@ -175,78 +60,13 @@ impl LogRow {
             bytes: row.get(5)?,
         })
     }
-
-    fn damage(&self, why: &'static str) -> Damage {
-        Damage::Log { first_seq: self.first_seq, last_seq: self.last_seq, why }
-    }
-
-    /// The packets of the record.
-    fn packets(&self) -> Result<Vec<u8>, &'static str> {
-        check(&self.bytes, self.crc)?;
-        if !self.is_packed {
-            return Ok(self.bytes.clone());
-        }
-        let (length, packed) = self.bytes.split_first_chunk::<4>().ok_or(NOT_PACKED)?;
-        let columns = packed.split_at_checked(u32::from_be_bytes(*length) as usize);
-        let (heads, bodies) = columns.ok_or(NOT_PACKED)?;
-        let columns = Columns { heads: unpack(heads)?, bodies: unpack(bodies)? };
-        columns.into_packets().map_err(|_| NOT_PACKED)
-    }
-
-    /// The operations of the record, in parts of the log.
-    fn messages(&self) -> Result<Vec<(u64, Vec<Entry>)>, Damage> {
-        const NONE: &str = "its bytes are no operations";
-        let packets = self.packets().map_err(|why| self.damage(why))?;
-        let messages = binary::decode_server(&packets).map_err(|_| self.damage(NONE))?;
-        let parts = messages.into_iter().map(|message| match message {
-            ServerMessage::Operations { first_seq, entries } => Ok((first_seq, entries)),
-            _ => Err(self.damage(NONE)),
-        });
-        parts.collect()
-    }
-
-    /// Replays the record on a board, up to a sequence number.
-    fn replay(&self, board: &mut Board, until: u64) -> Result<(), Damage> {
-        if self.first_seq > board.seq() + 1 {
-            return Err(Damage::Gap { from: board.seq() + 1, to: self.first_seq - 1 });
-        }
-        for (first_seq, entries) in self.messages()? {
-            for (seq, entry) in (first_seq..).zip(&entries) {
-                if (board.seq() + 1..=until).contains(&seq) {
-                    board.replay(seq, entry).map_err(|_| self.damage("an operation does not follow"))?;
-                }
-            }
-        }
-        let is_whole = board.seq() == self.last_seq;
-        if is_whole && board.hash() != self.hash {
-            return Err(self.damage("the board does not come to its state hash"));
-        }
-        if !is_whole && board.seq() < until {
-            return Err(self.damage("it ends too early"));
-        }
-        Ok(())
-    }
-}
-
-const NOT_PACKED: &str = "it does not unpack";
-
-/// Sees that a record is what was written.
-fn check(bytes: &[u8], crc: u32) -> Result<(), &'static str> {
-    if crc32fast::hash(bytes) == crc { Ok(()) } else { Err("its checksum does not fit") }
-}
-
-/// What was packed (deflate, RFC 1951).
-fn unpack(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
-    let mut unpacked = Vec::new();
-    let done = DeflateDecoder::new(bytes).take(UNPACKED).read_to_end(&mut unpacked);
-    done.map(|_| unpacked).map_err(|_| NOT_PACKED)
 }
 
 /// A view of a data directory's database that never changes it, beside whatever else has it open.
 #[derive(Debug)]
-pub struct Reader {
+pub(crate) struct Reader {
     path: PathBuf,
-    connection: Connection,
+    pub(super) connection: Connection,
 }
 
 impl Reader {
@@ -254,7 +74,7 @@ impl Reader {
     ///
     /// # Errors
     /// If there is none, or it cannot be read.
-    pub fn open(directory: &Path) -> Result<Self, StorageError> {
+    pub(crate) fn open(directory: &Path) -> Result<Self, StorageError> {
         let path = directory.join(FILE);
         if let Err(error) = std::fs::metadata(&path) {
             return Err(StorageError::Path { path, error: error.into() });
@@ -266,106 +86,13 @@ impl Reader {
     ///
     /// # Errors
     /// If it cannot be read.
-    pub fn of_file(path: &Path) -> Result<Self, StorageError> {
+    pub(crate) fn of_file(path: &Path) -> Result<Self, StorageError> {
         Ok(Self { connection: schema::open_to_read(path)?, path: path.into() })
-    }
-
-    /// The bytes of a picture; none where they are not what they were.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError> {
-        images::find(&self.connection, hash).map_err(self.said())
-    }
-
-    /// The names of all pictures, as far as they can be read.
-    pub(super) fn image_names(&self) -> Vec<ImageHash> {
-        images::names(&self.connection)
-    }
-
-    /// The boards of a damaged database: from the first on as far as they can be read, and from the last back.
-    pub(super) fn readable_boards(&self) -> Vec<BoardRecord> {
-        let mut all: Vec<BoardRecord> = Vec::new();
-        for (compare, order, mut id) in [(">", "ASC", i64::MIN), ("<", "DESC", i64::MAX)] {
-            let query = BoardRecord::query(&format!("WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1"));
-            while let Some(record) = self.readable_board(&query, compare, order, &mut id)
-                && !all.iter().any(|known| known.id == record.id)
-            {
-                id = record.id;
-                let name = if record.is_whole { None } else { self.indexed_name(&record) };
-                let is_whole = record.is_whole || name.is_some();
-                all.push(BoardRecord { name: name.unwrap_or(record.name), is_whole, ..record });
-            }
-        }
-        all
-    }
-
-    /// The next record of a board that can be read. One that cannot is reported: its row, not its name, is known.
-    fn readable_board(&self, query: &str, compare: &str, order: &str, id: &mut i64) -> Option<BoardRecord> {
-        loop {
-            if let Ok(record) = self.connection.query_row(query, [*id], BoardRecord::of) {
-                return Some(record);
-            }
-            let next = format!("SELECT id FROM boards WHERE id {compare} ?1 ORDER BY id {order} LIMIT 1");
-            *id = self.connection.query_row(&next, [*id], |row| row.get(0)).ok()?;
-            // Its log counts, and its name if that can be read.
-            for name in ["name", "'recovered-' || id"] {
-                let lenient = format!(
-                    "SELECT id, {name}, zeroblob(8), 0, zeroblob(8), 0, 0, 0, 0, 1, 0, 0, 0, 0 FROM boards WHERE id = ?1"
-                );
-                if let Ok(record) = self.connection.query_row(&lenient, [*id], BoardRecord::of) {
-                    tracing::error!(row = *id, board = record.name, "the record of a board cannot be read: its log is");
-                    return Some(record);
-                }
-            }
-        }
     }
 
     /// Who may do what on a board.
     pub(super) fn access(&self, name: &str) -> Result<KeptAccess, StorageError> {
         access::find(&self.connection, name).map_err(self.said())
-    }
-
-    /// The names of the boards that have a record of who may do what, as far as they can be read from either end.
-    pub(super) fn access_names(&self) -> Vec<String> {
-        let read = |order: &str| -> rusqlite::Result<Vec<String>> {
-            let mut query = self.connection.prepare(&format!("SELECT board FROM access ORDER BY board {order}"))?;
-            let rows = query.query_map([], |row| row.get(0))?;
-            Ok(rows.map_while(Result::ok).collect())
-        };
-        let mut names: Vec<String> =
-            ["ASC", "DESC"].into_iter().flat_map(|order| read(order).unwrap_or_default()).collect();
-        names.sort();
-        names.dedup();
-        names
-    }
-
-    /// The name that the index has of a board, if the record has its checksum with that name.
-    fn indexed_name(&self, record: &BoardRecord) -> Option<String> {
-        let names = "SELECT name, id FROM boards INDEXED BY sqlite_autoindex_boards_1";
-        let mut names = self.connection.prepare(names).ok()?;
-        let rows = names.query_map([], |row| Ok((row.get::<_, String>(0)?, row.get::<_, i64>(1)?))).ok()?;
-        let (name, _) = rows.map_while(Result::ok).find(|(_, id)| *id == record.id)?;
-        let with_name = format!(
-            "SELECT crc = checksum({}) FROM boards NOT INDEXED WHERE id = ?1",
-            checksum::BOARD.replace("name", "?2")
-        );
-        let fits = self.connection.query_row(&with_name, (record.id, &name), |row| row.get::<_, bool>(0));
-        fits.is_ok_and(|fits| fits).then_some(name)
-    }
-
-    /// Checks the index of the boards' names; a name that has changed in one of the two is another board.
-    pub(super) fn broken_names(connection: &Connection) -> rusqlite::Result<Option<String>> {
-        let found: String = connection.query_row("PRAGMA integrity_check(boards)", [], |row| row.get(0))?;
-        Ok((found != "ok").then_some(found))
-    }
-
-    /// What was ordered on a board, newest first.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn audit(&self, name: &BoardName) -> Result<Vec<AuditRecord>, StorageError> {
-        self.orders(name.as_str())
     }
 
     /// The same of a name as the database has it.
@@ -377,30 +104,21 @@ impl Reader {
     ///
     /// # Errors
     /// What SQLite says.
-    pub fn count(&self) -> Result<u64, StorageError> {
+    pub(crate) fn count(&self) -> Result<u64, StorageError> {
         self.connection.query_row("SELECT count(*) FROM boards", [], |row| row.get(0)).map_err(self.said())
-    }
-
-    /// When a board was drawn, and by whom.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn chronicle(&self, name: &str) -> Result<Chronicle, StorageError> {
-        let Some(record) = self.record(name)? else { return Ok(Chronicle::default()) };
-        chronicle::find(&self.connection, record.id).map_err(self.said())
     }
 
     /// A part of a board's log: whole records, from the one on that has a sequence number.
     ///
     /// # Errors
     /// What SQLite says, or where a record is damaged.
-    pub fn past(&self, name: &BoardName, from: u64) -> Result<Past, StorageError> {
+    pub(crate) fn past(&self, name: &BoardName, from: u64) -> Result<Past, StorageError> {
         let Some(record) = self.record(name.as_str())? else { return Ok(Past::default()) };
         let mut past = Past { first_seq: from, last_seq: record.seq, ..Past::default() };
         let query = "SELECT first_seq, last_seq, hash, crc, is_packed, bytes FROM log
             WHERE board = ?1 AND last_seq >= ?2 ORDER BY first_seq";
         let mut statement = self.connection.prepare_cached(query).map_err(self.said())?;
-        let rows = statement.query_map((record.id, from as i64), LogRow::of).map_err(self.said())?;
+        let rows = statement.query_map((record.id, from as i64), LogRecord::of).map_err(self.said())?;
         for row in rows {
             let row = row.map_err(self.said())?;
             let damaged = |damage| StorageError::Damaged { name: name.to_string(), damage };
@@ -421,41 +139,8 @@ impl Reader {
         Ok(past)
     }
 
-    fn said(&self) -> impl Fn(rusqlite::Error) -> StorageError + use<> {
+    pub(super) fn said(&self) -> impl Fn(rusqlite::Error) -> StorageError + use<> {
         said_of(&self.path)
-    }
-
-    /// All boards, by name.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn boards(&self) -> Result<Vec<BoardRecord>, StorageError> {
-        let query = BoardRecord::query("ORDER BY name");
-        let read = || -> rusqlite::Result<Vec<BoardRecord>> {
-            self.connection.prepare(&query)?.query_map([], BoardRecord::of)?.collect()
-        };
-        read().map_err(self.said())
-    }
-
-    /// What the database says of a board; `None` where it has none of that name.
-    ///
-    /// # Errors
-    /// What SQLite says.
-    pub fn record(&self, name: &str) -> Result<Option<BoardRecord>, StorageError> {
-        let query = BoardRecord::query("WHERE name = ?1");
-        self.connection.query_row(&query, [name], BoardRecord::of).optional().map_err(self.said())
-    }
-
-    /// A board as it was at a sequence number, or is now, as far as its records are good.
-    ///
-    /// # Errors
-    /// If the records do not reach so far back or forth, or the disk fails.
-    pub fn load(&self, record: &BoardRecord, at: Option<u64>) -> Result<Loaded, StorageError> {
-        // One transaction, so that compaction does not change the records in between.
-        let transaction = self.connection.unchecked_transaction().map_err(self.said())?;
-        let loaded = self.fresh(record).and_then(|record| self.load_in_transaction(&record, at));
-        drop(transaction);
-        loaded
     }
 
     /// The record of a board as it is in this transaction.
@@ -497,7 +182,7 @@ impl Reader {
             last(&format!("SELECT max(author) FROM clients WHERE board = ?1 AND {whole} GROUP BY board"))? as u32;
         let seq = log.max(snapshot_seq);
         let last_author = author.max(if record.is_whole { record.last_author } else { 0 });
-        let reserved_author = last_author.saturating_add(super::RESERVED);
+        let reserved_author = last_author.saturating_add(RESERVED);
         let damage = Some(Damage::Record { seq });
         Ok((BoardRecord { seq, snapshot_seq, last_author, reserved_author, ..record }, damage))
     }
@@ -635,7 +320,7 @@ impl Reader {
             let mut statement = self.connection.prepare_cached(query)?;
             let mut rows = statement.query((record.id, from, to))?;
             while let Some(row) = rows.next()? {
-                if let Err(damage) = LogRow::of(row)?.replay(board, until) {
+                if let Err(damage) = LogRecord::of(row)?.replay(board, until) {
                     return Ok(Some(damage));
                 }
             }
@@ -648,17 +333,6 @@ impl Reader {
         };
         let ends_early = || (board.seq() < until).then(|| Damage::Gap { from: board.seq() + 1, to: until });
         Ok(damage.or_else(ends_early))
-    }
-
-    /// Walks all records of a board: every checksum, every operation, every state hash.
-    ///
-    /// # Errors
-    /// If the disk fails; what is wrong with the records is in the result.
-    pub fn verify(&self, record: &BoardRecord) -> Result<Verified, StorageError> {
-        let transaction = self.connection.unchecked_transaction().map_err(self.said())?;
-        let verified = self.fresh(record).and_then(|record| self.verify_in_transaction(&record));
-        drop(transaction);
-        verified
     }
 
     fn verify_in_transaction(&self, record: &BoardRecord) -> Result<Verified, StorageError> {
@@ -708,42 +382,6 @@ impl Reader {
         Ok(())
     }
 
-    /// The images whose bytes are not those of their names.
-    ///
-    /// # Errors
-    /// If the database cannot be read.
-    pub fn damaged_images(&self) -> Result<Vec<ImageHash>, StorageError> {
-        let names = self.image_names().into_iter();
-        names.filter_map(|name| self.image(name).map(|image| image.is_none().then_some(name)).transpose()).collect()
-    }
-
-    /// Copies the database as it is at this moment into a new file.
-    ///
-    /// # Errors
-    /// If the file is there already or cannot be written.
-    pub fn backup(&self, to: &Path) -> Result<(), StorageError> {
-        if to.exists() {
-            let error = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "there is such a file already");
-            return Err(StorageError::Path { path: to.into(), error: error.into() });
-        }
-        let name = to.to_str().ok_or_else(|| {
-            let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path is not UTF-8");
-            StorageError::Path { path: to.into(), error: error.into() }
-        })?;
-        files::create_private(to)?;
-        // Another file is written, and this one is not; SQLite does not tell them apart here.
-        self.connection.pragma_update(None, "query_only", false).map_err(self.said())?;
-        let copied = self.connection.execute("VACUUM INTO ?1", [name]).map_err(said_of(to));
-        self.connection.pragma_update(None, "query_only", true).map_err(self.said())?;
-        if let Err(error) = copied {
-            // What there is of it is no backup.
-            let _ = std::fs::remove_file(to);
-            return Err(error);
-        }
-        let copy = Connection::open(to).map_err(said_of(to))?;
-        schema::mark_as_backup(&copy).map_err(said_of(to))
-    }
-
     /// The bytes that the log and the snapshot of a board take, packed as they are.
     pub(super) fn bytes(&self, record: &BoardRecord) -> Result<u64, StorageError> {
         let sum = |table: &str| {
@@ -761,7 +399,7 @@ impl Reader {
     pub(super) fn begun(&self, record: &BoardRecord, until: u64) -> Result<Option<(u64, Vec<u8>)>, StorageError> {
         let query = "SELECT first_seq, last_seq, hash, crc, is_packed, bytes FROM log
             WHERE board = ?1 AND first_seq <= ?2 AND last_seq > ?2";
-        let row = self.connection.query_row(query, (record.id, until as i64), LogRow::of).optional();
+        let row = self.connection.query_row(query, (record.id, until as i64), LogRecord::of).optional();
         let Some(row) = row.map_err(self.said())? else { return Ok(None) };
         let damaged = |damage| StorageError::Damaged { name: record.name.clone(), damage };
         let mut packets = Vec::new();
@@ -780,8 +418,8 @@ impl Reader {
     pub(super) fn stored(&self, record: &BoardRecord) -> Result<(Stored, Option<Damage>, BoardRecord), StorageError> {
         let Loaded { mut board, damage, record } = self.load(record, None)?;
         board.skip_authors(record.last_author.saturating_sub(board.last_author()));
-        let access = KeptAccess::Everybody;
-        Ok((Stored { epoch: record.epoch, board, access, reserved_author: 0, bytes: 0 }, damage, record))
+        let stored = Stored { epoch: record.epoch, board, reserved_author: 0, ..Stored::new(KeptAccess::Everybody) };
+        Ok((stored, damage, record))
     }
 
     /// The records of the log that a range of sequence numbers touches, as they are on disk.
@@ -830,8 +468,79 @@ impl Reader {
         let row = self
             .connection
             .prepare_cached(query)
-            .and_then(|mut statement| statement.query_row((record.id, first_seq as i64), LogRow::of))
+            .and_then(|mut statement| statement.query_row((record.id, first_seq as i64), LogRecord::of))
             .map_err(self.said())?;
         Ok(row.packets().map_err(|why| row.damage(why)))
+    }
+}
+
+impl Archive for Reader {
+    fn boards(&self) -> Result<Vec<BoardRecord>, StorageError> {
+        let query = BoardRecord::query("ORDER BY name");
+        let read = || -> rusqlite::Result<Vec<BoardRecord>> {
+            self.connection.prepare(&query)?.query_map([], BoardRecord::of)?.collect()
+        };
+        read().map_err(self.said())
+    }
+
+    fn record(&self, name: &str) -> Result<Option<BoardRecord>, StorageError> {
+        let query = BoardRecord::query("WHERE name = ?1");
+        self.connection.query_row(&query, [name], BoardRecord::of).optional().map_err(self.said())
+    }
+
+    fn load(&self, record: &BoardRecord, at: Option<u64>) -> Result<Loaded, StorageError> {
+        // One transaction, so that compaction does not change the records in between.
+        let transaction = self.connection.unchecked_transaction().map_err(self.said())?;
+        let loaded = self.fresh(record).and_then(|record| self.load_in_transaction(&record, at));
+        drop(transaction);
+        loaded
+    }
+
+    fn verify(&self, record: &BoardRecord) -> Result<Verified, StorageError> {
+        let transaction = self.connection.unchecked_transaction().map_err(self.said())?;
+        let verified = self.fresh(record).and_then(|record| self.verify_in_transaction(&record));
+        drop(transaction);
+        verified
+    }
+
+    fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError> {
+        images::find(&self.connection, hash).map_err(self.said())
+    }
+
+    fn damaged_images(&self) -> Result<Vec<ImageHash>, StorageError> {
+        let names = self.image_names().into_iter();
+        names.filter_map(|name| self.image(name).map(|image| image.is_none().then_some(name)).transpose()).collect()
+    }
+
+    fn audit(&self, name: &BoardName) -> Result<Vec<AuditRecord>, StorageError> {
+        self.orders(name.as_str())
+    }
+
+    fn chronicle(&self, name: &str) -> Result<Chronicle, StorageError> {
+        let Some(record) = self.record(name)? else { return Ok(Chronicle::default()) };
+        chronicle::find(&self.connection, record.id).map_err(self.said())
+    }
+
+    fn backup(&self, to: &Path) -> Result<(), StorageError> {
+        if to.exists() {
+            let error = std::io::Error::new(std::io::ErrorKind::AlreadyExists, "there is such a file already");
+            return Err(StorageError::Path { path: to.into(), error: error.into() });
+        }
+        let name = to.to_str().ok_or_else(|| {
+            let error = std::io::Error::new(std::io::ErrorKind::InvalidInput, "the path is not UTF-8");
+            StorageError::Path { path: to.into(), error: error.into() }
+        })?;
+        files::create_private(to)?;
+        // Another file is written, and this one is not; SQLite does not tell them apart here.
+        self.connection.pragma_update(None, "query_only", false).map_err(self.said())?;
+        let copied = self.connection.execute("VACUUM INTO ?1", [name]).map_err(said_of(to));
+        self.connection.pragma_update(None, "query_only", true).map_err(self.said())?;
+        if let Err(error) = copied {
+            // What there is of it is no backup.
+            let _ = std::fs::remove_file(to);
+            return Err(error);
+        }
+        let copy = Connection::open(to).map_err(said_of(to))?;
+        schema::mark_as_backup(&copy).map_err(said_of(to))
     }
 }

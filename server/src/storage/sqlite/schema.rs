@@ -9,8 +9,9 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction};
 
 use super::files::log_of;
 use super::mark::Position;
-use super::{StorageError, checksum, corruption};
+use super::{checksum, corruption};
 use crate::random;
+use crate::storage::StorageError;
 
 /// The file of a data directory that holds its boards.
 pub(super) const FILE: &str = "boards.sqlite";
@@ -120,7 +121,7 @@ const OLDER: [(i64, &str); 6] = [
 /// SQLite's own error, with the file that it is about.
 pub(super) fn said_of(path: &Path) -> impl Fn(rusqlite::Error) -> StorageError + use<> {
     let path = path.to_owned();
-    move |error| StorageError::Sqlite { path: path.clone(), error: Arc::new(error) }
+    move |error| StorageError::Engine { path: path.clone(), error: Arc::new(error) }
 }
 
 /// Opens a database to write, makes it where there is none, and brings it to the current format.
@@ -325,8 +326,9 @@ pub(super) fn mark_as_backup(connection: &Connection) -> rusqlite::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::reader::Reader;
     use super::*;
-    use crate::storage::Reader;
+    use crate::storage::Archive;
 
     #[test]
     fn a_board_that_had_a_host_and_no_ink_in_the_third_format_is_a_board_in_the_fourth() {

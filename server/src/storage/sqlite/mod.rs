@@ -1,0 +1,25 @@
+//! The engine in SQLite: one data directory, one writing thread with group commit, compaction in the background.
+
+mod access;
+mod checksum;
+mod chronicle;
+mod compaction;
+mod corruption;
+mod disk;
+mod files;
+mod images;
+mod lock;
+mod mark;
+mod proof;
+mod reader;
+mod salvage;
+mod schema;
+mod wal;
+mod writer;
+
+pub(super) use disk::Disk;
+pub(super) use lock::Lock;
+pub use proof::Loss;
+pub(super) use proof::loss;
+pub(super) use reader::Reader;
+pub(super) use salvage::restore;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
-use inkwire::room::{Encoding, Limits, Member, Rooms};
+use inkwire::rooms::{Encoding, Limits, Member, Rooms};
 use inkwire::storage::Memory;
 use inkwire::worker::Workers;
 use inkwire::ws::{Message, Outgoing, Session};

@@ -14,7 +14,7 @@ use inkwire_protocol::{Action, Reason};
 
 use crate::name::BoardName;
 use crate::order::{LARGEST_IMPORT, Order, Outcome, carry_out};
-use crate::room::Rooms;
+use crate::rooms::Rooms;
 use crate::storage::{self, Engine, StorageError};
 
 /// The socket's name in the data directory.

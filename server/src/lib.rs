@@ -25,7 +25,7 @@ pub mod order;
 pub mod private;
 pub mod random;
 mod reactor;
-pub mod room;
+pub mod rooms;
 pub mod serve;
 pub mod site;
 pub mod socket;

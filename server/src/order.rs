@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::export::archive;
 use crate::name::BoardName;
-use crate::room::Room;
+use crate::rooms::SharedRoom;
 use crate::storage::{Compacted, Engine};
 
 /// Largest file that is imported, in bytes.
@@ -83,7 +83,7 @@ pub(crate) fn carry_out(engine: &Arc<dyn Engine>, order: Order) -> anyhow::Resul
             let name: BoardName = name.parse()?;
             let (stored, storage) = (engine.open(&name)?, engine.clone());
             let (metrics, limits, uncounted, in_flight) = Default::default();
-            let room = Room::open(name, stored, storage, metrics, limits, &uncounted, in_flight);
+            let room = SharedRoom::open(name, stored, storage, metrics, limits, &uncounted, in_flight);
             let made = room.operate(&Action::MakeLink { role, seconds });
             engine.closed(&[room.claim()]);
             return Ok(Outcome::link(made?));

@@ -19,7 +19,7 @@ use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::notify::{notify, watchdog};
 use crate::private;
-use crate::room::{Limits, Rooms};
+use crate::rooms::{Limits, Rooms};
 use crate::site::{Echo, Site};
 use crate::storage::{Engine, Location, Opening};
 use crate::worker::Workers;

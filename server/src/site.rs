@@ -20,7 +20,7 @@ use crate::log::Gate;
 use crate::metrics::{Metrics, Refused};
 use crate::name::{BoardName, NameError};
 use crate::random;
-use crate::room::{Encoding, ImageFailure, Member, Place, Rooms};
+use crate::rooms::{Encoding, ImageFailure, Member, Place, Rooms};
 use crate::socket::Socket;
 use crate::watch;
 use crate::ws::{self, Addresses, Connections, Entry, Full, Handle, Hub, Message, Service, Settings, host_of};

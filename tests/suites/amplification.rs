@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use inkwire::room::Encoding;
+use inkwire::rooms::Encoding;
 use inkwire_protocol::{
     Action, ClientId, ClientMessage, Colour, Epoch, ImageHash, Operation, Reaction, Role, ServerMessage, Shape,
     ShapeKind, binary, json,

@@ -31,14 +31,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("worker", &["listen", "log", "reactor", "socket", "timers"]),
     ("ws", &["http", "listen", "metrics", "socket", "timers", "wakeup", "worker"]),
     ("storage", &["log", "metrics", "name", "notify", "random"]),
-    ("room", &["in_flight", "log", "metrics", "name", "random", "storage", "timers", "wakeup", "worker", "ws"]),
+    ("rooms", &["in_flight", "log", "metrics", "name", "random", "storage", "timers", "wakeup", "worker", "ws"]),
     ("export", &["storage"]),
-    ("order", &["export", "name", "room", "storage"]),
-    ("control", &["name", "order", "room", "storage"]),
+    ("order", &["export", "name", "rooms", "storage"]),
+    ("control", &["name", "order", "rooms", "storage"]),
     ("boards", &["control", "export", "name", "order", "storage"]),
     ("guest", &["export", "name", "random"]),
-    ("site", &["assets", "http", "in_flight", "log", "metrics", "name", "random", "room", "socket", "watch", "ws"]),
-    ("admin", &["boards", "export", "http", "metrics", "name", "room", "socket", "storage", "ws"]),
+    ("site", &["assets", "http", "in_flight", "log", "metrics", "name", "random", "rooms", "socket", "watch", "ws"]),
+    ("admin", &["boards", "export", "http", "metrics", "name", "rooms", "socket", "storage", "ws"]),
     ("cli", &["boards", "guest", "http", "listen", "private", "site", "storage"]),
     (
         "serve",
@@ -53,7 +53,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "metrics",
             "notify",
             "private",
-            "room",
+            "rooms",
             "site",
             "storage",
             "worker",
@@ -169,7 +169,16 @@ fn the_folders_of_the_server_import_only_those_below_them() {
 
 #[test]
 fn no_files_import_each_other_in_a_circle() {
-    let crates = ["server/src", "server/board/src", "server/protocol/src", "wsinspect/src", "xtask/src", "tests/src"];
+    let crates = [
+        "server/src",
+        "server/board/src",
+        "server/room/src",
+        "server/frame/src",
+        "server/protocol/src",
+        "wsinspect/src",
+        "xtask/src",
+        "tests/src",
+    ];
     for folder in crates {
         let files = files(&root().join(folder));
         let imports = imports(&files);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::{Duration, Instant};
 
-use crate::room::AddressBuckets;
+use crate::rooms::AddressBuckets;
 
 /// The wrong tokens of each address. They have nothing to do with what is tried wrongly on boards, so that a class that mistypes a
 /// password does not keep its operator out.

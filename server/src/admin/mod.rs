@@ -26,7 +26,7 @@ use crate::export::{Format, exported, good};
 use crate::http::{Head, HeadReader, Hosts, Reply, send_last, send_reply};
 use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
-use crate::room::{MemberRecord, Room, Rooms};
+use crate::rooms::{MemberRecord, Rooms, SharedRoom};
 use crate::socket::Socket;
 use crate::storage::{Archive, BoardRecord, Engine, StorageError};
 use crate::ws::{Addresses, host_of};
@@ -307,7 +307,7 @@ impl Admin {
     }
 
     /// The room of a board, where it is open and more than a name.
-    fn room_of(&self, name: &BoardName) -> Option<Arc<Room>> {
+    fn room_of(&self, name: &BoardName) -> Option<Arc<SharedRoom>> {
         self.rooms.open_room_of(name).filter(is_more_than_a_name)
     }
 
@@ -341,7 +341,7 @@ impl Admin {
         let open = self.rooms.open_rooms();
         let records = or_nothing(self.read(|archive| Ok(archive.boards()?)).await)?;
         // Also those that are only open yet: they count as well.
-        let mut all: BTreeMap<&str, (Option<&BoardRecord>, Option<&Arc<Room>>)> = BTreeMap::new();
+        let mut all: BTreeMap<&str, (Option<&BoardRecord>, Option<&Arc<SharedRoom>>)> = BTreeMap::new();
         records.iter().for_each(|record| all.entry(&record.name).or_default().0 = Some(record));
         open.iter()
             .filter(|room| is_more_than_a_name(room))
@@ -443,11 +443,11 @@ impl Admin {
 }
 
 /// Whether anything was drawn in a room, or somebody is in it.
-fn is_more_than_a_name(room: &Arc<Room>) -> bool {
+fn is_more_than_a_name(room: &Arc<SharedRoom>) -> bool {
     room.seq() > 0 || !room.members().is_empty()
 }
 
-fn of_board(name: &str, record: Option<&BoardRecord>, room: Option<&Arc<Room>>) -> Value {
+fn of_board(name: &str, record: Option<&BoardRecord>, room: Option<&Arc<SharedRoom>>) -> Value {
     let mut value = record.map_or_else(|| json!({ "board": name }), boards::facts);
     value["isOpen"] = room.is_some().into();
     value["members"] = room.map_or(0, |room| room.members().len()).into();

@@ -8,8 +8,8 @@ use inkwire_board::Board;
 use inkwire_protocol::{AuditRecord, ImageHash, StorageState};
 
 use super::{
-    AccessRecord, Archive, Chronicle, Compacted, Engine, Image, KeptAccess, Lease, Listener, Part, Past, Storage,
-    StorageError, Stored, access,
+    AUDIT, AccessRecord, Archive, Chronicle, Compacted, Engine, Image, KeptAccess, Lease, Listener, Part, Past,
+    Storage, StorageError, Stored,
 };
 use crate::name::BoardName;
 
@@ -85,7 +85,7 @@ impl Storage for Memory {
         let (kept, audit) = all.entry(name.clone()).or_default();
         *kept = record;
         orders.into_iter().for_each(|order| audit.push_front(order));
-        audit.truncate(access::AUDIT as usize);
+        audit.truncate(AUDIT);
         Ok(())
     }
 

@@ -3,7 +3,6 @@
 //! Rooms know [`Storage`], operators [`Engine`] and [`Archive`]; only [`Location`] names an engine. A new one is a folder here, and an
 //! arm in `location.rs`.
 
-mod access;
 mod image;
 mod location;
 mod memory;
@@ -16,14 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
-use inkwire_board::{Board, StateHash};
-use inkwire_protocol::{AuditRecord, AuthorName, ClientId, Epoch, ImageHash, StorageState};
+use inkwire_board::Board;
+use inkwire_protocol::{AuditRecord, Epoch, ImageHash, StorageState};
 
-pub use access::{AccessRecord, KeptAccess};
 #[cfg(test)]
 pub(crate) use image::tests as image_tests;
 pub use image::{Image, ImageError};
+pub use inkwire_room::{AccessRecord, KeptAccess, Part, RESERVED};
 pub use location::{Location, LocationError, Opening};
 pub use memory::Memory;
 pub use record::{BoardRecord, Damage, Loaded, Verified, is_set_aside};
@@ -33,9 +31,8 @@ pub use timeline::{Chronicle, Past};
 use crate::name::BoardName;
 use crate::random;
 
-/// Author numbers are reserved in blocks of so many, before the first of a block is given out: other people's pages know
-/// elements by them, so none may be given out again that a killed server had given out and not written.
-pub(crate) const RESERVED: u32 = 1_024;
+/// Orders that are kept of one board; older ones are forgotten.
+const AUDIT: usize = 500;
 
 /// A board as it was kept.
 #[derive(Debug)]
@@ -77,27 +74,6 @@ impl Lease {
     pub fn holds(&self) -> bool {
         !self.0.load(Ordering::Acquire)
     }
-}
-
-/// The next part of a board's log.
-#[derive(Debug)]
-pub struct Part {
-    /// The lineage of the log.
-    pub epoch: Epoch,
-    /// The sequence number of its first operation.
-    pub first_seq: u64,
-    /// The sequence number of its last operation.
-    pub last_seq: u64,
-    /// A packet with one `operations` message.
-    pub packet: Bytes,
-    /// The board's state hash behind it.
-    pub hash: StateHash,
-    /// Clients that drew here for the first time, and their author numbers.
-    pub clients: Vec<(ClientId, u32)>,
-    /// What authors are called who drew here for the first time, or have a new name.
-    pub names: Vec<AuthorName>,
-    /// Author numbers up to this one are reserved; see [`Stored::reserved_author`].
-    pub reserved_author: u32,
 }
 
 /// What a storage says by itself.

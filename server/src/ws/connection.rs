@@ -12,7 +12,6 @@ use async_tungstenite::tungstenite::{self, Error, error::ProtocolError};
 use bytes::Bytes;
 use smol::io::AsyncWrite;
 
-use super::frame::close_frame;
 use super::registry::Entry;
 use super::wire::Wire;
 use super::{Close, Message, Session, Settings};
@@ -20,6 +19,7 @@ use crate::metrics::Metrics;
 use crate::socket::Socket;
 use crate::timers::Alarm;
 use crate::wakeup::Wakeup;
+use inkwire_frame::close_frame;
 
 /// What tungstenite is given at once, and keeps room for in every connection: a message of somebody who draws. Its default
 /// is 128 KiB. What is read of the socket at once is another matter, see `wire`.
@@ -541,7 +541,8 @@ mod tests {
     use crate::listen::Listener;
     use crate::worker::Workers;
     use crate::ws::Connections;
-    use crate::ws::{Opcode, Outgoing, frame};
+    use crate::ws::Outgoing;
+    use inkwire_frame::{Opcode, frame};
 
     /// Has something to say every other time that it is asked, and wants to be closed.
     #[derive(Clone, Default)]

@@ -9,11 +9,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
-use super::frame::{Opcode, fragment, frame};
 use super::hub::Hub;
 use super::service::Service;
 use super::{Close, Message, Outgoing};
 use crate::wakeup::Wakeup;
+use inkwire_frame::{Opcode, fragment, frame};
 
 /// Bytes of one fragment of a streamed message.
 const FRAGMENT: usize = 16 * 1024;

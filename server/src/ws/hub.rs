@@ -5,11 +5,11 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::frame::{Opcode, frame};
 use super::handle::Handle;
 use super::service::{Service, ServiceSession};
 use super::{Message, Settings};
 use crate::wakeup::Wakeup;
+use inkwire_frame::{Opcode, frame};
 
 /// A service with its connections and channels. Cheap to clone.
 pub struct Hub<S: Service> {

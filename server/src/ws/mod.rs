@@ -18,7 +18,6 @@
 
 mod addresses;
 mod connection;
-mod frame;
 mod handle;
 mod hub;
 mod lengths;
@@ -30,10 +29,9 @@ mod wire;
 
 pub use addresses::{Addresses, Full, host_of};
 pub use connection::serve;
-pub use frame::Opcode;
-pub(crate) use frame::{frame, frame_around};
 pub use handle::{Handle, WriteError};
 pub use hub::Hub;
+pub use inkwire_frame::Opcode;
 pub use outgoing::Outgoing;
 pub use registry::{Connections, Entry};
 pub use server::Server;

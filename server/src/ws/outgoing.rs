@@ -38,6 +38,12 @@ impl Outgoing {
         self.bytes >= self.capacity
     }
 
+    /// Takes so many bytes at once.
+    #[cfg(test)]
+    pub(crate) fn of_at_most(capacity: usize) -> Self {
+        Self { capacity, ..Self::default() }
+    }
+
     /// Takes so many bytes at once from now on.
     pub(super) fn widen(&mut self, capacity: usize) {
         self.capacity = capacity.max(CAPACITY);

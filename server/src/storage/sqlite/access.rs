@@ -9,8 +9,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::{checksum, corruption};
 use crate::random;
-use crate::storage::access::AUDIT;
-use crate::storage::{AccessRecord, KeptAccess};
+use crate::storage::{AUDIT, AccessRecord, KeptAccess};
 
 /// `boards.hosted` of a board of which nobody knows any more whether it is hosted: it is closed.
 const UNKNOWN: i64 = 2;
@@ -104,7 +103,7 @@ pub(super) fn keep(
     }
     let forget = "DELETE FROM audit WHERE board = ?1 AND id <=
         (SELECT id FROM audit WHERE board = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)";
-    transaction.execute(forget, (name, AUDIT)).map(drop)
+    transaction.execute(forget, (name, AUDIT as i64)).map(drop)
 }
 
 /// Writes an order behind the others of its board.

@@ -7,8 +7,7 @@ use std::mem::discriminant;
 use std::time::Instant;
 
 use inkwire_protocol::ServerMessage;
-
-use super::bucket::Bucket;
+use inkwire_room::Bucket;
 
 /// Repeated questions that are answered at once, and how many in a second for long.
 const REPEATS: f64 = 8.0;

@@ -6,13 +6,12 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Weak};
-use std::time::Duration;
 
 use inkwire_board::Board;
 
-use super::flush::Packet;
-use super::ring::Ring;
-use crate::in_flight::{self, InFlight};
+use crate::budget::Budget;
+use crate::flush::Packet;
+use crate::ring::Ring;
 
 /// Bytes that are encoded in one turn of a member, under the room's lock: about a quarter of a millisecond.
 const STEP: usize = 256 * 1024;
@@ -24,11 +23,11 @@ const TAIL_PART: usize = 4;
 
 /// A board at one sequence number, as packets.
 #[derive(Debug)]
-pub(super) struct Snapshot {
-    pub(super) packets: Vec<Arc<Packet>>,
+pub(crate) struct Snapshot {
+    pub(crate) packets: Vec<Arc<Packet>>,
     bytes: usize,
     /// The flush that follows it.
-    pub(super) then: u64,
+    pub(crate) then: u64,
 }
 
 impl Snapshot {
@@ -47,7 +46,7 @@ struct Part {
 
 /// The encoded parts of a board.
 #[derive(Debug)]
-pub(super) struct Snapshots {
+pub(crate) struct Snapshots {
     /// By their first sequence numbers.
     parts: BTreeMap<u64, Part>,
     /// Ranges of sequence numbers that are still to be encoded, by their first.
@@ -60,14 +59,12 @@ pub(super) struct Snapshots {
     last: Weak<Snapshot>,
     /// One is held by each member that waits for a snapshot or reads one.
     users: Arc<()>,
-    in_flight: Arc<InFlight>,
-    /// How long somebody may read before others get its room.
-    patience: Duration,
+    budget: Arc<dyn Budget>,
 }
 
 /// How far the parts of a board are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Encoded {
+pub(crate) enum Encoded {
     /// Everything is encoded as the board is now.
     All,
     /// There is more to do.
@@ -78,7 +75,7 @@ pub(super) enum Encoded {
 
 impl Snapshots {
     /// Nothing is encoded yet. The board's changes are tracked from now on.
-    pub(super) fn of(board: &mut Board, in_flight: &Arc<InFlight>) -> Self {
+    pub(crate) fn of(board: &mut Board, budget: &Arc<dyn Budget>) -> Self {
         board.track_changes(true);
         Self {
             parts: BTreeMap::new(),
@@ -88,28 +85,27 @@ impl Snapshots {
             encoded: 0,
             last: Weak::new(),
             users: Arc::default(),
-            in_flight: in_flight.clone(),
-            patience: in_flight::SLOW,
+            budget: budget.clone(),
         }
     }
 
     /// Held by a member while it needs these.
-    pub(super) fn user(&self) -> Arc<()> {
+    pub(crate) fn user(&self) -> Arc<()> {
         self.users.clone()
     }
 
     /// Whether nobody needs these any more.
-    pub(super) fn are_unused(&self) -> bool {
+    pub(crate) fn are_unused(&self) -> bool {
         Arc::strong_count(&self.users) == 1
     }
 
     /// The last snapshot, if a newcomer can be given that one.
-    pub(super) fn last(&self, ring: &Ring) -> Option<Arc<Snapshot>> {
+    pub(crate) fn last(&self, ring: &Ring) -> Option<Arc<Snapshot>> {
         self.last.upgrade().filter(|last| last.still_serves(ring))
     }
 
     /// Encodes some of what is missing.
-    pub(super) fn encode(&mut self, board: &mut Board) -> Encoded {
+    pub(crate) fn encode(&mut self, board: &mut Board) -> Encoded {
         board.take_changes().for_each(|range| self.reopen(range));
         self.extend_to(board.seq() + 1);
         // A board that changes faster than it is encoded is encoded in one turn after a while.
@@ -119,7 +115,7 @@ impl Snapshots {
             if encoded >= most {
                 return Encoded::More;
             }
-            if self.in_flight.make_room(STEP, self.patience) == in_flight::Room::Soon {
+            if !self.budget.has_room(STEP) {
                 return Encoded::NoRoom;
             }
             encoded += self.encode_first(board, start..end);
@@ -134,7 +130,7 @@ impl Snapshots {
         if next < gap.end {
             self.gaps.insert(next, gap.end);
         }
-        let packet = Packet::held(&packet, &self.in_flight);
+        let packet = Packet::held(&packet, &*self.budget);
         let bytes = packet.bytes.len();
         self.bytes += bytes;
         self.encoded += bytes;
@@ -177,9 +173,9 @@ impl Snapshots {
     }
 
     /// The snapshot of a board of which everything is encoded.
-    pub(super) fn whole(&mut self, board: &Board, then: u64) -> Arc<Snapshot> {
+    pub(crate) fn whole(&mut self, board: &Board, then: u64) -> Arc<Snapshot> {
         debug_assert!(self.gaps.is_empty(), "Bug: everything is encoded");
-        let [head, end] = board.packets_around().map(|packet| Arc::new(Packet::held(&packet, &self.in_flight)));
+        let [head, end] = board.packets_around().map(|packet| Arc::new(Packet::held(&packet, &*self.budget)));
         let parts = self.parts.values().map(|part| part.packet.clone());
         let packets = std::iter::once(head).chain(parts).chain([end]).collect();
         self.encoded = 0;
@@ -191,6 +187,9 @@ impl Snapshots {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+    use bytes::Bytes;
     use inkwire_board::Replica;
     use inkwire_protocol::{Colour, ElementRef, Operation, Text, binary};
 
@@ -202,12 +201,45 @@ mod tests {
         board.submit(1, cseq, Operation::Text(text)).expect("a text");
     }
 
+    /// A budget that counts what is held.
+    #[derive(Debug, Default)]
+    struct Counted {
+        held: Arc<AtomicUsize>,
+        is_full: AtomicBool,
+    }
+
+    /// A buffer that counts until it is dropped.
+    struct Held(Bytes, Arc<AtomicUsize>);
+
+    impl AsRef<[u8]> for Held {
+        fn as_ref(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    impl Drop for Held {
+        fn drop(&mut self) {
+            self.1.fetch_sub(self.0.len(), Ordering::Relaxed);
+        }
+    }
+
+    impl Budget for Counted {
+        fn has_room(&self, _: usize) -> bool {
+            !self.is_full.load(Ordering::Relaxed)
+        }
+
+        fn hold(&self, bytes: Bytes) -> Bytes {
+            self.held.fetch_add(bytes.len(), Ordering::Relaxed);
+            Bytes::from_owner(Held(bytes, self.held.clone()))
+        }
+    }
+
     /// A board of as many texts of 4 KiB, and its snapshots.
-    fn of_texts(count: u64) -> (Board, Snapshots, Arc<InFlight>) {
-        let (mut board, in_flight) = (Board::default(), Arc::new(InFlight::default()));
+    fn of_texts(count: u64) -> (Board, Snapshots, Arc<Counted>) {
+        let (mut board, counted) = (Board::default(), Arc::new(Counted::default()));
         (1..=count).for_each(|cseq| text(&mut board, cseq, 4096));
-        let snapshots = Snapshots::of(&mut board, &in_flight);
-        (board, snapshots, in_flight)
+        let snapshots = Snapshots::of(&mut board, &(counted.clone() as Arc<dyn Budget>));
+        (board, snapshots, counted)
     }
 
     fn whole(snapshots: &mut Snapshots, board: &mut Board) -> Arc<Snapshot> {
@@ -248,7 +280,7 @@ mod tests {
     #[test]
     fn the_next_snapshot_shares_what_has_not_changed_since_the_last() {
         // Changes are noted for 8 elements at once: three times that is little beside so many.
-        let (mut board, mut snapshots, in_flight) = of_texts(1_200);
+        let (mut board, mut snapshots, counted) = of_texts(1_200);
         let one = whole(&mut snapshots, &mut board);
         let elements = vec![ElementRef { author: 0, cseq: 1_100 }];
         board.submit(1, 1_201, Operation::Delete { gesture_back: 0, elements }).expect("it is there");
@@ -257,10 +289,10 @@ mod tests {
         let (parts, shared) = (one.packets.len(), shared(&one, &other));
         assert!(parts > 50 && shared > parts * 9 / 10, "{shared} of {parts} parts are shared");
         assert_eq!(hash_of(&other), board.hash());
-        let held = in_flight.held();
+        let held = counted.held.load(Ordering::Relaxed);
         assert!(held < one.bytes * 5 / 4, "{held} bytes for two snapshots of {}", one.bytes);
         drop((one, other, snapshots));
-        assert_eq!(in_flight.held(), 0);
+        assert_eq!(counted.held.load(Ordering::Relaxed), 0);
     }
 
     #[test]
@@ -291,18 +323,12 @@ mod tests {
     }
 
     #[test]
-    fn where_there_is_no_room_the_oldest_reader_is_dismissed_first() {
-        let mut board = Board::default();
-        (1..=300).for_each(|cseq| text(&mut board, cseq, 4096));
-        let in_flight = Arc::new(InFlight::of_at_most(STEP, Arc::default()));
-        let reader = in_flight.reader(Arc::default());
-        let mut snapshots = Snapshots { patience: Duration::ZERO, ..Snapshots::of(&mut board, &in_flight) };
-        while !reader.is_dismissed() {
-            assert_ne!(snapshots.encode(&mut board), Encoded::All);
-        }
-        assert_eq!(snapshots.encode(&mut board), Encoded::NoRoom, "it waits until that one has gone");
-        drop(reader);
+    fn a_board_waits_for_room_before_each_part_of_its_snapshot() {
+        let (mut board, mut snapshots, counted) = of_texts(300);
+        counted.is_full.store(true, Ordering::Relaxed);
+        assert_eq!(snapshots.encode(&mut board), Encoded::NoRoom);
+        counted.is_full.store(false, Ordering::Relaxed);
         let snapshot = whole(&mut snapshots, &mut board);
-        assert_eq!(hash_of(&snapshot), board.hash(), "a single one may be larger than the bound");
+        assert_eq!(hash_of(&snapshot), board.hash());
     }
 }

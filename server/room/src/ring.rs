@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use inkwire_board::StateHash;
 
-use super::flush::{Flush, Packet};
+use crate::flush::{Flush, Packet};
 
 /// Flushes are kept up to this many bytes; a member that is further behind gets a snapshot.
 const CAPACITY: usize = 1024 * 1024;
@@ -15,7 +15,7 @@ const OVERHEAD: usize = 256;
 
 /// Flushes with dense numbers, oldest first.
 #[derive(Debug)]
-pub(super) struct Ring {
+pub(crate) struct Ring {
     flushes: VecDeque<Arc<Flush>>,
     /// The sequence number and state hash before the oldest one.
     base: (u64, StateHash),
@@ -38,22 +38,22 @@ struct Together {
 
 impl Ring {
     /// An empty ring behind a board at a sequence number.
-    pub(super) fn behind(seq: u64, hash: StateHash) -> Self {
+    pub(crate) fn behind(seq: u64, hash: StateHash) -> Self {
         Self { flushes: VecDeque::new(), base: (seq, hash), start: 0, bytes: 0, told: 0, together: None }
     }
 
     /// The number of the oldest flush that is held.
-    pub(super) fn start(&self) -> u64 {
+    pub(crate) fn start(&self) -> u64 {
         self.start
     }
 
     /// The number that the next flush will have.
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.start + self.flushes.len() as u64
     }
 
     /// What goes on at a flush, and the number behind it.
-    pub(super) fn from(&self, number: u64) -> Option<(&Packet, u64)> {
+    pub(crate) fn from(&self, number: u64) -> Option<(&Packet, u64)> {
         if let Some(Together { to, packet, .. }) = self.together.as_ref().filter(|together| together.from == number) {
             return Some((packet, *to));
         }
@@ -62,7 +62,7 @@ impl Ring {
     }
 
     /// Everybody is told now of what was flushed since that was last so: in one packet, if it is more than one.
-    pub(super) fn tells_all(&mut self) {
+    pub(crate) fn tells_all(&mut self) {
         let to = self.end();
         let from = std::mem::replace(&mut self.told, to);
         if from < self.start || to - from < 2 {
@@ -73,12 +73,12 @@ impl Ring {
     }
 
     /// The bytes of the flushes from a number on.
-    pub(super) fn bytes_from(&self, number: u64) -> usize {
+    pub(crate) fn bytes_from(&self, number: u64) -> usize {
         let skipped = number.saturating_sub(self.start) as usize;
         self.flushes.iter().skip(skipped).map(|flush| flush.packet.bytes.len()).sum()
     }
 
-    pub(super) fn push(&mut self, flush: Flush) {
+    pub(crate) fn push(&mut self, flush: Flush) {
         self.bytes += flush.packet.bytes.len() + OVERHEAD;
         self.flushes.push_back(Arc::new(flush));
         while self.bytes > CAPACITY && self.flushes.len() > 1 {
@@ -91,7 +91,7 @@ impl Ring {
 
     /// The flush with which a member goes on that has everything up to `seq`; `None` where that is no longer held, or is
     /// not between two flushes.
-    pub(super) fn after(&self, seq: u64) -> Option<u64> {
+    pub(crate) fn after(&self, seq: u64) -> Option<u64> {
         if seq == self.base.0 {
             return Some(self.start);
         }
@@ -100,7 +100,7 @@ impl Ring {
     }
 
     /// The board's state hash at a sequence number between two flushes, as far as it is known.
-    pub(super) fn hash_at(&self, seq: u64) -> Option<StateHash> {
+    pub(crate) fn hash_at(&self, seq: u64) -> Option<StateHash> {
         let before = self.after(seq)?.checked_sub(self.start + 1);
         Some(before.map_or(self.base.1, |at| self.flushes[at as usize].hash))
     }

@@ -15,8 +15,9 @@ use super::creations::Creations;
 use super::entrance::Entrance;
 use super::hashing::Hashing;
 use super::images::Arrivals;
-use super::limits::Limits;
-use super::room::{Due, Room};
+use super::shared::{Due, SharedRoom};
+use inkwire_room::Limits;
+
 use crate::in_flight::{self, InFlight, Reserved};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
@@ -77,14 +78,14 @@ pub struct Rooms {
 /// A room, or one that is being opened: whoever comes meanwhile waits for it. As long as somebody beside [`Rooms`] holds
 /// one, its room is not closed.
 #[derive(Debug, Clone, Default)]
-pub struct Place(Arc<OnceCell<Arc<Room>>>);
+pub struct Place(Arc<OnceCell<Arc<SharedRoom>>>);
 
 impl Place {
     /// The room.
     ///
     /// # Panics
     /// If it is not open yet; [`Rooms::room`] gives only places whose room is.
-    pub fn room(&self) -> &Arc<Room> {
+    pub fn room(&self) -> &Arc<SharedRoom> {
         self.0.get().expect("Bug: the room was opened before its place was given away")
     }
 
@@ -94,9 +95,9 @@ impl Place {
 }
 
 impl Deref for Place {
-    type Target = Room;
+    type Target = SharedRoom;
 
-    fn deref(&self) -> &Room {
+    fn deref(&self) -> &SharedRoom {
         self.room()
     }
 }
@@ -158,6 +159,10 @@ impl Rooms {
                 return Err(error);
             }
             place.storage_became(self.storage.state());
+            if place.is_broken() {
+                self.forget_broken(&place);
+                continue;
+            }
             // Meanwhile the board may have been deleted or put in place anew: then this room is nobody's.
             if self.lock().get(name).is_some_and(|current| Arc::ptr_eq(&current.0, &place.0)) {
                 return Ok(place);
@@ -171,12 +176,12 @@ impl Rooms {
     }
 
     /// The room of a board, where it is open.
-    pub fn open_room_of(&self, name: &BoardName) -> Option<Arc<Room>> {
+    pub fn open_room_of(&self, name: &BoardName) -> Option<Arc<SharedRoom>> {
         self.lock().get(name).and_then(|place| place.0.get().cloned())
     }
 
     /// All rooms that are open, by the names of their boards.
-    pub fn open_rooms(&self) -> Vec<Arc<Room>> {
+    pub fn open_rooms(&self) -> Vec<Arc<SharedRoom>> {
         let mut all = self.all();
         all.sort_by(|one, other| one.name().cmp(other.name()));
         all
@@ -215,13 +220,13 @@ impl Rooms {
         &self,
         name: BoardName,
         before: impl FnOnce() -> Result<(), StorageError> + Send + 'static,
-    ) -> Result<Arc<Room>, StorageError> {
+    ) -> Result<Arc<SharedRoom>, StorageError> {
         let (storage, metrics, limits) = (self.storage.clone(), self.metrics.clone(), self.limits.clone());
         let (uncounted, in_flight) = (self.uncounted.clone(), self.in_flight.clone());
         smol::unblock(move || {
             before()?;
             let stored = storage.open(&name)?;
-            Ok(Arc::new(Room::open(name, stored, storage, metrics, limits, &uncounted, in_flight)))
+            Ok(Arc::new(SharedRoom::open(name, stored, storage, metrics, limits, &uncounted, in_flight)))
         })
         .await
     }
@@ -230,6 +235,15 @@ impl Rooms {
         let mut open = self.lock();
         if open.get(name).is_some_and(|place| place.0.get().is_none() && !place.is_held()) {
             open.remove(name);
+        }
+    }
+
+    /// A room that a panic has broken is not that of its board any more: the next who comes opens it again.
+    fn forget_broken(&self, room: &SharedRoom) {
+        let mut open = self.lock();
+        let is_it = |place: &Place| place.0.get().is_some_and(|opened| std::ptr::eq(&**opened, room));
+        if open.get(room.name()).is_some_and(is_it) {
+            open.remove(room.name());
         }
     }
 
@@ -244,7 +258,7 @@ impl Rooms {
         self.storage.closed(&durable.map(|room| room.claim()).collect::<Vec<_>>());
     }
 
-    fn all(&self) -> Vec<Arc<Room>> {
+    fn all(&self) -> Vec<Arc<SharedRoom>> {
         self.lock().values().filter_map(|place| place.0.get().cloned()).collect()
     }
 
@@ -373,7 +387,7 @@ impl Rooms {
     }
 
     /// Flushes a room later.
-    pub(super) fn flush_at(self: &Arc<Self>, room: Arc<Room>, due: Instant) {
+    pub(super) fn flush_at(self: &Arc<Self>, room: Arc<SharedRoom>, due: Instant) {
         let flush = async move {
             let mut next = Due::At(due);
             while let Due::At(due) = next {
@@ -385,7 +399,10 @@ impl Rooms {
     }
 
     /// A member has let go of a room: it is closed when nobody has come back a while later.
-    pub fn release(self: &Arc<Self>, room: &Room) {
+    pub fn release(self: &Arc<Self>, room: &SharedRoom) {
+        if room.is_broken() {
+            return self.forget_broken(room);
+        }
         if !room.begins_closing() {
             return;
         }
@@ -451,5 +468,46 @@ impl Rooms {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BoardName, Place>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use inkwire_board::StateHash;
+    use inkwire_protocol::{ClientId, Colour, Epoch, Operation};
+    use inkwire_room::{Caller, Cost, Hello, Someone};
+
+    use super::*;
+    use crate::storage::{Location, Opening};
+
+    fn draw(room: &SharedRoom, count: u64) {
+        let (client_id, epoch, colour) = (ClientId([1; 16]), Epoch::default(), Colour(0xff));
+        let hello = Hello { client_id, epoch, seq: 0, hash: StateHash::default(), name: "Ada".into(), colour };
+        let caller = Caller { someone: Someone::new(client_id, None), token: None, begins: false, address: None };
+        room.join(1, &hello, caller, None, Arc::default()).expect("everybody is let in");
+        let mut ink: VecDeque<_> = (1..=count).map(|cseq| (cseq, Operation::Clear { gesture_back: 0 })).collect();
+        room.submit(1, &mut ink, Cost::default());
+        room.flush_now();
+    }
+
+    #[test]
+    fn a_board_whose_room_a_panic_has_broken_is_opened_again_from_what_is_kept() {
+        let data = tempfile::tempdir().unwrap();
+        let metrics = Arc::<Metrics>::default();
+        let engine = Location::Directory(data.path().into()).open(&Opening::default(), metrics.clone()).unwrap();
+        let workers = Workers::start(std::num::NonZero::new(1), metrics.tasks.clone()).unwrap();
+        let rooms = Rooms::new(engine.clone(), metrics, workers, Duration::from_secs(3600), Limits::default());
+        let name = "x".parse().unwrap();
+        let place = smol::block_on(rooms.room(&name)).unwrap();
+        draw(&place, 5);
+        _ = catch_unwind(AssertUnwindSafe(|| place.with(|_| panic!("planned")))).expect_err("it panics");
+        let again = smol::block_on(rooms.room(&name)).unwrap();
+        assert!(place.is_broken() && !again.is_broken());
+        assert_eq!(again.seq(), 5, "all that it had flushed is there");
+        rooms.release(&place);
+        assert!(rooms.is_open(&name), "the new one stays");
+        engine.stop();
     }
 }

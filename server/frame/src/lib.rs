@@ -1,4 +1,4 @@
-//! Writing a server's frames (RFC 6455 section 5.2): never masked, always whole.
+//! Writing a server's WebSocket frames (RFC 6455 section 5.2): never masked. Pure: no socket, and no rule of a connection.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -17,13 +17,13 @@ pub enum Opcode {
 const LONGEST_HEAD: usize = 10;
 
 /// A whole message as one frame, ready for the socket of every connection that it is meant for.
-pub(crate) fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
+pub fn frame(opcode: Opcode, payload: &[u8]) -> Bytes {
     fragment(Some(opcode), true, payload)
 }
 
 /// A whole message as one frame whose payload is written in its place, and the length of the frame's head. The payload may have
 /// more bytes than are expected.
-pub(crate) fn frame_around(opcode: Opcode, expected: usize, fill: impl FnOnce(&mut Vec<u8>)) -> (Bytes, usize) {
+pub fn frame_around(opcode: Opcode, expected: usize, fill: impl FnOnce(&mut Vec<u8>)) -> (Bytes, usize) {
     let mut out = Vec::with_capacity(LONGEST_HEAD + expected);
     out.extend_from_slice(&[0; LONGEST_HEAD]);
     fill(&mut out);
@@ -34,7 +34,7 @@ pub(crate) fn frame_around(opcode: Opcode, expected: usize, fill: impl FnOnce(&m
 }
 
 /// A part of a message (RFC 6455 section 5.4): the first one has the opcode, the last one ends the message.
-pub(super) fn fragment(first: Option<Opcode>, is_last: bool, payload: &[u8]) -> Bytes {
+pub fn fragment(first: Option<Opcode>, is_last: bool, payload: &[u8]) -> Bytes {
     let head = head(first, is_last, payload.len());
     let mut out = BytesMut::with_capacity(head.len() + payload.len());
     out.put_slice(&head);
@@ -62,7 +62,7 @@ fn head(first: Option<Opcode>, is_last: bool, length: usize) -> SmallVec<[u8; LO
 }
 
 /// A close frame (RFC 6455 section 5.5.1); the reason must be at most 123 bytes.
-pub(super) fn close_frame(code: u16, reason: &str) -> Bytes {
+pub fn close_frame(code: u16, reason: &str) -> Bytes {
     const FIN_CLOSE: u8 = 0x88;
     let mut out = BytesMut::with_capacity(reason.len() + 4);
     out.put_u8(FIN_CLOSE);

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::bucket::AddressBuckets;
+use super::addresses::AddressBuckets;
 use crate::ws::host_of;
 
 /// The new boards of each address: so many at once, and as many an hour.

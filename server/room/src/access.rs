@@ -1,7 +1,7 @@
 //! Who may do what on a board: its links, password, lock, mutes and bans. It knows no socket, no clock and no disk.
 //!
 //! Secrets are kept as their SHA-256: they are 16 random bytes, so nothing slower is needed. Hashes are compared in
-//! constant time. A password is kept as argon2id (RFC 9106) says, which [`super::hashing`] works out.
+//! constant time. A password is kept as argon2id (RFC 9106) says, which is worked out elsewhere.
 
 use std::net::IpAddr;
 
@@ -13,17 +13,18 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq;
 
-use crate::storage::{AccessRecord, KeptAccess};
+use crate::persist::{AccessRecord, KeptAccess};
 
 /// People who are banned, muted or have a pen, at most; the oldest are forgotten.
 const LISTED: usize = 1_000;
 
 /// The hash of a secret; comparing two takes the same time wherever they differ.
 #[derive(Debug, Clone, Copy, Eq, Serialize, Deserialize)]
-pub(super) struct Digest([u8; 32]);
+pub struct Digest([u8; 32]);
 
 impl Digest {
-    pub(super) fn of(secret: &[u8; 16]) -> Self {
+    /// The hash of a secret.
+    pub fn of(secret: &[u8; 16]) -> Self {
         Self(Sha256::digest(secret).into())
     }
 }
@@ -36,34 +37,38 @@ impl PartialEq for Digest {
 
 /// Somebody, as known again: by the client id, or by the secret of the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Someone {
+pub struct Someone {
     client: Digest,
     visitor: Option<Digest>,
 }
 
 impl Someone {
-    pub(super) fn new(client: ClientId, visitor: Option<Token>) -> Self {
+    /// The person at a client, in a browser with a secret of its own if it has one.
+    pub fn new(client: ClientId, visitor: Option<Token>) -> Self {
         Self { client: Digest::of(&client.0), visitor: visitor.map(|visitor| Digest::of(&visitor.0)) }
     }
 
-    pub(super) fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         self.client == other.client || (self.visitor.is_some() && self.visitor == other.visitor)
     }
 }
 
 /// Somebody who wants to come in, with what they have to show.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Caller {
-    pub(super) someone: Someone,
-    pub(super) token: Option<Digest>,
+pub struct Caller {
+    /// The person.
+    pub someone: Someone,
+    /// The secret of the link that they came by.
+    pub token: Option<Digest>,
     /// Whether that is a secret by which a board can be begun; see [`Token::is_for_others`].
-    pub(super) begins: bool,
-    pub(super) address: Option<IpAddr>,
+    pub begins: bool,
+    /// Their address, if it is known.
+    pub address: Option<IpAddr>,
 }
 
 /// What is said to a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Come in, as this.
     Welcome(Role),
     /// Come in, as this, where the password is that of the hash.
@@ -98,52 +103,60 @@ struct Ban {
 
 /// Somebody who is here, or was, as an order names them.
 #[derive(Debug, Clone)]
-pub(super) struct Target {
-    pub(super) someone: Someone,
-    pub(super) address: Option<IpAddr>,
-    pub(super) name: String,
-    pub(super) role: Role,
+pub(crate) struct Target {
+    pub(crate) someone: Someone,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) name: String,
+    pub(crate) role: Role,
 }
 
 /// What an order needs that is not the order's own.
 #[derive(Debug, Clone)]
-pub(super) struct Ingredients {
+pub struct Ingredients {
     /// Milliseconds since 1970.
-    pub(super) now: u64,
+    pub now: u64,
     /// The secret of a link that is made.
-    pub(super) secret: Token,
+    pub secret: Token,
     /// The hash of a password that is set.
-    pub(super) password: Option<String>,
+    pub password: Option<String>,
 }
 
 /// An order that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Done {
+pub struct Done {
     /// What whoever gave it is told, beside the rules.
-    pub(super) answer: Option<ServerMessage>,
+    pub answer: Option<ServerMessage>,
     /// Whoever came in by this link goes.
-    pub(super) revoked: Option<Digest>,
+    pub revoked: Option<Digest>,
     /// What the audit list says of it.
-    pub(super) what: String,
+    pub what: String,
 }
 
 /// Why an order was not carried out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum OrderError {
+pub enum OrderError {
+    /// The one who gives it hosts nothing here.
     #[error("only a host may do that")]
     NotHost,
+    /// It is about somebody who is not here.
     #[error("that person is not here any more")]
     NotHere,
+    /// It is about a host.
     #[error("that cannot be done to a host: make the host link anew, and whoever came in by the old one is let go")]
     OfHost,
+    /// It would make everybody a host.
     #[error("nobody is a host without a link")]
     HostWithoutLink,
+    /// It would leave the board without a host link.
     #[error("a board keeps its host link: make it anew instead")]
     LastHostLink,
+    /// It makes a link of a board that nobody hosts.
     #[error("nobody hosts this board yet: make its host link first")]
     NoHostYet,
+    /// It ends a ban that does not exist.
     #[error("there is no such ban")]
     NoSuchBan,
+    /// It bans an address that is not known.
     #[error("this person's address is not known")]
     NoAddress,
 }
@@ -151,7 +164,7 @@ pub(super) enum OrderError {
 /// Who may do what on a board. One that nobody hosts is everybody's.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Access {
+pub struct Access {
     hosted: bool,
     without_link: Option<Role>,
     links: Vec<Link>,
@@ -167,7 +180,7 @@ pub(super) struct Access {
 impl Access {
     /// The access of a board as far as the storage still has it. In doubt only the operator lets people in: the record may have said so.
     /// Returns beside it what follows from a damaged record.
-    pub(super) fn of(kept: &KeptAccess) -> (Self, Option<&'static str>) {
+    pub fn of(kept: &KeptAccess) -> (Self, Option<&'static str>) {
         const CLOSED: &str = "nobody is let in; `inkwire boards link` makes a way in";
         match kept {
             KeptAccess::Everybody => (Self::default(), None),
@@ -184,39 +197,39 @@ impl Access {
     }
 
     /// Nobody is let in.
-    pub(super) fn closed() -> Self {
+    pub(crate) fn closed() -> Self {
         Self { hosted: true, ..Self::default() }
     }
 
-    pub(super) fn to_record(&self) -> String {
+    pub(crate) fn to_record(&self) -> String {
         serde_json::to_string(self).expect("Bug: plain data always serializes")
     }
 
     /// The record for the storage, with what it keeps a second time.
-    pub(super) fn record(&self) -> AccessRecord {
+    pub fn record(&self) -> AccessRecord {
         let host = self.links.iter().find(|link| link.role == Role::Host);
         AccessRecord { text: self.to_record(), hosted: self.hosted, host_link: host.map(|link| link.hash.0) }
     }
 
-    pub(super) fn is_hosted(&self) -> bool {
+    pub(crate) fn is_hosted(&self) -> bool {
         self.hosted
     }
 
     /// The board gets its first host, who has this secret; others are let in without one.
-    pub(super) fn begin(&mut self, host: Digest, now: u64) {
+    pub(crate) fn begin(&mut self, host: Digest, now: u64) {
         let link = Link { role: Role::Host, hash: host, made: now, expires: 0 };
         *self = Self { hosted: true, without_link: Some(Role::Editor), links: vec![link], ..Self::default() };
     }
 
     /// Who may do what on a board that somebody has made, who has this secret.
-    pub(super) fn hosted_by(secret: &Token, now: u64) -> Self {
+    pub fn hosted_by(secret: &Token, now: u64) -> Self {
         let mut access = Self::default();
         access.begin(Digest::of(&secret.0), now);
         access
     }
 
     /// Whether somebody may come in, and as what.
-    pub(super) fn admit(&self, caller: &Caller, now: u64) -> Verdict {
+    pub(crate) fn admit(&self, caller: &Caller, now: u64) -> Verdict {
         if !self.hosted {
             return Verdict::Welcome(Role::Editor);
         }
@@ -246,7 +259,7 @@ impl Access {
     }
 
     /// Why what somebody draws is not taken now; nothing where it is.
-    pub(super) fn rejects(&self, role: Role, someone: &Someone, now: u64) -> Option<RejectReason> {
+    pub(crate) fn rejects(&self, role: Role, someone: &Someone, now: u64) -> Option<RejectReason> {
         if !self.hosted || role == Role::Host {
             return None;
         }
@@ -265,7 +278,7 @@ impl Access {
 
     /// The same for one operation: ending what one has begun is always allowed, and what touches all that somebody else
     /// made is a host's.
-    pub(super) fn rejects_operation(
+    pub(crate) fn rejects_operation(
         &self,
         rejection: Option<RejectReason>,
         role: Role,
@@ -284,29 +297,29 @@ impl Access {
     }
 
     /// Until when somebody has the pen, in milliseconds since 1970.
-    pub(super) fn lent_until(&self, someone: &Someone) -> Option<u64> {
+    pub(crate) fn lent_until(&self, someone: &Someone) -> Option<u64> {
         self.lent.iter().find(|(who, _)| who.is(someone)).map(|(_, until)| *until)
     }
 
     /// When the link that somebody has shown holds no more, in milliseconds since 1970.
-    pub(super) fn link_expires(&self, caller: &Caller) -> Option<u64> {
+    pub(crate) fn link_expires(&self, caller: &Caller) -> Option<u64> {
         let link = self.links.iter().find(|link| Some(link.hash) == caller.token)?;
         (link.expires != 0).then_some(link.expires)
     }
 
     /// What the others see of somebody.
-    pub(super) fn standing(&self, role: Role, someone: &Someone, now: u64) -> Standing {
+    pub(crate) fn standing(&self, role: Role, someone: &Someone, now: u64) -> Standing {
         let muted = self.hosted && role != Role::Host && self.muted.iter().any(|muted| muted.is(someone));
         Standing { role, draws: self.rejects(role, someone, now).is_none(), muted }
     }
 
     /// What somebody is told of what they may do.
-    pub(super) fn message(&self, Standing { role, draws, muted }: Standing) -> ServerMessage {
+    pub(crate) fn message(&self, Standing { role, draws, muted }: Standing) -> ServerMessage {
         ServerMessage::Access { role, draws, muted, locked: self.locked, hosted: self.hosted }
     }
 
     /// What hosts have set.
-    pub(super) fn rules(&self) -> ServerMessage {
+    pub(crate) fn rules(&self) -> ServerMessage {
         let link = |link: &Link| LinkRecord { role: link.role, made: link.made, expires: link.expires };
         let ban = |ban: &Ban| BanRecord {
             ban: ban.number,
@@ -323,7 +336,7 @@ impl Access {
     }
 
     /// Carries out an order of a host, on somebody where it names one.
-    pub(super) fn order(
+    pub(crate) fn order(
         &mut self,
         action: &Action,
         target: Option<&Target>,
@@ -414,7 +427,7 @@ impl Access {
     }
 
     /// Whom a ban keeps out.
-    pub(super) fn banned(&self, number: u64) -> Option<&str> {
+    pub(crate) fn banned(&self, number: u64) -> Option<&str> {
         self.bans.iter().find(|ban| ban.number == number).map(|ban| &*ban.name)
     }
 
@@ -433,7 +446,7 @@ fn push<T>(list: &mut Vec<T>, one: T) {
 }
 
 /// Whom an order names.
-pub(super) fn target_of(action: &Action) -> Option<u32> {
+pub(crate) fn target_of(action: &Action) -> Option<u32> {
     match action {
         Action::Remove { author }
         | Action::Ban { author, .. }
@@ -445,7 +458,7 @@ pub(super) fn target_of(action: &Action) -> Option<u32> {
 }
 
 /// Whether an order changes nothing that is kept.
-pub(super) fn is_question(action: &Action) -> bool {
+pub fn is_question(action: &Action) -> bool {
     matches!(action, Action::Rules | Action::Audit)
 }
 

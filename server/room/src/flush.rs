@@ -1,26 +1,26 @@
 //! What a room sends to all at once: encoded once, shared by everybody, mirrored to JSON only where someone asks.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
 use inkwire_board::StateHash;
+use inkwire_frame::{Opcode, frame, frame_around};
 use inkwire_protocol::{ServerMessage, binary, json};
 
-use super::encoding::Encoding;
-use crate::in_flight::InFlight;
-use crate::ws::{Opcode, frame, frame_around};
+use crate::budget::Budget;
+use crate::encoding::Encoding;
 
 /// A packet for many members, as a frame of either encoding.
 #[derive(Debug)]
-pub(super) struct Packet {
+pub struct Packet {
     /// The packet in binary, without its frame's head: a part of `binary`.
-    pub(super) bytes: Bytes,
+    pub(crate) bytes: Bytes,
     binary: Bytes,
     json: OnceLock<Bytes>,
 }
 
 impl Packet {
-    pub(super) fn new(bytes: &[u8]) -> Self {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
         Self::framed(frame(Opcode::Binary, bytes), bytes.len())
     }
 
@@ -39,15 +39,17 @@ impl Packet {
     }
 
     /// A packet of a snapshot: it counts as being sent for as long as anybody holds a part of it.
-    pub(super) fn held(bytes: &[u8], in_flight: &Arc<InFlight>) -> Self {
-        Self::framed(in_flight.hold(frame(Opcode::Binary, bytes)), bytes.len())
+    pub(crate) fn held(bytes: &[u8], budget: &dyn Budget) -> Self {
+        Self::framed(budget.hold(frame(Opcode::Binary, bytes)), bytes.len())
     }
 
-    pub(super) fn of(messages: &[ServerMessage]) -> Self {
+    /// The packet of some messages.
+    pub fn of(messages: &[ServerMessage]) -> Self {
         Self::new(&binary::encode_server(messages))
     }
 
-    pub(super) fn frame(&self, encoding: Encoding) -> Bytes {
+    /// The packet as a WebSocket frame. That of JSON is made once, when somebody asks for it.
+    pub fn frame(&self, encoding: Encoding) -> Bytes {
         let made = match encoding {
             Encoding::Binary => &self.binary,
             Encoding::Json => self.json.get_or_init(|| self.mirrored()),
@@ -56,7 +58,7 @@ impl Packet {
     }
 
     /// As [`Packet::frame`], but what is mirrored is not kept: it is several times as long, and few ask for it.
-    pub(super) fn frame_once(&self, encoding: Encoding) -> Bytes {
+    pub(crate) fn frame_once(&self, encoding: Encoding) -> Bytes {
         match encoding {
             Encoding::Binary => self.binary.clone(),
             Encoding::Json => self.mirrored(),
@@ -71,26 +73,26 @@ impl Packet {
 
 /// Operations that a room sent at once.
 #[derive(Debug)]
-pub(super) struct Flush {
-    pub(super) first_seq: u64,
-    pub(super) last_seq: u64,
+pub(crate) struct Flush {
+    pub(crate) first_seq: u64,
+    pub(crate) last_seq: u64,
     /// The board's state hash behind it.
-    pub(super) hash: StateHash,
-    pub(super) packet: Packet,
+    pub(crate) hash: StateHash,
+    pub(crate) packet: Packet,
     /// The encoded entries alone: the end of the packet.
     entries: Bytes,
 }
 
 impl Flush {
     /// What [`binary::put_entry`] has written of a board up to where it is now.
-    pub(super) fn of(first_seq: u64, entries: &[u8], last_seq: u64, hash: StateHash) -> Self {
+    pub(crate) fn of(first_seq: u64, entries: &[u8], last_seq: u64, hash: StateHash) -> Self {
         let packet = Packet::of_entries(first_seq, entries);
         let entries = packet.bytes.slice(packet.bytes.len() - entries.len()..);
         Self { first_seq, last_seq, hash, packet, entries }
     }
 
     /// One packet of several that lie behind each other.
-    pub(super) fn together<'a>(flushes: impl Iterator<Item = &'a Self>) -> Option<Packet> {
+    pub(crate) fn together<'a>(flushes: impl Iterator<Item = &'a Self>) -> Option<Packet> {
         let mut flushes = flushes.peekable();
         let first_seq = flushes.peek()?.first_seq;
         let entries: Vec<u8> = flushes.flat_map(|flush| &flush.entries).copied().collect();

@@ -1,8 +1,6 @@
 //! A bucket that fills by the second: what is let through is fair over time, and a burst finds it full.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Seconds that it takes to fill an empty bucket, where nothing else is said: a drawing that is brought in is a burst.
@@ -10,7 +8,7 @@ const BURST: f64 = 50.0;
 
 /// What may be taken out of it may be more than it holds; then it is a while until it holds something again.
 #[derive(Debug, Clone)]
-pub(crate) struct Bucket {
+pub struct Bucket {
     level: f64,
     most: f64,
     per_second: f64,
@@ -19,87 +17,35 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     /// A full one, which holds what comes in within 50 seconds.
-    pub(super) fn of(per_second: f64, now: Instant) -> Self {
+    pub fn of(per_second: f64, now: Instant) -> Self {
         Self::holding(per_second * BURST, per_second, now)
     }
 
     /// A full one.
-    pub(crate) fn holding(most: f64, per_second: f64, now: Instant) -> Self {
+    pub fn holding(most: f64, per_second: f64, now: Instant) -> Self {
         Self { level: most, most, per_second, since: now }
     }
 
     /// Takes something out.
-    pub(crate) fn spend(&mut self, amount: f64, now: Instant) {
+    pub fn spend(&mut self, amount: f64, now: Instant) {
         let back = now.saturating_duration_since(self.since).as_secs_f64() * self.per_second;
         self.level = (self.level + back).min(self.most) - amount;
         self.since = now;
     }
 
     /// How long it is until it holds something again; nothing where it does.
-    pub(crate) fn pause(&self) -> Option<Duration> {
+    pub fn pause(&self) -> Option<Duration> {
         (self.level < 0.0).then(|| Duration::from_secs_f64((-self.level / self.per_second).min(3600.0)))
     }
 
     /// Whether it will soon be empty: there is less in it than a quarter.
-    pub(super) fn is_low(&self) -> bool {
+    pub fn is_low(&self) -> bool {
         self.level < self.most / 4.0
     }
 
     /// Whether it is as if nothing had been taken out.
-    pub(crate) fn is_full(&self, now: Instant) -> bool {
+    pub fn is_full(&self, now: Instant) -> bool {
         self.level + now.saturating_duration_since(self.since).as_secs_f64() * self.per_second >= self.most
-    }
-}
-
-/// Addresses that are remembered; beyond them those are forgotten whose buckets are full.
-const REMEMBERED: usize = 10_000;
-
-/// A bucket for each address.
-#[derive(Debug)]
-pub(crate) struct AddressBuckets {
-    most: f64,
-    per_second: f64,
-    buckets: Mutex<HashMap<Option<IpAddr>, Bucket>>,
-}
-
-impl AddressBuckets {
-    pub(crate) fn holding(most: f64, per_second: f64) -> Self {
-        Self { most, per_second, buckets: Mutex::default() }
-    }
-
-    /// Takes one from an address; or returns how long it has to wait if it has none left.
-    pub(crate) fn take(&self, address: Option<IpAddr>, now: Instant) -> Option<Duration> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if buckets.len() >= REMEMBERED {
-            buckets.retain(|_, bucket| !bucket.is_full(now));
-        }
-        if buckets.len() >= REMEMBERED {
-            buckets.clear();
-        }
-        let new = || Bucket::holding(self.most, self.per_second, now);
-        let bucket = buckets.entry(address).or_insert_with(new);
-        bucket.spend(0.0, now);
-        let pause = bucket.pause();
-        if pause.is_none() {
-            bucket.spend(1.0, now);
-        }
-        pause
-    }
-
-    /// How long an address has to wait if it has none left; nothing is taken.
-    pub(crate) fn wait(&self, address: Option<IpAddr>, now: Instant) -> Option<Duration> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let bucket = buckets.get_mut(&address)?;
-        bucket.spend(0.0, now);
-        bucket.pause()
-    }
-
-    /// Gives one back.
-    pub(crate) fn give_back(&self, address: Option<IpAddr>, now: Instant) {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(bucket) = buckets.get_mut(&address) {
-            bucket.spend(-1.0, now);
-        }
     }
 }
 
@@ -109,7 +55,7 @@ const HAD: f64 = 0.9;
 /// A bucket that many take from. Where it runs short, those wait who have taken more than an equal part of it lately, and
 /// nobody else: one who floods it slows down no one who draws as people draw.
 #[derive(Debug)]
-pub(super) struct SharedBucket {
+pub(crate) struct SharedBucket {
     bucket: Bucket,
     takers: HashMap<u64, Taken>,
 }
@@ -133,12 +79,12 @@ impl Taken {
 
 impl SharedBucket {
     /// A full one, which holds what comes in within 50 seconds.
-    pub(super) fn of(per_second: f64, now: Instant) -> Self {
+    pub(crate) fn of(per_second: f64, now: Instant) -> Self {
         Self { bucket: Bucket::of(per_second, now), takers: HashMap::new() }
     }
 
     /// Takes something out for somebody; gives how long that one is to wait, and whether it will soon have to.
-    pub(super) fn spend(&mut self, who: u64, amount: f64, now: Instant) -> (Option<Duration>, bool) {
+    pub(crate) fn spend(&mut self, who: u64, amount: f64, now: Instant) -> (Option<Duration>, bool) {
         self.bucket.spend(0.0, now);
         // Who comes when there is little has had most of its part: otherwise going and coming back would be a way round this.
         let had = if self.bucket.is_low() { HAD } else { 0.0 };
@@ -173,7 +119,7 @@ impl SharedBucket {
     }
 
     /// Somebody takes nothing any more.
-    pub(super) fn leave(&mut self, who: u64) {
+    pub(crate) fn leave(&mut self, who: u64) {
         self.takers.remove(&who);
     }
 }

@@ -24,7 +24,7 @@ const MOST_DRAWERS: usize = (LONGEST.as_micros() / PER_DRAWER.as_micros()) as us
 
 /// The time between the flushes of one room.
 #[derive(Debug)]
-pub(super) struct Tick {
+pub(crate) struct Tick {
     /// When something was last flushed, and when everybody was last told.
     flushed: Instant,
     told: Instant,
@@ -35,12 +35,12 @@ pub(super) struct Tick {
 }
 
 impl Tick {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self { flushed: now, told: now, others_wait: false, drawers: Vec::new() }
     }
 
     /// A member has drawn.
-    pub(super) fn drew(&mut self, member: u64, now: Instant) {
+    pub(crate) fn drew(&mut self, member: u64, now: Instant) {
         let is_full = self.drawers.len() >= MOST_DRAWERS;
         match self.drawers.iter_mut().find(|(drawer, _)| *drawer == member) {
             Some((_, at)) => *at = now,
@@ -50,25 +50,25 @@ impl Tick {
     }
 
     /// A member has gone.
-    pub(super) fn left(&mut self, member: u64) {
+    pub(crate) fn left(&mut self, member: u64) {
         self.drawers.retain(|(drawer, _)| *drawer != member);
     }
 
     /// When there is to be a flush among so many members, where something `waits` for one.
-    pub(super) fn due(&self, waits: bool, members: usize) -> Option<Instant> {
+    pub(crate) fn due(&self, waits: bool, members: usize) -> Option<Instant> {
         let first = waits.then(|| self.flushed + self.for_drawers(members));
         let others = self.others_wait.then(|| self.told + for_all(members));
         first.into_iter().chain(others).min()
     }
 
     /// Something was flushed, of which those who draw are told now.
-    pub(super) fn flushes(&mut self, now: Instant) {
+    pub(crate) fn flushes(&mut self, now: Instant) {
         (self.flushed, self.others_wait) = (now, true);
         self.drawers.retain(|(_, at)| now.duration_since(*at) < LATELY);
     }
 
     /// Whether everybody is to be told now of what was flushed; they are.
-    pub(super) fn tells_all(&mut self, members: usize, now: Instant) -> bool {
+    pub(crate) fn tells_all(&mut self, members: usize, now: Instant) -> bool {
         let is_time = now >= self.told + for_all(members) || self.for_drawers(members) == for_all(members);
         let tells = self.others_wait && is_time;
         if tells {
@@ -78,7 +78,7 @@ impl Tick {
     }
 
     /// Who has drawn lately, where they are few.
-    pub(super) fn drawers(&self) -> impl Iterator<Item = u64> {
+    pub(crate) fn drawers(&self) -> impl Iterator<Item = u64> {
         self.drawers.iter().map(|(member, _)| *member)
     }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use super::bucket::AddressBuckets;
+use super::addresses::AddressBuckets;
 use super::hashing::{HashError, Memory};
 
 /// Wrong links and passwords that one address may try in a row, and how many come back in a second: 12 a minute.

@@ -12,20 +12,18 @@ use inkwire_protocol::{
     binary::{self, ClientPacket},
     json,
 };
+use inkwire_room::{
+    Access, Bucket, Caller, Cost, Digest, Encoding, Hello, Limits, OrderError, Packet, Refusal, Room, Someone,
+    is_question,
+};
 
-use super::access::{self, Access, Caller, Digest, Ingredients, OrderError, Someone};
-use super::bucket::Bucket;
-use super::encoding::Encoding;
 use super::entrance;
-use super::flush::Packet;
 use super::hashing::{HashError, Memory};
-use super::hello::Hello;
 use super::images::{Images, Part};
 use super::later::{Later, Told};
-use super::limits::Limits;
 use super::questions::{Question, Questions, Turn};
-use super::room::{Cost, Due, Position, Refusal, Room};
-use super::rooms::{Place, Rooms};
+use super::registry::{Place, Rooms};
+use super::shared::{Due, Seated, SharedRoom, now};
 use crate::metrics::Refused;
 use crate::name::BoardName;
 use crate::random;
@@ -68,7 +66,7 @@ pub struct Member {
     rooms: Arc<Rooms>,
     encoding: Encoding,
     wakeup: Arc<Wakeup>,
-    seat: Option<(u32, Position)>,
+    seat: Option<Seated>,
     /// Answers to this member alone; see [`Session::is_saturated`].
     answers: Vec<ServerMessage>,
     /// Operations that are still to be done, because those before them were much work.
@@ -89,7 +87,7 @@ pub struct Member {
     signalled: Option<Box<(Instant, Instant)>>,
     /// Until when this member rests; a timer wakes it then.
     rests_until: Option<Instant>,
-    /// See [`Room::dismisses`].
+    /// See [`SharedRoom::dismisses`].
     asked: u64,
     said_goodbye: bool,
 }
@@ -218,8 +216,8 @@ impl Member {
             entering.held.push(message);
             return Ok(());
         }
-        let Some((author, position)) = &mut self.seat else { return self.receive_first(message) };
-        let author = *author;
+        let Some(seat) = &mut self.seat else { return self.receive_first(message) };
+        let author = seat.author;
         match message {
             ClientMessage::Hello { .. } => return Err(self.refuse("hello is said once")),
             ClientMessage::Credentials { .. } => return Err(self.refuse("credentials come before hello")),
@@ -227,13 +225,13 @@ impl Member {
                 self.backlog.extend((first_cseq..).zip(operations));
                 self.work();
             }
-            ClientMessage::Presence { cursor } => self.room.cursor(author, cursor),
-            ClientMessage::View { view } => self.room.view(author, view),
-            ClientMessage::Laser { at } => self.room.laser(self.id, author, at),
-            ClientMessage::Draft { shape } => self.room.draft(author, shape),
+            ClientMessage::Presence { cursor } => self.room.with(|room| room.cursor(author, cursor)),
+            ClientMessage::View { view } => self.room.with(|room| room.view(author, view)),
+            ClientMessage::Laser { at } => self.room.with(|room| room.laser(self.id, author, at, now())),
+            ClientMessage::Draft { shape } => self.room.with(|room| room.draft(author, shape)),
             ClientMessage::Writing { text } => self.write(author, text),
-            ClientMessage::Hand { raised } => self.room.hand(author, raised),
-            ClientMessage::React { reaction } => self.room.react(self.id, author, reaction),
+            ClientMessage::Hand { raised } => self.room.with(|room| room.hand(author, raised)),
+            ClientMessage::React { reaction } => self.room.with(|room| room.react(self.id, author, reaction, now())),
             ClientMessage::Moderate { action } => self.moderate(action),
             ClientMessage::Past { from } => self.ask_past(from),
             ClientMessage::Chronicle => self.ask_chronicle(),
@@ -242,9 +240,11 @@ impl Member {
             ClientMessage::ImagePart { image, length, offset, bytes } => {
                 self.take_part(Part { image, length: length as usize, offset: offset as usize, bytes });
             }
-            ClientMessage::Profile { name, colour } => self.room.profile(self.id, author, &name, colour),
+            ClientMessage::Profile { name, colour } => {
+                self.room.with(|room| room.profile(self.id, author, &name, colour, now()));
+            }
             ClientMessage::Check { seq, hash } => {
-                self.room.check(author, position, seq, StateHash::from_bytes(hash));
+                self.room.check(seat, seq, StateHash::from_bytes(hash));
             }
             ClientMessage::Ping { nonce } => self.answers.push(ServerMessage::Pong { nonce }),
             ClientMessage::Unknown { .. } => {}
@@ -313,14 +313,14 @@ impl Member {
         let bytes = text.as_ref().map_or(0, |text| text.text.len());
         let pause = self.allowance.spend(1, Cost { points: 0, bytes });
         self.rest_for(pause);
-        self.room.writing(author, text);
+        self.room.with(|room| room.writing(author, text));
     }
 
     /// Has a host's order carried out, and kept, before it is answered.
     fn moderate(&mut self, action: Action) {
         self.spend(ASKED);
         // Before any work: a member that does not host has nothing hashed, and no thread.
-        if !self.room.is_host(self.id) {
+        if !self.room.with(|room| room.is_host(self.id)) {
             return self.answers.push(not_done(&StorageError::Order(OrderError::NotHost.to_string())));
         }
         let question = match action {
@@ -387,7 +387,7 @@ impl Member {
             let (branch, token) = (BoardName::unguessable(), random::token());
             let lease = storage.branch(name, seq, &branch)?;
             // Nobody knows its name yet who could become its host.
-            let access = Access::hosted_by(&token, storage::now()).record();
+            let access = Access::hosted_by(&token, now().since_1970).record();
             storage.keep_access(&branch, access, Vec::new(), &lease)?;
             Ok(ServerMessage::Branched { name: branch.to_string(), token })
         });
@@ -399,7 +399,7 @@ impl Member {
             self.rooms.metrics().refuse(Refused::Boards);
             return Some("many new boards came from this address (--boards-per-address): try again later");
         }
-        let is_too_often = !self.room.may_branch();
+        let is_too_often = !self.room.with(|room| room.may_branch(Instant::now()));
         is_too_often.then_some("many new boards were made of this one just now: wait a minute")
     }
 
@@ -457,7 +457,7 @@ impl Member {
 
     fn take_part(&mut self, part: Part) {
         let image = part.image;
-        if !self.room.may_draw(self.id) {
+        if !self.room.with(|room| room.may_draw(self.id, now())) {
             self.answers.push(ServerMessage::Image { image, state: ImageState::Busy });
             return;
         }
@@ -555,7 +555,7 @@ impl Member {
                 self.answers.push(joined.welcome);
                 self.answers.extend(joined.access);
                 self.answers.push(joined.storage);
-                self.seat = Some((joined.author, joined.position));
+                self.seat = Some(Seated::new(joined.author, joined.position));
                 self.entering = None;
                 if joined.begins {
                     let room = self.room.clone();
@@ -687,19 +687,19 @@ impl Session for Member {
             self.work();
             self.see_to_flush();
         }
-        if let Some((_, position)) = &mut self.seat
-            && position.changes_at().is_some_and(|until| until <= Instant::now())
+        if let Some(seat) = &mut self.seat
+            && seat.position.changes_at().is_some_and(|until| until <= Instant::now())
         {
-            self.room.changes(position);
+            self.room.with(|room| room.changes(&mut seat.position, now()));
             self.see_to_flush();
         }
         if let Some(answer) = self.answer() {
             out.push(answer);
         }
-        if let Some((_, position)) = &mut self.seat
+        if let Some(seat) = &mut self.seat
             && !self.said_goodbye
         {
-            self.room.pull(position, self.encoding, out);
+            self.room.pull(seat, self.encoding, &self.wakeup, out);
         }
     }
 
@@ -718,7 +718,7 @@ impl Session for Member {
                 let waits = self.entering.as_ref().filter(|entering| entering.joining.is_none());
                 waits.map(|entering| entering.is_late_at())
             }
-            Some((_, position)) => {
+            Some(Seated { position, .. }) => {
                 let rested = self.rests_until.filter(|until| !self.backlog.is_empty() || *until > Instant::now());
                 rested.into_iter().chain(position.changes_at()).chain(position.again_at()).min()
             }
@@ -740,13 +740,13 @@ impl Session for Member {
                 Close::new(Close::POLICY, "timedOut")
             });
         }
-        if let Some((_, position)) = &mut self.seat
-            && position.is_slow()
+        if let Some(seat) = &mut self.seat
+            && seat.is_slow()
         {
             tracing::debug!(board = %self.room.name(), member = self.id, "slow reader: disconnected while it read a snapshot");
             self.bye(Reason::TimedOut, 0, "slow reader: others need the room (--max-in-flight)");
             self.said_goodbye = true;
-            self.room.drop_unused_snapshots();
+            self.room.with(Room::drop_unused_snapshots);
             return Some(Close::new(Close::POLICY, "slowReader"));
         }
         let reason = self.room.dismisses(self.id, &mut self.asked)?;
@@ -755,9 +755,9 @@ impl Session for Member {
 
     fn on_ending(&mut self) {
         // Nobody is dismissed who is ending already, so nothing is held that others may need.
-        if let Some((_, position)) = &mut self.seat {
-            position.ends_snapshot();
-            self.room.drop_unused_snapshots();
+        if let Some(seat) = &mut self.seat {
+            seat.ends_snapshot();
+            self.room.with(Room::drop_unused_snapshots);
         }
     }
 
@@ -805,20 +805,20 @@ fn past(past: Past) -> Result<ServerMessage, StorageError> {
 /// Has a host's order carried out and kept, with the hash of a password that is set; gives what the host is told.
 fn obey(
     rooms: &Rooms,
-    room: &Room,
+    room: &SharedRoom,
     member: u64,
     action: &Action,
     password: Option<String>,
 ) -> Result<Vec<ServerMessage>, StorageError> {
-    let with = Ingredients { now: storage::now(), secret: random::token(), password };
-    let (done, record) = room.moderate(member, action, with).map_err(|error| StorageError::Order(error.to_string()))?;
+    let (done, record) =
+        room.moderate(member, action, password).map_err(|error| StorageError::Order(error.to_string()))?;
     if *action == Action::Audit {
         return Ok(vec![ServerMessage::Audit { records: rooms.storage().audit(room.name())? }]);
     }
     // It holds as long as the room is open also where the disk takes nothing now; a secret that was made must be told.
-    let kept = if access::is_question(action) { Ok(()) } else { room.keep_access(vec![record]) };
+    let kept = if is_question(action) { Ok(()) } else { room.keep_access(vec![record]) };
     let not_kept = kept.err().map(|error| not_done(&error));
-    Ok(done.answer.into_iter().chain(not_kept).chain([room.rules()]).collect())
+    Ok(done.answer.into_iter().chain(not_kept).chain([room.with(|room| room.rules())]).collect())
 }
 
 fn not_done(error: &StorageError) -> ServerMessage {

@@ -1,0 +1,70 @@
+//! A room: people who draw on one board, as a state machine without input or output.
+//!
+//! A [`Room`] has no socket, thread, clock, lock or disk. What happens goes in by methods, each with the time if it needs it. What
+//! follows comes out by polling, after each of them, in any order:
+//!
+//! - [`Room::poll_persist`]: what a storage is to keep. [`Room::persisted`] says when it has.
+//! - [`Room::poll_wake`]: the members that have something to take by [`Room::next`].
+//! - [`Room::poll_timeout`]: the moment at which [`Room::handle_timeout`] is due: a flush.
+//!
+//! ```
+//! use std::time::Instant;
+//! use inkwire_board::{Board, StateHash};
+//! use inkwire_protocol::{ClientId, Colour, Epoch, Operation};
+//! use inkwire_room::{Caller, Cost, Encoding, Hello, Kept, Now, Persist, Room, Someone};
+//!
+//! let now = Now { at: Instant::now(), since_1970: 0 };
+//! let mut room = Room::new(Kept::new(Epoch([1; 8])), Default::default(), now);
+//! let client_id = ClientId([7; 16]);
+//! let hello = Hello { client_id, epoch: Epoch::default(), seq: 0, hash: StateHash::default(), name: "Ada".into(), colour: Colour(0xff) };
+//! let caller = Caller { someone: Someone::new(client_id, None), token: None, begins: false, address: None };
+//! let mut joined = room.join(1, &hello, caller, None, now).unwrap();
+//! room.submit(1, &mut [(1, Operation::Clear { gesture_back: 0 })].into(), Cost::default(), false, now);
+//! room.handle_timeout(room.poll_timeout().unwrap());
+//! assert!(matches!(room.poll_persist(), Some(Persist::Part(part, _)) if part.last_seq == 1));
+//! assert!(room.next(&mut joined.position, Encoding::Binary, &|| now).is_some());
+//! ```
+//!
+//! Modules, each importing only those before it: `clock`, `limits`, `encoding`, `hello`, `budget`, `counts`, `persist`, `bucket`,
+//! `access`, `flush`, `ring`, `snapshots`, `tick`, `position`, `presence_feed`, `seats`, `moderation`,
+//! `room`, `sending`, `joining`, `orders`.
+
+mod access;
+mod bucket;
+mod budget;
+mod clock;
+mod counts;
+mod encoding;
+mod flush;
+mod hello;
+mod joining;
+mod limits;
+mod moderation;
+mod orders;
+mod persist;
+mod position;
+mod presence_feed;
+mod ring;
+mod room;
+mod seats;
+mod sending;
+mod snapshots;
+#[cfg(test)]
+mod tests;
+mod tick;
+
+pub use access::{Access, Caller, Digest, Done, Ingredients, OrderError, Someone, is_question};
+pub use bucket::Bucket;
+pub use budget::{Budget, Unbounded};
+pub use clock::Now;
+pub use counts::Counts;
+pub use encoding::Encoding;
+pub use flush::Packet;
+pub use hello::Hello;
+pub use joining::{Joined, Refusal};
+pub use limits::Limits;
+pub use moderation::Deed;
+pub use persist::{AccessRecord, KeptAccess, Part, Persist, RESERVED};
+pub use position::Position;
+pub use room::{Cost, Kept, Room, Surroundings, Wake, Work};
+pub use seats::MemberRecord;

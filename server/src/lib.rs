@@ -1,7 +1,7 @@
 //! The Inkwire server: HTTP, WebSocket connections, rooms and storage.
 //!
 //! Layers, each importing only those below it: [`serve`] puts everything together; [`site`] says what lives at which
-//! path; [`room`] is the drawing service, [`storage`] where it keeps its boards; [`ws`] moves messages and knows nothing of boards; [`http`] reads and answers
+//! path; [`rooms`] is the drawing service, [`storage`] where it keeps its boards; [`ws`] moves messages and knows nothing of boards; [`http`] reads and answers
 //! requests; [`listen`] accepts sockets, [`worker`] runs what they need. Protocol and board are crates of their own.
 
 pub mod admin;

@@ -173,7 +173,6 @@ fn no_files_import_each_other_in_a_circle() {
         "server/src",
         "server/board/src",
         "server/room/src",
-        "server/frame/src",
         "server/protocol/src",
         "wsinspect/src",
         "xtask/src",

@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod raw;
 pub mod scenario;
 pub mod server;
+pub mod simulation;
 pub mod stored;
 pub mod tools;
 pub mod traffic;

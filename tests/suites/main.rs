@@ -32,12 +32,18 @@ mod durable;
 mod faults;
 /// `inkwire draw` and `inkwire watch`.
 mod guest;
+/// Random histories of a room.
+mod histories;
 /// Malformed HTTP, frames and packets, and everybody else undisturbed.
 mod hostile;
 /// `cargo xtask leakcheck`.
 mod leakcheck;
 /// The limits of the operator.
 mod limits;
+/// Random operations of several people: those of the tests of the board.
+#[allow(dead_code, missing_docs, unreachable_pub)]
+#[path = "../../server/board/tests/session.rs"]
+mod people;
 /// Joining, leaving, resuming, presence, shutting down.
 mod rooms;
 /// Scenario scripts against the board alone and over sockets.

@@ -10,10 +10,7 @@ use inkwire_tests::dice::{Dice, seed};
 use inkwire_tests::tools::{are_there, on_path, root};
 use serde_json::{Value, json};
 
-/// Random operations of several people.
-#[allow(dead_code, missing_docs, unreachable_pub)]
-#[path = "../../server/board/tests/session.rs"]
-mod people;
+use super::people;
 
 /// Histories of sessions, and the events of each.
 const HISTORIES: u64 = 100;

@@ -49,6 +49,7 @@ impl Packet {
     }
 
     /// The packet as a WebSocket frame. That of JSON is made once, when somebody asks for it.
+    #[inline]
     pub fn frame(&self, encoding: Encoding) -> Bytes {
         let made = match encoding {
             Encoding::Binary => &self.binary,

@@ -139,7 +139,7 @@ impl Room {
     fn reserve_authors(&mut self) {
         if self.board.last_author().saturating_add(RESERVED / 2) > self.reserved_author {
             self.reserved_author = self.reserved_author.saturating_add(RESERVED);
-            self.persist.push_back(Persist::Authors(self.reserved_author));
+            self.output.persist(Persist::Authors(self.reserved_author));
         }
     }
 
@@ -149,7 +149,8 @@ impl Room {
         match self.ring.after(hello.seq) {
             Some(next) if is_of_this && self.ring.hash_at(hello.seq) == Some(hello.hash) => LogPosition::Ring(next),
             _ => {
-                self.counts.resynchronised += u64::from(is_of_this && self.has_another_past(hello));
+                let is_another = is_of_this && self.has_another_past(hello);
+                self.output.count().resynchronised += u64::from(is_another);
                 self.waiting()
             }
         }
@@ -182,6 +183,6 @@ impl Room {
         self.dismissals += 1;
         let is_over = self.evicted.is_some();
         let goes = self.seats.iter().filter(|(_, seat)| is_over || !seat.is_taken());
-        self.wakes.members.extend(goes.map(|(member, _)| *member));
+        self.output.wake(goes.map(|(member, _)| *member));
     }
 }

@@ -25,7 +25,7 @@
 //! assert!(room.next(&mut joined.position, Encoding::Binary, &|| now).is_some());
 //! ```
 //!
-//! Modules, each importing only those before it: `clock`, `limits`, `encoding`, `hello`, `budget`, `counts`, `persist`, `bucket`,
+//! Modules, each importing only those before it: `clock`, `limits`, `encoding`, `hello`, `budget`, `persist`, `output`, `bucket`,
 //! `access`, `flush`, `ring`, `snapshots`, `tick`, `position`, `presence_feed`, `seats`, `moderation`,
 //! `room`, `sending`, `joining`, `orders`.
 
@@ -33,7 +33,6 @@ mod access;
 mod bucket;
 mod budget;
 mod clock;
-mod counts;
 mod encoding;
 mod flush;
 mod hello;
@@ -41,6 +40,7 @@ mod joining;
 mod limits;
 mod moderation;
 mod orders;
+mod output;
 mod persist;
 mod position;
 mod presence_feed;
@@ -57,14 +57,14 @@ pub use access::{Access, Caller, Digest, Done, Ingredients, OrderError, Someone,
 pub use bucket::Bucket;
 pub use budget::{Budget, Unbounded};
 pub use clock::Now;
-pub use counts::Counts;
 pub use encoding::Encoding;
 pub use flush::Packet;
 pub use hello::Hello;
 pub use joining::{Joined, Refusal};
 pub use limits::Limits;
 pub use moderation::Deed;
+pub use output::{Counts, Wake};
 pub use persist::{AccessRecord, KeptAccess, Part, Persist, RESERVED};
 pub use position::Position;
-pub use room::{Cost, Kept, Room, Surroundings, Wake, Work};
+pub use room::{Cost, Kept, Room, Surroundings, Work};
 pub use seats::MemberRecord;

@@ -180,7 +180,7 @@ impl Room {
             let standing = self.access.standing(seat.role, &seat.caller.someone, now);
             self.feed.presence.standing(seat.author, standing);
         }
-        self.wakes.all = true;
+        self.output.wake_all();
     }
 
     /// The name of an author; nothing if it is not known.

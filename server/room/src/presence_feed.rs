@@ -53,6 +53,7 @@ impl PresenceFeed {
     }
 
     /// What a member is sent that has been told up to a version, which then moves on.
+    #[inline]
     pub(crate) fn next(&self, told: &mut u64) -> Option<News> {
         if *told >= self.flushed {
             return None;

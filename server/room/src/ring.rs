@@ -43,6 +43,7 @@ impl Ring {
     }
 
     /// The number of the oldest flush that is held.
+    #[inline]
     pub(crate) fn start(&self) -> u64 {
         self.start
     }
@@ -53,6 +54,7 @@ impl Ring {
     }
 
     /// What goes on at a flush, and the number behind it.
+    #[inline]
     pub(crate) fn from(&self, number: u64) -> Option<(&Packet, u64)> {
         if let Some(Together { to, packet, .. }) = self.together.as_ref().filter(|together| together.from == number) {
             return Some((packet, *to));

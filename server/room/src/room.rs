@@ -14,10 +14,10 @@ use crate::access::Access;
 use crate::bucket::{Bucket, SharedBucket};
 use crate::budget::{Budget, Unbounded};
 use crate::clock::Now;
-use crate::counts::Counts;
 use crate::flush::{Flush, Packet};
 use crate::limits::Limits;
 use crate::moderation::{Deed, Moderation};
+use crate::output::{Counts, Output, Wake};
 use crate::persist::{Part, Persist, RESERVED};
 use crate::presence_feed::PresenceFeed;
 use crate::ring::Ring;
@@ -107,9 +107,7 @@ pub struct Room {
     pub(crate) tick: Tick,
     /// The room is no longer that of its board: nobody draws here any more.
     pub(crate) evicted: Option<Reason>,
-    pub(crate) persist: VecDeque<Persist>,
-    pub(crate) wakes: Wakes,
-    pub(crate) counts: Counts,
+    pub(crate) output: Output,
 }
 
 /// What was drawn since the last flush.
@@ -123,22 +121,6 @@ pub(crate) struct Gathered {
     newcomers: Vec<(ClientId, u32)>,
     /// Names of authors that the storage does not know yet.
     names: Vec<AuthorName>,
-}
-
-/// Those who are to be woken.
-#[derive(Debug, Default)]
-pub(crate) struct Wakes {
-    pub(crate) all: bool,
-    pub(crate) members: Vec<u64>,
-}
-
-/// A wake-up: somebody has something to take, or is to go.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wake {
-    /// Every member.
-    All,
-    /// One member.
-    Member(u64),
 }
 
 /// The cost of drawing: points, and bytes as they came.
@@ -199,9 +181,7 @@ impl Room {
             dismissals: 1,
             tick: Tick::new(at),
             evicted: None,
-            persist: VecDeque::new(),
-            wakes: Wakes::default(),
-            counts: Counts::default(),
+            output: Output::default(),
             around,
         }
     }
@@ -247,6 +227,7 @@ impl Room {
     }
 
     /// Raised whenever somebody is to go; only then [`Room::dismissal`] needs to be asked.
+    #[inline]
     pub fn dismissals(&self) -> u64 {
         self.dismissals
     }
@@ -256,23 +237,25 @@ impl Room {
         self.evicted.is_some()
     }
 
-    /// The counts since they were taken last.
+    /// The counts since they were taken last; to be taken when the rest is polled.
     pub fn take_counts(&mut self) -> Counts {
-        std::mem::take(&mut self.counts)
+        self.output.take_counts()
+    }
+
+    /// Whether polling gives anything now: what is to be kept, wake-ups, or counts.
+    #[inline]
+    pub fn has_output(&self) -> bool {
+        self.output.has_any()
     }
 
     /// The next thing to be kept: parts of the log come in their order.
     pub fn poll_persist(&mut self) -> Option<Persist> {
-        self.persist.pop_front()
+        self.output.next_persist()
     }
 
     /// The next wake-up.
     pub fn poll_wake(&mut self) -> Option<Wake> {
-        if std::mem::take(&mut self.wakes.all) {
-            self.wakes.members.clear();
-            return Some(Wake::All);
-        }
-        self.wakes.members.pop().map(Wake::Member)
+        self.output.next_wake()
     }
 
     /// The moment at which what waits must be flushed, by [`Room::handle_timeout`].
@@ -292,7 +275,7 @@ impl Room {
     /// Flushes whether that is due or not, and wakes everybody: the server stops.
     pub fn flush_now(&mut self, now: Instant) {
         self.flush(now);
-        self.wakes.all = true;
+        self.output.wake_all();
     }
 
     /// The storage has every operation up to this number on disk.
@@ -304,7 +287,7 @@ impl Room {
     pub fn storage_became(&mut self, storage_state: StorageState) {
         if self.around.storage_state != storage_state {
             self.around.storage_state = storage_state;
-            self.wakes.all = true;
+            self.output.wake_all();
         }
     }
 
@@ -312,7 +295,7 @@ impl Room {
     pub fn evict(&mut self, reason: Reason) {
         self.evicted = Some(reason);
         self.gathered.entries.clear();
-        self.persist.clear();
+        self.output.forget_persist();
         self.lets_go();
     }
 
@@ -344,7 +327,7 @@ impl Room {
             if let Some(reason) = by_access.or(by_size)
                 && cseq > self.board.cseq(author)
             {
-                self.counts.rejects_by_size += u64::from(by_access.is_none());
+                self.output.count().rejects_by_size += u64::from(by_access.is_none());
                 self.reject(&mut work, cseq, reason);
                 work.elements += 1;
                 continue;
@@ -355,7 +338,7 @@ impl Room {
                     work.deeds.extend(deeds.into_iter().map(|(what, it)| self.did(what, it, now.since_1970)));
                     self.tick.drew(member, now.at);
                 }
-                Ok(Submitted::Duplicate) => self.counts.duplicates += 1,
+                Ok(Submitted::Duplicate) => self.output.count().duplicates += 1,
                 Err(reason) => self.reject(&mut work, cseq, reason),
             }
             // An operation that touches nothing, or is refused, is work as well.
@@ -365,7 +348,7 @@ impl Room {
     }
 
     fn reject(&mut self, work: &mut Work, cseq: u64, reason: RejectReason) {
-        self.counts.rejects += 1;
+        self.output.count().rejects += 1;
         work.rejects.push((cseq, reason));
     }
 
@@ -381,7 +364,7 @@ impl Room {
             (gathered.first_seq, gathered.since) = (self.board.seq(), now);
         }
         binary::put_entry(&mut gathered.entries, entry);
-        self.counts.operations += 1;
+        self.output.count().operations += 1;
     }
 
     /// What a member draws counts for all of the board together.
@@ -497,9 +480,9 @@ impl Room {
         let (epoch, packet, reserved_author) = (self.epoch, flush.packet.bytes.clone(), self.reserved_author);
         self.stored_bytes += packet.len() as u64;
         let part = Part { epoch, first_seq, last_seq, packet, hash, clients, names, reserved_author };
-        self.persist.push_back(Persist::Part(part, now.saturating_duration_since(*since)));
+        self.output.persist(Persist::Part(part, now.saturating_duration_since(*since)));
         self.ring.push(flush);
-        self.counts.flushes += 1;
+        self.output.count().flushes += 1;
     }
 
     /// Wakes those whom it is time to tell.
@@ -509,9 +492,9 @@ impl Room {
         }
         if self.tick.tells_all(self.seats.len(), now) {
             self.ring.tells_all();
-            self.wakes.all = true;
+            self.output.wake_all();
         } else if is_news {
-            self.wakes.members.extend(self.tick.drawers());
+            self.output.wake(self.tick.drawers());
         }
     }
 }

@@ -25,7 +25,7 @@ impl Room {
     /// of ours, or says so, and is given a snapshot now and then.
     pub fn check(&mut self, position: &mut Position, seq: u64, hash: StateHash, now: Instant) -> Option<StateHash> {
         let expected = self.ring.hash_at(seq).filter(|expected| *expected != hash)?;
-        self.counts.diverged += 1;
+        self.output.count().diverged += 1;
         if position.corrected.as_deref().is_none_or(|last| now >= *last + SNAPSHOTS_APART) {
             position.corrected = Some(Box::new(now));
             position.log = self.waiting();
@@ -52,7 +52,7 @@ impl Room {
 
     /// Before a snapshot: for a newcomer, or a member that is too far behind.
     pub(crate) fn waiting(&mut self) -> LogPosition {
-        self.counts.snapshots += 1;
+        self.output.count().snapshots += 1;
         let Self { snapshots, board, around, .. } = self;
         let snapshots = snapshots.get_or_insert_with(|| Box::new(Snapshots::of(board, &around.budget)));
         LogPosition::Waiting(snapshots.user())
@@ -68,7 +68,7 @@ impl Room {
     /// The snapshot for a member that waits: the one that others are being given, or one that is encoded now. `None` if that takes
     /// more turns, of which the member is given the next.
     fn snapshot(&mut self, position: &mut Position, now: Instant) -> Option<Arc<Snapshot>> {
-        let Self { snapshots, board, ring, wakes, .. } = self;
+        let Self { snapshots, board, ring, output, .. } = self;
         let snapshots = snapshots.as_mut().expect("Bug: they are there while a member waits");
         if let Some(last) = snapshots.last(ring) {
             return Some(last);
@@ -76,7 +76,7 @@ impl Room {
         match snapshots.encode(board) {
             Encoded::All => {}
             Encoded::More => {
-                wakes.members.push(position.member);
+                output.wake([position.member]);
                 return None;
             }
             Encoded::NoRoom => {
@@ -90,6 +90,7 @@ impl Room {
     }
 
     /// The next frame for a member, if there is one now. The clock is read only if something depends on it, which little does here.
+    #[inline]
     pub fn next(&mut self, position: &mut Position, encoding: Encoding, clock: &dyn Fn() -> Now) -> Option<Bytes> {
         if let LogPosition::Ring(next) = position.log
             && next < self.ring.start()
@@ -133,6 +134,7 @@ impl Room {
         Some(())
     }
 
+    #[inline]
     fn next_beside_the_log(
         &mut self,
         position: &mut Position,

@@ -11,8 +11,9 @@ use crate::clock::Now;
 use crate::encoding::Encoding;
 use crate::hello::Hello;
 use crate::joining::Joined;
+use crate::output::Wake;
 use crate::position::Position;
-use crate::room::{Cost, Kept, Room, Surroundings, WORK, Wake, Work};
+use crate::room::{Cost, Kept, Room, Surroundings, WORK, Work};
 use crate::tick::Tick;
 
 fn now() -> Now {

@@ -166,9 +166,10 @@ impl DerefMut for Turn<'_> {
 }
 
 impl Drop for Turn<'_> {
+    #[inline]
     fn drop(&mut self) {
         // After a panic nothing of it counts; the next one who comes finds the lock poisoned.
-        if !std::thread::panicking() {
+        if self.inner.room.has_output() && !std::thread::panicking() {
             self.shared.see_to(&mut self.inner);
         }
     }
@@ -214,6 +215,7 @@ impl SharedRoom {
         }
     }
 
+    #[inline]
     fn turn(&self) -> Turn<'_> {
         let inner = self.inner.lock().unwrap_or_else(|poisoned| self.broken(poisoned));
         Turn { shared: self, inner }

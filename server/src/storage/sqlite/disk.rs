@@ -130,12 +130,10 @@ impl Disk {
         self.directory.join(FILE)
     }
 
-    /// Sets aside what is not good of a board, so that it goes on from what is. Where something was lost, that is a new
-    /// lineage: its sequence numbers were given to something else before.
     /// Waits until what an earlier room has appended is on the disk: a room that is opened before that would go on from less.
     fn see_written(&self, name: &BoardName) -> Result<(), StorageError> {
-        if self.queue.has_waiting(name) {
-            // Jobs and ink are taken in one round, so an empty one is behind all that waits.
+        if self.queue.may_have_unwritten(name) {
+            // Jobs and ink are taken in one round, so an empty one is behind all that waits, and behind the round before.
             _ = self.write(|_| Ok(()));
         }
         if self.queue.has_waiting(name) {
@@ -146,6 +144,8 @@ impl Disk {
         Ok(())
     }
 
+    /// Sets aside what is not good of a board, so that it goes on from what is. If something was lost, that is a new
+    /// lineage: its sequence numbers were given to something else before.
     fn set_aside(
         &self,
         reader: &Reader,

@@ -251,6 +251,12 @@ impl Queue {
         Ok(())
     }
 
+    /// Whether something of a board waits to be written, or may be in the round that is being written now.
+    pub(super) fn may_have_unwritten(&self, name: &BoardName) -> bool {
+        let waiting = self.lock();
+        waiting.is_writing || waiting.batches.contains_key(name)
+    }
+
     /// Whether something of a board waits to be written.
     pub(super) fn has_waiting(&self, name: &BoardName) -> bool {
         self.lock().batches.contains_key(name)

@@ -52,6 +52,82 @@ fn tests_wait_for_conditions_and_never_sleep() {
     }
 }
 
+/// Lines that a file of a shipped crate has at most without its unit tests, and a function.
+const FILE: usize = 600;
+const FUNCTION: usize = 60;
+
+/// Those that are longer, and why. One that is shorter again is to be taken off this list.
+const LONG: &[(&str, &str)] = &[
+    ("server/protocol/examples/vectors.rs", "a table"),
+    ("server/protocol/src/message.rs", "a table"),
+    ("server/protocol/src/binary.rs", "to be split by what is encoded"),
+    ("server/src/metrics.rs", "a table"),
+    ("server/src/storage/sqlite/writer.rs", "to be split"),
+    ("wsinspect/src/cli.rs", "to be split by command"),
+    ("wsinspect/src/connect.rs", "to be split"),
+    ("wsinspect/src/script.rs", "to be split"),
+    ("xtask/src/deploy/render.rs", "a table"),
+    ("xtask/src/deploy/value.rs", "a table"),
+    ("xtask/src/watch/mod.rs", "to be split"),
+    ("xtask/src/watch/server.rs", "to be split"),
+];
+
+#[test]
+fn no_file_and_no_function_is_long() {
+    let crates = ["server", "wsinspect/src", "xtask/src"].map(|folder| files(&root().join(folder), "rs"));
+    let mut long = std::collections::BTreeSet::new();
+    for path in crates.concat() {
+        let name = path.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        let text = text(&path);
+        let code = text.split("#[cfg(test)]\nmod tests").next().unwrap();
+        if name.contains("/tests/") || name.contains("/fuzz/") {
+            continue;
+        }
+        let longest = functions(code).max().unwrap_or(0);
+        if code.lines().count() > FILE || longest > FUNCTION {
+            println!("{name}: {} lines, a function of {longest}", code.lines().count());
+            long.insert(name);
+        }
+    }
+    let listed = LONG.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(long, listed);
+}
+
+/// The lines of each function, as rustfmt writes them: it ends at a brace that stands as far in as it begins.
+fn functions(code: &str) -> impl Iterator<Item = usize> {
+    let lines: Vec<&str> = code.lines().collect();
+    let is_function = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().take_while(|word| *word != "fn").collect();
+        let begins = words.iter().all(|word| word.starts_with("pub") || ["const", "async", "in"].contains(word));
+        line.contains("fn ") && begins && line.trim_end().ends_with(['{', '(', '>'])
+    };
+    let length = move |at: usize| {
+        let indent = lines[at].len() - lines[at].trim_start().len();
+        let end = format!("{}}}", " ".repeat(indent));
+        lines[at..].iter().position(|line| *line == end).map_or(0, |end| end + 1)
+    };
+    let starts: Vec<usize> = code.lines().enumerate().filter(|(_, line)| is_function(line)).map(|(at, _)| at).collect();
+    starts.into_iter().map(length)
+}
+
+/// Crates that know no socket, clock, lock, thread or disk, and words that would say otherwise.
+const PURE_CRATES: &[&str] = &["server/protocol/src", "server/board/src", "server/room/src", "server/frame/src"];
+const IMPURE_WORDS: &[&str] =
+    &["Mutex", "SystemTime", "Instant::now", "TcpStream", "std::fs", "std::thread", "std::io"];
+
+#[test]
+fn pure_crates_know_no_socket_clock_lock_thread_or_disk() {
+    for path in PURE_CRATES.iter().flat_map(|folder| files(&root().join(folder), "rs")) {
+        let text = text(&path);
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap();
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let is_test = path.ends_with("src/tests.rs");
+        for (line, word) in lines.flat_map(|line| IMPURE_WORDS.iter().map(move |word| (line, word))) {
+            assert!(is_test || !line.contains(word), "{}: {line}", path.display());
+        }
+    }
+}
+
 /// What a module of the page may import, by the folder or file that it is in. What is not listed may import anything.
 const ARROWS: &[(&str, &[&str])] = &[
     ("protocol/", &["protocol/"]),

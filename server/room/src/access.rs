@@ -372,22 +372,7 @@ impl Access {
                 done.what = if *locked { "lock".into() } else { "unlock".into() };
             }
             Action::MakeLink { role, .. } if !self.hosted && *role != Role::Host => return Err(OrderError::NoHostYet),
-            Action::MakeLink { role, seconds } => {
-                done.revoked = self.remove_link(*role);
-                let expires = if *seconds == 0 { 0 } else { with.now + seconds * 1000 };
-                let secret = with.secret.made(*role != Role::Host);
-                let (hash, made) = (Digest::of(&secret.0), with.now);
-                self.links.push(Link { role: *role, hash, made, expires });
-                done.answer = Some(ServerMessage::Link { role: *role, token: secret, expires });
-                done.what = format!("makeLink {role}");
-                if *seconds > 0 {
-                    done.what += &format!(" {seconds}");
-                }
-                // Whoever makes the first host link of a board begins to host it.
-                if !std::mem::replace(&mut self.hosted, true) {
-                    self.without_link = Some(Role::Editor);
-                }
-            }
+            Action::MakeLink { role, seconds } => self.make_link(*role, *seconds, &with, &mut done),
             Action::RevokeLink { role: Role::Host } => return Err(OrderError::LastHostLink),
             Action::RevokeLink { role } => {
                 done.revoked = self.remove_link(*role);
@@ -408,6 +393,22 @@ impl Access {
             Action::Rules | Action::Audit => {}
         }
         Ok(done)
+    }
+
+    /// Makes a link in the place of the one of that role. The first host link of a board begins to host it.
+    fn make_link(&mut self, role: Role, seconds: u64, with: &Ingredients, done: &mut Done) {
+        done.revoked = self.remove_link(role);
+        let expires = if seconds == 0 { 0 } else { with.now + seconds * 1000 };
+        let secret = with.secret.made(role != Role::Host);
+        self.links.push(Link { role, hash: Digest::of(&secret.0), made: with.now, expires });
+        done.answer = Some(ServerMessage::Link { role, token: secret, expires });
+        done.what = format!("makeLink {role}");
+        if seconds > 0 {
+            done.what += &format!(" {seconds}");
+        }
+        if !std::mem::replace(&mut self.hosted, true) {
+            self.without_link = Some(Role::Editor);
+        }
     }
 
     fn remove_link(&mut self, role: Role) -> Option<Digest> {

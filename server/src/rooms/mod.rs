@@ -5,7 +5,11 @@
 //! `inkwire-room`, which knows no socket, clock, lock or disk; `shared` owns its lock and hands on what follows.
 
 mod addresses;
+mod allowance;
+mod arriving;
+mod asking;
 mod creations;
+mod entering;
 mod entrance;
 mod hashing;
 mod images;

@@ -8,6 +8,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use inkwire_protocol::hex;
 use sha2::{Digest as _, Sha256};
 
 #[derive(rust_embed::RustEmbed)]
@@ -65,7 +66,7 @@ fn version_of<'a>(files: impl Iterator<Item = ([u8; 32], Cow<'a, str>)>) -> Stri
 
 /// The first half of a hash.
 fn hexadecimal(hash: [u8; 32]) -> String {
-    hash[..12].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&hash[..12])
 }
 
 impl Asset {

@@ -37,7 +37,7 @@ impl BoardName {
 
     /// The way to the board's page with the secret of a link, from the start page.
     pub fn link(&self, token: Token) -> String {
-        format!("b/{self}#t={:032x}", u128::from_be_bytes(token.0))
+        format!("b/{self}#t={}", token.digits())
     }
 
     /// A new name that nobody can guess: 20 letters and digits that are not easily mistaken, about 100 bits.

@@ -67,8 +67,8 @@ impl Promised {
 fn link_of_the_operator(data: &Path, board: &str) -> Token {
     let made = Command::new(binary()).args(["boards", "link", board, "--role", "host", "--data"]).arg(data).output();
     let link = String::from_utf8(made.expect("it runs").stdout).expect("text");
-    let secret = link.trim().rsplit('=').next().and_then(|secret| u128::from_str_radix(secret, 16).ok());
-    Token(secret.expect("32 hexadecimal digits").to_be_bytes())
+    let secret = link.trim().rsplit('=').next().and_then(Token::of_digits);
+    secret.expect("32 hex digits")
 }
 
 fn joined(server: &Server, board: &str, name: &str, token: Option<Token>) -> Client {

@@ -474,7 +474,6 @@ fn no_secret_is_in_the_log_the_metrics_or_the_data_directory() {
     let metrics = server.get("/metrics");
     drop((host, bob));
     server.stop();
-    let hex = |token: Token| token.0.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let mut all = vec![("the metrics".to_owned(), metrics.into_bytes())];
     for file in std::fs::read_dir(directory.path()).expect("the directory").flatten() {
         all.push((file.path().display().to_string(), std::fs::read(file.path()).expect("a file")));
@@ -483,7 +482,7 @@ fn no_secret_is_in_the_log_the_metrics_or_the_data_directory() {
     for (place, bytes) in all {
         for secret in [HOST, link] {
             let has = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
-            assert!(!has(&secret.0) && !has(hex(secret).as_bytes()), "a secret is in {place}");
+            assert!(!has(&secret.0) && !has(secret.digits().as_bytes()), "a secret is in {place}");
             assert!(!has(b"Geheimwort"), "the password is in {place}");
         }
     }
@@ -684,8 +683,7 @@ fn an_operator_makes_a_host_link_with_and_without_a_server() {
             .success();
         let line = String::from_utf8(boards.get_output().stdout.clone()).expect("text");
         let token = line.trim().strip_prefix("b/x#t=").unwrap_or_else(|| panic!("{expected}: {line}")).to_owned();
-        let bytes = u128::from_str_radix(&token, 16).expect("hex").to_be_bytes();
-        Token(bytes)
+        Token::of_digits(&token).expect("32 hex digits")
     };
     let through = link("through the server");
     let mut otto = Client::join_by(&server.address, "x", "Otto", through);

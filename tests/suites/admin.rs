@@ -116,7 +116,7 @@ fn a_host_link_that_the_operator_makes_is_one() {
     Client::join(&operated.server.address, "team", "Bob").does(text("hello")).expect("he draws");
     let made = operated.asks("POST", "/v1/boards/team/links/host", 201);
     let digits = made["link"].as_str().and_then(|link| link.strip_prefix("b/team#t=")).expect("a link").to_owned();
-    let token = inkwire_protocol::Token(u128::from_str_radix(&digits, 16).expect("hex").to_be_bytes());
+    let token = inkwire_protocol::Token::of_digits(&digits).expect("32 hex digits");
     let host = Client::join_by(&operated.server.address, "team", "Ada", token);
     assert_eq!(host.rights(), Some((inkwire_protocol::Role::Host, true)));
     let audit = operated.asks("GET", "/v1/boards/team/audit", 200);

@@ -82,7 +82,7 @@ fn a_link_a_password_and_an_address_are_checked_and_said() {
     let server = Server::start(&[]);
     let mut host = Client::join_by(&server.address, "x", "Ada", Token([1; 16]));
     let link = host.makes_link(Role::Viewer, 0);
-    let hex: String = link.0.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = link.digits();
     let looks = draw(&server, &format!("x#t={hex}"), &[], SHAPE).code(1);
     assert!(errors(&looks).contains("only looks"), "{}", errors(&looks));
     assert!(!errors(&looks).contains(&hex), "no secret is printed");

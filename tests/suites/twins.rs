@@ -5,7 +5,7 @@ use std::fmt::Write;
 use std::process::Command;
 
 use inkwire_board::{Board, ClientSession, Refused, StateHash, Submitted};
-use inkwire_protocol::{ClientId, ClientMessage, Colour, Entry, Epoch, Operation, ServerMessage, binary};
+use inkwire_protocol::{ClientId, ClientMessage, Colour, Entry, Epoch, Operation, ServerMessage, binary, hex};
 use inkwire_tests::dice::{Dice, seed};
 use inkwire_tests::tools::{are_there, on_path, root};
 use serde_json::{Value, json};
@@ -150,7 +150,7 @@ impl History {
     /// Sends what the session has to send, and returns the packet.
     fn sends(&mut self) -> String {
         let messages = self.session.take_messages();
-        let packet = if messages.is_empty() { String::new() } else { hex(&binary::encode_client(&messages)) };
+        let packet = if messages.is_empty() { String::new() } else { hex::encode(&binary::encode_client(&messages)) };
         self.house.to_server.extend(messages);
         packet
     }
@@ -201,7 +201,7 @@ impl History {
         if messages.is_empty() || !self.house.is_connected {
             return;
         }
-        let packet = hex(&binary::encode_server(&messages));
+        let packet = hex::encode(&binary::encode_server(&messages));
         let sends = match self.session.receive(&messages) {
             Ok(()) => self.sends(),
             Err(_) => "does not follow".into(),
@@ -216,7 +216,7 @@ impl History {
     fn greets(&mut self) {
         let hello = self.session.hello("Ada", Colour(0x1971_c2ff));
         self.house.welcome(&hello);
-        self.note(json!({ "event": "greets" }), hex(&binary::encode_client(&[hello])));
+        self.note(json!({ "event": "greets" }), hex::encode(&binary::encode_client(&[hello])));
     }
 
     fn leaves(&mut self) {
@@ -256,10 +256,6 @@ impl History {
         assert!(left.0.is_empty() && left.1.is_empty(), "all is durable: {left:?}");
         assert_eq!(self.session.board().hash(), self.house.board.hash());
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Has the page's twin go through the lines.

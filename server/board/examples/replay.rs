@@ -7,7 +7,7 @@
 mod session;
 
 use inkwire_board::Board;
-use inkwire_protocol::{ServerMessage, binary};
+use inkwire_protocol::{ServerMessage, binary, hex};
 
 #[allow(dead_code, reason = "the test that includes this file calls `document` alone")]
 fn main() {
@@ -22,13 +22,9 @@ pub fn document() -> String {
     for (seq, entry) in (1..).zip(log) {
         board.replay(seq, &entry).expect("a log replays");
         let packet = binary::encode_server(&[ServerMessage::Operations { first_seq: seq, entries: vec![entry] }]);
-        steps.push(format!(r#"{{"bytes":"{}","hash":"{}"}}"#, hex(&packet), board.hash()));
+        steps.push(format!(r#"{{"bytes":"{}","hash":"{}"}}"#, hex::encode(&packet), board.hash()));
     }
     assert_eq!(board.hash(), played.hash());
-    let snapshot = hex(&board.packets().flatten().collect::<Vec<u8>>());
+    let snapshot = hex::encode(&board.packets().flatten().collect::<Vec<u8>>());
     format!("{{\n\"steps\": [\n{}\n],\n\"snapshot\": \"{snapshot}\"\n}}\n", steps.join(",\n"))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

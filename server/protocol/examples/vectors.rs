@@ -24,7 +24,7 @@ pub fn document() -> String {
     let two = [ClientMessage::Ping { nonce: 1 }, ClientMessage::Presence { cursor: None }];
     accept.push(vector("two messages in one packet".into(), "client", &binary::encode_client(&two), &json!(two)));
     let reject = reject().into_iter().map(
-        |(name, from, bytes, error)| json!({ "name": name, "from": from, "bytes": hex(&bytes), "error": error.name() }),
+        |(name, from, bytes, error)| json!({ "name": name, "from": from, "bytes": hex::encode(&bytes), "error": error.name() }),
     );
     let reject_json = reject_json()
         .into_iter()
@@ -43,11 +43,7 @@ fn lines(vectors: impl Iterator<Item = Value>) -> String {
 }
 
 fn vector(name: String, from: &str, bytes: &[u8], messages: &Value) -> Value {
-    json!({ "name": name, "from": from, "bytes": hex(bytes), "messages": messages })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    json!({ "name": name, "from": from, "bytes": hex::encode(bytes), "messages": messages })
 }
 
 // No wildcards below: a new message or operation does not compile until it is named here, and the test over the names

@@ -15,6 +15,16 @@ impl Token {
         self.0[0] & 0x80 != 0
     }
 
+    /// The secret as the 32 hex digits of a link. There is no `Display`, so that it is not printed by mistake.
+    pub fn digits(&self) -> String {
+        crate::hex::encode(&self.0)
+    }
+
+    /// The secret of 32 hex digits.
+    pub fn of_digits(digits: &str) -> Option<Self> {
+        crate::hex::decode_array(digits).map(Self)
+    }
+
     /// The same secret, for others or for whoever hosts.
     #[must_use]
     pub fn made(mut self, for_others: bool) -> Self {

@@ -44,31 +44,17 @@ fn decode<M: DeserializeOwned + PartialEq, All: Deref<Target = [M]>>(
     if *same == *messages { Ok(same) } else { Err(DecodeError::NotRepresentable) }
 }
 
-fn to_hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        write!(text, "{byte:02x}").expect("Bug: writing to a string cannot fail");
-        text
-    })
-}
-
-pub(crate) fn from_hex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| (byte as char).to_digit(16).map(|digit| digit as u8);
-    let (pairs, []) = text.as_bytes().as_chunks::<2>() else { return None };
-    pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect()
-}
-
 /// Serde form of byte strings: hex digits.
 pub(crate) mod hex_bytes {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub(crate) fn serialize<S: Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(&super::to_hex(bytes))
+        serializer.serialize_str(&crate::hex::encode(bytes))
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u8>, D::Error> {
         let text = String::deserialize(deserializer)?;
-        super::from_hex(&text).ok_or_else(|| D::Error::custom("bytes are written as pairs of hex digits"))
+        crate::hex::decode(&text).ok_or_else(|| D::Error::custom("bytes are written as pairs of hex digits"))
     }
 }
 

@@ -19,6 +19,7 @@ mod bytes;
 mod columns;
 mod enumeration;
 mod error;
+pub mod hex;
 mod ink;
 pub mod json;
 pub mod limits;

@@ -214,7 +214,7 @@ pub struct ImageHash(#[serde(with = "crate::json::hex_array")] pub [u8; 32]);
 
 impl std::fmt::Display for ImageHash {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&crate::hex::encode(&self.0))
     }
 }
 
@@ -223,8 +223,7 @@ impl std::str::FromStr for ImageHash {
 
     fn from_str(text: &str) -> Result<Self, ImageHashError> {
         let is_plain = text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
-        let bytes = crate::json::from_hex(text).filter(|_| is_plain).ok_or(ImageHashError)?;
-        bytes.try_into().map(Self).map_err(|_| ImageHashError)
+        crate::hex::decode_array(text).filter(|_| is_plain).map(Self).ok_or(ImageHashError)
     }
 }
 

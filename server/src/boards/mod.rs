@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use inkwire_protocol::{AuditRecord, Role, limits};
+use inkwire_protocol::{AuditRecord, Role, hex, limits};
 use serde_json::{Value, json};
 
 use crate::control;
@@ -282,7 +282,7 @@ impl Boards<'_> {
                 board.elements().count(),
                 board.clients().count(),
                 record.hash,
-                hex(&record.epoch.0),
+                hex::encode(&record.epoch.0),
                 record.snapshot_seq,
                 record.snapshot_bytes,
                 record.tail_bytes,
@@ -380,8 +380,8 @@ impl Boards<'_> {
         }
         let damaged_images = if name.is_none() { kept.damaged_images()? } else { Vec::new() };
         for image in &damaged_images {
-            lines += &format!("image {}: DAMAGED\n", hex(&image.0));
-            all.push(json!({ "image": hex(&image.0), "problems": ["its bytes are not those of its name"] }));
+            lines += &format!("image {image}: DAMAGED\n");
+            all.push(json!({ "image": image, "problems": ["its bytes are not those of its name"] }));
         }
         for record in &records {
             if name.is_none() && storage::is_set_aside(&record.name) {
@@ -446,17 +446,13 @@ pub(crate) fn facts(record: &BoardRecord) -> Value {
         "board": record.name,
         "seq": record.seq,
         "hash": record.hash.to_string(),
-        "epoch": hex(&record.epoch.0),
+        "epoch": hex::encode(&record.epoch.0),
         "snapshotSeq": record.snapshot_seq,
         "snapshotBytes": record.snapshot_bytes,
         "tailBytes": record.tail_bytes,
         "created": record.created,
         "changed": record.changed,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Seconds since 1970 as a date for people (RFC 9110 section 5.6.7).

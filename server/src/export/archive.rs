@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use inkwire_board::{Board, RestoreError, Snapshot, StateHash};
-use inkwire_protocol::{AuthorState, Content as ElementContent, Element, ImageHash};
+use inkwire_protocol::{AuthorState, Content as ElementContent, Element, ImageHash, hex};
 use serde::{Deserialize, Serialize};
 
 use crate::storage::{Image, ImageError};
@@ -102,8 +102,7 @@ pub(crate) fn read(text: &str) -> Result<Content, ArchiveError> {
     if archive.format != FORMAT {
         return Err(ArchiveError::Format);
     }
-    let hash = u64::from_str_radix(&archive.hash, 16).ok().filter(|_| archive.hash.len() == 16);
-    let hash = StateHash::from_bytes(hash.ok_or(ArchiveError::Hash)?.to_be_bytes());
+    let hash = hex::decode_array(&archive.hash).map(StateHash::from_bytes).ok_or(ArchiveError::Hash)?;
     let (seq, authors, elements) = (archive.seq, archive.authors, archive.elements);
     if seq > inkwire_protocol::limits::NUMBER {
         return Err(ArchiveError::Element("numberTooLarge"));

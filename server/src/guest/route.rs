@@ -54,17 +54,11 @@ impl FromStr for Route {
             return Err(RouteError::Board);
         }
         let token = match url.fragment().and_then(|fragment| fragment.strip_prefix("t=")) {
-            Some(digits) => Some(token(digits).ok_or(RouteError::Token)?),
+            Some(digits) => Some(Token::of_digits(digits).ok_or(RouteError::Token)?),
             None => None,
         };
         Ok(Self { url, board, token })
     }
-}
-
-fn token(digits: &str) -> Option<Token> {
-    let is_plain = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let number = is_plain.then(|| u128::from_str_radix(digits, 16).ok()).flatten()?;
-    Some(Token(number.to_be_bytes()))
 }
 
 impl fmt::Display for Route {

@@ -60,7 +60,7 @@ const FUNCTION: usize = 60;
 const LONG: &[(&str, &str)] = &[
     ("server/protocol/examples/vectors.rs", "a table"),
     ("server/protocol/src/message.rs", "a table"),
-    ("server/protocol/src/binary.rs", "to be split by what is encoded"),
+    ("server/protocol/src/binary/server.rs", "a table"),
     ("server/src/metrics.rs", "a table"),
     ("server/src/storage/sqlite/writer.rs", "to be split"),
     ("wsinspect/src/cli.rs", "to be split by command"),

@@ -1,6 +1,7 @@
 //! The binary form of what is said about access and about the past.
 
-use super::{Result, author_number, list, put_value, value};
+use super::packet::{Result, list};
+use super::value::{author_number, put_value, value};
 use crate::bytes::{Reader, put_number, put_text};
 use crate::{
     Action, AuditRecord, AuthorName, BanRecord, DecodeError, LinkRecord, Moment, Role, ServerMessage, Token, limits,

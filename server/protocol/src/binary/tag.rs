@@ -1,0 +1,61 @@
+//! Tags of messages and operations, of the values of properties and changes.
+
+pub(super) const HELLO: u8 = 1;
+pub(super) const CLIENT_OPERATIONS: u8 = 2;
+pub(super) const CLIENT_PRESENCE: u8 = 3;
+pub(super) const PROFILE: u8 = 4;
+pub(super) const PING: u8 = 5;
+pub(super) const CHECK: u8 = 6;
+pub(super) const CLIENT_VIEW: u8 = 7;
+pub(super) const CLIENT_LASER: u8 = 8;
+pub(super) const IMAGE_PART: u8 = 9;
+pub(super) const CREDENTIALS: u8 = 10;
+pub(super) const HAND: u8 = 11;
+pub(super) const REACT: u8 = 12;
+pub(super) const MODERATE: u8 = 13;
+pub(super) const CLIENT_PAST: u8 = 14;
+pub(super) const CLIENT_CHRONICLE: u8 = 15;
+pub(super) const BRANCH: u8 = 16;
+pub(super) const CLIENT_DRAFT: u8 = 17;
+pub(super) const CLIENT_AUTHORS: u8 = 18;
+pub(super) const CLIENT_WRITING: u8 = 19;
+
+pub(super) const WELCOME: u8 = 32;
+pub(super) const SNAPSHOT: u8 = 33;
+pub(super) const ELEMENTS: u8 = 34;
+pub(super) const SNAPSHOT_END: u8 = 35;
+pub(super) const OPERATIONS: u8 = 36;
+pub(super) const PRESENCE: u8 = 37;
+pub(super) const MARK: u8 = 38;
+pub(super) const REJECT: u8 = 39;
+pub(super) const BYE: u8 = 40;
+pub(super) const PONG: u8 = 41;
+pub(super) const STORAGE: u8 = 42;
+pub(super) const IMAGE: u8 = 43;
+pub(super) const ACCESS: u8 = 44;
+pub(super) const SLOW_DOWN: u8 = 45;
+pub(super) const LINK: u8 = 46;
+pub(super) const RULES: u8 = 47;
+pub(super) const AUDIT: u8 = 48;
+pub(super) const NOT_DONE: u8 = 49;
+pub(super) const PAST: u8 = 50;
+pub(super) const CHRONICLE: u8 = 51;
+pub(super) const BRANCHED: u8 = 52;
+pub(super) const AUTHORS: u8 = 53;
+
+pub(super) const BEGIN: u8 = 1;
+pub(super) const POINTS: u8 = 2;
+pub(super) const END: u8 = 3;
+pub(super) const CANCEL: u8 = 4;
+pub(super) const SHAPE: u8 = 5;
+pub(super) const TEXT: u8 = 6;
+pub(super) const PATCH: u8 = 7;
+pub(super) const DELETE: u8 = 8;
+pub(super) const UNDO: u8 = 9;
+pub(super) const REDO: u8 = 10;
+pub(super) const CLEAR: u8 = 11;
+pub(super) const NOTE: u8 = 12;
+pub(super) const PICTURE: u8 = 13;
+/// A patch of a property that tag 7 does not have.
+pub(super) const LATER_PATCH: u8 = 14;
+pub(super) const CLEAR_AUTHOR: u8 = 15;

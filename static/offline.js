@@ -19,7 +19,7 @@ function pathOf(url) {
   return origin === location.origin && pathname.startsWith(scope) ? pathname.slice(scope.length) : undefined;
 }
 
-/** The version of all files of a page, which its validator has behind its own hash (server/src/assets.rs). */
+/** The version of all files of a page, which its validator has behind its own hash (server/src/site/assets.rs). */
 const versionOf = (answer) => /[0-9a-f]{24}-([0-9a-f]{24})/.exec(answer.headers.get("etag") ?? "")?.[1];
 const servedVersion = async () => versionOf(await fetch(scope, { method: "HEAD", cache: "no-store" }));
 

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use divan::counter::ItemsCount;
 use divan::{AllocProfiler, Bencher, black_box};
+use inkwire::net::worker::Workers;
 use inkwire::rooms::{Encoding, Limits, Member, Rooms};
 use inkwire::storage::Memory;
-use inkwire::worker::Workers;
 use inkwire::ws::{Message, Outgoing, Session};
 use inkwire_board::{Board, Replica, Submitted};
 use inkwire_protocol::{

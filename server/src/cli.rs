@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::http::{Origin, PublicUrl};
-use crate::listen::Address;
+use crate::net::listen::Address;
 use crate::private::Wider;
 use crate::site::BasePath;
 use crate::storage::Location;
@@ -35,11 +35,11 @@ pub enum Command {
     /// Serve boards until SIGINT or SIGTERM (the default).
     Serve(Serve),
     /// List, show, export, import, delete, check and copy the boards of a data directory.
-    Boards(crate::boards::Flags),
+    Boards(crate::operate::boards::Flags),
     /// Draw on a board what standard input says: operations as lines of JSON (PROTOCOL.md), or an SVG.
-    Draw(crate::guest::Draw),
+    Draw(crate::client::Draw),
     /// Print what happens on a board, until it is stopped.
-    Watch(crate::guest::Watch),
+    Watch(crate::client::Watch),
     /// Ask a running server whether it is ready: exit code 0 where it is, 1 where it is not.
     Health {
         /// Where, as http://HOST:PORT/PATH.

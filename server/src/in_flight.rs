@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::metrics::Metrics;
-use crate::wakeup::Wakeup;
+use crate::net::wakeup::Wakeup;
 
 /// How long somebody may read before others may need the room.
 pub const SLOW: Duration = Duration::from_secs(5);

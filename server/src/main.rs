@@ -22,9 +22,9 @@ fn run(cli: Cli) -> anyhow::Result<()> {
     match cli.command {
         None => inkwire::serve::run(cli.serve),
         Some(Command::Serve(serve)) => inkwire::serve::run(serve),
-        Some(Command::Boards(flags)) => inkwire::boards::run(&flags),
-        Some(Command::Draw(flags)) => inkwire::guest::draw(flags),
-        Some(Command::Watch(flags)) => inkwire::guest::watch(flags),
+        Some(Command::Boards(flags)) => inkwire::operate::boards::run(&flags),
+        Some(Command::Draw(flags)) => inkwire::client::draw(flags),
+        Some(Command::Watch(flags)) => inkwire::client::watch(flags),
         Some(Command::Health { url }) => inkwire::health::run(&url),
         Some(Command::Completions { shell }) => {
             clap_complete::generate(shell, &mut Cli::command(), "inkwire", &mut std::io::stdout());

@@ -10,19 +10,19 @@ use prometheus_client::metrics::counter::Counter;
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
-use crate::admin::{self, Admin};
 use crate::cli::{LogFormat, Serve};
 use crate::descriptors::{self, Shares};
 use crate::http::Hosts;
-use crate::listen::{Address, Listener};
 use crate::log::Log;
 use crate::metrics::Metrics;
+use crate::net::listen::{Address, Listener};
+use crate::net::worker::Workers;
 use crate::notify::{notify, watchdog};
+use crate::operate::admin::{self, Admin};
 use crate::private;
 use crate::rooms::{Limits, Rooms};
 use crate::site::{Echo, Site};
 use crate::storage::{Engine, Location, Opening};
-use crate::worker::Workers;
 use crate::ws::{Addresses, Close, Connections, Hub, Settings};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -110,7 +110,7 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         echo: Hub::new(Echo),
     });
     if let Some(directory) = flags.data.directory() {
-        crate::control::listen(directory, engine.clone(), site.rooms.clone())?;
+        crate::operate::control::listen(directory, engine.clone(), site.rooms.clone())?;
     }
     let admin = admin(&flags, &site, engine.clone(), shares.admin)?;
     let url = public_url(&flags, &listener);
@@ -268,7 +268,7 @@ async fn stop(site: &Arc<Site>, flags: &Serve, engine: Arc<dyn Engine>, signal: 
 fn close(rooms: &Rooms, engine: &dyn Engine, location: &Location, drain: Duration) -> u64 {
     let unwritten = engine.unwritten(drain);
     if unwritten == 0 {
-        location.directory().into_iter().for_each(crate::control::close);
+        location.directory().into_iter().for_each(crate::operate::control::close);
         rooms.close_all();
         engine.stop();
     }

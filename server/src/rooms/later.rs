@@ -8,7 +8,7 @@ use inkwire_protocol::ServerMessage;
 
 use super::hashing::{Hashing, Memory};
 use super::questions::Question;
-use crate::wakeup::Wakeup;
+use crate::net::wakeup::Wakeup;
 
 /// What came of work.
 #[derive(Debug)]

@@ -22,7 +22,7 @@ use super::later::{Later, Told};
 use super::questions::Questions;
 use super::registry::{Place, Rooms};
 use super::shared::{Due, Seated, now};
-use crate::wakeup::Wakeup;
+use crate::net::wakeup::Wakeup;
 use crate::ws::{Close, Message, Outgoing, Session};
 
 /// Close code of a connection that another one of the same client replaced (RFC 6455 section 7.4.2: private use).

@@ -21,9 +21,9 @@ use inkwire_room::Limits;
 use crate::in_flight::{self, InFlight, Reserved};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
+use crate::net::timers;
+use crate::net::worker::Workers;
 use crate::storage::{Image, Lease, News, Storage, StorageError};
-use crate::timers;
-use crate::worker::Workers;
 
 /// Waiting for room for an image: how long, and between two looks.
 const IMAGE_PATIENCE: Duration = Duration::from_secs(10);

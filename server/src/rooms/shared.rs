@@ -18,9 +18,9 @@ use crate::in_flight::{self, InFlight, Reader};
 use crate::log::Gate;
 use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
+use crate::net::wakeup::Wakeup;
 use crate::random;
 use crate::storage::{self, Chronicle, KeptAccess, Lease, Storage, StorageError, Stored};
-use crate::wakeup::Wakeup;
 use crate::ws::Outgoing;
 
 /// A chronicle that was read is told again for so long, unless something was drawn or became durable meanwhile.

@@ -16,9 +16,9 @@ use super::registry::Entry;
 use super::wire::Wire;
 use super::{Close, Message, Session, Settings};
 use crate::metrics::Metrics;
-use crate::socket::Socket;
-use crate::timers::Alarm;
-use crate::wakeup::Wakeup;
+use crate::net::socket::Socket;
+use crate::net::timers::Alarm;
+use crate::net::wakeup::Wakeup;
 use inkwire_frame::close_frame;
 
 /// What tungstenite is given at once, and keeps room for in every connection: a message of somebody who draws. Its default
@@ -538,8 +538,8 @@ mod tests {
     use std::net::TcpStream;
 
     use super::*;
-    use crate::listen::Listener;
-    use crate::worker::Workers;
+    use crate::net::listen::Listener;
+    use crate::net::worker::Workers;
     use crate::ws::Connections;
     use crate::ws::Outgoing;
     use inkwire_frame::{Opcode, frame};

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::hub::Hub;
 use super::service::Service;
 use super::{Close, Message, Outgoing};
-use crate::wakeup::Wakeup;
+use crate::net::wakeup::Wakeup;
 use inkwire_frame::{Opcode, fragment, frame};
 
 /// Bytes of one fragment of a streamed message.

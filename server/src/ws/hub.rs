@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::handle::Handle;
 use super::service::{Service, ServiceSession};
 use super::{Message, Settings};
-use crate::wakeup::Wakeup;
+use crate::net::wakeup::Wakeup;
 use inkwire_frame::{Opcode, frame};
 
 /// A service with its connections and channels. Cheap to clone.

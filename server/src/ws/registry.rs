@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use smol::Timer;
 
-use crate::wakeup::Wakeup;
+use crate::net::wakeup::Wakeup;
 
 /// How long connections may take to notice that they are over: a turn of their worker.
 const END_PATIENCE: Duration = Duration::from_secs(1);

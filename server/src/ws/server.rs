@@ -11,10 +11,10 @@ use smol::stream::StreamExt;
 
 use super::{Addresses, Close, Connections, Full, Hub, Service, Settings};
 use crate::http::{HeadReader, Hosts, Origin, Reply, send, send_last, upgrade};
-use crate::listen::{Address, Listener};
 use crate::metrics::Metrics;
-use crate::socket::Socket;
-use crate::worker::Workers;
+use crate::net::listen::{Address, Listener};
+use crate::net::socket::Socket;
+use crate::net::worker::Workers;
 
 /// How long a stopping server gives its connections to take what is meant for them.
 const DRAIN: Duration = Duration::from_secs(5);

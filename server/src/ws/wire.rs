@@ -10,7 +10,7 @@ use smol::io::AsyncRead;
 
 use super::lengths::Lengths;
 use super::outgoing::Outgoing;
-use crate::socket::Socket;
+use crate::net::socket::Socket;
 
 /// Reads of one turn. Without a ration, eight peers that flood empty frames were measured to hold up all others of
 /// their worker for seconds, because such frames never leave tungstenite's loop.

@@ -1,9 +1,14 @@
-//! What lives at which path, and one connection's way from its first request to its end.
+//! The site: one connection's way from its first request to its end.
+
+pub mod assets;
+mod base_path;
+mod echo;
+mod route;
+pub mod watch;
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::Pin;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -13,61 +18,23 @@ use http_types::{Method, StatusCode};
 use inkwire_protocol::{ImageHash, StorageState};
 use smol::future::FutureExt;
 
-use crate::assets::asset;
+pub use self::base_path::BasePath;
+pub use self::echo::Echo;
+
+use self::assets::asset;
+use self::route::{Route, route};
 use crate::http::{Head, HeadReader, Hosts, Reply, Upgrade, send, send_last, send_reply, upgrade};
 use crate::in_flight::Reader;
 use crate::log::Gate;
 use crate::metrics::{Metrics, Refused};
-use crate::name::{BoardName, NameError};
+use crate::name::BoardName;
+use crate::net::socket::Socket;
 use crate::random;
 use crate::rooms::{Encoding, ImageFailure, Member, Place, Rooms};
-use crate::socket::Socket;
-use crate::watch;
-use crate::ws::{self, Addresses, Connections, Entry, Full, Handle, Hub, Message, Service, Settings, host_of};
+use crate::ws::{self, Addresses, Connections, Entry, Full, Hub, Settings, host_of};
 
 /// How long a connection for which there is no place may take to send its request.
 const TURNED_AWAY: Duration = Duration::from_secs(1);
-
-/// The path below which the page lives: begins and ends with a slash.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BasePath(String);
-
-impl FromStr for BasePath {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let plain = |segment: &str| {
-            let byte = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-            !segment.is_empty() && segment != "." && segment != ".." && segment.bytes().all(byte)
-        };
-        if text == "/" {
-            return Ok(Self(text.into()));
-        }
-        let path = text.strip_prefix('/').ok_or("a base path begins with a slash")?;
-        let path = path.strip_suffix('/').unwrap_or(path);
-        if path.split('/').all(plain) {
-            Ok(Self(format!("/{path}/")))
-        } else {
-            Err("a base path has segments of A-Z a-z 0-9 - _ . between single slashes".into())
-        }
-    }
-}
-
-impl BasePath {
-    /// The path, with a slash at both ends.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// What a path means below the base path, whether a proxy has stripped that or not.
-    fn strip<'a>(&self, path: &'a str) -> &'a str {
-        path.strip_prefix(&self.0).or(path.strip_prefix('/')).unwrap_or(path)
-    }
-
-    fn lacks_slash(&self, path: &str) -> bool {
-        self.0 != "/" && self.0.strip_suffix('/') == Some(path)
-    }
-}
 
 /// Everything that requests are answered from.
 #[derive(Debug)]
@@ -117,55 +84,6 @@ impl Owed {
 impl Drop for Owed {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// What a path names.
-#[derive(Debug, PartialEq, Eq)]
-enum Route<'a> {
-    /// `/`: the boards that were opened in this browser.
-    Start,
-    /// `/new`: a new board.
-    NewBoard,
-    /// `/b/NAME`: the page of a board.
-    Board(Result<BoardName, NameError>),
-    /// `/ws/NAME`: its members' connections.
-    BoardSocket(Result<BoardName, NameError>),
-    /// `/echo`: a WebSocket echo.
-    Echo,
-    /// `/images/HASH`: the bytes of a picture.
-    Image(ImageHash),
-    /// `/static/PATH`: a file of the page.
-    Asset(&'a str),
-    Healthz,
-    Readyz,
-    Metrics,
-    Nothing,
-}
-
-impl Route<'_> {
-    /// Whether it says how the server is, and nothing else.
-    fn is_probe(&self) -> bool {
-        matches!(self, Self::Healthz | Self::Readyz | Self::Metrics)
-    }
-}
-
-fn route(path: &str) -> Route<'_> {
-    match path {
-        "" => Route::Start,
-        "new" => Route::NewBoard,
-        "echo" => Route::Echo,
-        "healthz" => Route::Healthz,
-        "readyz" => Route::Readyz,
-        "metrics" => Route::Metrics,
-        "favicon.ico" => Route::Asset("icon.svg"),
-        _ => match path.split_once('/') {
-            Some(("b", name)) => Route::Board(name.parse()),
-            Some(("ws", name)) => Route::BoardSocket(name.parse()),
-            Some(("images", hash)) => hash.parse().map_or(Route::Nothing, Route::Image),
-            Some(("static", path)) => Route::Asset(path),
-            _ => Route::Nothing,
-        },
     }
 }
 
@@ -566,49 +484,5 @@ impl<'a> Open<'a> {
 impl Drop for Open<'_> {
     fn drop(&mut self) {
         self.0.connections.dec();
-    }
-}
-
-/// The service behind `/echo`: sends every message back, as `examples/echo.rs` does.
-#[derive(Debug)]
-pub struct Echo;
-
-impl Service for Echo {
-    type Data = ();
-
-    fn on_message(&self, handle: &Handle<Self>, message: Message<'_>) {
-        // A peer that is gone needs no answer, and one that does not read is not read from either.
-        let _ = handle.write(message);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn paths_name_what_they_should() {
-        assert_eq!(route(""), Route::Start);
-        assert_eq!(route("new"), Route::NewBoard);
-        assert_eq!(route("b/x"), Route::Board(Ok("x".parse().unwrap())));
-        assert_eq!(route("b/x/y"), Route::Board(Err(NameError)));
-        assert_eq!(route("ws/x"), Route::BoardSocket(Ok("x".parse().unwrap())));
-        assert_eq!(route("static/js/main.js"), Route::Asset("js/main.js"));
-        assert_eq!(route(&format!("images/{}", "5a".repeat(32))), Route::Image(ImageHash([0x5a; 32])));
-        for path in ["b", "images/", "images/5a", &format!("images/{}", "5A".repeat(32))] {
-            assert_eq!(route(path), Route::Nothing);
-        }
-    }
-
-    #[test]
-    fn the_base_path_is_stripped_where_the_proxy_has_not() {
-        let base: BasePath = "/draw".parse().unwrap();
-        assert_eq!(base.as_str(), "/draw/");
-        assert_eq!(base.strip("/draw/b/x"), "b/x");
-        assert_eq!(base.strip("/b/x"), "b/x");
-        assert!(base.lacks_slash("/draw"));
-        for wrong in ["draw", "//", "/a//b", "/../", "/a b", "/a?b", "/a/./"] {
-            assert!(wrong.parse::<BasePath>().is_err(), "{wrong}");
-        }
     }
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use mio::net::{TcpStream, UnixStream};
 use smol::io::{AsyncRead, AsyncWrite};
 
-use crate::reactor::{Reactor, Registration, Way};
+use crate::net::reactor::{Reactor, Registration, Way};
 
 /// The kernel's send buffer of one connection, in bytes (the kernel doubles it). Bounds what a slow reader holds:
 /// 4 MB were measured at the kernel's own choice, 135 kB at this one.

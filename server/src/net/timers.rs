@@ -87,7 +87,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::wakeup::tests::Count;
+    use crate::net::wakeup::tests::Count;
 
     #[test]
     fn whose_moment_has_come_is_woken_once_and_the_others_are_waited_for() {

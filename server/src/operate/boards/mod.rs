@@ -1,7 +1,7 @@
 //! `inkwire boards`: what an operator does with the boards of a data directory, beside a running server or without one.
 //!
 //! Reading goes past the server, which SQLite allows. Changing goes through it where one runs, because it alone writes
-//! its directory; see [`crate::control`].
+//! its directory; see [`crate::operate::control`].
 
 use std::fs;
 use std::io::{ErrorKind, Write};
@@ -15,10 +15,10 @@ use clap::{Args, Subcommand, ValueEnum};
 use inkwire_protocol::{AuditRecord, Role, hex, limits};
 use serde_json::{Value, json};
 
-use crate::control;
 use crate::export::{Format, archive, exported, good};
 use crate::name::BoardName;
-use crate::order::{LARGEST_IMPORT, Order, Outcome, carry_out};
+use crate::operate::control;
+use crate::operate::order::{LARGEST_IMPORT, Order, Outcome, carry_out};
 use crate::storage::{self, Archive, BoardRecord, Location, Opening, StorageError};
 
 /// The flags of `boards`.

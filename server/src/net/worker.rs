@@ -13,11 +13,11 @@ use async_task::Runnable;
 use prometheus_client::metrics::gauge::Gauge;
 use smol::future::FutureExt;
 
-use crate::listen::Listener;
 use crate::log::Gate;
-use crate::reactor::{Reactor, Sleep};
-use crate::socket::{Socket, Stream};
-use crate::timers;
+use crate::net::listen::Listener;
+use crate::net::reactor::{Reactor, Sleep};
+use crate::net::socket::{Socket, Stream};
+use crate::net::timers;
 
 /// Rounds between two looks at the clock and the sockets: whom a task of the first one wakes, as a flush does everybody on a board, need
 /// not wait for a system call.

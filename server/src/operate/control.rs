@@ -13,7 +13,7 @@ use anyhow::{Context, anyhow, ensure};
 use inkwire_protocol::{Action, Reason};
 
 use crate::name::BoardName;
-use crate::order::{LARGEST_IMPORT, Order, Outcome, carry_out};
+use crate::operate::order::{LARGEST_IMPORT, Order, Outcome, carry_out};
 use crate::rooms::Rooms;
 use crate::storage::{self, Engine, StorageError};
 

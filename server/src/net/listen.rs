@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use smol::Async;
 
 use crate::log::Gate;
-use crate::socket::Stream;
+use crate::net::socket::Stream;
 
 /// How long the accept loop rests after an error such as EMFILE, which does not go away by trying again at once.
 const ACCEPT_REST: Duration = Duration::from_millis(100);

@@ -13,7 +13,7 @@ use mio::{Events, Interest, Registry, Token};
 use rustix::time::{Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec};
 use slab::Slab;
 
-use crate::wakeup::Wakeup;
+use crate::net::wakeup::Wakeup;
 
 /// Events that are taken from the kernel at once.
 const EVENTS: usize = 1024;

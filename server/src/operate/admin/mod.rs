@@ -21,13 +21,13 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use self::guesses::Guesses;
-use crate::boards;
 use crate::export::{Format, exported, good};
 use crate::http::{Head, HeadReader, Hosts, Reply, send_last, send_reply};
 use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
+use crate::net::socket::Socket;
+use crate::operate::boards;
 use crate::rooms::{MemberRecord, Rooms, SharedRoom};
-use crate::socket::Socket;
 use crate::storage::{Archive, BoardRecord, Engine, StorageError};
 use crate::ws::{Addresses, host_of};
 

@@ -82,7 +82,7 @@ test("every word that there is is named somewhere", () => {
 });
 
 test("every order that the server keeps has a sentence, which says who gave it", () => {
-  const access = readFileSync(new URL("../../server/src/room/access.rs", import.meta.url), "utf8");
+  const access = readFileSync(new URL("../../server/room/src/access.rs", import.meta.url), "utf8");
   const [, names] = /fn name_of\(.*?\{(.*?)\n\}/s.exec(access);
   const orders = Array.from(names.matchAll(/"(\w+)"/g), ([, name]) => name).filter((name) => !["rules", "audit"].includes(name));
   const set = Array.from(access.matchAll(/done\.what = .*?"(\w+)"\.into\(\)/g), ([, name]) => name);

@@ -1,4 +1,4 @@
-// The page's codec: packets of messages to bytes and back. Its twin is server/protocol/src/binary.rs, and
+// The page's codec: packets of messages to bytes and back. Its twin is server/protocol/src/binary/, and
 // server/protocol/vectors.json holds both to the same bytes. Messages have the shape of their JSON mirror, except for the ink of a
 // snapshot: it is read into columns of absolute points, because a pair for each of half a million steps is much to collect.
 

@@ -139,7 +139,7 @@ mod tests {
             Frame { function: "malloc".into(), file: None, line: None },
             frame("alloc::alloc::alloc", "/rustc/abc/library/alloc/src/alloc.rs", 95),
             frame("hashbrown::raw::RawTable<T>::new", "/rustc/abc/library/hashbrown/src/raw.rs", 1),
-            frame("inkwire::room::Rooms::room", &at_home("server/src/room/rooms.rs"), 81),
+            frame("inkwire::rooms::Rooms::room", &at_home("server/src/rooms/registry.rs"), 81),
             frame("run<F>", "/root/.cargo/registry/src/index.crates.io-1/async-task-4.7.1/src/raw.rs", 5),
             frame("inkwire::main", &at_home("server/src/main.rs"), 12),
         ]
@@ -149,8 +149,8 @@ mod tests {
     fn the_first_frame_of_our_own_is_to_blame() {
         let stack = stack();
         let blame = sources().blame(&stack).unwrap();
-        assert_eq!((blame.file.to_str(), blame.line), (Some("server/src/room/rooms.rs"), 81));
-        assert_eq!(blame.frame.function, "inkwire::room::Rooms::room");
+        assert_eq!((blame.file.to_str(), blame.line), (Some("server/src/rooms/registry.rs"), 81));
+        assert_eq!(blame.frame.function, "inkwire::rooms::Rooms::room");
     }
 
     #[test]
@@ -167,7 +167,7 @@ mod tests {
             sources().folded(&stack()),
             [
                 "… 3 frames of unknown code, alloc, hashbrown",
-                "inkwire::room::Rooms::room (server/src/room/rooms.rs:81)",
+                "inkwire::rooms::Rooms::room (server/src/rooms/registry.rs:81)",
                 "… run of async-task-4.7.1",
                 "inkwire::main (server/src/main.rs:12)",
             ]

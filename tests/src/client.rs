@@ -91,14 +91,17 @@ impl Client {
         client
     }
 
+    /// A client that counts from the first number on: one of the same name repeats what the server has.
     fn new(address: &str, board: &str, name: &str, json: bool) -> Self {
+        let mut session = ClientSession::new(client_id(name), Refused::LetGo);
+        session.count_from(0);
         Self {
             socket: None,
             address: address.into(),
             board: board.into(),
             json,
             name: name.into(),
-            session: ClientSession::new(client_id(name), Refused::LetGo),
+            session,
             people: Default::default(),
             cursors: Default::default(),
             shown: Vec::new(),
@@ -302,8 +305,13 @@ impl Client {
 
     /// Does something, without waiting for the server. Gives back its client sequence number.
     pub fn submit(&mut self, operation: Operation) -> u64 {
-        let cseq = self.session.submit(operation);
-        self.send();
+        let cseq = self.session.submit(operation.clone());
+        if cseq > self.session.welcomed_at().1 {
+            self.send();
+        } else {
+            // The server has one of that number: it is sent all the same, as by a client that does not know.
+            self.say(&[ClientMessage::Operations { first_cseq: cseq, operations: [operation].into() }]);
+        }
         cseq
     }
 

@@ -59,6 +59,7 @@ pub struct ClientSession {
     replica: Replica,
     author: u32,
     cseq: u64,
+    counts_itself: bool,
     pending: VecDeque<Numbered>,
     received: VecDeque<Received>,
     rejects: Vec<(u64, RejectReason)>,
@@ -93,6 +94,7 @@ impl ClientSession {
             replica: Replica::default(),
             author: 0,
             cseq: 0,
+            counts_itself: false,
             pending: VecDeque::new(),
             received: VecDeque::new(),
             rejects: Vec::new(),
@@ -113,9 +115,10 @@ impl ClientSession {
         }
     }
 
-    /// Has the next operation follow this client sequence number: an earlier session of the client used those before.
+    /// Has the next operation follow this client sequence number, whatever the server says that it has: an earlier session of the
+    /// client used those before, or its operations are repeated.
     pub fn count_from(&mut self, cseq: u64) {
-        self.cseq = cseq;
+        (self.cseq, self.counts_itself) = (cseq, true);
     }
 
     /// The board of the log, as far as it has come. Pending operations are not on it.
@@ -304,7 +307,9 @@ impl ClientSession {
             self.checked_at = 0;
         }
         (self.joined, self.welcomed_seq, self.welcomed_cseq, self.sent) = (true, seq, cseq, cseq);
-        self.cseq = self.cseq.max(cseq);
+        if !self.counts_itself {
+            self.cseq = self.cseq.max(cseq);
+        }
     }
 
     /// What may be taken later is kept if it is to wait, and with it all that is refused behind it: that builds on it.

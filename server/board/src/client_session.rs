@@ -30,7 +30,7 @@ pub struct Received {
     pub seq: u64,
 }
 
-/// What a client may do, as the server said last.
+/// The rights of a client, as the server said last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Access {
     /// Its role.
@@ -290,7 +290,7 @@ impl ClientSession {
         }
     }
 
-    /// What the server does not have of what it had is pending again.
+    /// Operations that the server has lost are pending again.
     fn welcomed(&mut self, before: Epoch, seq: u64, cseq: u64) {
         let there = self.received.partition_point(|it| it.numbered.cseq <= cseq);
         for missing in self.received.split_off(there).into_iter().rev() {
@@ -312,7 +312,7 @@ impl ClientSession {
         }
     }
 
-    /// What may be taken later is kept if it is to wait, and with it all that is refused behind it: that builds on it.
+    /// An operation that may be taken later is kept if it is to wait, and so are those refused behind it: they build on it.
     fn rejected(&mut self, cseq: u64, reason: RejectReason) {
         let is_for_now = matches!(reason, RejectReason::ReadOnly | RejectReason::BoardLocked | RejectReason::Muted);
         if self.refused == Refused::Waits && (is_for_now || !self.held.is_empty()) {
@@ -344,7 +344,7 @@ impl ClientSession {
         }
     }
 
-    /// What the log has is no longer pending, and what is durable is let go.
+    /// Operations in the log are no longer pending, and durable ones are let go.
     fn settle(&mut self) {
         if self.is_stale {
             return;

@@ -17,9 +17,9 @@ pub struct Joined {
     pub author: u32,
     /// The welcome.
     pub welcome: ServerMessage,
-    /// What it may do.
+    /// Its rights.
     pub access: Option<ServerMessage>,
-    /// Where the log is kept.
+    /// The place at which the log is kept.
     pub storage: ServerMessage,
     /// Its position, for [`Room::next`].
     pub position: Position,
@@ -27,7 +27,7 @@ pub struct Joined {
     pub begins: bool,
 }
 
-/// Why somebody has not joined.
+/// The reason for which somebody has not joined.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// For good, as far as this connection goes.

@@ -11,16 +11,16 @@ const CLEARINGS: usize = 256;
 /// People who have gone that are remembered, so that a host can still ban and mute them.
 const GONE: usize = 64;
 
-/// What is remembered of deeds and of people.
+/// Deeds and people that are remembered.
 #[derive(Debug, Default)]
 pub(crate) struct Moderation {
     /// The last ones first.
     clearings: VecDeque<Clearing>,
-    /// Who was here while the board was hosted, by their author numbers, the last ones first.
+    /// People who were here while the board was hosted, by their author numbers, the last ones first.
     gone: VecDeque<(u32, Target)>,
 }
 
-/// What a host did to all that somebody else drew, who may have gone long ago.
+/// The deed of a host to all that somebody else drew, who may have gone long ago.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Deed {
     /// The entry of the audit list. Its `whom` is empty if the name is not known any more.
@@ -38,7 +38,7 @@ pub(crate) struct Clearing {
 }
 
 impl Moderation {
-    /// What an operation does that the audit list tells of: it deletes all that somebody else drew, or turns that over.
+    /// The deeds of an operation that the audit list tells of: it deletes all that somebody else drew, or turns that over.
     pub(crate) fn deeds_of(&self, by: u32, cseq: u64, operation: &Operation) -> Vec<(&'static str, Clearing)> {
         let known = |what, gesture| {
             let those = self.clearings.iter().filter(move |it| (it.by, it.gesture) == (by, gesture));

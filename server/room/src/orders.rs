@@ -49,7 +49,7 @@ impl Room {
         found.then(|| AuditRecord { at: now.since_1970, who: "operator".into(), what: "remove".into(), whom })
     }
 
-    /// What hosts have set.
+    /// The rules that hosts have set.
     pub fn rules(&self) -> ServerMessage {
         self.access.rules()
     }
@@ -97,11 +97,11 @@ impl Room {
             self.let_go(action, author, &target);
         }
         self.revoke(by, &done);
-        self.stand_anew(now);
+        self.reassess(now);
         Ok((done, name))
     }
 
-    /// Those who came by a link that is revoked go, but for the one who made it anew: that one has the new link.
+    /// Those who came by a link that is revoked go, but for the one who replaced it: that one has the new link.
     fn revoke(&mut self, by: Option<u64>, done: &Done) {
         let came_by = |seat: &Seat| done.revoked.is_some() && seat.caller.token == done.revoked;
         for (id, seat) in self.seats.iter_mut().filter(|(_, seat)| came_by(seat)) {
@@ -167,7 +167,7 @@ impl Room {
 
     /// Everybody may do something else now, perhaps: what lets newcomers in, and as what, holds for those who are here, but for
     /// the password. `now` is in milliseconds since 1970.
-    pub(crate) fn stand_anew(&mut self, now: u64) {
+    pub(crate) fn reassess(&mut self, now: u64) {
         self.access_version += 1;
         for seat in self.seats.values_mut().filter(|seat| seat.is_taken()) {
             match self.access.admit(&seat.caller, now) {

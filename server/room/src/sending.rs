@@ -36,7 +36,7 @@ impl Room {
     /// The time has come at which a member may do something else by itself.
     pub fn changes(&mut self, position: &mut Position, now: Now) {
         position.changes_at = None;
-        self.stand_anew(now.since_1970);
+        self.reassess(now.since_1970);
     }
 
     /// What a member may do now, and until when.

@@ -16,7 +16,7 @@ use crate::ws::Close;
 
 impl Member {
     /// Not let in, for this reason.
-    pub(super) fn stays_out(&mut self, reason: Reason, wait: Duration) {
+    fn stays_out(&mut self, reason: Reason, wait: Duration) {
         if let Some(entering) = &mut self.entering {
             entering.refused = Some((reason, wait));
         }
@@ -59,7 +59,7 @@ impl Member {
     }
 
     /// How long this address has to wait until it may make a board, if this is a new one.
-    pub(super) fn makes_too_many(&self) -> Option<Duration> {
+    fn makes_too_many(&self) -> Option<Duration> {
         if !self.room.is_unmade() {
             return None;
         }
@@ -111,7 +111,7 @@ impl Member {
         }
     }
 
-    pub(super) fn check_password(&mut self, hello: Hello, hash: String) {
+    fn check_password(&mut self, hello: Hello, hash: String) {
         let Some(entering) = &mut self.entering else { return };
         let password = std::mem::take(&mut entering.credentials.password);
         if password.is_empty() {

@@ -109,7 +109,7 @@ impl Member {
         }
     }
 
-    pub(super) fn ask_storage(
+    fn ask_storage(
         &mut self,
         question: Question,
         ask: impl FnOnce(&dyn Storage, &BoardName) -> Result<ServerMessage, StorageError> + Send + 'static,
@@ -146,7 +146,7 @@ impl Member {
     }
 
     /// Why no board may be made of this one now. The address is asked first: what it may not do costs the others nothing.
-    pub(super) fn refuses_branch(&self) -> Option<&'static str> {
+    fn refuses_branch(&self) -> Option<&'static str> {
         if self.rooms.creations().begin(self.address, Instant::now()).is_some() {
             self.rooms.metrics().refuse(Refused::Boards);
             return Some("many new boards came from this address (--boards-per-address): try again later");

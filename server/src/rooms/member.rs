@@ -178,7 +178,7 @@ impl Member {
     }
 
     /// Takes what work elsewhere has come to.
-    pub(super) fn take_told(&mut self) {
+    fn take_told(&mut self) {
         let Some(later) = &self.later else { return };
         for told in later.take() {
             match told {
@@ -287,7 +287,7 @@ impl Member {
         Close::new(Close::INVALID_PAYLOAD, "helloExpected")
     }
 
-    pub(super) fn bye(&mut self, reason: Reason, retry_ms: u64, text: &str) {
+    fn bye(&mut self, reason: Reason, retry_ms: u64, text: &str) {
         self.answers.push(ServerMessage::Bye { reason, retry_ms, text: text.into() });
     }
 
@@ -322,7 +322,7 @@ impl Member {
         Close::new(code, reason.to_string())
     }
 
-    pub(super) fn see_to_flush(&self) {
+    fn see_to_flush(&self) {
         if let Due::At(due) = self.room.flush_if_due() {
             self.rooms.flush_at(self.room.room().clone(), due);
         }

@@ -146,12 +146,12 @@ impl Seated {
 }
 
 /// The room under its lock. What follows from what was done is seen to when this is dropped.
-struct Turn<'a> {
+struct Locked<'a> {
     shared: &'a SharedRoom,
     inner: MutexGuard<'a, Inner>,
 }
 
-impl Deref for Turn<'_> {
+impl Deref for Locked<'_> {
     type Target = Room;
 
     fn deref(&self) -> &Room {
@@ -159,13 +159,13 @@ impl Deref for Turn<'_> {
     }
 }
 
-impl DerefMut for Turn<'_> {
+impl DerefMut for Locked<'_> {
     fn deref_mut(&mut self) -> &mut Room {
         &mut self.inner.room
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for Locked<'_> {
     #[inline]
     fn drop(&mut self) {
         // After a panic nothing of it counts; the next one who comes finds the lock poisoned.
@@ -216,9 +216,9 @@ impl SharedRoom {
     }
 
     #[inline]
-    fn turn(&self) -> Turn<'_> {
+    fn lock(&self) -> Locked<'_> {
         let inner = self.inner.lock().unwrap_or_else(|poisoned| self.broken(poisoned));
-        Turn { shared: self, inner }
+        Locked { shared: self, inner }
     }
 
     /// A panic has left the room in a state that nobody knows. It is nobody's from now on: members come back to what the storage has,
@@ -285,32 +285,32 @@ impl SharedRoom {
 
     /// The last sequence number of the board.
     pub fn seq(&self) -> u64 {
-        self.turn().seq()
+        self.lock().seq()
     }
 
     /// Everybody who is here, by author number.
     pub fn members(&self) -> Vec<MemberRecord> {
-        self.turn().members(now())
+        self.lock().members(now())
     }
 
     /// Does something with the room, under its lock.
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut Room) -> T) -> T {
-        act(&mut self.turn())
+        act(&mut self.lock())
     }
 
     /// Sends what was gathered, whether that is due or not; for a server that stops.
     pub fn flush_now(&self) {
-        self.turn().flush_now(Instant::now());
+        self.lock().flush_now(Instant::now());
     }
 
     /// Whether everything on the board is on disk, so that it can be opened from there again.
     pub(super) fn is_durable(&self) -> bool {
-        self.turn().is_durable()
+        self.lock().is_durable()
     }
 
     /// Whether the storage has a record of this board, once all is written.
     pub(super) fn is_stored(&self) -> bool {
-        self.turn().is_stored()
+        self.lock().is_stored()
     }
 
     /// Whether the next visitor would make this board, and none was counted for that.
@@ -326,7 +326,7 @@ impl SharedRoom {
 
     /// The storage has every operation up to this number on disk.
     pub(super) fn became_durable(&self, seq: u64) {
-        self.turn().persisted(seq);
+        self.lock().persisted(seq);
         self.is_counted();
     }
 
@@ -337,7 +337,7 @@ impl SharedRoom {
 
     /// The storage is in another state.
     pub(super) fn storage_became(&self, storage_state: StorageState) {
-        self.turn().storage_became(storage_state);
+        self.lock().storage_became(storage_state);
     }
 
     /// The board, with the right to write it.
@@ -348,7 +348,7 @@ impl SharedRoom {
     /// The room is no longer that of its board: its members are told so, and what they still send is dropped.
     pub(super) fn evict(&self, reason: Reason) {
         self.lease.end();
-        self.turn().evict(reason);
+        self.lock().evict(reason);
     }
 
     /// A member joins; see [`Room::join`]. It is woken from now on.
@@ -360,18 +360,18 @@ impl SharedRoom {
         knows: Option<&str>,
         wakeup: Arc<Wakeup>,
     ) -> Result<Joined, Refusal> {
-        let mut turn = self.turn();
-        let joined = turn.join(member, hello, caller, knows, now())?;
-        turn.inner.wakeups.insert(member, wakeup);
+        let mut locked = self.lock();
+        let joined = locked.join(member, hello, caller, knows, now())?;
+        locked.inner.wakeups.insert(member, wakeup);
         self.metrics.members.inc();
         Ok(joined)
     }
 
     /// A member has gone.
     pub(super) fn leave(&self, member: u64) {
-        let mut turn = self.turn();
-        turn.leave(member);
-        if turn.inner.wakeups.remove(&member).is_some() {
+        let mut locked = self.lock();
+        locked.leave(member);
+        if locked.inner.wakeups.remove(&member).is_some() {
             self.metrics.members.dec();
         }
     }
@@ -379,19 +379,19 @@ impl SharedRoom {
     /// Gives a member's operations their place in the log; see [`Room::submit`].
     pub(super) fn submit(&self, member: u64, operations: &mut VecDeque<(u64, Operation)>, cost: Cost) -> Work {
         let is_full = self.storage.is_full();
-        self.turn().submit(member, operations, cost, is_full, now())
+        self.lock().submit(member, operations, cost, is_full, now())
     }
 
     /// Gives a member the next frames, until its outgoing bytes are enough for now.
     pub(super) fn pull(&self, seated: &mut Seated, encoding: Encoding, wakeup: &Arc<Wakeup>, out: &mut Outgoing) {
-        let mut turn = self.turn();
+        let mut locked = self.lock();
         while !out.is_full() {
-            match turn.next(&mut seated.position, encoding, &now) {
+            match locked.next(&mut seated.position, encoding, &now) {
                 Some(frame) => out.push(frame),
                 None => break,
             }
         }
-        drop(turn);
+        drop(locked);
         match (seated.position.reads_snapshot(), &seated.reader) {
             (true, None) => seated.reader = Some(Box::new(self.in_flight.reader(wakeup.clone()))),
             (false, Some(_)) => seated.reader = None,
@@ -401,10 +401,10 @@ impl SharedRoom {
 
     /// Compares a member's state hash with what the board had there; see [`Room::check`]. What is known is logged, now and then.
     pub(super) fn check(&self, seated: &mut Seated, seq: u64, hash: StateHash) {
-        let mut turn = self.turn();
-        let epoch = turn.epoch();
-        let Some(expected) = turn.check(&mut seated.position, seq, hash, Instant::now()) else { return };
-        drop(turn);
+        let mut locked = self.lock();
+        let epoch = locked.epoch();
+        let Some(expected) = locked.check(&mut seated.position, seq, hash, Instant::now()) else { return };
+        drop(locked);
         if let Some(suppressed) = seated.lines.get_or_insert_default().admit() {
             tracing::error!(board = %self.name, ?epoch, author = seated.author, seq, %expected, found = %hash, suppressed, "a member's board is not the room's: it gets a snapshot");
         }
@@ -416,7 +416,7 @@ impl SharedRoom {
         if std::mem::replace(asked, dismissals) == dismissals {
             return None;
         }
-        self.turn().dismissal(member)
+        self.lock().dismissal(member)
     }
 
     /// Carries out an order of a host; see [`Room::moderate`].
@@ -426,7 +426,7 @@ impl SharedRoom {
         action: &Action,
         password: Option<String>,
     ) -> Result<(Done, AuditRecord), OrderError> {
-        self.turn().moderate(member, action, ingredients(password))
+        self.lock().moderate(member, action, ingredients(password))
     }
 
     /// Carries out an order of the operator, and keeps what came of it; gives the link if one was made. Blocks.
@@ -434,7 +434,7 @@ impl SharedRoom {
     /// # Errors
     /// If it cannot be carried out or kept.
     pub fn operate(&self, action: &Action) -> Result<Option<ServerMessage>, StorageError> {
-        let done = self.turn().operate(action, ingredients(None));
+        let done = self.lock().operate(action, ingredients(None));
         let (done, record) = done.map_err(|error| StorageError::Order(error.to_string()))?;
         self.keep_access(vec![record])?;
         Ok(done.answer)
@@ -445,7 +445,7 @@ impl SharedRoom {
     /// # Errors
     /// If the disk does not take that it was done.
     pub fn disconnect(&self, author: u32) -> Result<bool, StorageError> {
-        let record = self.turn().disconnect(author, now());
+        let record = self.lock().disconnect(author, now());
         let found = record.is_some();
         record.map_or(Ok(()), |record| self.keep_access(vec![record]))?;
         Ok(found)
@@ -457,7 +457,7 @@ impl SharedRoom {
     /// If the disk takes nothing now.
     pub(super) fn keep_access(&self, orders: Vec<AuditRecord>) -> Result<(), StorageError> {
         let _turn = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
-        let record = self.turn().access().record();
+        let record = self.lock().access().record();
         self.storage.keep_access(&self.name, record, orders, &self.lease)?;
         self.is_counted();
         Ok(())
@@ -498,36 +498,36 @@ impl SharedRoom {
 
     /// Whether the caller must see to it that the room is closed: nobody is here, and nobody has promised it yet.
     pub(super) fn begins_closing(&self) -> bool {
-        let mut turn = self.turn();
-        let is_over = turn.is_empty() && !turn.is_evicted();
-        is_over && !std::mem::replace(&mut turn.inner.is_closing, true)
+        let mut locked = self.lock();
+        let is_over = locked.is_empty() && !locked.is_evicted();
+        is_over && !std::mem::replace(&mut locked.inner.is_closing, true)
     }
 
     /// Whether the room is still to be closed; a room to which somebody has come back is not.
     pub(super) fn goes_on_closing(&self) -> bool {
-        let mut turn = self.turn();
-        turn.inner.is_closing = turn.is_empty();
-        turn.inner.is_closing
+        let mut locked = self.lock();
+        locked.inner.is_closing = locked.is_empty();
+        locked.inner.is_closing
     }
 
     /// Flushes if that is due; otherwise says when it will be, once, to the caller that must see to it.
     pub(super) fn flush_if_due(&self) -> Due {
-        let mut turn = self.turn();
-        if turn.poll_timeout().is_some() {
-            turn.handle_timeout(Instant::now());
+        let mut locked = self.lock();
+        if locked.poll_timeout().is_some() {
+            locked.handle_timeout(Instant::now());
         }
-        let Some(due) = turn.poll_timeout() else { return Due::Nothing };
+        let Some(due) = locked.poll_timeout() else { return Due::Nothing };
         // A promise for later does not do: ink does not wait for pointers.
-        if turn.inner.flush_scheduled.is_some_and(|scheduled| scheduled <= due) {
+        if locked.inner.flush_scheduled.is_some_and(|scheduled| scheduled <= due) {
             return Due::Nothing;
         }
-        turn.inner.flush_scheduled = Some(due);
+        locked.inner.flush_scheduled = Some(due);
         Due::At(due)
     }
 
     /// The moment that [`SharedRoom::flush_if_due`] gave has come.
     pub(super) fn flush_scheduled(&self) -> Due {
-        self.turn().inner.flush_scheduled = None;
+        self.lock().inner.flush_scheduled = None;
         self.flush_if_due()
     }
 }

@@ -119,7 +119,7 @@ pub(super) fn client_message(tag: u8, body: &mut Reader<'_>) -> Result<ClientMes
     })
 }
 
-pub(super) fn image_part(body: &mut Reader<'_>) -> Result<ClientMessage> {
+fn image_part(body: &mut Reader<'_>) -> Result<ClientMessage> {
     let image = image(body)?;
     let length = body.number_up_to(limits::IMAGE_BYTES as u64, DecodeError::ImageTooLarge)?;
     let offset = body.number_up_to(length, DecodeError::ImageTooLarge)?;

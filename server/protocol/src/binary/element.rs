@@ -20,7 +20,7 @@ pub(super) fn put_author(out: &mut Vec<u8>, author: &AuthorState) {
     }
 }
 
-pub(super) fn put_gesture_ref(out: &mut Vec<u8>, by: GestureRef) {
+fn put_gesture_ref(out: &mut Vec<u8>, by: GestureRef) {
     put_number(out, u64::from(by.author));
     put_number(out, by.gesture);
 }
@@ -40,7 +40,7 @@ pub(super) fn put_element(out: &mut Vec<u8>, element: &Element) {
     }
 }
 
-pub(super) fn put_content(out: &mut Vec<u8>, content: &Content) {
+fn put_content(out: &mut Vec<u8>, content: &Content) {
     match content {
         Content::Stroke { begin, points, live } => {
             out.push(0);
@@ -78,7 +78,7 @@ pub(super) fn author_state(body: &mut Reader<'_>) -> Result<AuthorState> {
     })
 }
 
-pub(super) fn gesture_ref(body: &mut Reader<'_>) -> Result<GestureRef> {
+fn gesture_ref(body: &mut Reader<'_>) -> Result<GestureRef> {
     Ok(GestureRef { author: author_number(body)?, gesture: body.number()? })
 }
 
@@ -94,7 +94,7 @@ pub(super) fn element(body: &mut Reader<'_>) -> Result<Element> {
     })
 }
 
-pub(super) fn content(body: &mut Reader<'_>) -> Result<Content> {
+fn content(body: &mut Reader<'_>) -> Result<Content> {
     Ok(match body.byte()? {
         0 => {
             let (begin, points) = (begin(body)?, Ink::read(body)?);

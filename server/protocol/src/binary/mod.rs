@@ -19,7 +19,7 @@ use smallvec::SmallVec;
 use crate::limits;
 use crate::{ClientMessage, ServerMessage};
 
-/// What a client sends at once, mostly one message.
+/// The messages that a client sends at once, mostly one.
 pub type ClientPacket = SmallVec<[ClientMessage; 1]>;
 
 /// The tag of a message that carries a part of the log.

@@ -46,7 +46,7 @@ pub(super) fn put_operation(out: &mut Vec<u8>, operation: &Operation) {
 
 /// Properties that the first version of `patch` had stand in that; the others in another operation, which an older
 /// server or page passes over.
-pub(super) fn patch_tag(property: &Property) -> u8 {
+fn patch_tag(property: &Property) -> u8 {
     use Property::{Colour, Dash, Fill, Group, Locked, Matrix, Offset, Rank, Text, Width};
     match property {
         Colour { .. } | Fill { .. } | Width { .. } | Offset { .. } | Text { .. } => tag::PATCH,
@@ -66,7 +66,7 @@ pub(super) fn put_begin(out: &mut Vec<u8>, begin: &Begin) {
     out.extend(begin.pressure);
 }
 
-pub(super) fn put_points(out: &mut Vec<u8>, points: &Points) {
+fn put_points(out: &mut Vec<u8>, points: &Points) {
     let pressed = !points.pressures.is_empty();
     put_number(out, (points.steps.len() as u64) << 4 | u64::from(pressed) << 3 | u64::from(points.slot & 7));
     if let Some([dx, dy]) = points.steps.first() {
@@ -207,12 +207,12 @@ pub(super) fn slot(body: &mut Reader<'_>) -> Result<u8> {
     if slot < limits::LIVE_SLOTS { Ok(slot) } else { Err(DecodeError::SlotOutOfRange) }
 }
 
-pub(super) fn width(body: &mut Reader<'_>) -> Result<u16> {
+fn width(body: &mut Reader<'_>) -> Result<u16> {
     let width = body.number_up_to(u64::from(limits::WIDTH), DecodeError::WidthOutOfRange)?;
     if width > 0 { Ok(width as u16) } else { Err(DecodeError::WidthOutOfRange) }
 }
 
-pub(super) fn scale(body: &mut Reader<'_>) -> Result<i8> {
+fn scale(body: &mut Reader<'_>) -> Result<i8> {
     let scale = body.signed()?;
     let range = i64::from(limits::SCALE_MIN)..=i64::from(limits::SCALE_MAX);
     if range.contains(&scale) { Ok(scale as i8) } else { Err(DecodeError::ScaleOutOfRange) }
@@ -238,7 +238,7 @@ pub(super) fn points(body: &mut Reader<'_>) -> Result<Points> {
     Ok(Points { slot, steps, pressures: if pressed { pressures(body, count)? } else { SmallVec::new() } })
 }
 
-pub(super) fn pressures(body: &mut Reader<'_>, count: usize) -> Result<SmallVec<[i16; 4]>> {
+fn pressures(body: &mut Reader<'_>, count: usize) -> Result<SmallVec<[i16; 4]>> {
     let mut pressures = SmallVec::with_capacity(count);
     for _ in 0..count / 2 {
         pressures.extend(ink::next_pressures(body)?);
@@ -279,12 +279,12 @@ pub(super) fn picture(body: &mut Reader<'_>) -> Result<Picture> {
 }
 
 /// A second corner, from the first.
-pub(super) fn extent(body: &mut Reader<'_>) -> Result<[i32; 2]> {
+fn extent(body: &mut Reader<'_>) -> Result<[i32; 2]> {
     let limit = 2 * i64::from(limits::COORDINATE);
     Ok([coordinate(body, limit)?, coordinate(body, limit)?])
 }
 
-pub(super) fn matrix(body: &mut Reader<'_>) -> Result<Property> {
+fn matrix(body: &mut Reader<'_>) -> Result<Property> {
     let mut entry = || {
         let entry = body.signed()?;
         let is_within = entry.abs() <= i64::from(limits::MATRIX);
@@ -293,7 +293,7 @@ pub(super) fn matrix(body: &mut Reader<'_>) -> Result<Property> {
     Ok(Property::Matrix { a: entry()?, b: entry()?, c: entry()?, d: entry()? })
 }
 
-pub(super) fn rank(body: &mut Reader<'_>) -> Result<Property> {
+fn rank(body: &mut Reader<'_>) -> Result<Property> {
     let rank = body.signed()?;
     if rank.abs() <= limits::RANK { Ok(Property::Rank { rank }) } else { Err(DecodeError::NumberTooLarge) }
 }

@@ -152,7 +152,7 @@ pub(super) fn server_message(tag: u8, body: &mut Reader<'_>) -> Result<ServerMes
     })
 }
 
-pub(super) fn put_change(out: &mut Vec<u8>, change: &Change) {
+fn put_change(out: &mut Vec<u8>, change: &Change) {
     match change {
         Change::Here { author, name, colour } => {
             out.push(0);

@@ -52,7 +52,7 @@ pub(super) fn coordinate(body: &mut Reader<'_>, limit: i64) -> Result<i32> {
     within(body.signed()?, limit)
 }
 
-pub(super) fn within(value: i64, limit: i64) -> Result<i32> {
+fn within(value: i64, limit: i64) -> Result<i32> {
     if value.abs() <= limit { Ok(value as i32) } else { Err(DecodeError::CoordinateOutOfRange) }
 }
 

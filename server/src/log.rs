@@ -2,10 +2,11 @@
 //! client can cause is one line a second.
 
 use std::io::{self, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use prometheus_client::metrics::counter::Counter;
 
 /// Bytes of lines that may wait to be written; further lines are dropped and counted.
@@ -49,7 +50,7 @@ impl Log {
     /// Waits until all lines are written, for at most a second.
     pub fn flush(&self) {
         let waits = |lines: &mut Lines| !lines.waiting.is_empty() || lines.is_writing;
-        drop(self.0.changed.wait_timeout_while(self.0.lock(), PATIENCE, waits));
+        self.0.changed.wait_while_for(&mut self.0.lock(), waits, PATIENCE);
     }
 }
 
@@ -75,8 +76,7 @@ impl Queue {
     fn write_to(&self, mut out: impl Write) {
         let mut lines = self.lock();
         loop {
-            let waited = self.changed.wait_while(lines, |lines| lines.waiting.is_empty());
-            lines = waited.unwrap_or_else(PoisonError::into_inner);
+            self.changed.wait_while(&mut lines, |lines| lines.waiting.is_empty());
             lines.is_writing = true;
             let (taken, dropped) = (std::mem::take(&mut lines.waiting), std::mem::take(&mut lines.dropped));
             drop(lines);
@@ -92,7 +92,7 @@ impl Queue {
     }
 
     fn lock(&self) -> MutexGuard<'_, Lines> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lines.lock()
     }
 }
 
@@ -118,7 +118,7 @@ impl Gate {
     }
 
     fn admit_at(&self, now: Instant) -> Option<u64> {
-        let mut passed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut passed = self.0.lock();
         if passed.last.is_some_and(|last| now < last + APART) {
             passed.suppressed += 1;
             return None;

@@ -1,10 +1,12 @@
-//! Tells whoever started the server that it is ready or stopping (`sd_notify(3)`): systemd, or `cargo xtask watch`.
+//! Notifies the service manager (`sd_notify(3)`), which is systemd or `cargo xtask watch`: ready, stopping, alive.
+//!
+//! Not the crate sd-notify: 0.5 knows no abstract socket, which `NOTIFY_SOCKET` may name.
 
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// Sends a state such as `READY=1` to NOTIFY_SOCKET; does nothing where there is none.
+/// Sends a state such as `READY=1` to `NOTIFY_SOCKET`; does nothing if there is none.
 pub fn notify(state: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = send(path.as_encoded_bytes(), state) {
@@ -12,8 +14,8 @@ pub fn notify(state: &str) {
     }
 }
 
-/// How often a watchdog wants a sign of life: twice within its patience (`sd_watchdog_enabled(3)`); nothing where none watches
-/// this process.
+/// Returns the time between two notifications of a watchdog, half its timeout (`sd_watchdog_enabled(3)`); `None` if this process has
+/// none.
 pub fn watchdog() -> Option<Duration> {
     let variable = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     let is_meant = variable("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, UNIX_EPOCH};
 
+use etherparse::{PacketBuilder, TcpHeader};
+
 use crate::frame::{Frame, Header, LengthForm, Rest, Sender, encode};
 use crate::handshake::Head;
 use crate::json::Stamp;
@@ -145,22 +147,18 @@ impl Capture {
         *next = next.wrapping_add(payload.len() as u32 + is_one);
         let ack = if flags & ACK == 0 { 0 } else { ack };
 
-        let mut tcp = [from.to_be_bytes(), to.to_be_bytes()].concat();
-        tcp.extend(seq.to_be_bytes());
-        tcp.extend(ack.to_be_bytes());
-        tcp.extend([0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
-        tcp.extend_from_slice(payload);
-        let (here, there): ([u8; 4], [u8; 4]) = if is_client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
-        let length = tcp.len() as u16;
-        let pseudo = [&here[..], &there, &[0, 6], &length.to_be_bytes()].concat();
-        let sum = checksum(&[&pseudo[..], &tcp].concat());
-        tcp[16..18].copy_from_slice(&sum);
-
-        let mut packet =
-            [&[0x45, 0][..], &(length + 20).to_be_bytes(), &[0, 0, 0x40, 0, 64, 6, 0, 0], &here, &there].concat();
-        let sum = checksum(&packet);
-        packet[10..12].copy_from_slice(&sum);
-        packet.extend(tcp);
+        let tcp = TcpHeader {
+            syn: flags & SYN != 0,
+            fin: flags & FIN != 0,
+            psh: flags & PUSH != 0,
+            ack: flags & ACK != 0,
+            acknowledgment_number: ack,
+            ..TcpHeader::new(from, to, seq, u16::MAX)
+        };
+        let (here, there) = if is_client { (CLIENT, SERVER) } else { (SERVER, CLIENT) };
+        let builder = PacketBuilder::ipv4(here, there, 64).tcp_header(tcp);
+        let mut packet = Vec::with_capacity(builder.size(payload.len()));
+        builder.write(&mut packet, payload).expect("Bug: a segment is shorter than an IPv4 packet");
 
         let at = stamp.at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_nanos() as u64;
         let mut body = [0u32, (at >> 32) as u32, at as u32, packet.len() as u32, packet.len() as u32]
@@ -182,14 +180,4 @@ fn block(kind: u32, body: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&length);
     out.extend_from_slice(body);
     out.extend_from_slice(&length);
-}
-
-/// The internet checksum (RFC 1071).
-fn checksum(bytes: &[u8]) -> [u8; 2] {
-    let words = bytes.chunks(2).map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)));
-    let mut sum: u32 = words.sum();
-    while sum > 0xffff {
-        sum = (sum & 0xffff) + (sum >> 16);
-    }
-    (!(sum as u16)).to_be_bytes()
 }

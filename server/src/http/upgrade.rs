@@ -1,6 +1,7 @@
 //! The opening handshake of a WebSocket connection (RFC 6455 section 4.2).
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
+use base64::{Engine, engine::general_purpose::STANDARD};
 use http_types::{Method, Request, StatusCode};
 
 use super::head::{Head, has_token};
@@ -103,11 +104,10 @@ fn has(request: &Request, name: &str, token: &str) -> bool {
     all(request, name).iter().any(|value| has_token(value, token))
 }
 
-/// 16 bytes in base64 are 22 digits, the last of which carries 2 bits, and two signs of padding.
+/// Whether a key is 16 bytes in canonical base64 (RFC 6455 section 4.1 item 7).
 fn is_key(key: &str) -> bool {
-    let Some((digits, "==")) = key.split_at_checked(22) else { return false };
-    let digit = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
-    digits.bytes().all(digit) && digits.ends_with(['A', 'Q', 'g', 'w'])
+    let mut bytes = [0; 18];
+    key.len() == 24 && STANDARD.decode_slice(key, &mut bytes) == Ok(16)
 }
 
 fn choose(offered: &[&str], spoken: &[&'static str]) -> Result<Option<&'static str>, UpgradeError> {

@@ -5,11 +5,12 @@ use std::future::Future;
 use std::io;
 use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
 use async_task::Runnable;
+use parking_lot::{Mutex, MutexGuard};
 use prometheus_client::metrics::gauge::Gauge;
 use smol::future::FutureExt;
 
@@ -152,7 +153,7 @@ impl Worker {
     }
 
     fn ready(&self) -> MutexGuard<'_, VecDeque<Runnable<Counted>>> {
-        self.ready.lock().unwrap_or_else(PoisonError::into_inner)
+        self.ready.lock()
     }
 }
 

@@ -6,11 +6,12 @@ use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, anyhow, ensure};
 use inkwire_protocol::{Action, Reason};
+use parking_lot::Mutex;
 
 use crate::name::BoardName;
 use crate::operate::order::{LARGEST_IMPORT, Order, Outcome, carry_out};
@@ -109,7 +110,7 @@ fn unanswered(error: &anyhow::Error) {
 
 fn answer(engine: &Arc<dyn Engine>, rooms: &Arc<Rooms>, turn: &Mutex<()>, stream: &UnixStream) -> anyhow::Result<()> {
     let outcome = read_order(stream, Instant::now() + FIRST_LINE).and_then(|order| {
-        let _turn = turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = turn.lock();
         obey(engine, rooms, order)
     });
     report(stream, outcome.map_err(|error| format!("{error:#}")))

@@ -2,10 +2,10 @@
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use inkwire_room::Bucket;
+use parking_lot::Mutex;
 
 /// Addresses that are remembered; beyond them those are forgotten whose buckets are full.
 const REMEMBERED: usize = 10_000;
@@ -25,7 +25,7 @@ impl AddressBuckets {
 
     /// Takes one from an address; or returns how long it has to wait if it has none left.
     pub(crate) fn take(&self, address: Option<IpAddr>, now: Instant) -> Option<Duration> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock();
         if buckets.len() >= REMEMBERED {
             buckets.retain(|_, bucket| !bucket.is_full(now));
         }
@@ -44,7 +44,7 @@ impl AddressBuckets {
 
     /// How long an address has to wait if it has none left; nothing is taken.
     pub(crate) fn wait(&self, address: Option<IpAddr>, now: Instant) -> Option<Duration> {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock();
         let bucket = buckets.get_mut(&address)?;
         bucket.spend(0.0, now);
         bucket.pause()
@@ -52,7 +52,7 @@ impl AddressBuckets {
 
     /// Gives one back.
     pub(crate) fn give_back(&self, address: Option<IpAddr>, now: Instant) {
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut buckets = self.buckets.lock();
         if let Some(bucket) = buckets.get_mut(&address) {
             bucket.spend(-1.0, now);
         }

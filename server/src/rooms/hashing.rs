@@ -4,12 +4,13 @@
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
 use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Block, Params, Version, password_hash};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use subtle::ConstantTimeEq;
 
 /// Passwords that are hashed at once: each takes 19 MiB and some ten milliseconds of a processor.
@@ -169,8 +170,7 @@ impl Hashing {
     fn next(&self) -> Option<Work> {
         let mut state = self.lock();
         state.idle += 1;
-        let waited = self.came.wait_timeout_while(state, IDLE, |state| state.waiting.is_empty());
-        (state, _) = waited.unwrap_or_else(PoisonError::into_inner);
+        self.came.wait_while_for(&mut state, |state| state.waiting.is_empty(), IDLE);
         state.idle -= 1;
         let work = state.waiting.pop_front();
         state.threads -= usize::from(work.is_none());
@@ -178,7 +178,7 @@ impl Hashing {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -250,7 +250,7 @@ mod tests {
         let goes = Arc::new(Mutex::new(goes));
         let begin = || {
             let goes = goes.clone();
-            hashing.begin(move |_| _ = goes.lock().unwrap().recv())
+            hashing.begin(move |_| _ = goes.lock().recv())
         };
         let begun = (0..WAITING + THREADS + 1).take_while(|_| begin().is_ok()).count();
         assert!((WAITING..=WAITING + THREADS).contains(&begun), "{begun}");

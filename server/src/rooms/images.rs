@@ -1,10 +1,11 @@
 //! Pictures on their way in: their parts are gathered, and checked and handed to the storage elsewhere.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inkwire_protocol::{ImageHash, ImageState, limits};
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::log::Gate;
 use crate::storage::{Image, Storage};
@@ -84,7 +85,7 @@ impl Held {
 
 impl Arrivals {
     fn lock(&self) -> MutexGuard<'_, Held> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     fn begin(self: &Arc<Self>, length: usize, now: Instant) -> Slot {

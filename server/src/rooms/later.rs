@@ -1,10 +1,11 @@
 //! What a member is told later: work that blocks is done on another thread, and the member is woken when it is done.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use inkwire_protocol::ServerMessage;
+use parking_lot::Mutex;
 
 use super::hashing::{Hashing, Memory};
 use super::questions::Question;
@@ -68,7 +69,7 @@ impl Later {
     }
 
     fn tell(&self, told: Told) {
-        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(told);
+        self.told.lock().push(told);
         self.wakeup.wake();
     }
 
@@ -79,7 +80,7 @@ impl Later {
 
     /// What is to be told by now.
     pub(super) fn take(&self) -> Vec<Told> {
-        std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.told.lock())
     }
 }
 

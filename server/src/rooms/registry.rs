@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::ops::Deref;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use inkwire_protocol::{Action, ImageHash, Reason, ServerMessage, StorageState, limits};
+use parking_lot::{Mutex, MutexGuard};
 use smol::lock::OnceCell;
 
 use super::creations::Creations;
@@ -303,7 +304,7 @@ impl Rooms {
     }
 
     fn shared_image(&self, hash: ImageHash) -> Arc<SharedImage> {
-        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut images = self.images.lock();
         if let Some(shared) = images.get(&hash).and_then(Weak::upgrade) {
             return shared;
         }
@@ -463,11 +464,11 @@ impl Rooms {
     }
 
     fn lock_closed(&self) -> MutexGuard<'_, Closed> {
-        self.closed.lock().unwrap_or_else(PoisonError::into_inner)
+        self.closed.lock()
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<BoardName, Place>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock()
     }
 }
 

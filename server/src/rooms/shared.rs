@@ -76,11 +76,11 @@ pub struct SharedRoom {
     /// Whether a panic has left the room in a state that nobody knows.
     is_broken: AtomicBool,
     /// Counts this board as long as the storage does not.
-    uncounted: Mutex<Option<Uncounted>>,
+    uncounted: parking_lot::Mutex<Option<Uncounted>>,
     /// The chronicle that was read last.
-    chronicle: Mutex<Option<ReadChronicle>>,
+    chronicle: parking_lot::Mutex<Option<ReadChronicle>>,
     /// Held while the access is written, so that the last word is the last one written.
-    keeping: Mutex<()>,
+    keeping: parking_lot::Mutex<()>,
     lease: Lease,
     /// Whether a new board was counted for an address.
     is_made: AtomicBool,
@@ -207,9 +207,9 @@ impl SharedRoom {
             dismissals: AtomicU64::new(room.dismissals()),
             inner: Mutex::new(Inner { room, wakeups: HashMap::new(), flush_scheduled: None, is_closing: false }),
             is_broken: AtomicBool::new(false),
-            uncounted: Mutex::new(uncounted),
-            chronicle: Mutex::default(),
-            keeping: Mutex::default(),
+            uncounted: parking_lot::Mutex::new(uncounted),
+            chronicle: Default::default(),
+            keeping: Default::default(),
             lease,
             is_made: AtomicBool::new(false),
         }
@@ -315,7 +315,7 @@ impl SharedRoom {
 
     /// Whether the next visitor would make this board, and none was counted for that.
     pub(super) fn is_unmade(&self) -> bool {
-        let is_new = self.uncounted.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        let is_new = self.uncounted.lock().is_some();
         is_new && !self.is_made.load(Ordering::Relaxed)
     }
 
@@ -332,7 +332,7 @@ impl SharedRoom {
 
     /// The storage has something of this board.
     fn is_counted(&self) {
-        self.uncounted.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.uncounted.lock().take();
     }
 
     /// The storage is in another state.
@@ -456,7 +456,7 @@ impl SharedRoom {
     /// # Errors
     /// If the disk takes nothing now.
     pub(super) fn keep_access(&self, orders: Vec<AuditRecord>) -> Result<(), StorageError> {
-        let _turn = self.keeping.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.keeping.lock();
         let record = self.lock().access().record();
         self.storage.keep_access(&self.name, record, orders, &self.lease)?;
         self.is_counted();
@@ -482,7 +482,7 @@ impl SharedRoom {
     /// # Errors
     /// If it cannot be read now.
     pub(super) fn chronicle(&self) -> Result<Arc<Chronicle>, StorageError> {
-        let mut last = self.chronicle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.chronicle.lock();
         let stand = self.with(|room| (room.seq(), room.mark()));
         if let Some(last) = &*last
             && last.stand == stand

@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::LazyLock;
 
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use inkwire_protocol::hex;
+use parking_lot::Mutex;
 use sha2::{Digest as _, Sha256};
 
 #[derive(rust_embed::RustEmbed)]
@@ -76,7 +77,7 @@ impl Asset {
     pub fn packed(self) -> PackedAsset {
         /// Packed bytes by the validator of what they were packed from.
         static PACKED: LazyLock<Mutex<HashMap<String, Bytes>>> = LazyLock::new(Mutex::default);
-        let mut packed = PACKED.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut packed = PACKED.lock();
         let bytes = packed.entry(self.etag.clone()).or_insert_with(|| gzip(&self.without_comments())).clone();
         PackedAsset { bytes, media_type: self.media_type, etag: self.etag.replacen('"', "\"gzip-", 1) }
     }

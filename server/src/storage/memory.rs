@@ -1,11 +1,11 @@
 //! The engine without a disk: boards live in their rooms, as long as the process does.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use inkwire_board::Board;
 use inkwire_protocol::{AuditRecord, ImageHash, StorageState};
+use parking_lot::{Mutex, MutexGuard};
 
 use super::{
     AUDIT, AccessRecord, Archive, Chronicle, Compacted, Engine, Image, KeptAccess, Lease, Listener, Part, Past,
@@ -29,7 +29,7 @@ impl Memory {
     }
 
     fn lock_access(&self) -> MutexGuard<'_, HashMap<BoardName, (AccessRecord, VecDeque<AuditRecord>)>> {
-        self.access.lock().unwrap_or_else(PoisonError::into_inner)
+        self.access.lock()
     }
 }
 
@@ -58,7 +58,7 @@ impl Storage for Memory {
     }
 
     fn keep_image(&self, hash: ImageHash, image: Image) -> Result<bool, StorageError> {
-        let mut images = self.images.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut images = self.images.lock();
         let kept: usize = images.values().map(|image| image.bytes.len()).sum();
         let has_room = images.contains_key(&hash) || (kept + image.bytes.len()) as u64 <= self.most_image_bytes;
         if has_room {
@@ -68,7 +68,7 @@ impl Storage for Memory {
     }
 
     fn image(&self, hash: ImageHash) -> Result<Option<Image>, StorageError> {
-        Ok(self.images.lock().unwrap_or_else(PoisonError::into_inner).get(&hash).cloned())
+        Ok(self.images.lock().get(&hash).cloned())
     }
 
     fn keep_access(

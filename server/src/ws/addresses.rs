@@ -2,7 +2,9 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use http_types::StatusCode;
+use parking_lot::{Mutex, MutexGuard};
 
 /// Bits of an IPv6 address that are the network's; the others a host chooses by itself (RFC 4291 section 2.5.4, RFC 8981).
 const NETWORK: u32 = 64;
@@ -34,13 +36,25 @@ pub struct AddressPlace<'a> {
     address: Option<IpAddr>,
 }
 
-/// Why there is no place.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The limit that refuses a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Full {
-    /// The address has as many connections as it may.
+    /// That of its address.
+    #[error("too many connections from this address")]
     Address,
-    /// All of them together are as many as may be.
+    /// That of all connections together.
+    #[error("too many connections")]
     InAll,
+}
+
+impl Full {
+    /// Returns the status that answers the connection: 429 (RFC 6585 section 4) if others are accepted, 503 if none is.
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Address => StatusCode::TooManyRequests,
+            Self::InAll => StatusCode::ServiceUnavailable,
+        }
+    }
 }
 
 impl Addresses {
@@ -72,7 +86,7 @@ impl Addresses {
     }
 
     fn lock(&self) -> MutexGuard<'_, Taken> {
-        self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+        self.taken.lock()
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::io::Read;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 
@@ -14,6 +14,7 @@ use super::service::Service;
 use super::{Close, Message, Outgoing};
 use crate::net::wakeup::Wakeup;
 use inkwire_frame::{Opcode, fragment, frame};
+use parking_lot::{Mutex, MutexGuard};
 
 /// Bytes of one fragment of a streamed message.
 const FRAGMENT: usize = 16 * 1024;
@@ -168,7 +169,7 @@ impl<S: Service> Handle<S> {
     /// What the service keeps for this connection. Held no longer than `act` runs; a handler that panicked in it leaves
     /// it as it was then.
     pub fn with_data<T>(&self, act: impl FnOnce(&mut S::Data) -> T) -> T {
-        act(&mut self.shared.data.lock().unwrap_or_else(PoisonError::into_inner))
+        act(&mut self.shared.data.lock())
     }
 
     /// Sends a message.
@@ -308,7 +309,7 @@ impl<S: Service> Handle<S> {
     }
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
-        self.shared.outbox.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.outbox.lock()
     }
 }
 

@@ -3,13 +3,15 @@
 use std::collections::HashMap;
 use std::fmt;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use super::handle::Handle;
 use super::service::{Service, ServiceSession};
 use super::{Message, Settings};
 use crate::net::wakeup::Wakeup;
 use inkwire_frame::{Opcode, frame};
+use parking_lot::{Mutex, MutexGuard};
+use wildmatch::WildMatch;
 
 /// A service with its connections and channels. Cheap to clone.
 pub struct Hub<S: Service> {
@@ -85,8 +87,7 @@ impl<S: Service> Hub<S> {
         }
     }
 
-    /// From now on a connection gets what is published on every channel that a pattern matches: `*` stands for any
-    /// letters, `?` for one.
+    /// Subscribes a connection to every channel that a pattern matches: `*` stands for any characters, `?` for one.
     pub fn subscribe_matching(&self, handle: &Handle<S>, pattern: &str) {
         let mut state = self.state();
         if state.open.contains_key(&handle.id()) {
@@ -114,7 +115,7 @@ impl<S: Service> Hub<S> {
 
     fn subscribers(&self, channel: &str) -> Vec<Handle<S>> {
         let state = self.state();
-        let matching = state.patterns.iter().filter(|(pattern, _)| matches(pattern.as_bytes(), channel.as_bytes()));
+        let matching = state.patterns.iter().filter(|(pattern, _)| WildMatch::new(pattern).matches(channel));
         let mut ids: Vec<u64> = matching.flat_map(|(_, ids)| ids).copied().collect();
         ids.extend(state.exact.get(channel).into_iter().flatten());
         ids.sort_unstable();
@@ -139,7 +140,7 @@ impl<S: Service> Hub<S> {
     }
 
     fn state(&self) -> MutexGuard<'_, State<S>> {
-        self.shared.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.shared.state.lock()
     }
 }
 
@@ -159,41 +160,15 @@ fn remove(subscriptions: &mut HashMap<String, Vec<u64>>, name: &str, id: u64) {
     }
 }
 
-/// Whether a pattern matches all of a name, without ever looking back further than the last `*`.
-fn matches(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut p, mut n) = (0, 0);
-    let mut star: Option<(usize, usize)> = None;
-    while n < name.len() {
-        match pattern.get(p) {
-            Some(b'*') => {
-                star = Some((p, n));
-                p += 1;
-            }
-            Some(letter) if *letter == b'?' || *letter == name[n] => {
-                p += 1;
-                n += 1;
-            }
-            _ => match star {
-                Some((at, from)) => {
-                    star = Some((at, from + 1));
-                    p = at + 1;
-                    n = from + 1;
-                }
-                None => return false,
-            },
-        }
-    }
-    pattern[p..].iter().all(|letter| *letter == b'*')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn patterns_match_whole_names() {
-        let matches = |pattern: &str, name: &str| matches(pattern.as_bytes(), name.as_bytes());
-        for (pattern, name) in [("a", "a"), ("*", ""), ("*", "ab"), ("a*c", "abbc"), ("?b*", "ab"), ("*a*b*", "xaxbx")]
+        let matches = |pattern: &str, name: &str| WildMatch::new(pattern).matches(name);
+        for (pattern, name) in
+            [("a", "a"), ("*", ""), ("*", "ab"), ("a*c", "abbc"), ("?b*", "ab"), ("*a*b*", "xaxbx"), ("b?rd", "børd")]
         {
             assert!(matches(pattern, name), "{pattern} {name}");
         }

@@ -1,10 +1,11 @@
 //! All connections of the process: how each is woken, and how all are told that the server stops.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::{Mutex, MutexGuard};
 use smol::Timer;
 
 use crate::net::wakeup::Wakeup;
@@ -78,8 +79,8 @@ impl Connections {
         Some(self.stopping.load(Ordering::SeqCst)).filter(|code| *code > 0)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<u64, Arc<Wakeup>>> {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, HashMap<u64, Arc<Wakeup>>> {
+        self.open.lock()
     }
 }
 

@@ -7,13 +7,14 @@ use std::collections::{HashMap, HashSet};
 use std::io::Write;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use flate2::Compression;
 use flate2::write::DeflateEncoder;
 use inkwire_board::{Board, StateHash};
 use inkwire_protocol::{ClientId, Columns, Epoch};
+use parking_lot::Mutex;
 use rusqlite::Transaction;
 
 use super::checksum;
@@ -198,7 +199,7 @@ impl Compactor {
     /// # Errors
     /// If there is no such board, its records are damaged, or the disk fails.
     pub(super) fn compact(&self, name: &str, forgets_history: bool) -> Result<Compacted, StorageError> {
-        let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = self.turn.lock();
         let reader = Reader::open(&self.directory)?;
         let Some(record) = reader.record(name)? else { return Err(StorageError::NoBoard(name.into())) };
         let Loaded { board, damage, record } = reader.load(&record, None)?;

@@ -4,12 +4,13 @@ use std::fs::{self, DirBuilder};
 use std::io::Write;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use inkwire_board::{Board, StateHash};
 use inkwire_protocol::{AuditRecord, Epoch, ImageHash, StorageState};
+use parking_lot::Mutex;
 use rusqlite::OptionalExtension;
 
 use super::compaction::{Compactor, Encoded, TAIL_WHEN_CLOSED, insert_board};
@@ -343,7 +344,7 @@ impl Storage for Disk {
         });
         match with_tail {
             Ok(with_tail) => {
-                if let Some(compact) = &*self.compact.lock().unwrap_or_else(PoisonError::into_inner) {
+                if let Some(compact) = &*self.compact.lock() {
                     with_tail.into_iter().for_each(|name| drop(compact.send(name)));
                 }
             }
@@ -486,8 +487,8 @@ impl Engine for Disk {
 
     fn stop(&self) {
         self.queue.stop();
-        self.compact.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let threads = std::mem::take(&mut *self.threads.lock().unwrap_or_else(PoisonError::into_inner));
+        self.compact.lock().take();
+        let threads = std::mem::take(&mut *self.threads.lock());
         threads.into_iter().for_each(|thread| drop(thread.join()));
     }
 }

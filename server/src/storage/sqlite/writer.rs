@@ -4,11 +4,12 @@ use std::collections::{HashMap, VecDeque};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, mpsc};
+use std::sync::{Arc, OnceLock, mpsc};
 use std::time::{Duration, Instant};
 
 use inkwire_board::StateHash;
 use inkwire_protocol::{AuthorName, ClientId, Epoch, StorageState};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rusqlite::{Connection, OptionalExtension, Transaction};
 
 use super::files::Files;
@@ -160,7 +161,7 @@ const STATES: [StorageState; 2] = [StorageState::Disk, StorageState::Failing];
 
 impl Queue {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock()
     }
 
     pub(super) fn state(&self) -> StorageState {
@@ -281,7 +282,7 @@ impl Queue {
             if left.is_zero() {
                 return waiting.batches.values().map(Batch::operations).sum::<u64>().max(1);
             }
-            waiting = self.woken.wait_timeout(waiting, left).unwrap_or_else(PoisonError::into_inner).0;
+            self.woken.wait_for(&mut waiting, left);
         }
         0
     }
@@ -350,12 +351,11 @@ impl Writer {
         let woken = &self.queue.woken;
         let mut waiting = self.queue.lock();
         if self.queue.state() == StorageState::Failing && waiting.jobs.is_empty() {
-            let retry = woken.wait_timeout_while(waiting, RETRY, |waiting| waiting.jobs.is_empty());
-            waiting = retry.unwrap_or_else(PoisonError::into_inner).0;
+            woken.wait_while_for(&mut waiting, |waiting| waiting.jobs.is_empty(), RETRY);
         }
         let is_idle =
             |waiting: &mut Waiting| waiting.batches.is_empty() && waiting.jobs.is_empty() && !waiting.is_stopping;
-        waiting = woken.wait_timeout_while(waiting, LOOK, is_idle).unwrap_or_else(PoisonError::into_inner).0;
+        woken.wait_while_for(&mut waiting, is_idle, LOOK);
         waiting.is_writing = !waiting.batches.is_empty();
         let (batches, jobs) = (std::mem::take(&mut waiting.batches), std::mem::take(&mut waiting.jobs));
         Round { batches, jobs, is_stopping: waiting.is_stopping }

@@ -1,5 +1,6 @@
 //! The command line: what was typed. Each flag is also an environment variable.
 
+use std::fmt::Debug;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,8 +10,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::http::{Origin, PublicUrl};
 use crate::net::listen::Address;
 use crate::private::Wider;
+use crate::rooms::Limits;
 use crate::site::BasePath;
 use crate::storage::Location;
+use crate::ws::Settings;
 
 /// Draw together in the browser: start it, open the page, draw; whoever opens the same page sees your ink as you draw it.
 #[derive(Debug, Parser)]
@@ -95,7 +98,7 @@ pub struct Serve {
     #[arg(long, env = "INKWIRE_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',')]
     pub allow_origin: Vec<Origin>,
     /// Most connections at once; further ones are answered 503.
-    #[arg(long, env = "INKWIRE_MAX_CONNECTIONS", default_value_t = NonZeroUsize::new(10_000).expect("not zero"), value_name = "N")]
+    #[arg(long, env = "INKWIRE_MAX_CONNECTIONS", default_value_t = not_zero(Settings::DEFAULT.max_connections), value_name = "N")]
     pub max_connections: NonZeroUsize,
     /// Most connections at once from one IP address, or one /64 network of IPv6; further ones are answered 429. Without it a quarter of
     /// --max-connections, but 1,100 for a class behind one address; all of them with --behind-proxy, where all come from the proxy's.
@@ -105,44 +108,44 @@ pub struct Serve {
     #[arg(long, env = "INKWIRE_BEHIND_PROXY")]
     pub behind_proxy: bool,
     /// Most boards; further ones are not made.
-    #[arg(long, env = "INKWIRE_MAX_BOARDS", default_value_t = 100_000, value_name = "N")]
+    #[arg(long, env = "INKWIRE_MAX_BOARDS", default_value_t = Limits::DEFAULT.boards, value_name = "N")]
     pub max_boards: u64,
     /// New boards that one address may make at once, and as many an hour; local clients may make any number.
-    #[arg(long, env = "INKWIRE_BOARDS_PER_ADDRESS", default_value_t = NonZeroU32::new(300).expect("not zero"), value_name = "N")]
+    #[arg(long, env = "INKWIRE_BOARDS_PER_ADDRESS", default_value_t = not_zero(Limits::DEFAULT.boards_per_address), value_name = "N")]
     pub boards_per_address: NonZeroU32,
     /// Days after which a board is deleted on which nothing was ever drawn; 0 for never. A board with ink is never deleted.
     #[arg(long, env = "INKWIRE_EMPTY_BOARD_DAYS", default_value_t = 7, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(..=36_500))]
     pub empty_board_days: u32,
     /// Maximum size of one board on the disk, with its history, in MiB; nothing more is added to it then.
-    #[arg(long, env = "INKWIRE_MAX_BOARD_SIZE", default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
+    #[arg(long, env = "INKWIRE_MAX_BOARD_SIZE", default_value_t = Limits::DEFAULT.board_size >> 20, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=1 << 30))]
     pub max_board_size: u64,
     /// Maximum size of the database, in MiB; nothing more is added to any board then. 0 for as much as the disk takes.
     #[arg(long, env = "INKWIRE_MAX_DATA_SIZE", default_value_t = 0, value_name = "MIB", value_parser = clap::value_parser!(u64).range(..=1 << 30))]
     pub max_data_size: u64,
     /// Most members of one board at once; further ones are told so.
-    #[arg(long, env = "INKWIRE_MAX_MEMBERS", default_value_t = NonZeroUsize::new(1_000).expect("not zero"), value_name = "N")]
+    #[arg(long, env = "INKWIRE_MAX_MEMBERS", default_value_t = not_zero(Limits::DEFAULT.members), value_name = "N")]
     pub max_members: NonZeroUsize,
     /// Most elements that are seen on one board; nothing more is added then, until something is deleted.
-    #[arg(long, env = "INKWIRE_MAX_ELEMENTS", default_value_t = 500_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500_000))]
+    #[arg(long, env = "INKWIRE_MAX_ELEMENTS", default_value_t = Limits::DEFAULT.elements as u32, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=500_000))]
     pub max_elements: u32,
     /// Points a second that one connection may draw for long, and fifty times as many at once; beyond that it is slowed down.
-    #[arg(long, env = "INKWIRE_POINTS_RATE", default_value_t = NonZeroU32::new(20_000).expect("not zero"), value_name = "N")]
+    #[arg(long, env = "INKWIRE_POINTS_RATE", default_value_t = not_zero(Limits::DEFAULT.points as u32), value_name = "N")]
     pub points_rate: NonZeroU32,
     /// KiB a second that one connection may send for long, likewise.
-    #[arg(long, env = "INKWIRE_BYTES_RATE", default_value_t = NonZeroU32::new(1_024).expect("not zero"), value_name = "KIB")]
+    #[arg(long, env = "INKWIRE_BYTES_RATE", default_value_t = not_zero(kib(Limits::DEFAULT.bytes)), value_name = "KIB")]
     pub bytes_rate: NonZeroU32,
     /// Points a second that all of one board together may draw for long; beyond that those wait who draw more than an equal part.
-    #[arg(long, env = "INKWIRE_BOARD_POINTS_RATE", default_value_t = NonZeroU32::new(400_000).expect("not zero"), value_name = "N")]
+    #[arg(long, env = "INKWIRE_BOARD_POINTS_RATE", default_value_t = not_zero(Limits::DEFAULT.board_points as u32), value_name = "N")]
     pub board_points_rate: NonZeroU32,
     /// KiB a second that all of one board together may send for long, likewise.
-    #[arg(long, env = "INKWIRE_BOARD_BYTES_RATE", default_value_t = NonZeroU32::new(16_384).expect("not zero"), value_name = "KIB")]
+    #[arg(long, env = "INKWIRE_BOARD_BYTES_RATE", default_value_t = not_zero(kib(Limits::DEFAULT.board_bytes)), value_name = "KIB")]
     pub board_bytes_rate: NonZeroU32,
     /// Most MiB of pictures that are kept, of all boards together; further ones are refused.
     #[arg(long, env = "INKWIRE_MAX_IMAGES", default_value_t = 1024, value_name = "MIB", value_parser = clap::value_parser!(u64).range(..=1 << 30))]
     pub max_images: u64,
     /// Maximum MiB of images and snapshots that are being sent at once, each counted once for all its readers; beyond that the
     /// oldest slow reader is disconnected.
-    #[arg(long, env = "INKWIRE_MAX_IN_FLIGHT", default_value_t = 256, value_name = "MIB", value_parser = clap::value_parser!(u16).range(16..))]
+    #[arg(long, env = "INKWIRE_MAX_IN_FLIGHT", default_value_t = (Limits::DEFAULT.in_flight >> 20) as u16, value_name = "MIB", value_parser = clap::value_parser!(u16).range(16..))]
     pub max_in_flight: u16,
     /// Where to listen for the operator's API, as HOST:PORT or unix:/PATH; nowhere where nothing is said.
     #[arg(long, env = "INKWIRE_ADMIN", value_name = "ADDRESS", requires = "admin_token_file")]
@@ -177,6 +180,16 @@ pub struct Serve {
     pub log_format: LogFormat,
 }
 
+/// Returns a default that the type of its flag keeps from being zero.
+fn not_zero<T, N: TryFrom<T, Error: Debug>>(default: T) -> N {
+    N::try_from(default).expect("Bug: no default is zero")
+}
+
+/// Returns bytes as whole KiB.
+fn kib(bytes: f64) -> u32 {
+    (bytes / 1024.0) as u32
+}
+
 fn patience(text: &str) -> Result<Duration, String> {
     if text == "0" { Ok(Duration::ZERO) } else { seconds(text) }
 }
@@ -198,6 +211,14 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_flags_a_server_has_the_default_settings_of_the_library() {
+        let flags = Cli::parse_from(["inkwire"]).serve;
+        assert_eq!(flags.ping_interval, Settings::DEFAULT.ping_interval);
+        assert_eq!(flags.max_connections.get(), Settings::DEFAULT.max_connections);
+        assert_eq!(flags.max_members.get(), Limits::DEFAULT.members);
     }
 
     #[test]

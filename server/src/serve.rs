@@ -94,15 +94,15 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
         connections: Connections::default(),
         settings: Settings {
             max_message: inkwire_protocol::limits::CLIENT_PACKET,
+            max_connections: shares.connections,
+            max_per_address: most_per_address(&flags, shares.connections),
             ping_interval: flags.ping_interval,
-            ..Settings::default()
+            ..Settings::DEFAULT
         },
         base_path: flags.base_path.clone(),
         hosts: hosts(&flags, &listener),
-        max_connections: shares.connections,
         is_short_of_descriptors: shares.connections < flags.max_connections.get(),
         max_overflow: shares.overflow,
-        max_per_address: most_per_address(&flags, shares.connections),
         behind_proxy: flags.behind_proxy,
         addresses: Addresses::default(),
         overflow: Addresses::default(),

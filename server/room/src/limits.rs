@@ -27,19 +27,24 @@ pub struct Limits {
     pub in_flight: usize,
 }
 
+impl Limits {
+    /// The limits of a server whose operator sets none.
+    pub const DEFAULT: Self = Self {
+        boards: 100_000,
+        members: 1_000,
+        elements: limits::BOARD_ELEMENTS,
+        points: 20_000.0,
+        bytes: 1024.0 * 1024.0,
+        board_points: 400_000.0,
+        board_bytes: 16.0 * 1024.0 * 1024.0,
+        boards_per_address: 300,
+        board_size: 1 << 30,
+        in_flight: 256 << 20,
+    };
+}
+
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            boards: 100_000,
-            members: 1_000,
-            elements: limits::BOARD_ELEMENTS,
-            points: 20_000.0,
-            bytes: 1024.0 * 1024.0,
-            board_points: 400_000.0,
-            board_bytes: 16.0 * 1024.0 * 1024.0,
-            boards_per_address: 300,
-            board_size: 1 << 30,
-            in_flight: 256 << 20,
-        }
+        Self::DEFAULT
     }
 }

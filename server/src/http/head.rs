@@ -101,7 +101,7 @@ impl Head {
 
 /// Reads one head after the other from a connection; what comes behind a head stays in here.
 #[derive(Debug)]
-pub struct HeadReader {
+pub(super) struct HeadReader {
     buffer: Vec<u8>,
     /// Whether the last head asked for no body in the reply, also where it was refused.
     is_for_head: bool,
@@ -113,13 +113,13 @@ pub struct HeadReader {
 
 impl HeadReader {
     /// A reader of a new connection.
-    pub fn new(deadline: Duration) -> Self {
+    pub(super) fn new(deadline: Duration) -> Self {
         Self { buffer: Vec::new(), is_for_head: false, deadline, methods: &["GET", "HEAD"] }
     }
 
     /// The same, but with other methods. No request has a body all the same.
     #[must_use]
-    pub fn taking(self, methods: &'static [&'static str]) -> Self {
+    pub(super) fn taking(self, methods: &'static [&'static str]) -> Self {
         Self { methods, ..self }
     }
 
@@ -127,7 +127,7 @@ impl HeadReader {
     ///
     /// # Errors
     /// The rule that the head breaks; the connection must be closed after the reply.
-    pub async fn next(
+    pub(super) async fn next(
         &mut self,
         socket: &mut (impl AsyncRead + Unpin),
         first: bool,
@@ -165,12 +165,12 @@ impl HeadReader {
     }
 
     /// The method that decides whether the reply to the last head has a body.
-    pub fn method(&self) -> Method {
+    pub(super) fn method(&self) -> Method {
         if self.is_for_head { Method::Head } else { Method::Get }
     }
 
     /// What has come behind the last head.
-    pub fn into_rest(self) -> Vec<u8> {
+    pub(super) fn into_rest(self) -> Vec<u8> {
         self.buffer
     }
 

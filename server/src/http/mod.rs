@@ -7,13 +7,15 @@ mod head;
 mod host;
 mod origin;
 mod reply;
+mod requests;
 mod send;
 mod upgrade;
 
-pub use head::{Head, HeadError, HeadReader};
+pub use head::{Head, HeadError};
 pub use host::{Hosts, PublicUrl};
 pub use http_types::StatusCode;
 pub use origin::Origin;
 pub use reply::Reply;
-pub use send::{send, send_last, send_reply};
+pub use requests::Requests;
+pub use send::{send, send_reply};
 pub use upgrade::{Upgrade, UpgradeError, upgrade};

@@ -49,7 +49,7 @@ pub async fn send_reply(
 }
 
 /// Sends a last reply and closes.
-pub async fn send_last(socket: &mut (impl AsyncRead + AsyncWrite + Unpin), reply: Reply, method: Method) {
+pub(super) async fn send_last(socket: &mut (impl AsyncRead + AsyncWrite + Unpin), reply: Reply, method: Method) {
     if send_reply(socket, reply, method, true).await.is_none() || socket.close().await.is_err() {
         return;
     }

@@ -23,7 +23,7 @@ pub use self::echo::Echo;
 
 use self::assets::asset;
 use self::route::{Route, route};
-use crate::http::{Head, HeadReader, Hosts, Reply, Upgrade, send, send_last, send_reply, upgrade};
+use crate::http::{Head, Hosts, Reply, Requests, Upgrade, send, send_reply, upgrade};
 use crate::in_flight::Reader;
 use crate::log::Gate;
 use crate::metrics::{Metrics, Refused};
@@ -43,14 +43,10 @@ pub struct Site {
     pub base_path: BasePath,
     /// The hosts that requests may name, and the sites whose pages may connect.
     pub hosts: Hosts,
-    /// Most connections at once.
-    pub max_connections: usize,
-    /// Whether that is less than the operator wants, because the process may not open so many descriptors.
+    /// Whether the limit of connections in the settings is less than the operator wants, because the process may not open so many descriptors.
     pub is_short_of_descriptors: bool,
     /// Most connections beyond those that are answered before they are refused.
     pub max_overflow: usize,
-    /// Most connections from one IP address at once.
-    pub max_per_address: usize,
     /// Whether connections come from a proxy that says in `X-Forwarded-For` for whom.
     pub behind_proxy: bool,
     /// The addresses that have connections.
@@ -116,7 +112,8 @@ impl Site {
     async fn greet(self: Arc<Self>, mut socket: Socket, owed: Owed) {
         let _open = Open::new(&self.metrics);
         let address = socket.peer().map(|peer| peer.ip());
-        let _place = match self.addresses.enter(address, self.max_per_address, self.max_connections) {
+        let Settings { max_connections, max_per_address, .. } = self.settings;
+        let _place = match self.addresses.enter(address, max_per_address, max_connections) {
             Ok(place) => place,
             Err(full) => return Box::pin(self.turn_away(socket, full)).await,
         };
@@ -136,98 +133,77 @@ impl Site {
             _ = send_reply(&mut socket, self.refusal(full), Method::Get, true).await;
             return;
         };
-        let mut reader = HeadReader::new(TURNED_AWAY);
-        let head = reader.next(&mut socket, true).await;
-        let reply = match head {
-            Ok(Some(Ok(head))) if route(self.base_path.strip(&head.path)).is_probe() => {
-                match self.answer(&head, None) {
-                    Answer::Reply(reply) => reply,
-                    _ => self.refusal(full),
-                }
-            }
-            Ok(None) | Err(_) => return,
-            Ok(Some(_)) => self.refusal(full),
+        let mut requests = Requests::new(TURNED_AWAY).refusing(|_| self.refusal(full));
+        let Some(head) = requests.next(&mut socket).await else { return };
+        let reply = match self.probe(&head) {
+            Some(reply) => reply,
+            None => self.refusal(full),
         };
-        send_last(&mut socket, reply, reader.method()).await;
+        requests.end(&mut socket, reply).await;
     }
 
-    /// Says which limit is in the way, and what changes it.
+    /// The reply to a probe of a load balancer or a monitor, which is answered beyond the limits as well.
+    fn probe(&self, head: &Head) -> Option<Reply> {
+        let is_probe = route(self.base_path.strip(&head.path)).is_probe();
+        match is_probe.then(|| self.answer(head, None))? {
+            Answer::Reply(reply) => Some(reply),
+            _ => None,
+        }
+    }
+
+    /// Returns the reply that names the limit that refuses a connection, and the flag that changes it.
     fn refusal(&self, full: Full) -> Reply {
-        let (by, status) = match full {
-            Full::Address => (Refused::Address, StatusCode::TooManyRequests),
-            Full::InAll => (Refused::Connections, StatusCode::ServiceUnavailable),
-        };
-        let words = match full {
-            Full::Address => {
-                format!(
-                    "too many connections from this address: the most is {} (--max-per-address)",
-                    self.max_per_address
-                )
-            }
-            Full::InAll if self.is_short_of_descriptors => {
-                format!("too many connections: the most is {} (ulimit -n); try again in a moment", self.max_connections)
-            }
+        let Settings { max_connections, max_per_address, .. } = self.settings;
+        let (by, words) = match full {
+            Full::Address => (Refused::Address, format!("{full}: the most is {max_per_address} (--max-per-address)")),
             Full::InAll => {
-                format!(
-                    "too many connections: the most is {} (--max-connections); try again in a moment",
-                    self.max_connections
-                )
+                let limit = if self.is_short_of_descriptors { "ulimit -n" } else { "--max-connections" };
+                let words = format!("{full}: the most is {max_connections} ({limit}); try again in a moment");
+                (Refused::Connections, words)
             }
         };
         self.metrics.refuse(by);
-        Reply::text(status, &words).header("retry-after", "5")
+        Reply::text(full.status(), &words).header("retry-after", "5")
     }
 
     /// Answers requests until the connection ends, or one of them is upgraded.
     async fn speak_http(&self, socket: &mut Socket, owed: Owed) -> Option<(Answer, Vec<u8>, Entry<'_>)> {
         let mut owed = Some(owed);
-        let mut reader = HeadReader::new(self.settings.handshake_timeout);
-        let mut first = true;
+        let mut requests = Requests::new(self.settings.handshake_timeout);
         loop {
-            let head = match reader.next(socket, first).await {
-                Ok(Some(Ok(head))) => head,
-                Ok(Some(Err(error))) => {
-                    tracing::debug!(%error, "request refused");
-                    send_last(socket, Reply::text(error.status(), &error.to_string()), reader.method()).await;
-                    return None;
-                }
-                Ok(None) | Err(_) => return None,
-            };
-            first = false;
+            let head = requests.next(socket).await?;
             owed.get_or_insert_with(|| Owed::new(&self.owed));
-            let method = head.request.method();
             let address = self.address(&head, socket);
             match self.opened(self.answer(&head, address)).await {
-                Answer::Reply(reply) if head.close => {
-                    send_last(socket, reply, method).await;
-                    return None;
-                }
+                Answer::Reply(reply) => requests.reply(socket, &head, reply).await?,
                 Answer::Shared(reply, reader) => {
-                    send_shared(socket, reply, reader, method, head.close).await?;
-                    owed = None;
-                }
-                Answer::Reply(reply) => {
-                    send_reply(socket, reply, method, false).await?;
-                    // It may ask again; whoever keeps a connection has to take it that it ends meanwhile (RFC 9112 section 9.3.1).
-                    owed = None;
+                    requests.reply(socket, &head, reply).or(dismissed(&reader)).await?;
                 }
                 accepted => {
-                    let (Answer::Member(upgrade, ..) | Answer::Echo(upgrade, _)) = &accepted else { return None };
-                    let entry = self.connections.enter();
-                    if self.connections.stopping().is_some() {
-                        // Entered before the look, so that this one is seen by who stops, or sees that.
-                        self.let_go(&accepted);
-                        send_last(socket, stops(), method).await;
-                        return None;
-                    }
-                    if send(socket, &upgrade.response()).await.is_none() {
-                        self.let_go(&accepted);
-                        return None;
-                    }
-                    return Some((accepted, reader.into_rest(), entry));
+                    let entry = self.upgraded(socket, &requests, &accepted).await?;
+                    return Some((accepted, requests.into_rest(), entry));
                 }
             }
+            // It may ask again, and has to expect that the connection ends meanwhile (RFC 9112 section 9.3.1).
+            owed = None;
         }
+    }
+
+    /// Completes the handshake of an accepted upgrade; `None` if the connection ends with it.
+    async fn upgraded(&self, socket: &mut Socket, requests: &Requests, accepted: &Answer) -> Option<Entry<'_>> {
+        let (Answer::Member(upgrade, ..) | Answer::Echo(upgrade, _)) = accepted else { return None };
+        let entry = self.connections.enter();
+        // Looked at after it has entered: either this one sees that the server stops, or the one that stops it sees this one.
+        let is_open = if self.connections.stopping().is_some() {
+            requests.end(socket, stops()).await;
+            None
+        } else {
+            send(socket, &upgrade.response()).await
+        };
+        if is_open.is_none() {
+            self.let_go(accepted);
+        }
+        is_open.map(|()| entry)
     }
 
     /// Opens the board of whoever wants to join it, before the upgrade: where it cannot be opened, HTTP can say so. Fetches
@@ -391,21 +367,11 @@ impl Site {
     }
 }
 
-/// Sends an image until it is all out or its reader is dismissed; `None` if the connection is over then.
-async fn send_shared(socket: &mut Socket, reply: Reply, reader: Reader, method: Method, close: bool) -> Option<()> {
-    let dismissed = async {
-        reader.dismissed().await;
-        tracing::debug!("slow reader: disconnected while it read an image");
-        None
-    };
-    if close {
-        let last = async {
-            send_last(socket, reply, method).await;
-            None
-        };
-        return last.or(dismissed).await;
-    }
-    send_reply(socket, reply, method, false).or(dismissed).await
+/// Waits until the reader of an image is dismissed, which ends its connection.
+async fn dismissed(reader: &Reader) -> Option<()> {
+    reader.dismissed().await;
+    tracing::debug!("slow reader: disconnected while it read an image");
+    None
 }
 
 /// The language that the page will speak to this browser, where its words are a file of their own (`static/js/language.js`): it is

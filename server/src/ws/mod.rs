@@ -166,17 +166,22 @@ pub struct Settings {
     pub write_timeout: Duration,
 }
 
+impl Settings {
+    /// The limits of a service that sets none.
+    pub const DEFAULT: Self = Self {
+        max_message: 262_144,
+        max_outgoing: 1024 * 1024,
+        max_connections: 10_000,
+        max_per_address: 10_000,
+        handshake_timeout: Duration::from_secs(5),
+        ping_interval: Duration::from_secs(25),
+        pong_timeout: Duration::from_secs(10),
+        write_timeout: Duration::from_secs(30),
+    };
+}
+
 impl Default for Settings {
     fn default() -> Self {
-        Self {
-            max_message: 262_144,
-            max_outgoing: 1024 * 1024,
-            max_connections: 10_000,
-            max_per_address: 10_000,
-            handshake_timeout: Duration::from_secs(5),
-            ping_interval: Duration::from_secs(40),
-            pong_timeout: Duration::from_secs(10),
-            write_timeout: Duration::from_secs(30),
-        }
+        Self::DEFAULT
     }
 }

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_signal::{Signal, Signals};
-use http_types::{Method, StatusCode};
+use http_types::StatusCode;
 use prometheus_client::metrics::gauge::Gauge;
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 
-use super::{Addresses, Close, Connections, Full, Hub, Service, Settings};
-use crate::http::{HeadReader, Hosts, Origin, Reply, send, send_last, upgrade};
+use super::{Addresses, Close, Connections, Hub, Service, Settings};
+use crate::http::{Head, Hosts, Origin, Reply, Requests, Upgrade, UpgradeError, send, upgrade};
 use crate::metrics::Metrics;
 use crate::net::listen::{Address, Listener};
 use crate::net::socket::Socket;
@@ -97,45 +97,32 @@ impl Server {
 impl<S: Service> Running<S> {
     async fn greet(self: Arc<Self>, mut socket: Socket) {
         let peer = socket.peer();
+        let mut requests = Requests::new(self.settings.handshake_timeout);
         let Settings { max_per_address, max_connections, .. } = self.settings;
         let _place = match self.addresses.enter(peer.map(|peer| peer.ip()), max_per_address, max_connections) {
             Ok(place) => place,
-            Err(full) => {
-                let (status, words) = match full {
-                    Full::Address => (StatusCode::TooManyRequests, "too many connections from this address"),
-                    Full::InAll => (StatusCode::ServiceUnavailable, "too many connections"),
-                };
-                return send_last(&mut socket, Reply::text(status, words), Method::Get).await;
-            }
+            Err(full) => return requests.end(&mut socket, Reply::text(full.status(), &full.to_string())).await,
         };
-        let mut reader = HeadReader::new(self.settings.handshake_timeout);
-        let head = match reader.next(&mut socket, true).await {
-            Ok(Some(Ok(head))) => head,
-            Ok(Some(Err(error))) => {
-                return send_last(&mut socket, Reply::text(error.status(), &error.to_string()), reader.method()).await;
-            }
-            Ok(None) | Err(_) => return,
+        let Some(head) = requests.next(&mut socket).await else { return };
+        let upgrade = match self.accepted(&head) {
+            Ok(upgrade) => upgrade,
+            Err(reply) => return requests.end(&mut socket, reply).await,
         };
+        let entry = self.connections.enter();
+        if send(&mut socket, &upgrade.response()).await.is_some() {
+            let open = |wakeup, id| self.hub.session(id, wakeup, (peer, upgrade.protocol, head.text), &self.settings);
+            super::serve(socket, requests.into_rest(), &self.settings, entry, &self.metrics, open).await;
+        }
+    }
+
+    /// Checks the host, the handshake and what the service wants of a request.
+    fn accepted(&self, head: &Head) -> Result<Upgrade, Reply> {
         if !self.hosts.accepts(&head.host) {
-            let reply =
-                Reply::text(StatusCode::MisdirectedRequest, "on loopback only localhost and addresses are a Host");
-            return send_last(&mut socket, reply, reader.method()).await;
+            let words = "on loopback only localhost and addresses are a Host";
+            return Err(Reply::text(StatusCode::MisdirectedRequest, words));
         }
         let service = self.hub.service();
-        let accepted = upgrade(&head, service.protocols(), &self.hosts)
-            .map_err(crate::http::UpgradeError::reply)
-            .and_then(|upgrade| service.on_upgrade(&head).map(|()| upgrade));
-        match accepted {
-            Err(reply) => send_last(&mut socket, reply, Method::Get).await,
-            Ok(upgrade) => {
-                let entry = self.connections.enter();
-                if send(&mut socket, &upgrade.response()).await.is_some() {
-                    let open =
-                        |wakeup, id| self.hub.session(id, wakeup, (peer, upgrade.protocol, head.text), &self.settings);
-                    let rest = reader.into_rest();
-                    super::serve(socket, rest, &self.settings, entry, &self.metrics, open).await;
-                }
-            }
-        }
+        let upgrade = upgrade(head, service.protocols(), &self.hosts).map_err(UpgradeError::reply)?;
+        service.on_upgrade(head).map(|()| upgrade)
     }
 }

@@ -22,7 +22,7 @@ use subtle::ConstantTimeEq;
 
 use self::guesses::Guesses;
 use crate::export::{Format, exported, good};
-use crate::http::{Head, HeadReader, Hosts, Reply, send_last, send_reply};
+use crate::http::{Head, HeadError, Hosts, Reply, Requests, send_reply};
 use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
 use crate::net::socket::Socket;
@@ -182,24 +182,11 @@ impl Admin {
             _ = send_reply(&mut socket, reply, Method::Get, true).await;
             return;
         };
-        let mut reader = HeadReader::new(PATIENCE).taking(METHODS);
-        let mut first = true;
-        loop {
-            let head = match reader.next(&mut socket, first).await {
-                Ok(Some(Ok(head))) => head,
-                Ok(Some(Err(error))) => {
-                    let reply = json_reply(error.status(), &json!({ "error": error.to_string() }));
-                    return send_last(&mut socket, reply, reader.method()).await;
-                }
-                Ok(None) | Err(_) => return,
-            };
-            first = false;
-            let method = head.request.method();
+        let refusal = |error: HeadError| json_reply(error.status(), &json!({ "error": error.to_string() }));
+        let mut requests = Requests::new(PATIENCE).refusing(refusal).taking(METHODS);
+        while let Some(head) = requests.next(&mut socket).await {
             let reply = self.answer(&head, address).await.unwrap_or_else(|refusal| refusal.reply());
-            if head.close {
-                return send_last(&mut socket, reply, method).await;
-            }
-            if send_reply(&mut socket, reply, method, false).await.is_none() {
+            if requests.reply(&mut socket, &head, reply).await.is_none() {
                 return;
             }
         }

@@ -68,8 +68,6 @@ const LONG: &[(&str, &str)] = &[
     ("wsinspect/src/script.rs", "to be split"),
     ("xtask/src/deploy/render.rs", "a table"),
     ("xtask/src/deploy/value.rs", "a table"),
-    ("xtask/src/watch/mod.rs", "to be split"),
-    ("xtask/src/watch/server.rs", "to be split"),
 ];
 
 #[test]

@@ -1,46 +1,28 @@
 //! One build by cargo: in its own process group, so that it can be cancelled with everything that it runs.
 
+use std::hash::{DefaultHasher, Hasher};
 use std::io::{BufRead, BufReader};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::Sender;
 use std::thread;
-use std::time::Instant;
 
 use serde_json::Value;
 
-use super::Happened;
+use super::Message;
+use super::core::{CompilerError, Event, Program};
 use crate::group::{Group, Guard};
 use crate::process::cargo;
-
-/// An error of the compiler.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct CompilerError {
-    /// As the compiler writes it.
-    pub(super) text: String,
-    /// Where it begins, from the root on: `file:line:column`.
-    pub(super) place: Option<String>,
-}
-
-/// What came of a build.
-#[derive(Debug)]
-pub(super) enum Built {
-    /// The executable.
-    Good(PathBuf),
-    /// What the compiler, or cargo, says.
-    Bad(Vec<CompilerError>),
-}
 
 /// A build that runs.
 pub(super) struct Build {
     pub(super) number: u64,
-    pub(super) begun: Instant,
     group: Group,
 }
 
 impl Build {
-    /// Begins one; what comes of it is told with its number.
+    /// Starts a build; its result is sent with its number.
     ///
     /// # Errors
     /// If cargo cannot be started.
@@ -48,7 +30,7 @@ impl Build {
         number: u64,
         (root, package): (&Path, &str),
         groups: &Guard,
-        events: &Sender<Happened>,
+        events: &Sender<Message>,
     ) -> anyhow::Result<Self> {
         let target = root.join("target/watch");
         let mut command =
@@ -60,10 +42,9 @@ impl Build {
         let events = events.clone();
         let package = package.to_owned();
         thread::spawn(move || {
-            let built = read(child, &package);
-            let _ = events.send(Happened::Built(number, built));
+            let _ = events.send(Event::Built(number, read(child, &package)).into());
         });
-        Ok(Self { number, begun: Instant::now(), group })
+        Ok(Self { number, group })
     }
 
     /// Ends it, with everything that it runs.
@@ -72,7 +53,7 @@ impl Build {
     }
 }
 
-fn read(mut child: Child, package: &str) -> Built {
+fn read(mut child: Child, package: &str) -> Result<Program, Vec<CompilerError>> {
     let stderr = child.stderr.take().map(BufReader::new);
     // cargo's own words, where it does not get as far as to compile: a manifest that cannot be read.
     let words = thread::spawn(move || {
@@ -91,10 +72,23 @@ fn read(mut child: Child, package: &str) -> Built {
     let is_good = child.wait().is_ok_and(|status| status.success());
     let words = words.join().unwrap_or_default();
     match executable {
-        Some(executable) if is_good => Built::Good(executable),
-        _ if errors.is_empty() => Built::Bad(vec![CompilerError { text: words, place: None }]),
-        _ => Built::Bad(errors),
+        Some(executable) if is_good => program(executable),
+        _ if errors.is_empty() => Err(vec![CompilerError { text: words, place: None }]),
+        _ => Err(errors),
     }
+}
+
+/// Reads the program that was built.
+fn program(executable: PathBuf) -> Result<Program, Vec<CompilerError>> {
+    let mut hasher = DefaultHasher::new();
+    match std::fs::read(&executable) {
+        Ok(bytes) => hasher.write(&bytes),
+        Err(error) => {
+            let text = format!("{}: cannot be read: {error}", executable.display());
+            return Err(vec![CompilerError { text, place: None }]);
+        }
+    }
+    Ok(Program { executable, fingerprint: hasher.finish() })
 }
 
 /// An error in a message of cargo (`--message-format=json`, the cargo book).

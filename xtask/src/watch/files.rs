@@ -8,8 +8,9 @@ use ignore::WalkBuilder;
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use notify::{Config, ErrorKind, Event, PollWatcher, RecommendedWatcher, RecursiveMode, Watcher};
 
-use super::Happened;
+use super::Message;
 use super::change::{Said, said};
+use super::core;
 
 /// How often files are looked at where the system tells nothing.
 const POLL: Duration = Duration::from_millis(500);
@@ -28,12 +29,12 @@ impl Files {
     ///
     /// # Errors
     /// If the root cannot be watched in either way.
-    pub(super) fn watch(root: &Path, poll: Option<Duration>, events: &Sender<Happened>) -> anyhow::Result<Self> {
+    pub(super) fn watch(root: &Path, poll: Option<Duration>, events: &Sender<Message>) -> anyhow::Result<Self> {
         let ignored = ignored(root);
         let make = |poll: Option<Duration>| -> notify::Result<Self> {
             let tell = {
                 let events = events.clone();
-                move |event: notify::Result<Event>| _ = events.send(Happened::File(event))
+                move |event: notify::Result<Event>| _ = events.send(Message::File(event))
             };
             let watcher: Box<dyn Watcher + Send> = match poll {
                 None => Box::new(RecommendedWatcher::new(tell, Config::default())?),
@@ -53,7 +54,7 @@ impl Files {
             Err(error) if poll.is_none() && is_limit(&error) => {
                 let words = "the system watches no more files (fs.inotify.max_user_watches, max_user_instances); \
                              looking at them every 500 ms instead";
-                let _ = events.send(Happened::Told(words.into()));
+                let _ = events.send(core::Event::Notice(words.into()).into());
                 Ok(make(Some(POLL))?)
             }
             Err(error) => Err(error.into()),

@@ -6,7 +6,8 @@ use std::thread;
 
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 
-use super::Happened;
+use super::Message;
+use super::core::Event;
 
 /// What each key does.
 pub(super) const HELP: &str =
@@ -17,7 +18,7 @@ pub(super) struct Keys(Termios);
 
 impl Keys {
     /// Listens to keys, where standard input is a terminal. One that goes away is no end: what runs goes on.
-    pub(super) fn listen(events: &Sender<Happened>) -> Option<Self> {
+    pub(super) fn listen(events: &Sender<Message>) -> Option<Self> {
         if !stdin().is_terminal() {
             return None;
         }
@@ -30,7 +31,7 @@ impl Keys {
         thread::spawn(move || {
             let mut key = [0];
             while matches!(stdin().read(&mut key), Ok(1)) {
-                if events.send(Happened::Key(char::from(key[0]))).is_err() {
+                if events.send(Event::Key(char::from(key[0])).into()).is_err() {
                     return;
                 }
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::build::CompilerError;
+use super::core::CompilerError;
 
 const SCRIPT: &str = include_str!("page.js");
 /// How often a page that hears nothing is told that the stream is still there, so that one that has gone is noticed.

@@ -1,17 +1,21 @@
-//! What is said: lines for people on standard error, or JSON lines on standard output.
+//! Reports: lines for people on standard error, or JSON lines on standard output.
 
 use std::io::{IsTerminal, Write, stderr, stdout};
 
 use serde_json::{Value, json};
 
-/// Says things.
-#[derive(Debug, Clone, Copy)]
+/// Something that has happened, for people and as JSON.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Report {
-    is_json: bool,
-    is_coloured: bool,
+    /// The name of the event.
+    pub(super) event: &'static str,
+    pub(super) tone: Tone,
+    pub(super) words: String,
+    /// Fields of the JSON object beside `event` and `text`; null for none.
+    pub(super) more: Value,
 }
 
-/// How something is meant.
+/// The meaning of a report, which decides on its colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
@@ -19,15 +23,23 @@ pub(super) enum Tone {
     Bad,
 }
 
-impl Report {
-    /// As JSON lines, or for people; in colour on a terminal, unless NO_COLOR is set (no-color.org).
+/// Prints reports. An output that nobody reads any more is no reason to end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Printer {
+    is_json: bool,
+    is_coloured: bool,
+}
+
+impl Printer {
+    /// Prints JSON lines, or lines for people: in colour on a terminal, unless NO_COLOR is set (no-color.org).
     pub(super) fn new(is_json: bool) -> Self {
         let wants_none = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         Self { is_json, is_coloured: stderr().is_terminal() && !wants_none }
     }
 
-    /// Says that something has happened. That nobody listens any more is no reason to end.
-    pub(super) fn say(self, event: &str, tone: Tone, words: &str, more: Value) {
+    /// Prints a report.
+    pub(super) fn report(self, report: Report) {
+        let Report { event, tone, words, more } = report;
         if self.is_json {
             let mut told = json!({"event": event, "text": words});
             if let (Some(told), Value::Object(more)) = (told.as_object_mut(), more) {
@@ -47,7 +59,7 @@ impl Report {
         };
     }
 
-    /// A line of another program.
+    /// Prints a line of another program.
     pub(super) fn line(self, whose: &str, line: &str) {
         if self.is_json {
             let _ = writeln!(stdout(), "{}", json!({"event": "line", "whose": whose, "text": line}));

@@ -1,6 +1,5 @@
 //! One server process: started with our listening socket, and what it says of itself.
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::os::fd::OwnedFd;
@@ -8,33 +7,23 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixDatagram;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
 
 use command_fds::{CommandFdExt, FdMapping};
 
-use super::Happened;
+use super::Message;
+use super::core::Event;
 use crate::group::{Group, Guard};
 
-/// Lines of its standard error that are kept, to be shown when it fails.
-const LINES: usize = 20;
 /// Longest state that it tells, in bytes.
 const LONGEST_STATE: usize = 4096;
 
-/// A server that runs.
-pub(super) struct Server {
-    pub(super) number: u64,
-    pub(super) begun: Instant,
-    pub(super) executable: PathBuf,
-    /// It was told to end, at this moment.
-    pub(super) told_to_end: Option<Instant>,
-    group: Group,
-    lines: Arc<Mutex<VecDeque<String>>>,
-}
+/// A server that runs; it is killed when this is dropped.
+pub(super) struct Server(Group);
 
 /// What all servers are started with.
 pub(super) struct Start<'a> {
@@ -67,81 +56,73 @@ impl Server {
     /// If it cannot be started.
     pub(super) fn start(
         number: u64,
-        executable: PathBuf,
+        executable: &Path,
         start: &Start<'_>,
-        events: &Sender<Happened>,
+        events: &Sender<Message>,
     ) -> anyhow::Result<Self> {
         let (states, path) = states(start.root, number)?;
-        let mut command = Command::new(&executable);
-        command
-            .args(start.arguments)
-            .current_dir(start.root)
-            .env("LISTEN_FDS", "1")
-            .env_remove("LISTEN_PID")
-            .env("NOTIFY_SOCKET", &path)
-            .env("INKWIRE_WATCH", start.page)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .process_group(0);
-        let listener = OwnedFd::from(start.listener.try_clone()?);
-        command.fd_mappings(vec![FdMapping { parent_fd: listener, child_fd: 3 }])?;
-        let mut child = command.spawn()?;
+        let mut child = spawn(executable, start, &path)?;
         let group = start.guard.of(&child);
-        let lines = Arc::new(Mutex::new(VecDeque::new()));
-        let (kept, stderr) = (lines.clone(), child.stderr.take());
-        let tells = events.clone();
-        let reading = thread::spawn(move || {
-            for line in stderr.map(BufReader::new).into_iter().flat_map(BufRead::lines).map_while(Result::ok) {
-                let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.push_back(line.clone());
-                if kept.len() > LINES {
-                    kept.pop_front();
-                }
-                drop(kept);
-                let _ = tells.send(Happened::Line(line));
-            }
-        });
-        let (tells, has_ended) = (events.clone(), Arc::<AtomicBool>::default());
-        let is_over = has_ended.clone();
+        let reading = read_lines(number, &mut child, events.clone());
+        let has_ended = Arc::<AtomicBool>::default();
+        read_states(number, states, has_ended.clone(), events.clone());
+        let events = events.clone();
         thread::spawn(move || {
-            let mut buffer = [0; LONGEST_STATE];
-            while let Ok(length) = states.recv(&mut buffer) {
-                if is_over.load(Ordering::Relaxed) {
-                    return;
-                }
-                let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
-                let _ = tells.send(Happened::State(number, text));
-            }
-        });
-        let tells = events.clone();
-        thread::spawn(move || {
-            let status: Option<ExitStatus> = child.wait().ok();
+            let status = child.wait().map_or_else(|_| "an unknown status".into(), |status| status.to_string());
             let _ = reading.join();
             // One more datagram ends the thread that waits for states.
             has_ended.store(true, Ordering::Relaxed);
             let _ = UnixDatagram::unbound().and_then(|socket| socket.send_to(&[], &path));
             let _ = std::fs::remove_file(&path);
-            let _ = tells.send(Happened::Ended(number, status));
+            let _ = events.send(Event::Ended(number, status).into());
         });
-        Ok(Self { number, begun: Instant::now(), executable, told_to_end: None, group, lines })
+        Ok(Self(group))
     }
 
-    /// Asks it to end: it tells its clients to come back (1012), and writes what is to be written.
-    pub(super) fn terminate(&mut self) {
-        if self.told_to_end.is_none() {
-            self.told_to_end = Some(Instant::now());
-            self.group.terminate();
+    /// Tells it to end: it tells its clients to come back (1012), and writes everything that is not written.
+    pub(super) fn terminate(&self) {
+        self.0.terminate();
+    }
+}
+
+fn spawn(executable: &Path, start: &Start<'_>, states: &Path) -> anyhow::Result<Child> {
+    let mut command = Command::new(executable);
+    command
+        .args(start.arguments)
+        .current_dir(start.root)
+        .env("LISTEN_FDS", "1")
+        .env_remove("LISTEN_PID")
+        .env("NOTIFY_SOCKET", states)
+        .env("INKWIRE_WATCH", start.page)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .process_group(0);
+    let listener = OwnedFd::from(start.listener.try_clone()?);
+    command.fd_mappings(vec![FdMapping { parent_fd: listener, child_fd: 3 }])?;
+    Ok(command.spawn()?)
+}
+
+/// Sends the lines of its standard error, until it closes that.
+fn read_lines(number: u64, child: &mut Child, events: Sender<Message>) -> thread::JoinHandle<()> {
+    let stderr = child.stderr.take();
+    thread::spawn(move || {
+        for line in stderr.map(BufReader::new).into_iter().flat_map(BufRead::lines).map_while(Result::ok) {
+            let _ = events.send(Event::Line(number, line).into());
         }
-    }
+    })
+}
 
-    /// Ends it.
-    pub(super) fn kill(&self) {
-        self.group.kill();
-    }
-
-    /// The last lines of its standard error.
-    pub(super) fn last_lines(&self) -> Vec<String> {
-        self.lines.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
-    }
+/// Sends its states, until it has ended and one more datagram has come.
+fn read_states(number: u64, states: UnixDatagram, has_ended: Arc<AtomicBool>, events: Sender<Message>) {
+    thread::spawn(move || {
+        let mut buffer = [0; LONGEST_STATE];
+        while let Ok(length) = states.recv(&mut buffer) {
+            if has_ended.load(Ordering::Relaxed) {
+                return;
+            }
+            let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+            let _ = events.send(Event::State(number, text).into());
+        }
+    });
 }

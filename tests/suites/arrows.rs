@@ -7,9 +7,10 @@ use inkwire_tests::tools::root;
 
 use super::tidy;
 
-/// The modules of the server, from the lowest to the highest, and the ones that each may import: only those above it in this
-/// table. [`crate`] itself has the binary on top.
-const ARROWS: &[(&str, &[&str])] = &[
+/// The modules of a crate, from the lowest to the highest, and those that each may import: only modules above it in the table.
+type Arrows = &'static [(&'static str, &'static [&'static str])];
+
+const SERVER: Arrows = &[
     ("descriptors", &[]),
     ("exit", &[]),
     ("health", &[]),
@@ -29,7 +30,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("client", &["export", "name", "random"]),
     ("site", &["http", "in_flight", "log", "metrics", "name", "net", "random", "rooms", "ws"]),
     ("operate", &["export", "http", "metrics", "name", "net", "rooms", "storage", "ws"]),
-    ("cli", &["client", "http", "net", "operate", "private", "site", "storage"]),
+    ("cli", &["client", "http", "net", "operate", "private", "rooms", "site", "storage", "ws"]),
     (
         "serve",
         &[
@@ -48,6 +49,22 @@ const ARROWS: &[(&str, &[&str])] = &[
             "ws",
         ],
     ),
+];
+
+/// The library, and the binary on top of it.
+const INSPECTOR: Arrows = &[
+    ("hex", &[]),
+    ("frame", &[]),
+    ("handshake", &["frame"]),
+    ("tap", &["frame", "handshake"]),
+    ("formats", &["frame", "handshake", "hex", "tap"]),
+    ("script", &["formats", "frame", "handshake", "hex", "tap"]),
+    ("view", &["formats", "frame", "handshake", "hex", "tap"]),
+    ("failure", &[]),
+    ("flags", &[]),
+    ("io", &["failure", "flags"]),
+    ("commands", &["failure", "flags", "io"]),
+    ("cli", &["commands"]),
 ];
 
 /// One family: a handle, the hub that it publishes to and the service that is called with it know each other.
@@ -133,26 +150,31 @@ fn leads(imports: &BTreeMap<PathBuf, BTreeSet<PathBuf>>, from: &Path, to: &Path)
     false
 }
 
-#[test]
-fn the_folders_of_the_server_import_only_those_below_them() {
-    for (at, (name, allowed)) in ARROWS.iter().enumerate() {
-        let is_below = |other: &&&str| ARROWS[..at].iter().any(|(below, _)| below == *other);
+fn assert_downwards(folder: &str, arrows: Arrows) {
+    for (at, (name, allowed)) in arrows.iter().enumerate() {
+        let is_below = |other: &&&str| arrows[..at].iter().any(|(below, _)| below == *other);
         assert_eq!(allowed.iter().find(|other| !is_below(other)), None, "{name} is above what it may import");
     }
-    for (path, text) in files(&root().join("server/src")) {
+    for (path, text) in files(&root().join(folder)) {
         let first = path.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
         let name = first.trim_end_matches(".rs");
         if matches!(name, "lib" | "main") {
             continue;
         }
         let (_, allowed) =
-            ARROWS.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name} has no row"));
+            arrows.iter().find(|(known, _)| *known == name).unwrap_or_else(|| panic!("{name} has no row"));
         for target in paths(&text, "crate::").into_iter().map(|names| names[0].clone()) {
-            let is_module = ARROWS.iter().any(|(known, _)| *known == target);
+            let is_module = arrows.iter().any(|(known, _)| *known == target);
             let is_allowed = !is_module || target == name || allowed.contains(&target.as_str());
             assert!(is_allowed, "{} imports {target}", path.display());
         }
     }
+}
+
+#[test]
+fn the_folders_of_the_server_and_of_the_inspector_import_only_those_below_them() {
+    assert_downwards("server/src", SERVER);
+    assert_downwards("wsinspect/src", INSPECTOR);
 }
 
 #[test]

@@ -63,9 +63,6 @@ const LONG: &[(&str, &str)] = &[
     ("server/protocol/src/binary/server.rs", "a table"),
     ("server/src/metrics.rs", "a table"),
     ("server/src/storage/sqlite/writer.rs", "to be split"),
-    ("wsinspect/src/cli.rs", "to be split by command"),
-    ("wsinspect/src/connect.rs", "to be split"),
-    ("wsinspect/src/script.rs", "to be split"),
     ("xtask/src/deploy/render.rs", "a table"),
     ("xtask/src/deploy/value.rs", "a table"),
 ];

@@ -1,29 +1,12 @@
 //! `wsinspect`: what a WebSocket really carries, on the command line.
 
-mod accept;
 mod cli;
-mod connect;
-mod decode;
-mod examine;
+mod commands;
 mod failure;
-mod input;
-mod listen;
-mod output;
-mod peer;
-mod ping;
-mod play;
-mod program;
-mod proxy;
-mod recording;
-mod route;
-mod show;
-mod terminal;
-mod test;
-mod tls;
-mod ways;
+mod flags;
+mod io;
 
 use std::ffi::OsString;
-use std::io;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
@@ -47,18 +30,18 @@ fn arguments(given: impl Iterator<Item = OsString>) -> Vec<OsString> {
 
 fn run(command: Command) -> Result<Outcome, Failure> {
     match command {
-        Command::Connect(flags) => connect::run(&flags),
-        Command::Listen(flags) => listen::run(&flags),
-        Command::Proxy(flags) => proxy::run(&flags),
-        Command::Show(flags) => show::run(&flags),
-        Command::Convert(flags) => show::convert(&flags),
-        Command::Replay(flags) => play::run(&flags),
-        Command::Ping(flags) => ping::run(&flags),
-        Command::Doctor(flags) => examine::run(&flags),
-        Command::Test(flags) => test::run(&flags),
-        Command::Decode(flags) => decode::run(&flags),
+        Command::Connect(flags) => commands::connect::run(&flags),
+        Command::Listen(flags) => commands::listen::run(&flags),
+        Command::Proxy(flags) => commands::proxy::run(&flags),
+        Command::Show(flags) => commands::show::run(&flags),
+        Command::Convert(flags) => commands::convert::run(&flags),
+        Command::Replay(flags) => commands::replay::run(&flags),
+        Command::Ping(flags) => commands::ping::run(&flags),
+        Command::Doctor(flags) => commands::doctor::run(&flags),
+        Command::Test(flags) => commands::test::run(&flags),
+        Command::Decode(flags) => commands::decode::run(&flags),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "wsinspect", &mut io::stdout());
+            clap_complete::generate(shell, &mut Cli::command(), "wsinspect", &mut std::io::stdout());
             Ok(Outcome::Done)
         }
         Command::Man { command } => man(command.as_deref()),
@@ -75,6 +58,6 @@ fn man(of: Option<&str>) -> Result<Outcome, Failure> {
         }
     };
     let unknown = || Failure::Usage(format!("there is no command {:?}", of.unwrap_or_default()));
-    clap_mangen::Man::new(page.ok_or_else(unknown)?).render(&mut io::stdout())?;
+    clap_mangen::Man::new(page.ok_or_else(unknown)?).render(&mut std::io::stdout())?;
     Ok(Outcome::Done)
 }

@@ -1,10 +1,9 @@
 //! Both directions of one connection: from the bytes that pass to what is to be told of them.
 
-use crate::close;
-use crate::deflate::Inflate;
-use crate::frame::{Frame, Frames, Opcode, Rest, Sender};
+use crate::frame::deflate::Inflate;
+use crate::frame::lint::{Lint, Seen};
+use crate::frame::{Frame, Frames, Opcode, Rest, Sender, close};
 use crate::handshake::{Agreed, Head, HeadError, Refusal, check};
-use crate::lint::{Lint, Seen};
 
 /// Bytes of a reply's body that are kept, where the server does not switch protocols.
 const BODY: usize = 16 * 1024;

@@ -7,12 +7,12 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use wsinspect::deflate::Deflater;
+use wsinspect::formats::json::Stamp;
+use wsinspect::formats::pcapng::Capture;
+use wsinspect::frame::deflate::Deflater;
 use wsinspect::frame::{Frame, Frames, Header, LengthForm, Opcode, Sender, encode};
 use wsinspect::handshake::derive_accept_key;
-use wsinspect::json::Stamp;
-use wsinspect::pcapng::Capture;
-use wsinspect::say::{Say, Shape};
+use wsinspect::script::say::{Say, Shape};
 use wsinspect::tap::{Event, Limits, Tap};
 
 use crate::run::{interrupt, proxy};

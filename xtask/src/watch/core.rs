@@ -12,7 +12,6 @@ use signal_hook::consts::SIGINT;
 
 use super::change;
 use super::debounce::{Changes, Debounce};
-use super::keys::HELP;
 use super::report::{Report, Tone};
 
 /// Time that a server has to end after it was told to.
@@ -23,6 +22,8 @@ const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from
 const WAITING: &str = "STATUS=waiting for the data directory";
 /// The state of a server that accepts connections.
 const READY: &str = "READY=1";
+/// The keys and their actions.
+const HELP: &str = "r restart, b build, t tests, o open the page, c clear the screen, p pause, q quit, h this help";
 /// Lines of a server's standard error that are kept, to be shown if it fails.
 const LINES: usize = 20;
 

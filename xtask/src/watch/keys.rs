@@ -9,10 +9,6 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use super::Message;
 use super::core::Event;
 
-/// What each key does.
-pub(super) const HELP: &str =
-    "r restart, b build, t tests, o open the page, c clear the screen, p pause, q quit, h this help";
-
 /// The terminal as it was; given back when it is dropped.
 pub(super) struct Keys(Termios);
 

@@ -62,7 +62,6 @@ const LONG: &[(&str, &str)] = &[
     ("server/protocol/src/message.rs", "a table"),
     ("server/protocol/src/binary/server.rs", "a table"),
     ("server/src/metrics.rs", "a table"),
-    ("server/src/storage/sqlite/writer.rs", "to be split"),
     ("xtask/src/deploy/render.rs", "a table"),
     ("xtask/src/deploy/value.rs", "a table"),
 ];

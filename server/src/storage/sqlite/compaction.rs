@@ -18,9 +18,9 @@ use parking_lot::Mutex;
 use rusqlite::Transaction;
 
 use super::checksum;
+use super::queue::Queue;
 use super::reader::Reader;
 use super::schema::FILE;
-use super::writer::Queue;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::storage::{Archive, BoardRecord, Compacted, Damage, Loaded, StorageError};

@@ -1,8 +1,10 @@
 //! The engine in SQLite: one data directory, one writing thread with group commit, compaction in the background.
 
 mod access;
+mod batch;
 mod checksum;
 mod chronicle;
+mod commit;
 mod compaction;
 mod corruption;
 mod disk;
@@ -11,6 +13,7 @@ mod images;
 mod lock;
 mod mark;
 mod proof;
+mod queue;
 mod reader;
 mod salvage;
 mod schema;

@@ -11,7 +11,7 @@ use inkwire_board::{Board, ClientSession, Refused, StateHash};
 use inkwire_protocol::{Action, ClientMessage, Colour, Entry, Epoch, Operation, Reason, ServerMessage, Token, binary};
 use inkwire_room::{
     Access, Caller, Cost, Digest, Encoding, Hello, Ingredients, Joined, Kept, KeptAccess, Now, OrderError, Part,
-    Persist, Position, RESERVED, Refusal, Room, Someone, Surroundings, Wake,
+    Persist, Position, RESERVED, Refusal, Room, Someone, Submission, Surroundings, Wake,
 };
 
 use crate::client::client_id;
@@ -319,9 +319,11 @@ impl Simulation {
                 let ends =
                     operations.iter().filter(|it| matches!(it, Operation::End { .. } | Operation::Cancel { .. }));
                 let ends = ends.count() as u64;
-                let mut operations: VecDeque<_> = (first_cseq..).zip(operations).collect();
-                while !operations.is_empty() {
-                    let work = self.room.submit(member, &mut operations, Cost::default(), false, now);
+                let submissions = (first_cseq..).zip(operations);
+                let mut submissions =
+                    submissions.map(|(cseq, operation)| Submission::encoded(cseq, operation)).peekable();
+                while submissions.peek().is_some() {
+                    let work = self.room.submit(member, &mut submissions, Cost::default(), false, now);
                     self.rejected.extend(work.rejects.iter().map(|(cseq, _)| (who, *cseq)));
                     let rejects = work.rejects.into_iter();
                     connection.answers.extend(rejects.map(|(cseq, reason)| ServerMessage::Reject { cseq, reason }));

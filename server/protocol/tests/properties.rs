@@ -60,6 +60,17 @@ proptest! {
     }
 
     #[test]
+    fn the_operations_in_a_packet_are_found_by_their_bytes(packet in client_packet()) {
+        let bytes = binary::encode_client(&packet);
+        let operations = packet.iter().flat_map(|message| match message {
+            ClientMessage::Operations { operations, .. } => operations.to_vec(),
+            _ => Vec::new(),
+        });
+        let encoded: Vec<_> = operations.map(|operation| binary::encode_operation(&operation)).collect();
+        prop_assert_eq!(binary::operations_in(&bytes).collect::<Vec<_>>(), encoded);
+    }
+
+    #[test]
     fn json_round_trips(packet in client_packet()) {
         prop_assert_eq!(json::decode_client(&json::encode(&packet)), Ok(packet));
     }

@@ -11,7 +11,7 @@
 //! use std::time::Instant;
 //! use inkwire_board::{Board, StateHash};
 //! use inkwire_protocol::{ClientId, Colour, Epoch, Operation};
-//! use inkwire_room::{Caller, Cost, Encoding, Hello, Kept, Now, Persist, Room, Someone};
+//! use inkwire_room::{Caller, Cost, Encoding, Hello, Kept, Now, Persist, Room, Someone, Submission};
 //!
 //! let now = Now { at: Instant::now(), since_1970: 0 };
 //! let mut room = Room::new(Kept::new(Epoch([1; 8])), Default::default(), now);
@@ -19,13 +19,14 @@
 //! let hello = Hello { client_id, epoch: Epoch::default(), seq: 0, hash: StateHash::default(), name: "Ada".into(), colour: Colour(0xff) };
 //! let caller = Caller { someone: Someone::new(client_id, None), token: None, begins: false, address: None };
 //! let mut joined = room.join(1, &hello, caller, None, now).unwrap();
-//! room.submit(1, &mut [(1, Operation::Clear { gesture_back: 0 })].into(), Cost::default(), false, now);
+//! let clear = Submission::encoded(1, Operation::Clear { gesture_back: 0 });
+//! room.submit(1, &mut std::iter::once(clear), Cost::default(), false, now);
 //! room.handle_timeout(room.poll_timeout().unwrap());
 //! assert!(matches!(room.poll_persist(), Some(Persist::Part(part, _)) if part.last_seq == 1));
 //! assert!(room.next(&mut joined.position, Encoding::Binary, &|| now).is_some());
 //! ```
 //!
-//! Modules, each importing only those before it: `clock`, `limits`, `encoding`, `hello`, `budget`, `persist`, `output`, `bucket`,
+//! Modules, each importing only those before it: `clock`, `limits`, `encoding`, `hello`, `submission`, `budget`, `persist`, `output`, `bucket`,
 //! `access`, `flush`, `ring`, `snapshots`, `tick`, `position`, `presence_feed`, `seats`, `moderation`,
 //! `room`, `sending`, `joining`, `orders`.
 
@@ -49,6 +50,7 @@ mod room;
 mod seats;
 mod sending;
 mod snapshots;
+mod submission;
 #[cfg(test)]
 mod tests;
 mod tick;
@@ -68,3 +70,4 @@ pub use persist::{AccessRecord, KeptAccess, Part, Persist, RESERVED};
 pub use position::Position;
 pub use room::{Cost, Kept, Room, Surroundings, Work};
 pub use seats::MemberRecord;
+pub use submission::Submission;

@@ -1,13 +1,12 @@
 //! The room: what comes into the log, and when that is flushed.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inkwire_board::{Board, StateHash, Submitted};
 use inkwire_protocol::{
-    AuthorName, ClientId, Colour, Entry, Epoch, Operation, Reaction, Reason, RejectReason, ServerMessage, Shape,
-    StorageState, Text, binary,
+    AuthorName, ClientId, Colour, Epoch, Operation, Reaction, Reason, RejectReason, ServerMessage, Shape, StorageState,
+    Text, binary,
 };
 
 use crate::access::Access;
@@ -23,6 +22,7 @@ use crate::presence_feed::PresenceFeed;
 use crate::ring::Ring;
 use crate::seats::Seats;
 use crate::snapshots::Snapshots;
+use crate::submission::Submission;
 use crate::tick::Tick;
 
 /// New boards that may be made of one at once, and how many in a second for long: each copies all of it, with its past.
@@ -301,16 +301,16 @@ impl Room {
 
     /// Gives a member's operations their place in the log, first come, first served, until the work is enough for one go. `is_full`
     /// says that the storage takes nothing that adds to a board.
-    pub fn submit(
+    pub fn submit<'a>(
         &mut self,
         member: u64,
-        operations: &mut VecDeque<(u64, Operation)>,
+        submissions: &mut impl Iterator<Item = Submission<'a>>,
         cost: Cost,
         is_full: bool,
         now: Now,
     ) -> Work {
         let Some(seat) = self.seats.get(&member).filter(|seat| seat.is_taken() && self.evicted.is_none()) else {
-            operations.clear();
+            submissions.for_each(drop);
             return Work::default();
         };
         let (author, client, role) = (seat.author, seat.client, seat.role);
@@ -318,7 +318,7 @@ impl Room {
         let is_full = is_full || self.stored_bytes > self.around.limits.board_size;
         let mut work = self.spend(member, cost, now.at);
         while work.elements < WORK
-            && let Some((cseq, operation)) = operations.pop_front()
+            && let Some(Submission { cseq, operation, bytes }) = submissions.next()
         {
             let before = self.board.work();
             let deeds = self.moderation.deeds_of(author, cseq, &operation);
@@ -334,7 +334,7 @@ impl Room {
             }
             match self.board.submit(author, cseq, operation) {
                 Ok(Submitted::Logged(entry)) => {
-                    self.gather((client, author), &entry, now.at);
+                    self.gather((client, author), entry.skip, &bytes, now.at);
                     work.deeds.extend(deeds.into_iter().map(|(what, it)| self.did(what, it, now.since_1970)));
                     self.tick.drew(member, now.at);
                 }
@@ -353,7 +353,7 @@ impl Room {
     }
 
     /// Puts an operation that is in the log into the next flush.
-    fn gather(&mut self, (client, author): (ClientId, u32), entry: &Entry, now: Instant) {
+    fn gather(&mut self, (client, author): (ClientId, u32), skip: u64, operation: &[u8], now: Instant) {
         if !self.board.remembers(client) {
             self.board.remember(client, author);
             self.gathered.newcomers.push((client, author));
@@ -363,7 +363,7 @@ impl Room {
         if gathered.entries.is_empty() {
             (gathered.first_seq, gathered.since) = (self.board.seq(), now);
         }
-        binary::put_entry(&mut gathered.entries, entry);
+        binary::put_encoded_entry(&mut gathered.entries, author, skip, operation);
         self.output.count().operations += 1;
     }
 

@@ -1,6 +1,5 @@
 //! The room as its callers drive it.
 
-use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 use inkwire_board::StateHash;
@@ -14,6 +13,7 @@ use crate::joining::Joined;
 use crate::output::Wake;
 use crate::position::Position;
 use crate::room::{Cost, Kept, Room, Surroundings, WORK, Work};
+use crate::submission::Submission;
 use crate::tick::Tick;
 
 fn now() -> Now {
@@ -34,8 +34,9 @@ fn join(room: &mut Room, member: u64, hello: &Hello) -> Joined {
     room.join(member, hello, caller, None, now()).expect("everybody is let in")
 }
 
-fn submit(room: &mut Room, operations: impl Into<VecDeque<(u64, Operation)>>) -> Work {
-    room.submit(1, &mut operations.into(), Cost::default(), false, now())
+fn submit(room: &mut Room, operations: impl IntoIterator<Item = (u64, Operation)>) -> Work {
+    let mut submissions = operations.into_iter().map(|(cseq, operation)| Submission::encoded(cseq, operation));
+    room.submit(1, &mut submissions, Cost::default(), false, now())
 }
 
 fn text() -> Operation {
@@ -141,10 +142,29 @@ fn operations_that_touch_nothing_or_are_refused_are_work_as_well() {
     let clear = Operation::ClearAuthor { gesture_back: 0, author: 0 };
     for operation in [clear, Operation::End { slot: 0 }] {
         let cseq = room.seq() + 1;
-        let mut storm: VecDeque<_> = (cseq..).zip(std::iter::repeat_n(operation, 8 * 1024)).collect();
+        let mut storm = (cseq..cseq + 8 * 1024).map(|cseq| Submission::encoded(cseq, operation.clone()));
         let work = room.submit(1, &mut storm, Cost::default(), false, now());
-        assert_eq!((work.elements, storm.len()), (WORK, 8 * 1024 - WORK as usize));
+        assert_eq!((work.elements, storm.count()), (WORK, 8 * 1024 - WORK as usize));
     }
+}
+
+#[test]
+fn an_operation_is_relayed_as_the_bytes_that_came_and_is_not_encoded_again() {
+    let mut room = open();
+    let mut joined = join(&mut room, 1, &hello());
+    pulled(&mut room, &mut joined.position);
+    // Bytes of another operation, which no encoder makes of this one.
+    let bytes = binary::encode_operation(&Operation::End { slot: 3 });
+    let mut submission = std::iter::once(Submission::relayed(1, text(), &bytes));
+    room.submit(1, &mut submission, Cost::default(), false, now());
+    let due = room.poll_timeout().expect("something was drawn");
+    room.handle_timeout(due);
+    let messages = pulled(&mut room, &mut joined.position);
+    let is_relayed = |message: &ServerMessage| match message {
+        ServerMessage::Operations { entries, .. } => entries[0].operation == Operation::End { slot: 3 },
+        _ => false,
+    };
+    assert!(messages.iter().any(is_relayed), "{messages:?}");
 }
 
 #[test]

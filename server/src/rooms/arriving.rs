@@ -52,7 +52,7 @@ impl Member {
         // Whether it goes was asked before this was known.
         self.wakeup.wake();
         for message in held {
-            if self.receive(message).is_err() {
+            if self.receive(message, &mut std::iter::empty()).is_err() {
                 break;
             }
         }

@@ -12,7 +12,7 @@ use inkwire_protocol::{
     binary::{self, ClientPacket},
     json,
 };
-use inkwire_room::{Cost, Encoding, Packet, Room};
+use inkwire_room::{Cost, Encoding, Packet, Room, Submission};
 
 use super::allowance::Allowance;
 use super::entering::Entering;
@@ -57,7 +57,7 @@ pub struct Member {
     /// Answers to this member alone; see [`Session::is_saturated`].
     pub(super) answers: Vec<ServerMessage>,
     /// Operations that are still to be done, because those before them were much work.
-    pub(super) backlog: VecDeque<(u64, Operation)>,
+    pub(super) backlog: VecDeque<Submission<'static>>,
     /// From the first part of an image on.
     pub(super) images: Option<Box<Images>>,
     /// From the first question on.
@@ -128,7 +128,12 @@ impl Member {
         packet.map_err(|error| Close::new(Close::INVALID_PAYLOAD, error.name()))
     }
 
-    pub(super) fn receive(&mut self, message: ClientMessage) -> Result<(), Close> {
+    /// Acts on a message. `encoded` are the bytes of the operations that are still to come; none where they did not come in binary.
+    pub(super) fn receive<'a>(
+        &mut self,
+        message: ClientMessage,
+        encoded: &mut impl Iterator<Item = &'a [u8]>,
+    ) -> Result<(), Close> {
         if let Some(entering) = self.entering.as_mut().filter(|entering| entering.joining.is_some()) {
             entering.held.push(message);
             return Ok(());
@@ -139,8 +144,11 @@ impl Member {
             ClientMessage::Hello { .. } => return Err(self.refuse("hello is said once")),
             ClientMessage::Credentials { .. } => return Err(self.refuse("credentials come before hello")),
             ClientMessage::Operations { first_cseq, operations } => {
-                self.backlog.extend((first_cseq..).zip(operations));
-                self.work();
+                let numbered = (first_cseq..).zip(operations);
+                self.work(numbered.map(|(cseq, operation)| match encoded.next() {
+                    Some(bytes) => Submission::relayed(cseq, operation, bytes),
+                    None => Submission::encoded(cseq, operation),
+                }));
             }
             ClientMessage::Presence { cursor } => self.room.with(|room| room.cursor(author, cursor)),
             ClientMessage::View { view } => self.room.with(|room| room.view(author, view)),
@@ -227,19 +235,31 @@ impl Member {
         }
     }
 
-    /// Does some of what is still to be done. What is left is done in later turns of the connection, in between which
-    /// others have theirs; until then nothing more is read from this member.
-    fn work(&mut self) {
-        if self.rests_until.is_some_and(|until| Instant::now() < until) {
-            return;
+    /// Does some of the backlog and of what comes after it. The rest is done in later turns of the connection, between which others
+    /// have theirs; until then nothing more is read from this member.
+    fn work<'a>(&mut self, mut coming: impl Iterator<Item = Submission<'a>>) {
+        let pause = self.submit(&mut coming);
+        self.backlog.extend(coming.map(Submission::into_owned));
+        if pause.is_none() && !self.backlog.is_empty() {
+            self.wakeup.wake();
+        }
+    }
+
+    /// Submits some operations; returns how long the next ones have to wait.
+    fn submit<'a>(&mut self, coming: &mut impl Iterator<Item = Submission<'a>>) -> Option<Duration> {
+        let rests = self.rests_until.map(|until| until.saturating_duration_since(Instant::now()));
+        if let Some(rest) = rests.filter(|rest| !rest.is_zero()) {
+            return Some(rest);
         }
         if self.rooms.storage().is_overfull() {
             // The messages that were read are kept; more are read when the disk has taken some of the waiting ones.
             self.rest_for(Some(OVERFULL));
-            return self.signal(Some(OVERFULL));
+            self.signal(Some(OVERFULL));
+            return Some(OVERFULL);
         }
         let cost = std::mem::take(&mut self.cost);
-        let work = self.room.submit(self.id, &mut self.backlog, cost);
+        let mut submissions = std::iter::from_fn(|| self.backlog.pop_front().or_else(|| coming.next()));
+        let work = self.room.submit(self.id, &mut submissions, cost);
         let answers = work.rejects.into_iter().map(|(cseq, reason)| ServerMessage::Reject { cseq, reason });
         self.answers.extend(answers);
         if !work.deeds.is_empty() {
@@ -251,9 +271,7 @@ impl Member {
         if work.is_low || self.allowance.is_low() {
             self.signal(pause);
         }
-        if pause.is_none() && !self.backlog.is_empty() {
-            self.wakeup.wake();
-        }
+        pause
     }
 
     /// Takes work out of this member's allowance.
@@ -332,6 +350,10 @@ impl Member {
 impl Session for Member {
     fn on_message(&mut self, message: Message<'_>) -> Result<(), Close> {
         self.cost.bytes += message.size();
+        let bytes = match message {
+            Message::Binary(bytes) => bytes,
+            Message::Text(_) => &[],
+        };
         let packet = self.decode(message).inspect_err(|close| {
             self.rooms.metrics().malformed.inc();
             tracing::debug!(board = %self.room.name(), member = self.id, rule = %close.reason, "malformed packet");
@@ -345,10 +367,11 @@ impl Session for Member {
             }
         };
         self.cost.points += packet.iter().map(points_of).sum::<usize>();
-        packet.into_iter().try_for_each(|message| self.receive(message))?;
+        let mut encoded = binary::operations_in(bytes);
+        packet.into_iter().try_for_each(|message| self.receive(message, &mut encoded))?;
         if self.cost.bytes > 0 {
-            // What is not operations costs bytes as well.
-            self.work();
+            // Messages other than operations cost bytes as well.
+            self.work(std::iter::empty());
         }
         Ok(())
     }
@@ -360,7 +383,7 @@ impl Session for Member {
     fn pull(&mut self, out: &mut Outgoing) {
         self.take_told();
         if !self.backlog.is_empty() {
-            self.work();
+            self.work(std::iter::empty());
             self.see_to_flush();
         }
         if let Some(seat) = &mut self.seat

@@ -474,11 +474,10 @@ impl Rooms {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::VecDeque;
 
     use inkwire_board::StateHash;
     use inkwire_protocol::{ClientId, Colour, Epoch, Operation};
-    use inkwire_room::{Caller, Cost, Hello, Someone};
+    use inkwire_room::{Caller, Cost, Hello, Someone, Submission};
 
     use super::*;
     use crate::storage::{Location, Opening};
@@ -488,7 +487,7 @@ mod tests {
         let hello = Hello { client_id, epoch, seq: 0, hash: StateHash::default(), name: "Ada".into(), colour };
         let caller = Caller { someone: Someone::new(client_id, None), token: None, begins: false, address: None };
         room.join(1, &hello, caller, None, Arc::default()).expect("everybody is let in");
-        let mut ink: VecDeque<_> = (1..=count).map(|cseq| (cseq, Operation::Clear { gesture_back: 0 })).collect();
+        let mut ink = (1..=count).map(|cseq| Submission::encoded(cseq, Operation::Clear { gesture_back: 0 }));
         room.submit(1, &mut ink, Cost::default());
         room.flush_now();
     }

@@ -1,6 +1,6 @@
 //! A room that connections share: the one owner of its lock, with the clocks, the storage, and those who are to be woken.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use inkwire_board::StateHash;
-use inkwire_protocol::{Action, AuditRecord, Operation, Reason, ServerMessage, StorageState};
+use inkwire_protocol::{Action, AuditRecord, Reason, ServerMessage, StorageState};
 use inkwire_room::{
     Access, Budget, Caller, Cost, Counts, Deed, Done, Encoding, Hello, Ingredients, Joined, Kept, Limits, MemberRecord,
-    Now, OrderError, Persist, Position, Refusal, Room, Surroundings, Wake, Work,
+    Now, OrderError, Persist, Position, Refusal, Room, Submission, Surroundings, Wake, Work,
 };
 
 use crate::in_flight::{self, InFlight, Reader};
@@ -377,9 +377,14 @@ impl SharedRoom {
     }
 
     /// Gives a member's operations their place in the log; see [`Room::submit`].
-    pub(super) fn submit(&self, member: u64, operations: &mut VecDeque<(u64, Operation)>, cost: Cost) -> Work {
+    pub(super) fn submit<'a>(
+        &self,
+        member: u64,
+        submissions: &mut impl Iterator<Item = Submission<'a>>,
+        cost: Cost,
+    ) -> Work {
         let is_full = self.storage.is_full();
-        self.lock().submit(member, operations, cost, is_full, now())
+        self.lock().submit(member, submissions, cost, is_full, now())
     }
 
     /// Gives a member the next frames, until its outgoing bytes are enough for now.
@@ -559,7 +564,7 @@ mod tests {
     use std::panic::{AssertUnwindSafe, catch_unwind};
     use std::task::Waker;
 
-    use inkwire_protocol::{ClientId, Colour, Epoch};
+    use inkwire_protocol::{ClientId, Colour, Epoch, Operation};
     use inkwire_room::Someone;
 
     use super::*;
@@ -617,7 +622,7 @@ mod tests {
         room.seq();
         assert!(room.is_broken() && !lease.holds(), "nothing of it is kept any more");
         assert_eq!(room.dismisses(1, &mut asked), Some(Reason::Restart));
-        let mut ink = VecDeque::from([(1, Operation::Clear { gesture_back: 0 })]);
+        let mut ink = std::iter::once(Submission::encoded(1, Operation::Clear { gesture_back: 0 }));
         room.submit(1, &mut ink, Cost::default());
         assert_eq!((room.seq(), ink.len()), (0, 0), "what is still sent is dropped");
     }

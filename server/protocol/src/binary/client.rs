@@ -119,6 +119,27 @@ pub(super) fn client_message(tag: u8, body: &mut Reader<'_>) -> Result<ClientMes
     })
 }
 
+/// Returns the bytes of each operation in a client's packet that [`decode_client`](super::decode_client) takes, in order.
+#[inline]
+pub fn operations_in(packet: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut packet, mut operations) = (Reader::new(packet), Reader::new(&[]));
+    std::iter::from_fn(move || {
+        while operations.is_empty() {
+            let tag = packet.byte().ok()?;
+            let mut body = packet.body().ok()?;
+            if tag == tag::CLIENT_OPERATIONS {
+                // The number of the first one.
+                body.number().ok()?;
+                operations = body;
+            }
+        }
+        let start = operations.clone();
+        operations.byte().ok()?;
+        operations.body().ok()?;
+        Some(start.until(&operations))
+    })
+}
+
 fn image_part(body: &mut Reader<'_>) -> Result<ClientMessage> {
     let image = image(body)?;
     let length = body.number_up_to(limits::IMAGE_BYTES as u64, DecodeError::ImageTooLarge)?;

@@ -11,7 +11,8 @@ mod server;
 mod tag;
 mod value;
 
-pub use operation::put_entry;
+pub use client::operations_in;
+pub use operation::{encode_operation, put_encoded_entry, put_entry};
 use packet::{Result, decode};
 pub use server::{encode_elements, put_entries, put_server};
 use smallvec::SmallVec;

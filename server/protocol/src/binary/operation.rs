@@ -332,11 +332,30 @@ pub(super) fn entry(body: &mut Reader<'_>) -> Result<Entry> {
     Ok(Entry { author: (head >> 1) as u32, skip, operation: tagged(body, operation)? })
 }
 
-/// Writes one log entry as it stands in an `operations` message: a room gathers them until it flushes.
+/// Writes one log entry as it stands in an `operations` message.
 pub fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
-    put_number(out, u64::from(entry.author) << 1 | u64::from(entry.skip > 0));
-    if entry.skip > 0 {
-        put_number(out, entry.skip);
-    }
+    put_entry_head(out, entry.author, entry.skip);
     put_operation(out, &entry.operation);
+}
+
+/// Writes one log entry whose operation is encoded already: a room gathers them until it flushes.
+#[inline]
+pub fn put_encoded_entry(out: &mut Vec<u8>, author: u32, skip: u64, operation: &[u8]) {
+    put_entry_head(out, author, skip);
+    out.extend_from_slice(operation);
+}
+
+#[inline]
+fn put_entry_head(out: &mut Vec<u8>, author: u32, skip: u64) {
+    put_number(out, u64::from(author) << 1 | u64::from(skip > 0));
+    if skip > 0 {
+        put_number(out, skip);
+    }
+}
+
+/// Returns the encoding of an operation.
+pub fn encode_operation(operation: &Operation) -> Vec<u8> {
+    let mut out = Vec::with_capacity(16);
+    put_operation(&mut out, operation);
+    out
 }

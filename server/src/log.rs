@@ -96,6 +96,11 @@ impl Queue {
     }
 }
 
+/// Returns the span of what concerns one board: every line in it names the board.
+pub fn board_span(name: &(impl std::fmt::Display + ?Sized)) -> tracing::Span {
+    tracing::error_span!("board", %name)
+}
+
 /// Lets one line a second through; for lines of one kind that clients cause.
 #[derive(Debug, Default)]
 pub struct Gate(Mutex<Passed>);

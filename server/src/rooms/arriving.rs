@@ -84,7 +84,7 @@ impl Member {
         let caller = Caller { someone, token, begins, address: self.address };
         match self.room.join(self.id, &hello, caller, knows, self.wakeup.clone()) {
             Ok(joined) => {
-                tracing::debug!(board = %self.room.name(), member = self.id, author = joined.author, "joined");
+                self.span().in_scope(|| tracing::debug!(author = joined.author, "joined"));
                 self.answers.push(joined.welcome);
                 self.answers.extend(joined.access);
                 self.answers.push(joined.storage);

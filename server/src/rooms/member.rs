@@ -114,6 +114,11 @@ impl Member {
         }
     }
 
+    /// The span of what this member does; it costs nothing while lines of its level are not written.
+    pub(super) fn span(&self) -> tracing::Span {
+        tracing::debug_span!("member", board = %self.room.name(), member = self.id)
+    }
+
     pub(super) fn later(&mut self) -> &Arc<Later> {
         self.later.get_or_insert_with(|| Later::new(self.wakeup.clone()))
     }
@@ -356,7 +361,7 @@ impl Session for Member {
         };
         let packet = self.decode(message).inspect_err(|close| {
             self.rooms.metrics().malformed.inc();
-            tracing::debug!(board = %self.room.name(), member = self.id, rule = %close.reason, "malformed packet");
+            self.span().in_scope(|| tracing::debug!(rule = %close.reason, "malformed packet"));
         });
         let packet = match packet {
             Ok(packet) => packet,
@@ -442,7 +447,7 @@ impl Session for Member {
         if let Some(seat) = &mut self.seat
             && seat.is_slow()
         {
-            tracing::debug!(board = %self.room.name(), member = self.id, "slow reader: disconnected while it read a snapshot");
+            self.span().in_scope(|| tracing::debug!("slow reader: disconnected while it read a snapshot"));
             self.bye(Reason::TimedOut, 0, "slow reader: others need the room (--max-in-flight)");
             self.said_goodbye = true;
             self.room.with(Room::drop_unused_snapshots);
@@ -465,7 +470,7 @@ impl Session for Member {
     }
 
     fn on_close(&mut self, close: &Close) {
-        tracing::debug!(board = %self.room.name(), member = self.id, code = close.code, reason = ?close.reason, "left");
+        self.span().in_scope(|| tracing::debug!(code = close.code, reason = ?close.reason, "left"));
         if self.seat.take().is_some() {
             self.room.leave(self.id);
             self.see_to_flush();

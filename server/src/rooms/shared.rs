@@ -15,7 +15,7 @@ use inkwire_room::{
 };
 
 use crate::in_flight::{self, InFlight, Reader};
-use crate::log::Gate;
+use crate::log::{Gate, board_span};
 use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
 use crate::net::wakeup::Wakeup;
@@ -225,7 +225,8 @@ impl SharedRoom {
     /// and send again what it has not.
     #[cold]
     fn broken<'a>(&'a self, poisoned: PoisonError<MutexGuard<'a, Inner>>) -> MutexGuard<'a, Inner> {
-        tracing::error!(board = %self.name, "a panic has broken the room: its members come back to what is kept");
+        let _board = board_span(&self.name).entered();
+        tracing::error!("a panic has broken the room: its members come back to what is kept");
         self.inner.clear_poison();
         self.is_broken.store(true, Ordering::Release);
         self.lease.end();
@@ -411,7 +412,8 @@ impl SharedRoom {
         let Some(expected) = locked.check(&mut seated.position, seq, hash, Instant::now()) else { return };
         drop(locked);
         if let Some(suppressed) = seated.lines.get_or_insert_default().admit() {
-            tracing::error!(board = %self.name, ?epoch, author = seated.author, seq, %expected, found = %hash, suppressed, "a member's board is not the room's: it gets a snapshot");
+            let _board = board_span(&self.name).entered();
+            tracing::error!(?epoch, author = seated.author, seq, %expected, found = %hash, suppressed, "a member's board is not the room's: it gets a snapshot");
         }
     }
 
@@ -554,7 +556,8 @@ fn access_of(name: &BoardName, kept: &KeptAccess) -> Access {
     if let Some(problem) = problem
         && let Some(suppressed) = LINES.admit()
     {
-        tracing::error!(board = %name, problem, suppressed, "who may do what is damaged");
+        let _board = board_span(name).entered();
+        tracing::error!(problem, suppressed, "who may do what is damaged");
     }
     access
 }

@@ -25,7 +25,7 @@ use self::assets::asset;
 use self::route::{Route, route};
 use crate::http::{Head, Hosts, Reply, Requests, Upgrade, send, send_reply, upgrade};
 use crate::in_flight::Reader;
-use crate::log::Gate;
+use crate::log::{Gate, board_span};
 use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
 use crate::net::socket::Socket;
@@ -219,7 +219,7 @@ impl Site {
             Err(error) => {
                 static LINES: Gate = Gate::new();
                 if let Some(suppressed) = LINES.admit() {
-                    tracing::error!(board = %name, %error, suppressed, "the board could not be opened");
+                    board_span(&name).in_scope(|| tracing::error!(%error, suppressed, "the board could not be opened"));
                 }
                 let reply = Reply::text(StatusCode::ServiceUnavailable, "the board cannot be opened now");
                 Answer::Reply(reply.header("retry-after", "5"))

@@ -21,6 +21,7 @@ use super::checksum;
 use super::queue::Queue;
 use super::reader::Reader;
 use super::schema::FILE;
+use crate::log::board_span;
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::storage::{Archive, BoardRecord, Compacted, Damage, Loaded, StorageError};
@@ -171,10 +172,11 @@ impl Compactor {
                 if self.queue.is_stopping() {
                     return;
                 }
+                let _board = board_span(&name).entered();
                 match self.compact_alone(&name) {
                     Ok(()) => failing.recovered(&name),
                     Err(error) => {
-                        tracing::warn!(board = %name, %error, "the board could not be compacted; it is tried again later");
+                        tracing::warn!(%error, "the board could not be compacted; it is tried again later");
                         self.metrics.compaction_failures.inc();
                         failing.failed(name, Instant::now());
                     }
@@ -215,7 +217,7 @@ impl Compactor {
         }
         self.finish(&record, seq, size, forgets_history)?;
         self.metrics.compactions.inc();
-        tracing::debug!(board = name, seq, %hash, bytes = size, "compacted");
+        tracing::debug!(seq, %hash, bytes = size, "compacted");
         Ok(Compacted { seq, snapshot_bytes: size })
     }
 
@@ -263,7 +265,7 @@ impl Compactor {
                     (chunk.last, chunk.hash) = (last, hash);
                 }
                 Err(damage) => {
-                    tracing::error!(board = record.name, %damage, "a part of the history is damaged, and stays as it is");
+                    tracing::error!(%damage, "a part of the history is damaged, and stays as it is");
                     self.pack_chunk(record, chunk.take())?;
                 }
             }

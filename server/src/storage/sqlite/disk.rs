@@ -22,7 +22,7 @@ use super::reader::Reader;
 use super::schema::FILE;
 use super::writer::Writer;
 use super::{access, checksum, chronicle, images, mark, salvage};
-use crate::log::Gate;
+use crate::log::{Gate, board_span};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::random;
@@ -158,17 +158,17 @@ impl Disk {
     ) -> Result<Epoch, StorageError> {
         let good = board.seq();
         if matches!(damage, Damage::Record { .. }) || (!record.is_whole && good == record.seq) {
-            tracing::error!(board = record.name, %damage, "the board goes on from its log, as a new lineage");
+            tracing::error!(%damage, "the board goes on from its log, as a new lineage");
             let snapshot_seq = if matches!(damage, Damage::Snapshot { .. }) { 0 } else { record.snapshot_seq };
             return self.renew_record(&BoardRecord { snapshot_seq, ..record.clone() }, board, access);
         }
         if good == record.seq && matches!(damage, Damage::Snapshot { .. }) {
-            tracing::error!(board = record.name, %damage, "the board was replayed from its log; nothing is lost");
+            tracing::error!(%damage, "the board was replayed from its log; nothing is lost");
             self.forget_snapshot(record)?;
             return Ok(record.epoch);
         }
         let aside = self.copy_aside(reader, record, good)?;
-        tracing::error!(board = record.name, %damage, good, of = record.seq, aside = %aside.display(), "the board is damaged: what is behind is set aside, and it goes on from what is good");
+        tracing::error!(%damage, good, of = record.seq, aside = %aside.display(), "the board is damaged: what is behind is set aside, and it goes on from what is good");
         let epoch = random::epoch();
         let (record, board, access) = (record.clone(), Encoded::of(board), access.clone());
         self.write(move |transaction| {
@@ -275,6 +275,7 @@ fn delete_rows(transaction: &rusqlite::Transaction<'_>, name: &str) -> rusqlite:
 
 impl Storage for Disk {
     fn open(&self, name: &BoardName) -> Result<Stored, StorageError> {
+        let _board = board_span(name).entered();
         self.see_written(name)?;
         let reader = Reader::open(&self.directory)?;
         let access = reader.access(name.as_str())?;
@@ -302,7 +303,7 @@ impl Storage for Disk {
             // A full disk keeps nobody from a board; only a kill before there is room could tell.
             static LINES: Gate = Gate::new();
             if let Some(suppressed) = LINES.admit() {
-                tracing::warn!(board = %name, %error, suppressed, "author numbers could not be reserved");
+                tracing::warn!(%error, suppressed, "author numbers could not be reserved");
             }
         }
         Ok(stored)

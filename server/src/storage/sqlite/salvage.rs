@@ -15,6 +15,7 @@ use super::files::{create_private, failed, log_of};
 use super::reader::Reader;
 use super::schema::{self, FILE, said_of};
 use super::{access, checksum, corruption, images};
+use crate::log::board_span;
 use crate::random;
 use crate::storage::{Archive, BoardRecord, KeptAccess, Loaded, StorageError};
 
@@ -216,9 +217,10 @@ fn save(new: &Path, boards: &[(BoardRecord, Loaded)]) -> Result<(), StorageError
     let mut connection = schema::open_to_write(new)?;
     for (record, loaded) in boards {
         let good = loaded.board.seq();
+        let _board = board_span(&record.name).entered();
         match &loaded.damage {
-            None => tracing::warn!(board = record.name, seq = good, "saved whole, without its history"),
-            Some(damage) => tracing::error!(board = record.name, good, of = record.seq, %damage, "saved in part"),
+            None => tracing::warn!(seq = good, "saved whole, without its history"),
+            Some(damage) => tracing::error!(good, of = record.seq, %damage, "saved in part"),
         }
         if good > 0 {
             let epoch = if loaded.damage.is_none() { record.epoch } else { random::epoch() };
@@ -321,6 +323,7 @@ fn good_boards(path: &Path) -> Vec<(BoardRecord, Loaded)> {
     let Ok(reader) = Reader::of_file(path) else { return Vec::new() };
     let mut good = Vec::new();
     for record in reader.readable_boards() {
+        let _board = board_span(&record.name).entered();
         match reader.load(&record, None) {
             Ok(mut loaded) => {
                 // Numbers that a killed server had given out are not given out again.
@@ -329,7 +332,7 @@ fn good_boards(path: &Path) -> Vec<(BoardRecord, Loaded)> {
                 loaded.board.skip_authors(passed_over);
                 good.push((record, loaded));
             }
-            Err(error) => tracing::error!(board = record.name, %error, "nothing of this board can be saved"),
+            Err(error) => tracing::error!(%error, "nothing of this board can be saved"),
         }
     }
     good

@@ -16,7 +16,7 @@ use super::files::Files;
 use super::mark::Mark;
 use super::queue::{Job, Queue, Waiting};
 use super::schema::{self, said_of};
-use crate::log::Gate;
+use crate::log::{Gate, board_span};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::storage::{News, StorageError};
@@ -188,7 +188,11 @@ impl Writer {
                     self.metrics.fenced.inc();
                     static LINES: Gate = Gate::new();
                     if let Some(suppressed) = LINES.admit() {
-                        tracing::error!(board = %name, suppressed, "another process or room has written this board: its room is opened again");
+                        let _board = board_span(&name).entered();
+                        tracing::error!(
+                            suppressed,
+                            "another process or room has written this board: its room is opened again"
+                        );
                     }
                     self.queue.tell(&News::Fenced(name.clone()));
                     // Parts that its room has appended meanwhile follow the ones that were not written.

@@ -24,7 +24,7 @@ use crate::ws::Settings;
     after_help = "Exit codes: 0 clean stop, 1 failure, 2 wrong usage."
 )]
 pub struct Cli {
-    /// What to do; `serve` where nothing is said.
+    /// The command; `serve` if there is none.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// The flags of `serve`, which may be left out.
@@ -32,7 +32,7 @@ pub struct Cli {
     pub serve: Serve,
 }
 
-/// What the binary can do.
+/// The commands of the binary.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve boards until SIGINT or SIGTERM (the default).
@@ -58,7 +58,7 @@ pub enum Command {
     Man,
 }
 
-/// How logs are written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
     /// Lines for people.

@@ -1,4 +1,4 @@
-//! How the descriptors that this process may open are shared out, so that connections never take those that it needs to go on.
+//! Shares of the descriptors that this process may open, so that connections never take those that it needs to go on.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 

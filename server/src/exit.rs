@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-/// How the process ends; the numbers are part of the command line's contract.
+/// Exit codes of the process; the numbers are part of the command line's contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// A clean stop.

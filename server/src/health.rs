@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 
-/// How long the server may take, for each step.
+/// Maximum time of the server for each step.
 const PATIENCE: Duration = Duration::from_secs(4);
 /// Most of a reply that is read, in bytes: its first line is what counts.
 const MOST: u64 = 1024;

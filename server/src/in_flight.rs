@@ -16,7 +16,7 @@ use parking_lot::{Mutex, MutexGuard};
 use crate::metrics::Metrics;
 use crate::net::wakeup::Wakeup;
 
-/// How long somebody may read before others may need the room.
+/// Time after which a reader is slow, and is dismissed if others need the room.
 pub const SLOW: Duration = Duration::from_secs(5);
 /// Between two readers that are dismissed: the first one has to let go before it is known whether another one must.
 const APART: Duration = Duration::from_millis(250);

@@ -11,7 +11,7 @@ use prometheus_client::metrics::counter::Counter;
 
 /// Bytes of lines that may wait to be written; further lines are dropped and counted.
 const WAITING: usize = 1024 * 1024;
-/// How long a process that ends waits for the last lines to be written.
+/// Maximum wait of a process that ends for its last lines to be written.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Between two lines that a client caused.
 const APART: Duration = Duration::from_secs(1);

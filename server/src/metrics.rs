@@ -1,4 +1,4 @@
-//! What the server counts, as Prometheus text. No label ever holds what a client sent.
+//! The metrics of the server, as Prometheus text. No label ever holds what a client sent.
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -79,7 +79,7 @@ pub struct Metrics {
     pub flushes: Counter,
     /// Snapshots sent to members.
     pub snapshots: Counter,
-    /// How long the oldest operation of a flush had waited for it.
+    /// Wait of the oldest operation of a flush.
     pub flush_lag: Histogram,
     /// Members that came back with a state that the log does not have, and were given a snapshot.
     pub resynchronised: Counter,
@@ -89,7 +89,7 @@ pub struct Metrics {
     pub commits: Counter,
     /// Operations in one commit.
     pub commit_operations: Histogram,
-    /// How long the oldest operation of a commit had waited until it was durable.
+    /// Wait of the oldest operation of a commit until it was durable.
     pub durable_lag: Histogram,
     /// Commits that the disk did not take.
     pub storage_failures: Counter,

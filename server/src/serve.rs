@@ -29,7 +29,7 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Between two looks for boards on which nothing was ever drawn.
 const EXPIRY: Duration = Duration::from_secs(60 * 60);
 
-/// How long connections that were accepted and have not asked yet may take to do so, when the server stops.
+/// Time that accepted connections have for their first request when the server stops.
 const ANSWERS: Duration = Duration::from_secs(1);
 
 /// Connections that one address has in any case: a class of 150 that opens the page at once has some 1,050, because a browser

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-/// How long a test waits for something that ought to happen at once; long, because machines are shared.
+/// Maximum wait of a test for something that ought to happen at once; long, because machines are shared.
 pub const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Asks until the answer is yes.

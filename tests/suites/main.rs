@@ -1,10 +1,10 @@
 //! The tests that need the whole house, in one binary.
 
-/// Who may do what on a board, and hosts.
+/// Access to boards, and hosts.
 mod access;
 /// The operator's API.
 mod admin;
-/// What messages and requests bring for what they cost.
+/// Amplification: the cost of messages and requests.
 mod amplification;
 /// The imports of the Rust code.
 mod arrows;
@@ -18,7 +18,7 @@ mod chaos;
 mod command_line;
 /// The Autobahn test suite.
 mod conformance;
-/// What ink costs on the wire, and what a member that never reads costs.
+/// The cost of ink on the wire, and of a member that never reads.
 mod costs;
 /// Databases, logs and locks that are damaged, removed or put in place of others.
 mod damage;
@@ -26,7 +26,7 @@ mod damage;
 mod deploy;
 /// Disks, files, power, clocks and descriptors that fail.
 mod disk;
-/// What is drawn stays, whatever happens to server and disk.
+/// Durability: ink stays, whatever happens to server and disk.
 mod durable;
 /// Faults of the programs that this one follows.
 mod faults;

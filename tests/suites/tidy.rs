@@ -122,7 +122,7 @@ fn pure_crates_know_no_socket_clock_lock_thread_or_disk() {
     }
 }
 
-/// What a module of the page may import, by the folder or file that it is in. What is not listed may import anything.
+/// The imports of each module of the page, by its folder or file. A module without a row may import anything.
 const ARROWS: &[(&str, &[&str])] = &[
     ("protocol/", &["protocol/"]),
     ("board/", &["board/", "protocol/"]),

@@ -1,4 +1,4 @@
-//! How a command ends, and the exit code of each way.
+//! The ends of a command, and the exit code of each.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ pub(crate) enum Outcome {
 /// Why it has not.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Failure {
-    /// What was asked for is nothing that can be done.
+    /// The arguments ask for something that cannot be done.
     #[error("{0}")]
     Usage(String),
     /// An address that cannot be connected to, or listened on.

@@ -6,15 +6,15 @@ pub enum HexError {
     /// Something that is neither a digit nor a separator; its place in characters, from 1 on.
     #[error("{character:?} at character {at} is no hex digit")]
     NotADigit {
-        /// What stands there.
+        /// The character.
         character: char,
-        /// Where.
+        /// Its column.
         at: usize,
     },
     /// A digit without its second half.
     #[error("a byte has two hex digits, the one at character {at} has one")]
     HalfAByte {
-        /// Where.
+        /// Its column.
         at: usize,
     },
 }

@@ -10,16 +10,16 @@ const BODY: usize = 16 * 1024;
 /// Bytes of a client that does not wait for the handshake's end.
 const EAGER: usize = 1024 * 1024;
 
-/// What is kept of a connection at most.
+/// The limits of a connection's memory.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes of each payload.
     pub keep: usize,
-    /// What a compressed message may become.
+    /// Maximum bytes of an inflated message.
     pub inflate: u64,
 }
 
-/// What has happened on a connection.
+/// An event of a connection.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Event {
     /// Both heads have passed.
@@ -28,18 +28,18 @@ pub enum Event {
     Body(Vec<u8>),
     /// A frame has come to its end.
     Frame {
-        /// Who sent it.
+        /// Its sender.
         sender: Sender,
         /// The frame.
         frame: Frame,
-        /// What was seen in it.
+        /// The findings about it.
         seen: Seen,
     },
     /// A direction has ended in the middle of a frame.
     CutOff {
         /// Whose.
         sender: Sender,
-        /// What was there of it.
+        /// Its bytes, as far as they came.
         rest: Rest,
     },
     /// Both directions have ended, after a handshake.
@@ -60,16 +60,16 @@ pub struct Handshake {
     pub request: Head,
     /// The response.
     pub response: Head,
-    /// What was agreed on.
+    /// The outcome of the handshake.
     pub agreed: Agreed,
     /// Why it opens no WebSocket.
     pub refusal: Option<Refusal>,
 }
 
-/// How a connection has ended.
+/// The end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Closed {
-    /// Who sent the first close frame; `None` where there was none.
+    /// The sender of the first close frame; `None` if there was none.
     pub by: Option<Sender>,
     /// Its code; 1005 where it has none. Without a close frame 1006, which is never sent: it is what we say.
     pub code: u16,
@@ -100,7 +100,7 @@ pub struct Tap {
     server: Side,
     request: Option<Head>,
     closed: Closed,
-    /// Who has ended before the handshake was done.
+    /// The sides that have ended before the handshake was done.
     early: Vec<Sender>,
     /// Directions that carry frames.
     open: u8,

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 /// The command of the guard; it is not for people.
 pub(crate) const GUARD: &str = "guard";
-/// How long what is told to end may take.
+/// Maximum time of a group to end after it was told to.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Knows the groups that run.
@@ -73,7 +73,7 @@ impl Drop for Group {
     }
 }
 
-/// What the guard does: waits for the end, and ends what is left.
+/// The work of the guard: waits for the end, and ends the groups that are left.
 pub(crate) fn guard() {
     let mut groups = Vec::new();
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {

@@ -70,7 +70,7 @@ pub(crate) fn bounded(command: &mut Command, patience: Duration, guard: Option<&
     Ok(Output { status, stdout: read(stdout), stderr: read(stderr) })
 }
 
-/// How a child ends, where it does so in time.
+/// Returns the status of a child that ends in time.
 ///
 /// # Errors
 /// If it is no child any more.
@@ -112,7 +112,7 @@ pub(crate) fn is_on_path(program: &str) -> bool {
     on_path(program).is_some()
 }
 
-/// Where a program is on the PATH.
+/// Returns the file of a program on the PATH.
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).map(|folder| folder.join(program)).find(|path| path.is_file())

@@ -152,7 +152,7 @@ fn install_python_tools() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What makes a Debian package of the server.
+/// Installs the tool that makes a Debian package of the server.
 fn install_cargo_deb() -> anyhow::Result<()> {
     /// The release that the tests know.
     const VERSION: &str = "3.8.0";

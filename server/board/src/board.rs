@@ -13,7 +13,7 @@ use crate::hash::StateHash;
 use crate::history::{Gesture, History};
 use crate::visible::Visible;
 
-/// What became of a submitted operation.
+/// The result of a submitted operation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Submitted {
     /// It is in the log, at the board's new [`Board::seq`].
@@ -38,7 +38,7 @@ pub enum ReplayError {
     Gap {
         /// The next sequence number of the board.
         expected: u64,
-        /// What came.
+        /// The number that came.
         found: u64,
     },
 }

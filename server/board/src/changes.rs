@@ -1,4 +1,4 @@
-//! Where a board's elements have changed since somebody last asked, coarsely: so that what was encoded before is encoded again
+//! The ranges in which a board's elements have changed since the last question, coarsely: so that what was encoded before is encoded again
 //! only there.
 
 use std::collections::BTreeSet;

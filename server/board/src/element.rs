@@ -18,14 +18,14 @@ pub struct BoardElement {
     counted: u32,
 }
 
-/// What a patch takes beside its text.
+/// The size of a patch beside its text.
 const PATCH: usize = size_of::<PatchRecord>();
 
 /// Deletions and patches, and bytes of text, that take about as long as a small element.
 const RECORDS_PER_WORK: usize = 8;
 const TEXT_PER_WORK: usize = 256;
 
-/// Where a stroke ends now: the next step counts from here.
+/// The last point of a stroke: the next step counts from here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 struct Tip {
     x: i32,
@@ -79,7 +79,7 @@ impl BoardElement {
         ElementRef { author: self.wire.author, cseq: self.wire.cseq }
     }
 
-    /// What the element is and what was done to it, in wire form.
+    /// Returns the element and its patches, in wire form.
     pub fn wire(&self) -> &Element {
         &self.wire
     }

@@ -1,4 +1,4 @@
-//! What of an author's gestures can be undone and redone.
+//! The gestures of an author that can be undone and redone.
 
 use std::collections::{BTreeSet, VecDeque};
 

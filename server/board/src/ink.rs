@@ -3,7 +3,7 @@
 
 /// Part of the full width that ink has at no pressure at all.
 const LEAST_PRESSURE: f64 = 0.15;
-/// How far straight pieces may be from the curve, in units: a sixteenth of a pixel at the zoom of pen-down.
+/// Maximum distance of straight pieces from the curve, in units: a sixteenth of a pixel at the zoom of pen-down.
 const FLATNESS: f64 = 0.5;
 const MOST_PIECES: f64 = 24.0;
 /// The cosine of a turn that gets a round corner: 50 degrees.
@@ -18,7 +18,7 @@ type Disc = [f64; 3];
 /// A point of ink: x, y and pressure, in the stroke's units.
 pub type InkPoint = [f64; 3];
 
-/// Where the shape of ink is drawn.
+/// A sink for the outline of ink.
 pub trait Path {
     /// Goes to a point without drawing.
     fn move_to(&mut self, x: f64, y: f64);

@@ -1,4 +1,4 @@
-//! What a drawing board is and how it changes.
+//! A drawing board and its changes.
 //!
 //! A [`Board`] takes operations in one order and is the same, bit for bit, wherever that order is replayed; its rolling
 //! [`StateHash`] proves it. There is no socket, thread or clock in here. The page's twin of this crate is

@@ -1,4 +1,4 @@
-//! How an element looks now: what it was made with, and the latest value that each property was given.
+//! The style of an element: its first values, and the latest value of each property.
 
 use inkwire_protocol::{Colour, Content, Dash, Property, limits};
 
@@ -15,21 +15,21 @@ pub struct Look {
     pub fill: Colour,
     /// The width of its ink or line, or the size of its letters, in its units.
     pub width: u16,
-    /// How far it was moved, in its units.
+    /// Its offset, in its units.
     pub offset: [i32; 2],
-    /// What a text says.
+    /// The characters of a text.
     pub text: String,
     /// The exponent of its units: one is 2^-`scale` board units.
     pub scale: i8,
-    /// How its line is broken.
+    /// The dashes of its line.
     pub dash: Dash,
-    /// Where its points are seen.
+    /// The place of its points.
     pub placement: Placement,
     /// Its place in painting order; where two are the same, the one made first comes first.
     pub rank: i64,
 }
 
-/// Where the points of an element are seen: scaled and turned about its first point, then moved.
+/// The place of an element's points: scaled and turned about its first point, then moved.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Placement {
     anchor: [f64; 2],
@@ -41,7 +41,7 @@ pub struct Placement {
 impl Eq for Placement {}
 
 impl Placement {
-    /// Where a point is seen; both in the element's units.
+    /// Returns the place of a point; both in the element's units.
     pub fn of(&self, [x, y]: [f64; 2]) -> [f64; 2] {
         let [a, b, c, d] = self.matrix;
         let [dx, dy] = [x - self.anchor[0], y - self.anchor[1]];
@@ -62,7 +62,7 @@ impl Placement {
 }
 
 impl Board {
-    /// How an element of this board looks.
+    /// Returns the style of an element of this board.
     pub fn look(&self, element: &BoardElement) -> Look {
         let wire = element.wire();
         let (colour, fill, width, text, scale) = match &wire.content {

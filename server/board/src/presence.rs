@@ -1,4 +1,4 @@
-//! Who is here and where they point: last values, merged, droppable, never in the log.
+//! People and their pointers: last values, merged, droppable, never in the log.
 
 use std::collections::BTreeMap;
 
@@ -52,10 +52,10 @@ impl<T: Clone + PartialEq> Draft<T> {
     }
 }
 
-/// What somebody may do, as the others see it.
+/// Permissions of a member, as the others see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Standing {
-    /// What they are.
+    /// The role.
     pub role: Role,
     /// Whether what they draw is taken now.
     pub draws: bool,
@@ -86,7 +86,7 @@ impl Presence {
         self.version
     }
 
-    /// How many people are here.
+    /// Returns the number of people.
     pub fn count(&self) -> usize {
         self.people.len()
     }
@@ -209,7 +209,7 @@ impl Presence {
         }
     }
 
-    /// What changed since a version, and whether that is everything there is.
+    /// Returns the changes since a version, and whether that is everything there is.
     pub fn changes_since(&self, seen: u64) -> (bool, Vec<Change>) {
         let all = seen < self.floor || seen == 0;
         let seen = if all { 0 } else { seen };

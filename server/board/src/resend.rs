@@ -94,7 +94,7 @@ fn without_others(operation: Operation) -> Option<Operation> {
     }
 }
 
-/// How far back the gesture began that an operation belongs to.
+/// Returns the field that says how far back the gesture of an operation began, in client sequence numbers.
 fn gesture_back(operation: &mut Operation) -> Option<&mut u64> {
     match operation {
         Operation::Begin(begin) => Some(&mut begin.gesture_back),

@@ -159,7 +159,7 @@ impl Board {
     /// The board of a snapshot.
     ///
     /// # Errors
-    /// What is wrong with the snapshot.
+    /// The rule that the snapshot breaks.
     pub fn restore(snapshot: Snapshot) -> Result<Self, RestoreError> {
         let mut assembly = Assembly::new(snapshot.seq, snapshot.elements.len() as u64, &snapshot.authors)?;
         snapshot.elements.into_iter().try_for_each(|element| assembly.add(element))?;

@@ -1,4 +1,4 @@
-//! Who may do what on a board, as data: roles, links, and what a host can order.
+//! Access to a board, as data: roles, links, and orders of a host.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,7 +41,7 @@ impl std::fmt::Debug for Token {
 }
 
 enumeration! {
-    /// What somebody may do on a board; each may do what those before it may.
+    /// A role on a board; each may do what those before it may.
     #[derive(PartialOrd, Ord)]
     Role {
         /// Sees everything and draws nothing, unless a host lends the pen.
@@ -54,7 +54,7 @@ enumeration! {
 }
 
 enumeration! {
-    /// What somebody shows the others for a moment.
+    /// A reaction, which the others see for a moment.
     Reaction {
         /// Agreed.
         ThumbUp,
@@ -73,7 +73,7 @@ enumeration! {
     }
 }
 
-/// What a host orders, or asks.
+/// An order or a question of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "camelCase")]
 pub enum Action {
@@ -84,7 +84,7 @@ pub enum Action {
     },
     /// The same, and their browser is not let in again; by choice, neither is anybody at their address.
     Ban {
-        /// Who.
+        /// The author.
         author: u32,
         /// Whether their address counts too.
         address: bool,
@@ -94,16 +94,16 @@ pub enum Action {
         /// The number of the ban, as `rules` lists it.
         ban: u64,
     },
-    /// What somebody draws is rejected, or no longer.
+    /// Mutes somebody, or no longer.
     Mute {
-        /// Who.
+        /// The author.
         author: u32,
         /// Which of the two.
         muted: bool,
     },
     /// Lets somebody draw for a while who otherwise may not.
     Lend {
-        /// Who.
+        /// The author.
         author: u32,
         /// For how long, in seconds; 0 takes the pen back.
         seconds: u64,
@@ -125,13 +125,13 @@ pub enum Action {
         /// Which role.
         role: Role,
     },
-    /// What somebody is who has no link; absent for nobody is let in.
+    /// The role without a link; absent if nobody is let in without one.
     WithoutLink {
         /// The role; never `host`.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         role: Option<Role>,
     },
-    /// What everybody but a host must know; empty for nothing.
+    /// The password that everybody but a host must give; empty for none.
     Password {
         /// The password.
         password: String,
@@ -150,7 +150,7 @@ pub enum Action {
 /// A link of a board, without its secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LinkRecord {
-    /// What it makes of whoever has it.
+    /// The role of those who come by it.
     pub role: Role,
     /// When it was made, in milliseconds since 1970.
     pub made: u64,
@@ -163,7 +163,7 @@ pub struct LinkRecord {
 pub struct BanRecord {
     /// Its number on this board.
     pub ban: u64,
-    /// What the person was called.
+    /// The name of the person.
     pub name: String,
     /// Whether their address counts too.
     pub address: bool,
@@ -176,9 +176,9 @@ pub struct BanRecord {
 pub struct AuditRecord {
     /// When, in milliseconds since 1970.
     pub at: u64,
-    /// Who did it, by name.
+    /// Its author, by name.
     pub who: String,
-    /// What was done: the name of an [`Action`], with its value behind it where it has one.
+    /// The name of an [`Action`], with its value after it if it has one.
     pub what: String,
     /// To whom, by name; empty for nobody.
     pub whom: String,
@@ -193,10 +193,10 @@ pub struct Moment {
     pub at: u64,
 }
 
-/// What an author is called.
+/// The name of an author.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorName {
-    /// Who.
+    /// The author.
     pub author: u32,
     /// The name, cleaned.
     pub name: String,

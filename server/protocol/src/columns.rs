@@ -11,7 +11,7 @@ type Result<T> = std::result::Result<T, DecodeError>;
 pub struct Columns {
     /// Sequence numbers, authors, kinds and lengths.
     pub heads: Vec<u8>,
-    /// What the operations say.
+    /// The operations without their points.
     pub bodies: Vec<u8>,
 }
 

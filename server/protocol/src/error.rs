@@ -1,4 +1,4 @@
-//! What can be wrong with a packet: one variant per rule, each with a name that is stable on the wire.
+//! Errors of a packet: one variant per rule, each with a name that is stable on the wire.
 
 /// A packet that is not one; the name of the rule is sent back as the close reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

@@ -22,7 +22,7 @@ pub struct Ink {
 }
 
 impl Ink {
-    /// How many points there are.
+    /// The number of points.
     pub fn len(&self) -> usize {
         self.count as usize
     }
@@ -161,7 +161,7 @@ impl TryFrom<Points> for Ink {
     }
 }
 
-/// What stands in front of points: how many, whether with pressure, in which slot.
+/// The head of points: their number, whether with pressure, and their slot.
 pub(crate) struct PointsHead {
     pub(crate) count: usize,
     pub(crate) pressed: bool,

@@ -22,14 +22,14 @@ impl std::fmt::Debug for ClientId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Epoch(#[serde(with = "crate::json::hex_array")] pub [u8; 8]);
 
-/// What a client says.
+/// A message of a client.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum ClientMessage {
     /// Joins the board; the first message, once.
     #[serde(rename_all = "camelCase")]
     Hello {
-        /// Who this is.
+        /// The identity of the client.
         client_id: ClientId,
         /// The lineage of what it has; zero for nothing.
         epoch: Epoch,
@@ -48,22 +48,22 @@ pub enum ClientMessage {
     Operations {
         /// The client sequence number of the first; from 1, rising through the life of the client id.
         first_cseq: u64,
-        /// What to do, in order.
+        /// The operations, in order.
         operations: SmallVec<[Operation; 1]>,
     },
-    /// Where the pointer is; the latest counts, and it is never in the log.
+    /// The position of the pointer; the latest counts, and it is never in the log.
     Presence {
         /// The place in 1/64 board units; absent when the pointer has left the board.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cursor: Option<[i32; 2]>,
     },
-    /// What of the board the person sees: who follows them sees it too. The latest counts.
+    /// The part of the board that the person sees: followers see it too. The latest counts.
     View {
         /// Left, top, right and bottom in 1/64 board units; absent where that is too far out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         view: Option<[i32; 4]>,
     },
-    /// Where the laser points: a `presence` whose way is seen for a moment.
+    /// The position of the laser: a `presence` whose way is seen for a moment.
     Laser {
         /// The place in 1/64 board units.
         at: [i32; 2],
@@ -84,15 +84,15 @@ pub enum ClientMessage {
     ImagePart {
         /// Their hash.
         image: ImageHash,
-        /// How many there are in all, `1..=IMAGE_BYTES`.
+        /// Bytes in all, `1..=IMAGE_BYTES`.
         length: u64,
-        /// How many came before these.
+        /// Bytes before these.
         offset: u64,
         /// These bytes, `1..=IMAGE_PART`.
         #[serde(with = "crate::json::hex_bytes")]
         bytes: Vec<u8>,
     },
-    /// What somebody has to show before `hello`, in the same packet or an earlier one; whoever has nothing says nothing.
+    /// Credentials, before `hello`, in the same packet or an earlier one; left out by a client that has none.
     Credentials {
         /// The secret of a link.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -111,12 +111,12 @@ pub enum ClientMessage {
     },
     /// Shows the others something for a moment.
     React {
-        /// What.
+        /// The reaction.
         reaction: Reaction,
     },
     /// Orders something that only a host may.
     Moderate {
-        /// What.
+        /// The order or question.
         action: Action,
     },
     /// Asks for a part of the log from its beginning on; the answer is `past`.
@@ -169,12 +169,12 @@ pub enum ClientMessage {
 /// One operation in the log. Its sequence number is that of its message's first entry plus its place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
-    /// Who did it.
+    /// Its author.
     pub author: u32,
-    /// How many of its author's client sequence numbers were passed over right before it (rejected ones); mostly 0.
+    /// The number of its author's client sequence numbers that were passed over right before it (rejected ones); mostly 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub skip: u64,
-    /// What was done.
+    /// The operation.
     pub operation: Operation,
 }
 
@@ -187,7 +187,7 @@ fn is_zero(value: &u64) -> bool {
 pub struct GestureRef {
     /// Whose it is.
     pub author: u32,
-    /// Where it began.
+    /// The client sequence number at which it began.
     pub gesture: u64,
 }
 
@@ -203,7 +203,7 @@ pub struct PatchRecord {
 /// An element with all that undo and redo can still change about it, in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Element {
-    /// Who made it.
+    /// Its author.
     pub author: u32,
     /// The client sequence number that made it.
     pub cseq: u64,
@@ -211,7 +211,7 @@ pub struct Element {
     pub seq: u64,
     /// The gesture, of the same author, that made it.
     pub gesture: u64,
-    /// What it is.
+    /// Its content.
     pub content: Content,
     /// The gestures that deleted it.
     pub deletions: Vec<GestureRef>,
@@ -228,7 +228,7 @@ pub struct GestureState {
     pub undone: bool,
 }
 
-/// What a board knows of an author, in a snapshot.
+/// The state of an author, in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuthorState {
     /// The author's number on this board, from 1.
@@ -245,7 +245,7 @@ pub struct AuthorState {
 pub enum Change {
     /// Somebody is here, or has a new name or colour.
     Here {
-        /// Who.
+        /// The author.
         author: u32,
         /// The name, cleaned.
         name: String,
@@ -260,9 +260,9 @@ pub enum Change {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         at: Option<[i32; 2]>,
     },
-    /// What of the board somebody sees.
+    /// The part of the board that somebody sees.
     View {
-        /// Who.
+        /// The author.
         author: u32,
         /// Left, top, right and bottom in 1/64 board units.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -275,11 +275,11 @@ pub enum Change {
         /// The place in 1/64 board units.
         at: [i32; 2],
     },
-    /// What somebody may do, and whether they raise a hand.
+    /// The permissions of somebody, and whether they raise a hand.
     Standing {
-        /// Who.
+        /// The author.
         author: u32,
-        /// What they are.
+        /// The role.
         role: Role,
         /// Whether what they draw is taken now.
         draws: bool,
@@ -290,14 +290,14 @@ pub enum Change {
     },
     /// Somebody shows something for a moment.
     Reaction {
-        /// Who.
+        /// The author.
         author: u32,
-        /// What.
+        /// The reaction.
         reaction: Reaction,
     },
     /// A shape that somebody is just dragging out.
     Draft {
-        /// Who.
+        /// The author.
         author: u32,
         /// As it is now; absent when it was let go, or taken back.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -305,7 +305,7 @@ pub enum Change {
     },
     /// A text that somebody is just writing.
     Writing {
-        /// Who.
+        /// The author.
         author: u32,
         /// As it is now; absent when it is finished, or was given up.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -313,7 +313,7 @@ pub enum Change {
     },
     /// Somebody has gone.
     Gone {
-        /// Who.
+        /// The author.
         author: u32,
     },
 }
@@ -345,7 +345,7 @@ enumeration! {
         ControlCharacter,
         /// The board has as many elements as a board may have.
         BoardFull,
-        /// Whoever did it only looks.
+        /// Its author may only look.
         ReadOnly,
         /// Only hosts draw now.
         BoardLocked,
@@ -391,7 +391,7 @@ enumeration! {
 }
 
 enumeration! {
-    /// Where what is drawn is kept.
+    /// The state of the storage.
     StorageState {
         /// In memory, as long as the server runs: nothing becomes durable.
         Memory,
@@ -403,7 +403,7 @@ enumeration! {
 }
 
 enumeration! {
-    /// What became of the bytes of a picture.
+    /// The result of sending a picture.
     ImageState {
         /// They are kept: whoever has their hash can have them.
         Kept,
@@ -418,7 +418,7 @@ enumeration! {
     }
 }
 
-/// What the server says.
+/// A message of the server.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum ServerMessage {
@@ -439,7 +439,7 @@ pub enum ServerMessage {
     Snapshot {
         /// The sequence number it stands at.
         seq: u64,
-        /// How many elements follow.
+        /// The number of elements that follow.
         elements: u64,
         /// Everybody who has drawn here.
         authors: Vec<AuthorState>,
@@ -463,7 +463,7 @@ pub enum ServerMessage {
         /// Operations with dense sequence numbers.
         entries: Vec<Entry>,
     },
-    /// Who is here and where they point.
+    /// People and their pointers.
     Presence {
         /// Whether this is everybody (forget who was here before) or only what changed.
         all: bool,
@@ -497,21 +497,21 @@ pub enum ServerMessage {
         /// The ping's.
         nonce: u64,
     },
-    /// Where what is drawn is kept: behind the welcome, and when it changes.
+    /// The state of the storage: after the welcome, and after each change.
     Storage {
-        /// Where.
+        /// The state.
         state: StorageState,
     },
-    /// What became of the bytes of a picture that this client has sent.
+    /// The result of sending a picture.
     Image {
         /// Which.
         image: ImageHash,
-        /// What.
+        /// The result.
         state: ImageState,
     },
-    /// What this client may do: behind the welcome, and when it changes.
+    /// The permissions of this client: after the welcome, and after each change.
     Access {
-        /// What it is.
+        /// The role.
         role: Role,
         /// Whether what it draws is taken now.
         draws: bool,
@@ -524,37 +524,37 @@ pub enum ServerMessage {
     },
     /// This client draws more than it may for long: soon less will be read from it.
     SlowDown {
-        /// How long to rest, in milliseconds.
+        /// The rest, in milliseconds.
         ms: u64,
     },
     /// A link was made. Its secret is told this once.
     Link {
-        /// What it makes of whoever has it.
+        /// The role of those who come by it.
         role: Role,
         /// Its secret.
         token: Token,
         /// When it expires, in milliseconds since 1970; 0 for never.
         expires: u64,
     },
-    /// What hosts have set; for hosts.
+    /// The rules that hosts have set; for hosts.
     #[serde(rename_all = "camelCase")]
     Rules {
-        /// What somebody is who has no link.
+        /// The role without a link.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         without_link: Option<Role>,
         /// Whether there is a password.
         has_password: bool,
         /// The links that there are.
         links: Vec<LinkRecord>,
-        /// Who is not let in.
+        /// The bans.
         bans: Vec<BanRecord>,
     },
-    /// What was ordered here, newest first; for hosts.
+    /// The audit list, newest first; for hosts.
     Audit {
         /// The records.
         records: Vec<AuditRecord>,
     },
-    /// What a client asked was not done.
+    /// A request of the client was not carried out.
     NotDone {
         /// Why, for people.
         text: String,

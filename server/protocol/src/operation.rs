@@ -30,7 +30,7 @@ impl<'de> Deserialize<'de> for Colour {
     }
 }
 
-/// What a stroke is drawn with.
+/// The tool of a stroke.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Tool {
@@ -45,7 +45,7 @@ impl Tool {
     pub const ALL: [Self; 2] = [Self::Pen, Self::Highlighter];
 }
 
-/// What a shape is.
+/// The kind of a shape.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ShapeKind {
@@ -82,9 +82,9 @@ pub struct ElementRef {
 pub struct Begin {
     /// Which of its author's live strokes this is, `0..LIVE_SLOTS`, until `end` or `cancel` frees the slot.
     pub slot: u8,
-    /// How many client sequence numbers ago the gesture of this operation began; 0 begins a new one.
+    /// The distance to the beginning of this operation's gesture, in client sequence numbers; 0 begins a new one.
     pub gesture_back: u64,
-    /// What it is drawn with.
+    /// The tool.
     pub tool: Tool,
     /// Its colour.
     pub colour: Colour,
@@ -120,7 +120,7 @@ pub struct Points {
 pub struct Shape {
     /// As in [`Begin`].
     pub gesture_back: u64,
-    /// What it is.
+    /// The kind.
     pub kind: ShapeKind,
     /// The colour of its line.
     pub colour: Colour,
@@ -156,7 +156,7 @@ pub struct Text {
     pub x: i32,
     /// The left end of its first line's top, in its units.
     pub y: i32,
-    /// What it says: plain text, lines split by `\n`.
+    /// Its characters: plain text, lines split by `\n`.
     pub text: String,
 }
 
@@ -182,7 +182,7 @@ pub struct Note {
     pub dx: i32,
     /// The second corner, from the first.
     pub dy: i32,
-    /// What it says: plain text, its lines split by `\n` where the page broke them.
+    /// Its characters: plain text, its lines split by `\n` where the page broke them.
     pub text: String,
 }
 
@@ -232,7 +232,7 @@ impl std::str::FromStr for ImageHash {
 #[error("the name of a picture is 64 hex digits")]
 pub struct ImageHashError;
 
-/// How a line is broken.
+/// The dashes of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Dash {
@@ -269,24 +269,24 @@ pub enum Property {
         /// The new value, in the element's units.
         width: u16,
     },
-    /// How far it has been moved from where it was made.
+    /// Its offset from its first place.
     Offset {
         /// The new value, in the element's units.
         x: i32,
         /// The new value, in the element's units.
         y: i32,
     },
-    /// What a text says.
+    /// The characters of a text.
     Text {
         /// The new value.
         text: String,
     },
-    /// How its line is broken.
+    /// The dashes of its line.
     Dash {
         /// The new value.
         dash: Dash,
     },
-    /// How it is scaled and turned about its first point or corner: `x' = a x + c y`, `y' = b x + d y`, in 1/65536. The
+    /// Its scale and turn about its first point or corner: `x' = a x + c y`, `y' = b x + d y`, in 1/65536. The
     /// width of its line stays.
     Matrix {
         /// The new value, `-MATRIX..=MATRIX`.
@@ -308,7 +308,7 @@ pub enum Property {
         /// The new value.
         locked: bool,
     },
-    /// What it is selected together with: the elements of the same number; 0 for none.
+    /// Its group: elements of the same number are selected together; 0 for none.
     Group {
         /// The new value.
         group: u64,
@@ -397,7 +397,7 @@ pub enum Operation {
     },
 }
 
-/// What an element is, in a snapshot.
+/// The content of an element, in a snapshot.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase")]
 pub enum Content {

@@ -1,4 +1,4 @@
-//! Who may do what on a board: its links, password, lock, mutes and bans. It knows no socket, no clock and no disk.
+//! Access to a board: its links, password, lock, mutes and bans. It knows no socket, no clock and no disk.
 //!
 //! Secrets are kept as their SHA-256: they are 16 random bytes, so nothing slower is needed. Hashes are compared in
 //! constant time. A password is kept as argon2id (RFC 9106) says, which is worked out elsewhere.
@@ -66,7 +66,7 @@ pub struct Caller {
     pub address: Option<IpAddr>,
 }
 
-/// What is said to a caller.
+/// The admission of a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// Come in, as this.
@@ -110,7 +110,7 @@ pub(crate) struct Target {
     pub(crate) role: Role,
 }
 
-/// What an order needs that is not the order's own.
+/// The context of an order.
 #[derive(Debug, Clone)]
 pub struct Ingredients {
     /// Milliseconds since 1970.
@@ -124,11 +124,11 @@ pub struct Ingredients {
 /// An order that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
-    /// What whoever gave it is told, beside the rules.
+    /// The answer to its giver, beside the rules.
     pub answer: Option<ServerMessage>,
-    /// Whoever came in by this link goes.
+    /// Members that came in by this link are disconnected.
     pub revoked: Option<Digest>,
-    /// What the audit list says of it.
+    /// Its record in the audit list.
     pub what: String,
 }
 
@@ -161,7 +161,7 @@ pub enum OrderError {
     NoAddress,
 }
 
-/// Who may do what on a board. One that nobody hosts is everybody's.
+/// The access of a board. One without a host is everybody's.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Access {
@@ -221,7 +221,7 @@ impl Access {
         *self = Self { hosted: true, without_link: Some(Role::Editor), links: vec![link], ..Self::default() };
     }
 
-    /// Who may do what on a board that somebody has made, who has this secret.
+    /// Returns the access of a new board whose host has this secret.
     pub fn hosted_by(secret: &Token, now: u64) -> Self {
         let mut access = Self::default();
         access.begin(Digest::of(&secret.0), now);
@@ -307,18 +307,18 @@ impl Access {
         (link.expires != 0).then_some(link.expires)
     }
 
-    /// What the others see of somebody.
+    /// Returns the permissions of a member, as the others see them.
     pub(crate) fn standing(&self, role: Role, someone: &Someone, now: u64) -> Standing {
         let muted = self.hosted && role != Role::Host && self.muted.iter().any(|muted| muted.is(someone));
         Standing { role, draws: self.rejects(role, someone, now).is_none(), muted }
     }
 
-    /// What somebody is told of what they may do.
+    /// Returns the message that tells a member its permissions.
     pub(crate) fn message(&self, Standing { role, draws, muted }: Standing) -> ServerMessage {
         ServerMessage::Access { role, draws, muted, locked: self.locked, hosted: self.hosted }
     }
 
-    /// What hosts have set.
+    /// Returns the rules that hosts have set.
     pub(crate) fn rules(&self) -> ServerMessage {
         let link = |link: &Link| LinkRecord { role: link.role, made: link.made, expires: link.expires };
         let ban = |ban: &Ban| BanRecord {
@@ -427,7 +427,7 @@ impl Access {
         Ok(())
     }
 
-    /// Whom a ban keeps out.
+    /// Returns the name of a banned person.
     pub(crate) fn banned(&self, number: u64) -> Option<&str> {
         self.bans.iter().find(|ban| ban.number == number).map(|ban| &*ban.name)
     }
@@ -446,7 +446,7 @@ fn push<T>(list: &mut Vec<T>, one: T) {
     }
 }
 
-/// Whom an order names.
+/// Returns the author that an order names.
 pub(crate) fn target_of(action: &Action) -> Option<u32> {
     match action {
         Action::Remove { author }

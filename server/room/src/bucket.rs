@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 /// Seconds that it takes to fill an empty bucket, where nothing else is said: a drawing that is brought in is a burst.
 const BURST: f64 = 50.0;
 
-/// What may be taken out of it may be more than it holds; then it is a while until it holds something again.
+/// More may be taken out of it than it holds; then it takes a while until it holds something again.
 #[derive(Debug, Clone)]
 pub struct Bucket {
     level: f64,
@@ -33,7 +33,7 @@ impl Bucket {
         self.since = now;
     }
 
-    /// How long it is until it holds something again; nothing where it does.
+    /// Returns the time until it holds something again; none if it does.
     pub fn pause(&self) -> Option<Duration> {
         (self.level < 0.0).then(|| Duration::from_secs_f64((-self.level / self.per_second).min(3600.0)))
     }
@@ -49,7 +49,7 @@ impl Bucket {
     }
 }
 
-/// How much of a part whoever comes while there is little counts as having had.
+/// The share of a part that a newcomer counts as having had while there is little.
 const HAD: f64 = 0.9;
 
 /// A bucket that many take from. Where it runs short, those wait who have taken more than an equal part of it lately, and
@@ -60,11 +60,11 @@ pub(crate) struct SharedBucket {
     takers: HashMap<u64, Taken>,
 }
 
-/// What one has taken lately: what was taken longer ago than filling takes hardly counts any more.
+/// The amount that one member has taken lately: after the time of filling it hardly counts any more.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
     amount: f64,
-    /// What it counts as having had when it came, as a share of a part.
+    /// The amount that it counts as having had when it came, as a share of a part.
     had: f64,
     since: Instant,
 }

@@ -2,7 +2,7 @@
 
 use inkwire_protocol::{SUBPROTOCOL_BINARY, SUBPROTOCOL_JSON};
 
-/// How a member's packets are written.
+/// The encoding of a member's packets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// `inkwire.v1`.

@@ -1,4 +1,4 @@
-//! What a room sends to all at once: encoded once, shared by everybody, mirrored to JSON only where someone asks.
+//! Packets for all members: encoded once, shared by everybody, mirrored to JSON only if someone asks.
 
 use std::sync::OnceLock;
 
@@ -85,7 +85,7 @@ pub(crate) struct Flush {
 }
 
 impl Flush {
-    /// What [`binary::put_entry`] has written of a board up to where it is now.
+    /// A flush of entries that [`binary::put_encoded_entry`] has written, up to the board's last operation.
     pub(crate) fn of(first_seq: u64, entries: &[u8], last_seq: u64, hash: StateHash) -> Self {
         let packet = Packet::of_entries(first_seq, entries);
         let entries = packet.bytes.slice(packet.bytes.len() - entries.len()..);

@@ -1,4 +1,4 @@
-//! What an operator allows: how many, and how much a second.
+//! The limits that an operator sets: numbers, and rates a second.
 
 use inkwire_protocol::limits;
 

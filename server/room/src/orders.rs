@@ -145,7 +145,7 @@ impl Room {
         self.feed.presence.gone(author);
     }
 
-    /// What an order does to the one whom it names, beside what is kept of it.
+    /// Applies an order to the member that it names.
     fn let_go(&mut self, action: &Action, author: u32, target: &Target) {
         let (reason, by_address) = match action {
             Action::Remove { .. } => (Reason::Removed, false),

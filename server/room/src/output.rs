@@ -1,4 +1,4 @@
-//! What comes out of a room: what is to be kept, who is to be woken, and what is counted.
+//! The output of a room: parts to be kept, members to be woken, and counts.
 
 use std::collections::VecDeque;
 

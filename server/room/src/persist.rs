@@ -1,4 +1,4 @@
-//! What a room has kept: parts of the log, author numbers, and its access, in forms that any storage takes.
+//! Requests of a room to its storage: parts of the log, author numbers, and access, in forms that any engine takes.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ pub struct Part {
     pub hash: StateHash,
     /// Clients that drew here for the first time, and their author numbers.
     pub clients: Vec<(ClientId, u32)>,
-    /// What authors are called who drew here for the first time, or have a new name.
+    /// Names of authors who drew here for the first time, or have a new name.
     pub names: Vec<AuthorName>,
     /// Author numbers up to this one are reserved; see [`RESERVED`].
     pub reserved_author: u32,

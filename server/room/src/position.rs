@@ -7,7 +7,7 @@ use inkwire_protocol::StorageState;
 
 use crate::snapshots::Snapshot;
 
-/// What of the room a member has sent.
+/// A member's position in the log and in presence.
 #[derive(Debug)]
 pub struct Position {
     pub(crate) member: u64,

@@ -22,11 +22,11 @@ pub(crate) struct PresenceFeed {
     flushed_at: Instant,
 }
 
-/// What a member is sent of it.
+/// A packet of presence for a member.
 pub(crate) enum News {
     /// The change that most are sent.
     Shared(Arc<Packet>),
-    /// What this member has missed.
+    /// The changes that this member has missed.
     Own(Packet),
 }
 
@@ -52,7 +52,7 @@ impl PresenceFeed {
         true
     }
 
-    /// What a member is sent that has been told up to a version, which then moves on.
+    /// Returns the changes since the version of a member, which moves on.
     #[inline]
     pub(crate) fn next(&self, told: &mut u64) -> Option<News> {
         if *told >= self.flushed {

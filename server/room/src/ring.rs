@@ -10,7 +10,7 @@ use crate::flush::{Flush, Packet};
 /// Flushes are kept up to this many bytes; a member that is further behind gets a snapshot.
 const CAPACITY: usize = 1024 * 1024;
 
-/// What a flush costs beside its bytes: its frame's head, and the room's own records.
+/// The size of a flush beside its bytes: its frame's head, and the room's own records.
 const OVERHEAD: usize = 256;
 
 /// Flushes with dense numbers, oldest first.
@@ -22,7 +22,7 @@ pub(crate) struct Ring {
     /// The number of the oldest.
     start: u64,
     bytes: usize,
-    /// What everybody has been told of: the flushes before this number.
+    /// All members have been told of the flushes before this number.
     told: u64,
     /// Those that most were told of at once, in one packet.
     together: Option<Together>,
@@ -53,7 +53,7 @@ impl Ring {
         self.start + self.flushes.len() as u64
     }
 
-    /// What goes on at a flush, and the number behind it.
+    /// Returns the packet that begins with a flush, and the number of the flush after it.
     #[inline]
     pub(crate) fn from(&self, number: u64) -> Option<(&Packet, u64)> {
         if let Some(Together { to, packet, .. }) = self.together.as_ref().filter(|together| together.from == number) {

@@ -110,7 +110,7 @@ pub struct Room {
     pub(crate) output: Output,
 }
 
-/// What was drawn since the last flush.
+/// The operations since the last flush.
 #[derive(Debug)]
 pub(crate) struct Gathered {
     /// The entries, encoded as they will stand in it.
@@ -132,18 +132,18 @@ pub struct Cost {
     pub bytes: usize,
 }
 
-/// What [`Room::submit`] has done.
+/// The result of [`Room::submit`].
 #[derive(Debug, Default)]
 pub struct Work {
     /// On how many elements it has worked; at least 1 for each operation.
     pub elements: u64,
     /// Which operations broke which rule.
     pub rejects: Vec<(u64, RejectReason)>,
-    /// How long to wait because all of the board together draw too much, and this member more than its part.
+    /// The wait because all of the board together draw too much, and this member more than its part.
     pub pause: Option<Duration>,
     /// Whether that will soon be so.
     pub is_low: bool,
-    /// What the audit list is to say of it.
+    /// Records for the audit list.
     pub deeds: Vec<Deed>,
 }
 
@@ -206,7 +206,7 @@ impl Room {
         self.mark
     }
 
-    /// Who may do what here: to be kept when it has changed.
+    /// Returns the access of the board: to be kept after a change.
     pub fn access(&self) -> &Access {
         &self.access
     }
@@ -367,7 +367,7 @@ impl Room {
         self.output.count().operations += 1;
     }
 
-    /// What a member draws counts for all of the board together.
+    /// Takes the cost of a member's operations out of the buckets of the board.
     fn spend(&mut self, member: u64, cost: Cost, now: Instant) -> Work {
         if cost.bytes == 0 {
             return Work::default();

@@ -44,6 +44,6 @@ pub struct MemberRecord {
     pub name: String,
     /// The address, if it is known.
     pub address: Option<IpAddr>,
-    /// What they may do.
+    /// Their permissions.
     pub standing: Standing,
 }

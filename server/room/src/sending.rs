@@ -1,4 +1,4 @@
-//! What a member is sent, and when it asks again: the log from its position, a snapshot before that, and what is not in the log.
+//! The frames of a member: the log from its position, a snapshot before that, and messages beside the log.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -39,7 +39,7 @@ impl Room {
         self.reassess(now.since_1970);
     }
 
-    /// What a member may do now, and until when.
+    /// Returns the message about a member's permissions, and notes until when they hold.
     pub(crate) fn access_of(&mut self, position: &mut Position, now: Now) -> Option<ServerMessage> {
         position.access = self.access_version;
         let seat = self.seats.get(&position.member)?;

@@ -62,7 +62,7 @@ pub(crate) struct Snapshots {
     budget: Arc<dyn Budget>,
 }
 
-/// How far the parts of a board are.
+/// The progress of encoding a board.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Encoded {
     /// Everything is encoded as the board is now.

@@ -12,14 +12,14 @@ const LONGEST: Duration = Duration::from_millis(16);
 const PER_MEMBER: Duration = Duration::from_micros(200);
 /// The same for each who draws, among many who do not: what they are told beside the others is about a hundredth of a core.
 const PER_DRAWER: Duration = Duration::from_micros(700);
-/// What a flush to one member takes, with what the others' reading holds up: the last of a thousand is written to several
+/// The time of a flush to one member, with what the others' reading holds up: the last of a thousand is written to several
 /// milliseconds behind the first, and the tick is shorter by that, so that also the last one waits for one display frame.
 const WRITE_PER_MEMBER: Duration = Duration::from_micros(8);
 /// No tick of a large room is shorter: it would spend its time on writing.
 const SHORTEST_LARGE: Duration = Duration::from_millis(8);
-/// Who has drawn within this time draws.
+/// A member that has drawn within this time counts as drawing.
 const LATELY: Duration = Duration::from_secs(1);
-/// Where so many draw, they wait as long as all do.
+/// If so many draw, they wait as long as all members do.
 const MOST_DRAWERS: usize = (LONGEST.as_micros() / PER_DRAWER.as_micros()) as usize;
 
 /// The time between the flushes of one room.
@@ -30,7 +30,7 @@ pub(crate) struct Tick {
     told: Instant,
     /// Those who do not draw have not been told of the last flush.
     others_wait: bool,
-    /// Who has drawn lately, and when; not all of them where they are many.
+    /// Members that have drawn lately, and when; not all of them if they are many.
     drawers: Vec<(u64, Instant)>,
 }
 
@@ -77,7 +77,7 @@ impl Tick {
         tells
     }
 
-    /// Who has drawn lately, where they are few.
+    /// Returns the members that have drawn lately, if they are few.
     pub(crate) fn drawers(&self) -> impl Iterator<Item = u64> {
         self.drawers.iter().map(|(member, _)| *member)
     }

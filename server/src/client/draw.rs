@@ -53,7 +53,7 @@ fn larger(text: &str) -> Result<f32, String> {
     larger.ok_or_else(|| "must be between 0.001 and 1000".into())
 }
 
-/// What is drawn next, and where in the input it stands.
+/// The next operation, and its line in the input.
 type Next = Result<(String, Operation), String>;
 
 /// Draws what standard input says, and waits until the board has it for good.
@@ -106,7 +106,7 @@ fn submit_due(
     ControlFlow::Continue(())
 }
 
-/// What was last said of why nothing is drawn.
+/// The last reason that was shown for waiting.
 #[derive(Default)]
 struct Told(Option<&'static str>);
 
@@ -146,7 +146,7 @@ struct Pace {
 }
 
 impl Pace {
-    /// Whoever waited, for the input or a lock, does not hurry; a turn that took its time is made up for.
+    /// A pen that waited, for the input or a lock, does not hurry; a turn that took long is made up for.
     fn catches_up(&mut self, now: Instant) {
         self.next = self.next.max(now.checked_sub(LATEST).unwrap_or(now));
     }

@@ -1,4 +1,4 @@
-//! What `inkwire draw` reads: operations as lines of JSON, the mirror of the protocol.
+//! The input of `inkwire draw`: operations as lines of JSON, the mirror of the protocol.
 
 use std::io::{BufRead, Read};
 

@@ -28,9 +28,9 @@ pub use draw::{Draw, run as draw};
 use route::{Route, Stream};
 pub use watch::{Watch, run as watch};
 
-/// How long a server that does not answer is waited for before it is tried again.
+/// Pause before a server that does not answer is tried again.
 const RETRY: Duration = Duration::from_millis(500);
-/// How long a server says nothing before it is asked whether it is there, and how long its answer is waited for.
+/// Silence of a server after which it is sent a ping, and the maximum time for its answer.
 const PING_AFTER: Duration = Duration::from_secs(10);
 const PONG_PATIENCE: Duration = Duration::from_secs(5);
 /// The nonce of a ping that asks whether the server is there.
@@ -277,13 +277,13 @@ impl Guest {
         self.session.pending().is_empty() && self.session.received().is_empty()
     }
 
-    /// What somebody is called.
+    /// Returns the name of an author.
     fn name(&self, author: u32) -> &str {
         self.people.get(&author).map_or("somebody", String::as_str)
     }
 }
 
-/// Where a pen is, for the others to see.
+/// The position of a pen, for the others to see.
 #[derive(Debug, Default)]
 struct Pen {
     at: [i64; 2],
@@ -309,7 +309,7 @@ impl Pen {
         }
     }
 
-    /// Where it is in 1/64 board units, where it is time to show that.
+    /// Returns its position in 1/64 board units, if it is time to show it.
     fn shown(&mut self, now: Instant) -> Option<[i32; 2]> {
         if self.shown_at.is_some_and(|at| now < at + Self::EVERY) {
             return None;

@@ -1,4 +1,4 @@
-//! Where a board is: the address of its page, and the way to its socket.
+//! The route to a board: the address of its page, and the way to its socket.
 
 use std::fmt;
 use std::io::{self, Read, Write};
@@ -15,7 +15,7 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
 use crate::name::BoardName;
 
-/// How long a connection may take to be made, and an answer to the handshake to come.
+/// Maximum time for a connection to be made, and for the answer to the handshake.
 const OPEN: Duration = Duration::from_secs(10);
 
 /// The address of a board's page.
@@ -35,7 +35,7 @@ pub enum RouteError {
     /// Its path names no board.
     #[error("its path does not end in b/NAME, with a name of 1 to 64 of A-Z a-z 0-9 _ -")]
     Board,
-    /// What stands behind `#t=` is no secret of a link.
+    /// The text after `#t=` is no secret of a link.
     #[error("what stands behind #t= is not 32 hex digits")]
     Token,
 }

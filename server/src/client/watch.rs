@@ -89,7 +89,7 @@ fn operation(flags: &Watch, guest: &Guest, seq: u64, entry: &Entry) -> anyhow::R
     line(flags, value, || format!("{seq:>8}  {name} {}", deed(operation)))
 }
 
-/// What somebody did, in words.
+/// Describes an operation in words.
 fn deed(operation: &Operation) -> String {
     match operation {
         Operation::Begin(begin) => format!("begins a stroke at {},{}", begin.x, begin.y),

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::storage::{Image, ImageError};
 
-/// What the first field of every archive says.
+/// The value of the first field of every archive.
 const FORMAT: &str = "inkwire board 1";
 
 /// A file that is no archive of a board.
@@ -50,7 +50,7 @@ struct Archive {
     images: BTreeMap<String, String>,
 }
 
-/// What is in an archive.
+/// The content of an archive.
 pub(crate) struct Content {
     /// The name that the board had.
     pub(crate) name: String,
@@ -93,10 +93,10 @@ fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).expect("Bug: what a board holds always serializes")
 }
 
-/// What an archive holds.
+/// Reads the content of an archive.
 ///
 /// # Errors
-/// What is wrong with it.
+/// The rule that it breaks.
 pub(crate) fn read(text: &str) -> Result<Content, ArchiveError> {
     let archive: Archive = serde_json::from_str(text)?;
     if archive.format != FORMAT {

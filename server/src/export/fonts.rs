@@ -2,7 +2,7 @@
 
 use resvg::usvg::Options;
 
-/// How an SVG is read, with the letters of the machine's fonts.
+/// Returns the options for reading an SVG, with the machine's fonts.
 pub(crate) fn options() -> Options<'static> {
     let mut options = Options::default();
     let fonts = options.fontdb_mut();

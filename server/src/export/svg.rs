@@ -19,7 +19,7 @@ const MARGIN: f64 = 16.0;
 const LINE_HEIGHT: f64 = 1.25;
 const BASE_LINE: f64 = 0.95;
 const NOTE_EDGE: f64 = 0.6;
-/// What stands for a picture that is not there.
+/// The placeholder of a missing picture.
 const MISSING: Colour = Colour(0xced4_daff);
 
 /// The picture of a board; board units are pixels.
@@ -47,7 +47,7 @@ fn join(known: Option<[f64; 4]>, more: [f64; 4]) -> [f64; 4] {
     [known[0].min(more[0]), known[1].min(more[1]), known[2].max(more[2]), known[3].max(more[3])]
 }
 
-/// Where an element is seen, in its units: left, top, right, bottom.
+/// Returns the bounds of an element in its units: left, top, right, bottom.
 fn area(element: &BoardElement, look: &Look) -> [f64; 4] {
     let half = f64::from(look.width) / 2.0;
     let corners = |x: i32, y: i32, dx: i32, dy: i32| box_corners([x, y, dx, dy].map(f64::from));

@@ -16,7 +16,7 @@ const LENGTH: usize = 8 * 1024;
 const HEADERS: usize = 64;
 /// Most bytes read at once.
 const READ: usize = 2 * 1024;
-/// How long a connection may be silent between two requests.
+/// Maximum silence between two requests.
 const KEEP_ALIVE: Duration = Duration::from_secs(10);
 
 /// A head that is refused: one variant per rule.
@@ -79,7 +79,7 @@ pub struct Head {
     pub request: Request,
     /// The path, without the query: plain segments, never `..` or `//`.
     pub path: String,
-    /// What stands behind the `?` of the target, as it came; empty for nothing.
+    /// The query of the target as it came, without its `?`; empty if there is none.
     pub query: String,
     /// The Host header; empty where a request in HTTP/1.0 has none.
     pub host: String,
@@ -105,7 +105,7 @@ pub(super) struct HeadReader {
     buffer: Vec<u8>,
     /// Whether the last head asked for no body in the reply, also where it was refused.
     is_for_head: bool,
-    /// How long a head may take from its first byte, and a new connection to send one.
+    /// Maximum time for a head from its first byte, and for a new connection to send one.
     deadline: Duration,
     /// The methods that are taken.
     methods: &'static [&'static str],
@@ -169,7 +169,7 @@ impl HeadReader {
         if self.is_for_head { Method::Head } else { Method::Get }
     }
 
-    /// What has come behind the last head.
+    /// Returns the bytes after the last head.
     pub(super) fn into_rest(self) -> Vec<u8> {
         self.buffer
     }

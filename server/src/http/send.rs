@@ -8,11 +8,11 @@ use smol::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use super::reply::Reply;
 
-/// How long a client may take to read a part of a reply.
+/// Maximum time of a client to read a part of a reply.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// The length of such a part, in bytes: whoever takes less than that in time is not reading.
 const PART: usize = 64 * 1024;
-/// How long, and how much, a refused client may still send: closing with unread bytes would reset the connection, and
+/// Time and bytes that a refused client may still send: closing with unread bytes would reset the connection, and
 /// the reset can overtake the reply.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 256 * 1024;

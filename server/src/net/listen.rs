@@ -13,10 +13,10 @@ use smol::Async;
 use crate::log::Gate;
 use crate::net::socket::Stream;
 
-/// How long the accept loop rests after an error such as EMFILE, which does not go away by trying again at once.
+/// Pause of the accept loop after an error such as EMFILE, which does not go away by trying again at once.
 const ACCEPT_REST: Duration = Duration::from_millis(100);
 
-/// Where to listen.
+/// An address to listen on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Address {
     /// A host and port.

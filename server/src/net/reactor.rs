@@ -28,7 +28,7 @@ const ASLEEP: u8 = 1;
 /// There is something to do; a worker that wants to sleep looks at it first.
 const RUNG: u8 = 2;
 
-/// What a worker watches. Edge-triggered (`epoll(7)`): the kernel says once that something has come, so a read costs no
+/// The sockets that a worker watches. Edge-triggered (`epoll(7)`): the kernel says once that something has come, so a read costs no
 /// other call than itself.
 #[derive(Debug)]
 pub(crate) struct Reactor {
@@ -45,7 +45,7 @@ pub(crate) struct Sleep {
     /// When the clock rings, where that is known.
     rings_at: Option<Instant>,
     events: Events,
-    /// Whom the events are for, gathered under the lock and woken outside of it.
+    /// The tasks of the events, gathered under the lock and woken outside of it.
     woken: Vec<(Arc<Readiness>, u8)>,
 }
 
@@ -80,7 +80,7 @@ impl Reactor {
         Ok(Registration { reactor: self.clone(), key, readiness })
     }
 
-    /// How many sockets are watched.
+    /// Returns the number of watched sockets.
     pub(crate) fn watched(&self) -> usize {
         self.lock().len()
     }
@@ -135,7 +135,7 @@ impl Reactor {
     }
 }
 
-/// What ends a sleep, at a moment or at once: a timer of the kernel, because epoll's own patience counts in milliseconds.
+/// A timer that ends a sleep, at a moment or at once: a timer of the kernel, because epoll's own patience counts in milliseconds.
 #[derive(Debug)]
 struct Clock(OwnedFd);
 
@@ -208,7 +208,7 @@ fn said(event: &Event) -> u8 {
     bits.into_iter().filter(|(is, _)| *is).fold(0, |all, (_, bits)| all | bits)
 }
 
-/// What the kernel has said of a socket and no call has used up since.
+/// The readiness that the kernel has reported of a socket and that no call has used up since.
 #[derive(Debug, Default)]
 pub(crate) struct Readiness {
     said: AtomicU8,
@@ -216,7 +216,7 @@ pub(crate) struct Readiness {
     task: Wakeup,
 }
 
-/// What a call that is to be tried was told; it says how the call went.
+/// Permission to try a call; its result is reported here.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Told(u8);
 

@@ -9,7 +9,7 @@ thread_local! {
     static TIMERS: RefCell<Timers> = RefCell::default();
 }
 
-/// What the tasks of this thread wait for, the next first. The number keeps those apart that wait for the same moment.
+/// Deadlines of the tasks of this thread, the next first. The number keeps those apart that wait for the same moment.
 #[derive(Default)]
 struct Timers {
     waiting: BTreeMap<(Instant, u64), Waker>,

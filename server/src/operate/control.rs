@@ -1,4 +1,4 @@
-//! How `inkwire boards` has a running server change its boards: a unix socket in the data directory, an order a
+//! Orders of `inkwire boards` to a running server: a unix socket in the data directory, an order a
 //! connection, a line of JSON each way. Only who may read the directory can reach it.
 
 use std::fs::Permissions;
@@ -20,9 +20,9 @@ use crate::storage::{self, Engine, StorageError};
 
 /// The socket's name in the data directory.
 const SOCKET: &str = "control.sock";
-/// How long a server may take for its answer.
+/// Maximum time of a server for its answer.
 const PATIENCE: Duration = Duration::from_secs(600);
-/// How long a peer may take for its whole order, however often it sends a byte of it.
+/// Maximum time of a peer for its whole order, however often it sends a byte of it.
 const FIRST_LINE: Duration = Duration::from_secs(10);
 /// Peers that are listened to at once.
 const PEERS: usize = 16;

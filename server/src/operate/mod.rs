@@ -1,4 +1,4 @@
-//! What an operator does with boards: by the command line, over a socket to a running server, and by the admin API.
+//! Boards as an operator manages them: by the command line, over a socket to a running server, and by the admin API.
 
 pub mod admin;
 pub mod boards;

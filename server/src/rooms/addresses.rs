@@ -42,7 +42,7 @@ impl AddressBuckets {
         pause
     }
 
-    /// How long an address has to wait if it has none left; nothing is taken.
+    /// Returns the time that an address has to wait if it has none left; takes nothing.
     pub(crate) fn wait(&self, address: Option<IpAddr>, now: Instant) -> Option<Duration> {
         let mut buckets = self.buckets.lock();
         let bucket = buckets.get_mut(&address)?;

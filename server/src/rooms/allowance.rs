@@ -1,10 +1,10 @@
-//! What a member may still ask: buckets that fill by the second.
+//! The work that a member may still ask for: buckets that fill by the second.
 
 use std::time::{Duration, Instant};
 
 use inkwire_room::{Bucket, Cost, Limits};
 
-/// How much a member may still ask. Buckets that fill by the second: drawing takes a drop at a time and never finds one
+/// The work that a member may still ask for. Buckets that fill by the second: drawing takes a drop at a time and never finds one
 /// empty.
 #[derive(Debug)]
 pub(super) struct Allowance {

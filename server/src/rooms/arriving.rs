@@ -1,4 +1,4 @@
-//! How a member gets its seat: hello, credentials, a password that is checked elsewhere, or a reason to stay out.
+//! The way of a member to its seat: hello, credentials, a password that is checked elsewhere, or a reason to stay out.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ impl Member {
         }
     }
 
-    /// What may be said before one has joined.
+    /// Takes a message of a member that has not joined.
     pub(super) fn receive_first(&mut self, message: ClientMessage) -> Result<(), Close> {
         match message {
             ClientMessage::Hello { client_id, epoch, seq, hash, name, colour } => {
@@ -58,7 +58,7 @@ impl Member {
         }
     }
 
-    /// How long this address has to wait until it may make a board, if this is a new one.
+    /// Returns the time until this address may make a board, if this is a new one.
     fn makes_too_many(&self) -> Option<Duration> {
         if !self.room.is_unmade() {
             return None;

@@ -1,4 +1,4 @@
-//! What a member asks and orders: the past of its board, another board of it, and who may do what. All of it is done elsewhere.
+//! Questions and orders of a member: the past of its board, a branch of it, and its access. All of it is done elsewhere.
 
 use std::time::Instant;
 

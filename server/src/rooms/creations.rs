@@ -1,4 +1,4 @@
-//! How many new boards each address may make: one client must not use up the boards of all.
+//! A limit on the new boards of each address: one client must not use up the boards of all.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use inkwire_protocol::{ClientMessage, Reason, Token};
 use inkwire_room::Hello;
 
-/// How long a new connection may take to say hello: a person may type it.
+/// Maximum time of a new connection for its hello: a person may type it.
 const HELLO_PATIENCE: Duration = Duration::from_secs(60);
 
 /// Somebody who is not seated yet.
@@ -13,9 +13,9 @@ const HELLO_PATIENCE: Duration = Duration::from_secs(60);
 pub(super) struct Entering {
     pub(super) since: Instant,
     pub(super) credentials: Credentials,
-    /// Who waits to join until the password is checked.
+    /// The hello that waits until the password is checked.
     pub(super) joining: Option<Hello>,
-    /// What came behind that hello.
+    /// Messages after that hello.
     pub(super) held: Vec<ClientMessage>,
     /// Why this member is not let in.
     pub(super) refused: Option<(Reason, Duration)>,
@@ -32,7 +32,7 @@ impl Entering {
     }
 }
 
-/// What a member has to show.
+/// The credentials of a member.
 #[derive(Debug, Default)]
 pub(super) struct Credentials {
     pub(super) token: Option<Token>,

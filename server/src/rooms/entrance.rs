@@ -9,7 +9,7 @@ use super::hashing::{HashError, Memory};
 /// Wrong links and passwords that one address may try in a row, and how many come back in a second: 12 a minute.
 const TRIES: f64 = 10.0;
 const TRIES_PER_SECOND: f64 = 0.2;
-/// How long to wait before a password is tried again that could not be checked.
+/// Wait before a password is tried again that could not be checked.
 pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// The tries of each address.
@@ -25,7 +25,7 @@ impl Default for Entrance {
 }
 
 impl Entrance {
-    /// How long an address has to wait because it has tried too much that was wrong.
+    /// Returns the time that an address has to wait after too many wrong tries.
     pub(super) fn wait(&self, address: Option<IpAddr>, now: Instant) -> Option<Duration> {
         self.tries.wait(address, now)
     }
@@ -39,7 +39,7 @@ impl Entrance {
     /// tries at once are no more than as many after each other. Slow.
     ///
     /// # Errors
-    /// How long that address has to wait.
+    /// The time that the address has to wait.
     pub(super) fn try_password(
         &self,
         memory: &mut Memory,

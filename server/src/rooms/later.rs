@@ -1,4 +1,4 @@
-//! What a member is told later: work that blocks is done on another thread, and the member is woken when it is done.
+//! Work of a member that blocks: it is done on another thread, and the member is woken when it is done.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use super::hashing::{Hashing, Memory};
 use super::questions::Question;
 use crate::net::wakeup::Wakeup;
 
-/// What came of work.
+/// The result of work.
 #[derive(Debug)]
 pub(super) enum Told {
     /// This is to be said.
@@ -78,7 +78,7 @@ impl Later {
         self.under_way.load(Ordering::Relaxed) > 0
     }
 
-    /// What is to be told by now.
+    /// Takes the results that have come.
     pub(super) fn take(&self) -> Vec<Told> {
         std::mem::take(&mut *self.told.lock())
     }

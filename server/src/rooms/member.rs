@@ -35,10 +35,10 @@ const FORBIDDEN: u16 = 4003;
 const FULL: u16 = 4004;
 /// Between two signals to slow down.
 const SIGNALS_APART: Duration = Duration::from_secs(1);
-/// How long a client is asked to wait before it comes back to a server that restarts, in milliseconds.
+/// Wait of a client before it comes back to a server that restarts, in milliseconds.
 const RESTART_RETRY: u64 = 250;
 
-/// How long reading is delayed when the storage holds as much as it may.
+/// Delay of reading while the storage holds as much as it may.
 const OVERFULL: Duration = Duration::from_secs(1);
 
 /// Answers that may wait for a member before nothing more is read from it. One packet adds a few thousand at most: 8
@@ -68,7 +68,7 @@ pub struct Member {
     /// Until it is seated.
     pub(super) entering: Option<Box<Entering>>,
     pub(super) allowance: Allowance,
-    /// What has come and is not accounted for yet.
+    /// The cost of received messages that is not accounted for yet.
     pub(super) cost: Cost,
     /// When this member was last told to slow down, and until when.
     pub(super) signalled: Option<Box<(Instant, Instant)>>,

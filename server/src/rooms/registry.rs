@@ -61,7 +61,7 @@ pub struct Rooms {
     storage: Arc<dyn Storage>,
     metrics: Arc<Metrics>,
     workers: Arc<Workers>,
-    /// How long a room stays open when everybody has gone: most come back from a lost connection sooner.
+    /// Time that a room stays open after its last member: most come back from a lost connection sooner.
     linger: Duration,
     closed: Mutex<Closed>,
     pub(super) arrivals: Arc<Arrivals>,
@@ -196,7 +196,7 @@ impl Rooms {
     /// Puts a board in place anew: whoever is in its room is told why to go, and whoever comes meanwhile waits.
     ///
     /// # Errors
-    /// What `act` says; the board is as the storage has it then.
+    /// The error of `act`; the board is as the storage has it then.
     pub async fn replace(
         self: &Arc<Self>,
         name: &BoardName,
@@ -285,7 +285,7 @@ impl Rooms {
         }
     }
 
-    /// Where what is drawn is kept.
+    /// Returns the state of the storage.
     pub fn storage_state(&self) -> StorageState {
         self.storage.state()
     }

@@ -33,7 +33,7 @@ impl BasePath {
         &self.0
     }
 
-    /// What a path means below the base path, whether a proxy has stripped that or not.
+    /// Returns a path below the base path, whether a proxy has stripped that or not.
     pub(super) fn strip<'a>(&self, path: &'a str) -> &'a str {
         path.strip_prefix(&self.0).or(path.strip_prefix('/')).unwrap_or(path)
     }

@@ -33,7 +33,7 @@ use crate::random;
 use crate::rooms::{Encoding, ImageFailure, Member, Place, Rooms};
 use crate::ws::{self, Addresses, Connections, Entry, Full, Hub, Settings, host_of};
 
-/// How long a connection for which there is no place may take to send its request.
+/// Time that a connection beyond the limits has for its request.
 const TURNED_AWAY: Duration = Duration::from_secs(1);
 
 /// Everything that requests are answered from.
@@ -55,7 +55,7 @@ pub struct Site {
     pub overflow: Addresses,
     /// The rooms.
     pub rooms: Arc<Rooms>,
-    /// What is counted.
+    /// The metrics.
     pub metrics: Arc<Metrics>,
     /// The WebSocket connections.
     pub connections: Connections,
@@ -83,7 +83,7 @@ impl Drop for Owed {
     }
 }
 
-/// What is done with a request.
+/// The answer to a request.
 enum Answer {
     Reply(Reply),
     Join(Upgrade, BoardName, Option<IpAddr>),
@@ -257,7 +257,7 @@ impl Site {
         }
     }
 
-    /// Who asks: the other end of the socket, or whom a proxy there names last (what stands before that, anybody can write).
+    /// Returns the client's address: the other end of the socket, or the last one that a proxy there names (anybody can write those before it).
     fn address(&self, head: &Head, socket: &Socket) -> Option<IpAddr> {
         if !self.behind_proxy {
             return socket.peer().map(|peer| host_of(peer.ip()));
@@ -391,7 +391,7 @@ fn new_board() -> Reply {
     reply.header("cache-control", "no-store")
 }
 
-/// Whoever opens a board that cannot be is told so on the start page, in their language, and can open another one there.
+/// A person who opens an invalid board name is told so on the start page, in their language, and can open another board there.
 fn bad_name(path: &str) -> Reply {
     Reply::redirect(&format!("{}#badName", "../".repeat(path.matches('/').count())))
 }

@@ -1,10 +1,10 @@
-//! What lives at which path.
+//! The routes of the site.
 
 use inkwire_protocol::ImageHash;
 
 use crate::name::{BoardName, NameError};
 
-/// What a path names.
+/// The resource of a path.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Route<'a> {
     /// `/`: the boards that were opened in this browser.
@@ -38,7 +38,7 @@ impl Route<'_> {
     }
 }
 
-/// What a path below the base path names.
+/// Returns the route of a path below the base path.
 pub(super) fn route(path: &str) -> Route<'_> {
     match path {
         "" => Route::Start,

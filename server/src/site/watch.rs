@@ -1,6 +1,6 @@
 //! In a debug build that `cargo xtask watch` runs: its script in the page. In a release build nothing of it is left.
 
-/// Where the script, and what it listens to, come from.
+/// Returns the origin of the reloading script and of its events.
 #[cfg(debug_assertions)]
 pub fn origin() -> Option<String> {
     std::env::var("INKWIRE_WATCH").ok().filter(|url| url.starts_with("http://127.0.0.1:"))

@@ -36,7 +36,7 @@ impl FromStr for Location {
     }
 }
 
-/// How a location is opened.
+/// Options of opening a location.
 #[derive(Debug, Clone)]
 pub struct Opening {
     /// The time for which another process is waited for that has it.

@@ -1,4 +1,4 @@
-//! Where boards are kept: what an engine does, the records that all of them keep, and the engines: memory and SQLite.
+//! The storage of boards: its interface, the records that all engines keep, and the engines: memory and SQLite.
 //!
 //! Rooms know [`Storage`], operators [`Engine`] and [`Archive`]; only [`Location`] names an engine. A new one is a folder here, and an
 //! arm in `location.rs`.
@@ -76,7 +76,7 @@ impl Lease {
     }
 }
 
-/// What a storage says by itself.
+/// An event of a storage.
 #[derive(Debug, Clone)]
 pub enum News {
     /// Every operation of a board up to a sequence number is on disk.
@@ -92,7 +92,7 @@ pub type Listener = Box<dyn Fn(&News) + Send + Sync>;
 
 /// A place for boards. Only [`Storage::open`] may block; what is appended is written elsewhere, and heard of as news.
 pub trait Storage: Send + Sync + std::fmt::Debug {
-    /// What is kept of a board; a new lineage where nothing is.
+    /// Opens a board; a new lineage if nothing is kept of it.
     ///
     /// # Errors
     /// If it cannot be read now.
@@ -113,7 +113,7 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     /// Boards are closed by the rooms that had their leases, with everything durable: a good moment to put their records in order.
     fn closed(&self, boards: &[(BoardName, Lease)]);
 
-    /// Where what is drawn is kept.
+    /// Returns the state of the storage.
     fn state(&self) -> StorageState;
 
     /// Keeps the bytes of a picture under their hash, which the caller has checked; says whether there was room. May block.
@@ -140,13 +140,13 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
         lease: &Lease,
     ) -> Result<(), StorageError>;
 
-    /// What was ordered on a board, newest first. May block.
+    /// Returns the audit list of a board, newest first. May block.
     ///
     /// # Errors
     /// If it cannot be read now.
     fn audit(&self, name: &BoardName) -> Result<Vec<AuditRecord>, StorageError>;
 
-    /// How many boards are kept. May block.
+    /// Returns the number of boards. May block.
     ///
     /// # Errors
     /// If they cannot be counted now.
@@ -303,7 +303,7 @@ pub enum StorageError {
     Path {
         /// Which one.
         path: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         error: Arc<std::io::Error>,
     },
     /// The directory or the database is not there any more, or another one is in its place.
@@ -361,7 +361,7 @@ pub enum StorageError {
     Damaged {
         /// Which board.
         name: String,
-        /// What is wrong.
+        /// The damage.
         damage: Damage,
     },
     /// A sequence number that the records do not reach, or no longer.

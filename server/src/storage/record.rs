@@ -50,7 +50,7 @@ pub struct BoardRecord {
     pub is_whole: bool,
 }
 
-/// What is wrong with the records of a board, and where.
+/// The damage of a board's records, and its place.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Damage {
     /// A part of the snapshot is not what was written.
@@ -58,7 +58,7 @@ pub enum Damage {
     Snapshot {
         /// The sequence number that it stands at.
         seq: u64,
-        /// What is wrong.
+        /// The rule that it breaks.
         why: &'static str,
     },
     /// A record of the log is not what was written.
@@ -68,7 +68,7 @@ pub enum Damage {
         first_seq: u64,
         /// The last one.
         last_seq: u64,
-        /// What is wrong.
+        /// The rule that it breaks.
         why: &'static str,
     },
     /// A part of the log is missing.
@@ -104,9 +104,9 @@ pub enum Damage {
 pub struct Loaded {
     /// The board.
     pub board: Board,
-    /// What is wrong behind it.
+    /// The damage after it.
     pub damage: Option<Damage>,
-    /// What the database said of it when it was read.
+    /// The record of the board when it was read.
     pub record: BoardRecord,
 }
 
@@ -192,7 +192,7 @@ pub(super) fn check(bytes: &[u8], crc: u32) -> Result<(), &'static str> {
     if crc32fast::hash(bytes) == crc { Ok(()) } else { Err("its checksum does not fit") }
 }
 
-/// What was packed (deflate, RFC 1951).
+/// Unpacks bytes (deflate, RFC 1951).
 pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>, &'static str> {
     let mut unpacked = Vec::new();
     let done = DeflateDecoder::new(bytes).take(UNPACKED).read_to_end(&mut unpacked);

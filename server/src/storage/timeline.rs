@@ -2,12 +2,12 @@
 
 use inkwire_protocol::{AuthorName, Entry, Moment, limits};
 
-/// What is kept beside a board's log.
+/// The times and names beside a board's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chronicle {
     /// When its parts were drawn, in rising order.
     pub moments: Vec<Moment>,
-    /// What its authors are called.
+    /// The names of its authors.
     pub names: Vec<AuthorName>,
 }
 

@@ -1,4 +1,4 @@
-//! How many connections there are, in all and of each host, so that one does not take the places of all others.
+//! Counts of connections, of each host and in all, so that one host does not take the places of all others.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
@@ -9,7 +9,7 @@ use parking_lot::{Mutex, MutexGuard};
 /// Bits of an IPv6 address that are the network's; the others a host chooses by itself (RFC 4291 section 2.5.4, RFC 8981).
 const NETWORK: u32 = 64;
 
-/// What a host is known by: its IPv4 address, or the network of its IPv6 address, in which it can have as many as it likes.
+/// Returns the identity of a host: its IPv4 address, or the network of its IPv6 address, in which it can have any number.
 pub fn host_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> (128 - NETWORK) << (128 - NETWORK)).into(),

@@ -21,16 +21,16 @@ use crate::net::timers::Alarm;
 use crate::net::wakeup::Wakeup;
 use inkwire_frame::close_frame;
 
-/// What tungstenite is given at once, and keeps room for in every connection: a message of somebody who draws. Its default
+/// Bytes that tungstenite is given at once, and keeps room for in every connection: a message of a member that draws. Its default
 /// is 128 KiB. What is read of the socket at once is another matter, see `wire`.
 const READ_BUFFER: usize = 256;
 /// Pongs that tungstenite keeps for a peer that does not read, in bytes; beyond them it keeps the latest.
 const PONGS: usize = 512;
 /// Times that a session is asked for more in one turn: a fast reader of much leaves the worker to others in between.
 const PULLS_PER_TURN: usize = 8;
-/// How long the peer may take to answer a close frame.
+/// Maximum time of the peer to answer a close frame.
 const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
-/// How long, and how much, the peer may still send after the end. Closing with unread bytes would reset the
+/// Time and bytes that the peer may still send after the end. Closing with unread bytes would reset the
 /// connection, and the reset can overtake the close code.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
@@ -87,7 +87,7 @@ pub async fn serve<S: Session>(
     _ = catch_unwind(AssertUnwindSafe(|| connection.session.on_close(&close)));
 }
 
-/// Where a connection stands.
+/// The phase of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Messages go both ways.
@@ -288,7 +288,7 @@ impl<S: Session> Connection<'_, S> {
         }
     }
 
-    /// What the session still has to say goes out now that the peer has ended, unless our close frame is out.
+    /// The last frames of the session go out after the peer has ended, unless our close frame is out.
     fn give_the_rest(&mut self) {
         let wire = &mut self.wire;
         if wire.closed {

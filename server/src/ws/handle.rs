@@ -52,7 +52,7 @@ pub(super) struct Shared<S: Service> {
     is_closing: AtomicBool,
 }
 
-/// What waits for a connection.
+/// The outbox of a connection.
 #[derive(Default)]
 struct Outbox {
     items: VecDeque<Item>,
@@ -166,7 +166,7 @@ impl<S: Service> Handle<S> {
         &self.shared.hub
     }
 
-    /// What the service keeps for this connection. Held no longer than `act` runs; a handler that panicked in it leaves
+    /// Gives `act` the data of the service for this connection. Held no longer than `act` runs; a handler that panicked in it leaves
     /// it as it was then.
     pub fn with_data<T>(&self, act: impl FnOnce(&mut S::Data) -> T) -> T {
         act(&mut self.shared.data.lock())

@@ -67,7 +67,7 @@ impl<S: Service> Hub<S> {
         ServiceSession::new(Handle::new(self.clone(), id, wakeup, (peer, protocol, request), settings.max_outgoing))
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     pub fn count(&self) -> usize {
         self.state().open.len()
     }

@@ -5,11 +5,11 @@
 #[derive(Debug, Default)]
 pub(super) struct Lengths {
     at: At,
-    /// How many frames have come to their end.
+    /// Number of frames that have come to their end.
     pub(super) frames: u64,
 }
 
-/// Where in a frame the next byte stands.
+/// The position of the next byte in a frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 enum At {
     /// FIN, RSV and opcode.
@@ -27,7 +27,7 @@ enum At {
 const KEY: u64 = 4;
 
 impl Lengths {
-    /// How many of the bytes stand before a length that is not in its shortest form; all of them where none is.
+    /// Returns the number of bytes before a length that is not in its shortest form; all of them if there is none.
     pub(super) fn admit(&mut self, bytes: &[u8]) -> usize {
         let mut at = 0;
         while at < bytes.len() {

@@ -49,7 +49,7 @@ pub enum Message<'a> {
 }
 
 impl Message<'_> {
-    /// How many bytes it has.
+    /// Returns its length in bytes.
     pub fn size(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
@@ -156,13 +156,13 @@ pub struct Settings {
     pub max_connections: usize,
     /// Most connections from one IP address; further ones are answered 429.
     pub max_per_address: usize,
-    /// How long a client may take for the request that upgrades.
+    /// Maximum time of a client for the request that upgrades.
     pub handshake_timeout: Duration,
     /// Silence after which the peer is pinged.
     pub ping_interval: Duration,
-    /// How long the peer may take for any sign of life after that.
+    /// Maximum time of the peer to send anything after that.
     pub pong_timeout: Duration,
-    /// How long the peer may take nothing of what is on its way to it.
+    /// Maximum time for which the peer takes no bytes while some are on their way to it.
     pub write_timeout: Duration,
 }
 

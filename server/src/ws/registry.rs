@@ -10,7 +10,7 @@ use smol::Timer;
 
 use crate::net::wakeup::Wakeup;
 
-/// How long connections may take to notice that they are over: a turn of their worker.
+/// Time that connections have to notice that they are over: a turn of their worker.
 const END_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The number of the next connection, of whatever service.
@@ -43,7 +43,7 @@ impl Connections {
         Entry { connections: self, id, wakeup }
     }
 
-    /// How many are open.
+    /// Returns the number of open connections.
     pub fn count(&self) -> usize {
         self.lock().len()
     }

@@ -16,7 +16,7 @@ use crate::net::listen::{Address, Listener};
 use crate::net::socket::Socket;
 use crate::net::worker::Workers;
 
-/// How long a stopping server gives its connections to take what is meant for them.
+/// Time that connections have to take their last frames when the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
 
 /// A server of one WebSocket service, at every path.
@@ -27,7 +27,7 @@ pub struct Server {
     origins: Vec<Origin>,
 }
 
-/// What all connections of a running server share.
+/// The state that all connections of a running server share.
 struct Running<S: Service> {
     hub: Hub<S>,
     settings: Settings,

@@ -4,10 +4,10 @@ use super::handle::Handle;
 use super::{Close, Message, Outgoing, Session};
 use crate::http::{Head, Reply};
 
-/// What a program does with its WebSocket connections. Handlers run on the connection's task, so they must not block: who
+/// The handlers of a program for its WebSocket connections. Handlers run on the connection's task, so they must not block: who
 /// does holds up every connection of its worker thread. One that panics ends its connection with 1011, and no other.
 pub trait Service: Send + Sync + Sized + 'static {
-    /// What the service keeps for each connection; see [`Handle::with_data`].
+    /// The data of each connection; see [`Handle::with_data`].
     type Data: Default + Send + 'static;
 
     /// The sub-protocols that are spoken (RFC 6455 section 1.9): the first of a client's that is among them is agreed on,

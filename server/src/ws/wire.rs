@@ -1,4 +1,4 @@
-//! What tungstenite takes for a socket: reads are rationed, writes go to the connection's outgoing frames.
+//! The socket that tungstenite is given: reads are rationed, writes go to the connection's outgoing frames.
 
 use std::cell::RefCell;
 use std::io::{self, Read, Write};
@@ -19,7 +19,7 @@ const READS_PER_TURN: u32 = 2;
 const READ: usize = 16 * 1024;
 
 thread_local! {
-    /// Where each worker reads to.
+    /// The buffer into which each worker reads.
     static SCRATCH: RefCell<Vec<u8>> = RefCell::new(vec![0; READ]);
 }
 
@@ -36,7 +36,7 @@ pub(super) struct Wire {
     pub(super) takes_all: bool,
     /// Our close frame is out: what comes behind it is thrown away.
     pub(super) closed: bool,
-    /// What came behind the handshake, or with what was read, and was not looked at yet.
+    /// Bytes after the handshake, or beyond the last read, that were not looked at yet.
     rest: Bytes,
     lengths: Lengths,
     /// The next byte breaks the rule of [`Lengths`].

@@ -76,7 +76,7 @@ fn guessed(is_masked: bool) -> Sender {
     if is_masked { Sender::Client } else { Sender::Server }
 }
 
-/// What stands behind the last whole frame.
+/// Explains the bytes after the last whole frame.
 fn rest(rest: Rest, is_quiet: bool) -> Vec<String> {
     match rest {
         Rest::Nothing => Vec::new(),

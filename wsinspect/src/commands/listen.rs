@@ -25,7 +25,7 @@ use crate::io::accept::{accept, listen, welcome};
 use crate::io::output::Output;
 use crate::io::peer::{Came, MOST_UNSENT, Peer};
 
-/// What a listener answers.
+/// The arguments of `listen`.
 #[derive(Debug, Args)]
 pub(crate) struct Listen {
     /// Where clients connect: HOST:PORT.
@@ -48,12 +48,12 @@ pub(crate) struct Listen {
     pub(crate) look: Look,
 }
 
-/// How long the client may take to end after the close.
+/// Maximum time of the client to end after the close.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often a client that does not read is looked at.
+/// Interval of looking at a client that does not read.
 const UNSENT_PAUSE: Duration = Duration::from_millis(10);
 
-/// What all connections share.
+/// The state that all connections share.
 struct Listener {
     acceptor: Option<TlsAcceptor>,
     scheme: &'static str,
@@ -182,7 +182,7 @@ impl Connection {
         }
     }
 
-    /// What is sent for an event.
+    /// Returns the answer to an event.
     fn answer(&mut self, event: &Event) -> Option<Say> {
         let Event::Frame { sender: Sender::Client, frame, seen } = event else { return None };
         let message = self.assembly.push(frame, seen.place, seen.inflated.as_ref())?;

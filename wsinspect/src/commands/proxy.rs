@@ -45,7 +45,7 @@ const CHUNK: usize = 64 * 1024;
 /// nothing is lost.
 const WAITING: usize = 128;
 
-/// What has passed.
+/// Bytes that have passed.
 struct Passed {
     connection: u64,
     at: SystemTime,

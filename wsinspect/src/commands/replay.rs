@@ -56,7 +56,7 @@ pub(crate) struct Replay {
     pub(crate) look: Look,
 }
 
-/// How fast a recording is played.
+/// The speed of a replay.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Speed {
     /// So many times as fast as it was.
@@ -77,7 +77,7 @@ fn parse_path(text: &str) -> Result<JsonPath, String> {
     JsonPath::parse(text).map_err(|error| format!("{} (RFC 9535)", error.message()))
 }
 
-/// What is kept of a payload: all of it must be sent again.
+/// Bytes that are kept of a payload: all of it must be sent again.
 const LIMITS: Limits = Limits { keep: 256 * 1024 * 1024, inflate: 256 * 1024 * 1024 };
 
 pub(crate) fn run(flags: &Replay) -> Result<Outcome, Failure> {
@@ -98,7 +98,7 @@ pub(crate) fn run(flags: &Replay) -> Result<Outcome, Failure> {
     Ok(if told.0 > 0 { Outcome::Unmet } else { shown })
 }
 
-/// What was recorded of the connection that is asked for.
+/// Reads the recording of one connection.
 fn plan(flags: &Replay, us: Sender) -> Result<Plan, Failure> {
     let (mut plan, mut result, mut is_there) = (Plan::new(us, LIMITS.keep), Ok(()), false);
     let name = flags.file.display();
@@ -127,7 +127,7 @@ struct Player<'a> {
     assembly: Assembly,
     came: Vec<Message>,
     has_ended: bool,
-    /// How many messages were recorded.
+    /// Number of recorded messages.
     expected: usize,
 }
 
@@ -265,7 +265,7 @@ impl Player<'_> {
     }
 }
 
-/// How many differences there are, and each in words.
+/// Returns the number of differences, and each in words.
 fn report(expected: &[Message], came: &[Message], flags: &Replay) -> (usize, String) {
     let (mut count, mut told) = (0, String::new());
     for at in 0..expected.len().max(came.len()) {

@@ -75,20 +75,20 @@ fn parse_variable(text: &str) -> Result<(String, String), String> {
 
 /// Largest script, in bytes.
 const LONGEST: u64 = 16 * 1024 * 1024;
-/// What is kept of each message.
+/// Bytes that are kept of each message.
 const LIMITS: Limits = Limits { keep: 16 * 1024 * 1024, inflate: 64 * 1024 * 1024 };
-/// How long a server may take to end when the script is through.
+/// Maximum time of a server to end after the script.
 const ENDING: Duration = Duration::from_secs(1);
 
 /// Why a script has stopped.
 struct Stop {
     line: usize,
     text: String,
-    /// What is told under it, a line for each.
+    /// Lines that are shown under it.
     words: Vec<String>,
 }
 
-/// How a script went.
+/// The outcome of a script.
 struct Ran {
     path: PathBuf,
     steps: usize,

@@ -13,7 +13,7 @@ pub type Each<'a> = dyn FnMut(&Stamp, Option<&str>, &Event) + 'a;
 #[derive(Debug)]
 pub struct Connections {
     limits: Limits,
-    /// What all of them lead to; where it is not known, the Host header says it.
+    /// The target of all of them; if it is not known, that of the Host header.
     origin: Option<String>,
     open: BTreeMap<u64, Open>,
 }

@@ -17,16 +17,16 @@ use crate::frame::{Frame, Header, LengthForm, Opcode, Sender};
 use crate::handshake::{Head, check};
 use crate::tap::Handshake;
 
-/// What a file begins with; its entries follow, with commas between them, and then [`END`].
+/// The beginning of a file; its entries follow, with commas between them, and then [`END`].
 pub fn begin() -> String {
     let creator = json!({"name": "wsinspect", "version": env!("CARGO_PKG_VERSION")});
     format!("{{\"log\":{{\"version\":\"1.2\",\"creator\":{creator},\"pages\":[],\"entries\":[")
 }
 
-/// What a file ends with.
+/// The end of a file.
 pub const END: &str = "]}}\n";
 
-/// What an entry ends with, behind its messages.
+/// The end of an entry, after its messages.
 pub const ENTRY_END: &str = "]}";
 
 /// A connection without its messages.
@@ -34,7 +34,7 @@ pub const ENTRY_END: &str = "]}";
 pub struct Entry {
     /// When the handshake was done, and which connection it is.
     pub stamp: Stamp,
-    /// Where it goes.
+    /// Its URL.
     pub url: String,
     /// Its heads.
     pub handshake: Handshake,

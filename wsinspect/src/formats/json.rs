@@ -160,7 +160,7 @@ pub struct Writer {
     connections: HashMap<u64, Counts>,
 }
 
-/// What is counted of a connection: its frames, and those and the bytes of each direction's open message.
+/// The counts of a connection: its frames, and those and the bytes of each direction's open message.
 #[derive(Debug, Default)]
 struct Counts {
     frames: u64,
@@ -334,7 +334,7 @@ pub enum JsonError {
     Moment(#[from] humantime::TimestampError),
 }
 
-/// What was recorded, as far as nothing else follows from it.
+/// The recorded fields that follow from no other.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Recorded {
     /// A handshake, and where the connection went.

@@ -55,7 +55,7 @@ pub fn read(file: impl Read + Send, each: &mut dyn FnMut(Stamp, Recorded)) -> Re
     if flows.count == 0 { Err(PacketsError::Nothing) } else { Ok(()) }
 }
 
-/// What an interface says of its packets.
+/// The link type and the units of an interface.
 #[derive(Debug, Clone, Copy)]
 struct Interface {
     link: Linktype,
@@ -123,10 +123,10 @@ struct Flow {
 struct Way {
     /// The sequence number that comes next.
     next: Option<u32>,
-    /// What came before its turn, by its distance from `next` when that was 0.
+    /// Segments that came before their turn, by their distance from `next` when that was 0.
     waiting: BTreeMap<u64, Vec<u8>>,
     bytes: usize,
-    /// How far `next` has come.
+    /// The progress of `next`.
     passed: u64,
     /// The distance at which the direction ends.
     fin: Option<u64>,
@@ -175,7 +175,7 @@ impl Flows {
     }
 }
 
-/// What is needed of a TCP segment.
+/// The fields of a TCP segment that are used.
 struct Segment<'a> {
     syn: bool,
     ack: bool,

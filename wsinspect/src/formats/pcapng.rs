@@ -1,4 +1,4 @@
-//! What passed as packets that Wireshark dissects: pcapng (draft-ietf-opsawg-pcapng) with an IPv4 and a TCP header made up around the bytes.
+//! Events as packets that Wireshark dissects: pcapng (draft-ietf-opsawg-pcapng) with an IPv4 and a TCP header made up around the bytes.
 //! The handshake is in it, without which Wireshark takes nothing for a WebSocket, and TLS is not: no keys are needed.
 
 use std::collections::HashMap;
@@ -57,7 +57,7 @@ impl Capture {
         Self { whole: Some(keep), ..self }
     }
 
-    /// What a file begins with: a section header, and one interface whose times are in nanoseconds.
+    /// Writes the beginning of a file: a section header, and one interface whose times are in nanoseconds.
     pub fn begin(out: &mut Vec<u8>) {
         let section =
             [&0x1a2b_3c4du32.to_le_bytes()[..], &1u16.to_le_bytes(), &0u16.to_le_bytes(), &[0xff; 8]].concat();

@@ -1,15 +1,15 @@
-//! What a recording should not give away to those it is sent to: secrets of the handshake.
+//! Redaction of secrets of the handshake, which a recording should not give away.
 
 use crate::handshake::{Head, Refusal, check};
 use crate::tap::Handshake;
 
-/// What stands in place of a secret.
+/// The replacement of a secret.
 pub const REDACTED: &str = "REDACTED";
 
 /// Headers whose values are secrets.
 const HEADERS: [&str; 4] = ["Authorization", "Proxy-Authorization", "Cookie", "Set-Cookie"];
 
-/// What the name of a header or of a query parameter contains whose value is one.
+/// Parts of names of headers and query parameters whose values are secrets.
 const NAMES: [&str; 12] =
     ["token", "secret", "pass", "pwd", "key", "auth", "session", "sig", "jwt", "ticket", "credential", "cookie"];
 

@@ -25,7 +25,7 @@ pub fn name(code: u16) -> Option<&'static str> {
     })
 }
 
-/// Whom a code belongs to, where it has no name (section 7.4.2).
+/// Returns the owner of a code without a name (section 7.4.2).
 pub fn range(code: u16) -> &'static str {
     match code {
         ..1000 => "not used",

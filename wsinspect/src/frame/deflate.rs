@@ -2,7 +2,7 @@
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// What a sender leaves out at the end of each message (section 7.2.1).
+/// The bytes that a sender leaves out at the end of each message (section 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 /// Bytes that are inflated at once.
 const CHUNK: usize = 16 * 1024;

@@ -98,7 +98,7 @@ impl Violation {
         self.describe().0
     }
 
-    /// Where the rule stands, such as `RFC 6455 5.1`.
+    /// Returns the section of the rule, such as `RFC 6455 5.1`.
     pub fn section(self) -> &'static str {
         self.describe().1
     }
@@ -114,7 +114,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What was seen in a frame.
+/// The findings about a frame.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// Its place in its message; `None` for a control frame.

@@ -10,7 +10,7 @@ pub struct Place {
     pub message: u64,
     /// The number of the frame in its message, from 1 on.
     pub fragment: u64,
-    /// What the message was begun as; `None` where a continuation continues nothing.
+    /// The opcode of the message's first frame; `None` for a continuation that continues nothing.
     pub opcode: Option<Opcode>,
     /// Its message ends with it.
     pub is_last: bool,
@@ -54,15 +54,15 @@ impl Messages {
 pub struct Message {
     /// The number of it in its direction, from 1 on.
     pub number: u64,
-    /// What it is.
+    /// Its opcode.
     pub opcode: Opcode,
     /// Its bytes, without compression, as far as they are kept.
     pub data: Vec<u8>,
-    /// How many there were.
+    /// Its length in bytes.
     pub length: u64,
     /// Bytes of payload that came.
     pub wire: u64,
-    /// How many frames it came in.
+    /// Number of its frames.
     pub frames: u64,
 }
 

@@ -5,7 +5,7 @@ pub mod deflate;
 pub mod lint;
 pub mod message;
 
-/// Who sent the bytes.
+/// The sender of bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sender {
     /// The client: it masks every frame.
@@ -25,7 +25,7 @@ impl Sender {
     }
 }
 
-/// What a frame says it is; the opcodes 3 to 7 and 11 to 15 are reserved.
+/// The opcode of a frame; the opcodes 3 to 7 and 11 to 15 are reserved.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Opcode(u8);
 
@@ -73,7 +73,7 @@ impl Opcode {
     }
 }
 
-/// How a length was written; only the shortest form that holds it is allowed.
+/// The form of a length; only the shortest form that holds it is allowed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LengthForm {
     /// In the second byte.
@@ -125,11 +125,11 @@ pub struct Header {
     pub fin: bool,
     /// RSV1, RSV2 and RSV3, which extensions give a meaning.
     pub rsv: [bool; 3],
-    /// What the frame says it is.
+    /// The opcode.
     pub opcode: Opcode,
     /// The masking key, where it is masked; it may be all zeroes.
     pub mask: Option<[u8; 4]>,
-    /// How the length was written.
+    /// The form of the length.
     pub form: LengthForm,
     /// Bytes of payload, as the frame says: 64 bits, also the topmost, which is forbidden.
     pub length: u64,
@@ -190,11 +190,11 @@ pub fn encode(header: &Header, payload: &[u8]) -> Vec<u8> {
 pub struct Frame {
     /// Its header.
     pub header: Header,
-    /// Where it begins, in bytes since the beginning of its direction.
+    /// Its offset, in bytes since the beginning of its direction.
     pub offset: u64,
     /// The payload without its mask, as far as it is kept.
     pub payload: Vec<u8>,
-    /// How many bytes of payload have come; fewer than the header's length only in a frame that was cut off.
+    /// Bytes of payload that have come; fewer than the header's length only in a frame that was cut off.
     pub came: u64,
 }
 
@@ -214,7 +214,7 @@ pub struct Frames {
     frame: Option<Frame>,
 }
 
-/// What is left at the end of a stream.
+/// The rest at the end of a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Rest {
     /// Nothing: the last frame was whole.
@@ -260,7 +260,7 @@ impl Frames {
         Some(&bytes[header.size() - before..])
     }
 
-    /// What is left when nothing more comes.
+    /// Returns the rest after the last byte.
     pub fn finish(self) -> Rest {
         match self.frame {
             Some(frame) => Rest::Frame(frame),

@@ -6,13 +6,13 @@ use crate::handshake::target::Target;
 /// A request that differs in one point from the one that was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Variant {
-    /// What is different.
+    /// The difference, in words.
     pub name: String,
     /// The request.
     pub request: Head,
 }
 
-/// What came of a variant: its first line, and whether it opened a WebSocket.
+/// The answer to a variant: its first line, and whether it opened a WebSocket.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The response's first line without the version, or what failed.
@@ -86,7 +86,7 @@ fn with(request: &Head, name: &str, value: &str) -> Head {
     request
 }
 
-/// What all of it says: which changes open what was refused, or refuse what was open.
+/// Returns the verdict over all answers: which changes open what was refused, or refuse what was open.
 pub fn verdict(asked: &Answer, tried: &[(String, Answer)]) -> Vec<String> {
     let different = tried.iter().filter(|(_, answer)| answer.is_open != asked.is_open);
     let mut lines: Vec<String> = different
@@ -110,7 +110,7 @@ pub fn verdict(asked: &Answer, tried: &[(String, Answer)]) -> Vec<String> {
     lines
 }
 
-/// What a status most often means.
+/// Returns the usual meaning of a status.
 fn advice(words: &str) -> Option<String> {
     let status: String = words.chars().take_while(char::is_ascii_digit).collect();
     let advice = match status.as_str() {

@@ -85,7 +85,7 @@ impl Head {
         self.headers.iter().filter(move |(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// What stands between commas in all values of a header.
+    /// Returns the elements between commas in all values of a header.
     pub fn tokens<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.all(name).flat_map(|value| value.split(',')).map(str::trim).filter(|token| !token.is_empty())
     }
@@ -117,7 +117,7 @@ pub struct Deflate {
     pub client_keeps_context: bool,
     /// The server's do.
     pub server_keeps_context: bool,
-    /// How far back they do, as an exponent of 2: the client's.
+    /// The window of the client, as an exponent of 2.
     pub client_window: u8,
     /// The server's.
     pub server_window: u8,
@@ -133,7 +133,7 @@ impl Deflate {
     }
 }
 
-/// What the two sides agreed on.
+/// The outcome of a handshake.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Agreed {
     /// The sub-protocol.
@@ -157,9 +157,9 @@ pub enum Refusal {
     /// Not the answer to the key that was sent.
     #[error("Sec-WebSocket-Accept is {got:?}, for this key it is {expected:?}")]
     Accept {
-        /// What the response has.
+        /// The value in the response.
         got: String,
-        /// What it should have.
+        /// The right value.
         expected: String,
     },
     /// A sub-protocol that was not offered.

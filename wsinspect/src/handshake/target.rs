@@ -1,6 +1,6 @@
-//! Where a WebSocket URL leads (RFC 6455 section 3).
+//! The target of a WebSocket URL (RFC 6455 section 3).
 
-/// What a URL says.
+/// The parts of a URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// `wss`: over TLS.
@@ -61,7 +61,7 @@ impl Target {
         Ok(Self { is_secure, host: host.to_owned(), port, authority: authority.to_owned(), path, user })
     }
 
-    /// What it leads to, without path and user.
+    /// Returns the URL without path and user.
     pub fn origin(&self) -> String {
         format!("{}://{}", if self.is_secure { "wss" } else { "ws" }, self.authority)
     }

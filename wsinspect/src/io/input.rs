@@ -1,4 +1,4 @@
-//! What is sent: lines of standard input in one of several formats, or what somebody types.
+//! The input: lines of standard input in one of several formats, or typed lines.
 
 use std::fs::File;
 use std::io::{self, BufRead, Read, Write};
@@ -41,7 +41,7 @@ const WAITING: usize = 16;
 /// Lines that are kept from one time to the next.
 const HISTORY: usize = 1000;
 
-/// What comes of an input.
+/// A line of an input.
 #[derive(Debug)]
 pub(crate) enum Line {
     Say(Say),
@@ -50,7 +50,7 @@ pub(crate) enum Line {
     End,
 }
 
-/// What an argument says: itself, or with `@FILE` what stands in a file.
+/// Returns the bytes of an argument: itself, or with `@FILE` the content of a file.
 pub(crate) fn argument(text: &str) -> Result<Vec<u8>, Failure> {
     let Some(path) = text.strip_prefix('@') else { return Ok(text.as_bytes().to_vec()) };
     let read = File::open(path).and_then(|file| {
@@ -130,7 +130,7 @@ fn say(format: InputFormat, mut piece: Vec<u8>) -> Result<Option<Say>, String> {
     hex::parse(&text).map(|bytes| Some(Say::Message(Opcode::BINARY, bytes))).map_err(|error| error.to_string())
 }
 
-/// Where the lines are kept that were typed: $XDG_STATE_HOME, or ~/.local/state (XDG Base Directory Specification).
+/// Returns the file of the typed lines: $XDG_STATE_HOME, or ~/.local/state (XDG Base Directory Specification).
 fn history() -> Option<PathBuf> {
     let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".local/state"));

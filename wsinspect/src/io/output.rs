@@ -1,4 +1,4 @@
-//! Where events go: standard output, and recordings beside it.
+//! The output of events: standard output, and recordings beside it.
 
 use std::io::{self, Write};
 
@@ -21,7 +21,7 @@ use crate::io::program::Program;
 use crate::io::recording::{Har, Lines, Named, Packets};
 use crate::io::terminal::{SETTLED, Terminal};
 
-/// What is shown and recorded of some connections.
+/// The view and the recordings of some connections.
 pub(crate) struct Output {
     view: View,
     stdout: Box<dyn Write + Send>,
@@ -37,7 +37,7 @@ pub(crate) struct Output {
 }
 
 impl Look {
-    /// What is kept of a connection.
+    /// Returns the limits of a connection.
     pub(crate) fn limits(&self) -> Limits {
         Limits { keep: self.keep, inflate: self.keep as u64 }
     }
@@ -132,7 +132,7 @@ pub(crate) fn record(
     }
 }
 
-/// Whoever reads our output has had enough, or it cannot be written.
+/// The reader of our output has gone, or it cannot be written.
 fn of_stdout(error: io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::BrokenPipe => Failure::Io(error),

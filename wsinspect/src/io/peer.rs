@@ -31,7 +31,7 @@ const CHUNK: usize = 64 * 1024;
 const WAITING: usize = 16;
 /// Sent pieces that may wait for a server that does not read; then no more input is taken, and pings are not answered.
 pub(crate) const MOST_UNSENT: usize = 64;
-/// How long the body of a refusal is waited for.
+/// Maximum wait for the body of a refusal.
 const BODY_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Our end of a connection.
@@ -47,10 +47,10 @@ pub(crate) struct Peer {
     is_deaf: bool,
 }
 
-/// What has come.
+/// Something that has come.
 #[derive(Debug)]
 pub(crate) enum Came {
-    /// What was told of some bytes, and when.
+    /// Events of some bytes, and their times.
     Events(Vec<(Stamp, Event)>),
     /// The other side has ended.
     End,
@@ -67,7 +67,7 @@ pub(crate) async fn unless_interrupted<T>(signals: &mut Signals, act: impl Futur
     async { Some(act.await) }.or(interrupted).await
 }
 
-/// Where a URL leads.
+/// Parses a URL.
 pub(crate) fn target(url: &str) -> Result<Target, Failure> {
     Target::parse(url).map_err(|error| Failure::Usage(format!("{}: {error}", visible(url))))
 }
@@ -197,7 +197,7 @@ impl Peer {
     }
 
     /// As a server, waits for the request and answers it with what `respond` makes of it; whether that opens the connection.
-    /// What came behind the request is told too.
+    /// Bytes after the request are told too.
     pub(crate) async fn respond(&mut self, respond: impl FnOnce(&Head) -> Head) -> (Vec<(Stamp, Event)>, bool) {
         let mut told = Vec::new();
         while self.tap.request().is_none() {
@@ -264,7 +264,7 @@ impl Peer {
         self.incoming.is_empty()
     }
 
-    /// What comes next, or that a moment has come.
+    /// Waits for the next events, or for an instant.
     pub(crate) async fn next(&mut self, due: Option<Instant>) -> Came {
         if self.is_deaf {
             return Came::End;

@@ -13,9 +13,9 @@ use wsinspect::view::decoder::Decode;
 
 /// Most bytes that are taken of its output.
 const LONGEST: u64 = 16 * 1024 * 1024;
-/// How long it may take; then it is ended.
+/// Maximum time of the program; then it is ended.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// How often it is looked at until then.
+/// Interval of looking at it until then.
 const LOOK: Duration = Duration::from_millis(1);
 
 /// A command line for the shell.

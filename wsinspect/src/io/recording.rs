@@ -22,7 +22,7 @@ use crate::failure::Failure;
 /// Longest line of a recording, and longest HAR, in bytes.
 const LONGEST: u64 = 256 * 1024 * 1024;
 
-/// What a file is.
+/// The format of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Jsonl,
@@ -137,10 +137,10 @@ pub(crate) fn refuse_itself<'a>(from: &Path, to: impl Iterator<Item = &'a PathBu
     Ok(())
 }
 
-/// Where a recording is written to.
+/// A sink of a recording.
 pub(crate) trait Sink: Send {
     fn take(&mut self, stamp: &Stamp, url: Option<&str>, event: &Event) -> io::Result<()>;
-    /// What was taken is in the file, as far as its format lets it.
+    /// Flushes the events to the file, as far as its format lets it.
     fn flush(&mut self) -> io::Result<()>;
     /// Nothing more comes.
     fn finish(&mut self) -> io::Result<()> {

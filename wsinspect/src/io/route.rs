@@ -1,4 +1,4 @@
-//! How a server is reached: over TCP or a unix socket, through a proxy, with TLS on top.
+//! The route to a server: over TCP or a unix socket, through a proxy, with TLS on top.
 
 use std::net::{IpAddr, SocketAddr};
 

@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::flags::reach::{Identity, Reach};
 use crate::io::ways::Duplex;
 
-/// What is spoken behind TLS (RFC 7301): the upgrade is one of HTTP/1.1.
+/// The protocol after TLS (RFC 7301): the upgrade is one of HTTP/1.1.
 const HTTP: &[u8] = b"http/1.1";
 
 type Stream = Box<dyn Duplex>;
@@ -33,10 +33,10 @@ pub(crate) async fn client(reach: &Reach, target: &Target, stream: Stream) -> Re
     TlsConnector::from(Arc::new(config)).connect(server, stream).await.map_err(|error| failed(explained(&error)))
 }
 
-/// What a server is that answers something else.
+/// The words for a server that answers something else.
 const NO_TLS: &str = "it does not speak TLS; is it ws:// rather than wss://?";
 
-/// What an error of TLS says, and what helps.
+/// Explains an error of TLS, and what helps.
 fn explained(error: &std::io::Error) -> String {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
     match inner {
@@ -75,7 +75,7 @@ fn client_config(reach: &Reach) -> Result<ClientConfig, Failure> {
     Ok(config)
 }
 
-/// Whom we trust: what the file says, or else what the system does.
+/// Returns the trusted roots: those of the file, or else of the system.
 fn roots(file: Option<&Path>) -> Result<RootCertStore, Failure> {
     let mut roots = RootCertStore::empty();
     match file {
@@ -104,7 +104,7 @@ fn private_key(path: &Path) -> Result<PrivateKeyDer<'static>, Failure> {
     PrivateKeyDer::from_pem_file(path).map_err(|error| Failure::Input(format!("{}: {error}", path.display())))
 }
 
-/// What a server that speaks TLS needs; `None` where it is plain.
+/// Returns the TLS side of a server; `None` if it is plain.
 pub(crate) fn acceptor(identity: &Identity) -> Result<Option<TlsAcceptor>, Failure> {
     let (Some(cert), Some(key)) = (&identity.tls_cert, &identity.tls_key) else { return Ok(None) };
     let builder = ServerConfig::builder_with_provider(provider()).with_safe_default_protocol_versions();

@@ -1,4 +1,4 @@
-//! What a script expects of a message, and whether it holds.
+//! Expectations of a script about a message, and whether they hold.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_'))
 }
 
-/// What is sent, or expected.
+/// The kind of a message that is sent or expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     /// A text.
@@ -66,18 +66,18 @@ impl Kind {
     }
 }
 
-/// What a message is to be.
+/// An expectation about a message.
 #[derive(Debug, Clone)]
 pub struct Expectation {
     /// Of which kind.
     pub kind: Kind,
     /// The code of a close.
     pub code: Option<u16>,
-    /// How long it is waited for.
+    /// Maximum wait for it.
     pub within: Option<Duration>,
     /// Others may come before it.
     pub skips: bool,
-    /// What holds for it.
+    /// Comparisons that must hold.
     pub checks: Vec<Check>,
     /// Names for parts of it; `None` for all of it.
     pub captures: Vec<(String, Option<JsonPath>)>,
@@ -90,13 +90,13 @@ pub struct Check {
     pub line: usize,
     /// A part of it; without one all of it.
     pub path: Option<JsonPath>,
-    /// How it is compared.
+    /// The comparison.
     pub comparison: Comparison,
     /// With what; variables in it stand for what they mean then.
     pub value: String,
 }
 
-/// How a value is compared.
+/// A comparison of values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Comparison {
     /// `==`; as JSON where both are JSON.
@@ -124,9 +124,9 @@ pub enum Comparison {
 pub struct Mismatch {
     /// The line that expected it.
     pub line: usize,
-    /// What was expected.
+    /// The expectation, in words.
     pub expected: String,
-    /// What came.
+    /// The message that came, in words.
     pub got: String,
 }
 
@@ -171,7 +171,7 @@ pub fn text(message: &Message) -> String {
     }
 }
 
-/// What a message is, and its text.
+/// Returns the kind of a message, and its text.
 pub fn named(message: &Message) -> String {
     let code = match message.opcode {
         Opcode::CLOSE => close::parse(&message.data).map_or(String::new(), |(code, _)| format!(" {code}")),

@@ -39,7 +39,7 @@ use self::say::{Say, close_payload};
 use crate::frame::Opcode;
 use crate::hex;
 
-/// How long an expectation waits where it does not say.
+/// Wait of an expectation without one of its own.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A script: its steps in their order.
@@ -58,16 +58,16 @@ pub struct Step {
     pub text: String,
     /// The connection; empty for the one without a name.
     pub connection: String,
-    /// What to do.
+    /// The action.
     pub action: Action,
 }
 
-/// What a step does.
+/// The action of a step.
 #[derive(Debug, Clone)]
 pub enum Action {
     /// Connects to a URL.
     Connect {
-        /// Where to.
+        /// The URL.
         url: String,
         /// Headers of the request.
         headers: Vec<String>,
@@ -95,7 +95,7 @@ pub struct ScriptError {
     pub column: usize,
     /// The line itself.
     pub text: String,
-    /// What is wrong with it.
+    /// The error, in words.
     pub words: String,
 }
 
@@ -109,7 +109,7 @@ impl fmt::Display for ScriptError {
     }
 }
 
-/// What a step sends, once its variables are known.
+/// Returns the message of a step, once its variables are known.
 ///
 /// # Errors
 /// If it cannot be sent.

@@ -39,7 +39,7 @@ impl<'a> Line<'a> {
         word
     }
 
-    /// What the next word would be.
+    /// Returns the next word without taking it.
     fn peek(&self) -> &'a str {
         let mut ahead = *self;
         ahead.word()

@@ -11,15 +11,15 @@ use crate::frame::{Opcode, Sender, encode};
 use crate::script::expect::{json, text};
 use crate::tap::{Event, Handshake};
 
-/// What one side of a recorded connection does.
+/// The part of one side of a recorded connection.
 #[derive(Debug)]
 pub struct Plan {
     us: Sender,
-    /// How the connection was opened.
+    /// The handshake of the connection.
     pub handshake: Option<Handshake>,
-    /// What is sent, frame by frame.
+    /// The frames to send.
     pub moves: Vec<Move>,
-    /// What the other side said; without pings and pongs, whose times nobody agrees on.
+    /// Messages of the other side, without pings and pongs, whose times nobody agrees on.
     pub expected: Vec<Message>,
     assembly: Assembly,
     begun: Option<Duration>,
@@ -30,7 +30,7 @@ pub struct Plan {
 pub struct Move {
     /// When, since the handshake.
     pub at: Duration,
-    /// How many messages of the other side had come before it.
+    /// Number of messages of the other side before it.
     pub after: usize,
     /// The frame.
     pub bytes: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What a client is told to send, and the bytes that it becomes.
+//! Messages to send, and their bytes.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -19,7 +19,7 @@ pub enum Say {
     Raw(Vec<u8>),
 }
 
-/// What messages are made like.
+/// The shape of the frames of messages.
 #[derive(Debug, Clone, Default)]
 pub struct Shape {
     /// The opcode of messages, whatever they are.

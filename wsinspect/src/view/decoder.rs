@@ -1,4 +1,4 @@
-//! What messages say: JSON, MessagePack, the drawing protocol, or what a program makes of them.
+//! Decoders of messages: JSON, MessagePack, the drawing protocol, or a program.
 
 use serde_json::{Value, json};
 

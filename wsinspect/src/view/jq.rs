@@ -43,10 +43,10 @@ impl Jq {
         Ok(Self(filter))
     }
 
-    /// What comes of a value.
+    /// Applies the expression to a value.
     ///
     /// # Errors
-    /// What the expression does not take.
+    /// The error of the expression.
     pub fn run(&self, value: &Value) -> Result<Vec<Value>, String> {
         let input = read::parse_single(value.to_string().as_bytes()).map_err(|error| error.to_string())?;
         let context = Ctx::<JustLut<Val>>::new(&self.0.lut, Vars::new([]));

@@ -8,7 +8,7 @@ use crate::frame::message::{Message, Place};
 use crate::frame::{Frame, Opcode, Sender, close};
 use crate::hex;
 
-/// How frames are written.
+/// The style of lines.
 #[derive(Debug, Clone, Copy)]
 pub struct Style {
     /// Most bytes of a payload that are shown.
@@ -79,7 +79,7 @@ impl Style {
     }
 }
 
-/// What is remarked under a frame.
+/// Returns the line of a remark under a frame.
 pub fn remark(words: &str) -> String {
     format!("       !  {words}")
 }

@@ -23,7 +23,7 @@ use crate::view::decoder::{Decode, Drawing};
 use crate::view::jq::Jq;
 use crate::view::line::{Style, bytes_of, quoted, remark, visible};
 
-/// What an event becomes.
+/// The output format of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// A line for people.
@@ -32,11 +32,11 @@ pub enum Format {
     Hex,
     /// JSON lines, see [`json`].
     Jsonl,
-    /// What messages carry as it is, a line break behind each text; or what jq makes of it, a line each.
+    /// Payloads of messages as they are, with a line break after each text; or the results of jq, a line each.
     Raw,
 }
 
-/// What is shown of the frames of messages.
+/// The units that are shown of messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Frames, without a look at the messages that they are parts of.
@@ -94,13 +94,13 @@ impl Filter {
 /// Shows events.
 #[derive(Debug)]
 pub struct View {
-    /// How.
+    /// The format.
     pub format: Format,
     /// When.
     pub time: Time,
     /// Which.
     pub filter: Filter,
-    /// How payloads are written for people.
+    /// The style of payloads for people.
     pub style: Style,
     /// All of the handshake, not one line.
     pub has_heads: bool,
@@ -108,11 +108,11 @@ pub struct View {
     pub has_lint: bool,
     /// Frames, messages or both.
     pub unit: Unit,
-    /// What messages are read with; where it is not said, the drawing protocol where it was agreed on.
+    /// The decoder of messages; without one, the drawing protocol if it was agreed on.
     pub decoder: Option<Box<dyn Decode>>,
     /// Packets of the drawing protocol are read, where it was agreed on.
     pub reads_drawing: bool,
-    /// What is shown of messages that are JSON, and of which.
+    /// The expression that chooses among messages, and what is shown of them.
     pub jq: Option<Jq>,
     /// Lines for people have colours, one for each direction.
     pub is_coloured: bool,
@@ -128,7 +128,7 @@ pub struct View {
     open: HashMap<u64, Assemblies>,
 }
 
-/// What is read in a message.
+/// A decoded message.
 struct Reading {
     sender: Sender,
     name: &'static str,
@@ -266,7 +266,7 @@ impl View {
         open.push(sender, frame, seen.place, seen.inflated.as_ref())
     }
 
-    /// What a message says, and what jq makes of it.
+    /// Decodes a message, and applies jq to it.
     fn read(&mut self, connection: u64, sender: Sender, message: &Message) -> Option<Reading> {
         let is_drawing = self.reads_drawing && self.drawing.contains(&connection);
         let mut drawing = Drawing;

@@ -1,4 +1,4 @@
-//! What has passed in numbers: frames, messages, bytes, what compression has saved, and round trips.
+//! Statistics of connections: frames, messages, bytes, compression, and round trips.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl Times {
         self.0.saturating_record(micros.clamp(1, LONGEST));
     }
 
-    /// How many there are.
+    /// Their number.
     pub fn count(&self) -> u64 {
         self.0.len()
     }
@@ -65,7 +65,7 @@ struct Way {
     messages: u64,
     /// Payloads and headers.
     wire: u64,
-    /// What messages are without their compression, and what they were with it.
+    /// Bytes of messages without their compression, and with it.
     inflated: u64,
     deflated: u64,
 }

@@ -17,7 +17,7 @@ pub(super) struct File {
     pub(super) text: String,
 }
 
-/// How often a silent connection is asked before a proxy takes it for dead.
+/// Pings of a silent connection before a proxy takes it for dead.
 const ASKED: u32 = 3;
 /// Descriptors of a server beside those of its connections.
 const OWN_DESCRIPTORS: u32 = 256;

@@ -29,7 +29,7 @@ pub(super) struct Toolchain {
 /// `-Csanitize` (rust-lang/rust#123617).
 ///
 /// # Errors
-/// What is missing.
+/// A missing part of the tool chain.
 pub(super) fn toolchain() -> Result<Toolchain, String> {
     let rustc = || Command::new(std::env::var_os("RUSTC").unwrap_or("rustc".into()));
     let ask = |arguments: &[&str]| output(rustc().args(arguments));
@@ -117,7 +117,7 @@ fn make(
     Ok((faults, failure.filter(|_| !is_explained)))
 }
 
-/// What the sanitizers have written; they put the process id behind the name.
+/// Reads the reports of the sanitizers; they put the process id after the name.
 fn reports(folder: &Path) -> Result<String, Failure> {
     let mut text = String::new();
     for entry in std::fs::read_dir(folder)? {
@@ -145,7 +145,7 @@ fn sanitized(executable: &Path, folder: &Path) -> Command {
     command
 }
 
-/// What turns addresses into lines: LLVM's own, or else that of binutils, which is there with every linker.
+/// Returns the symbolizer: LLVM's own, or else that of binutils, which is there with every linker.
 pub(super) fn symbolizer() -> Option<PathBuf> {
     on_path("llvm-symbolizer").or_else(|| on_path("addr2line"))
 }

@@ -1,4 +1,4 @@
-//! What a check says: faults, where it made them out, and why it could not be made. Pure.
+//! Results of a check: faults with their places, or why it could not be made. Pure.
 
 use std::fmt;
 
@@ -34,7 +34,7 @@ impl Check {
     }
 }
 
-/// What kind of exit code a fault has.
+/// The kind of a fault, which decides on the exit code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
     /// Something is never given back.
@@ -61,7 +61,7 @@ pub(super) struct Fault {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Finding {
     pub(super) check: Check,
-    /// How the server was set up; nothing where there is one way only.
+    /// The setting of the server; empty if there is only one.
     pub(super) setting: &'static str,
     /// Over how many connections.
     pub(super) connections: u64,
@@ -102,12 +102,12 @@ impl From<std::io::Error> for Failure {
     }
 }
 
-/// What came of a check.
+/// The outcome of a check.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Checked {
     pub(super) check: Check,
     pub(super) findings: Vec<Finding>,
-    /// What was measured, in a line for each setting.
+    /// Measured values, in a line for each setting.
     pub(super) notes: Vec<String>,
     /// Why it could not be made to its end.
     pub(super) failure: Option<Failure>,

@@ -1,4 +1,4 @@
-//! What has grown between rounds of traffic: the text in which vgdb answers, and which stacks grow in every round. Pure.
+//! Growth between rounds of traffic: the text in which vgdb answers, and which stacks grow in every round. Pure.
 //!
 //! The text is that of `leak_check full reachable increased` and of `v.info open_fds` (Valgrind's manual, sections 4.6 and
 //! 3.2); it is text also where Valgrind writes its own report as XML.
@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use super::stack::{Frame, Stack};
 
-/// What was allocated at one place and is still there.
+/// Memory that was allocated at one place and is still there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Increase {
     /// More bytes than at the last look; fewer where it is negative.
@@ -83,7 +83,7 @@ fn delta(text: &str) -> Option<i64> {
     number.parse().ok()
 }
 
-/// What has grown in each of several rounds.
+/// Returns the stacks that have grown in each of several rounds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Grown {
     pub(super) stack: Stack,

@@ -9,7 +9,7 @@ use super::stack::Frame;
 /// because every thread that lives at the end is (a pointer into its block is all that is left of it).
 ///
 /// # Errors
-/// What is wrong with it; a report that was cut must not read as one without errors.
+/// An error of a report; one that was cut must not read as one without errors.
 pub(super) fn read(xml: &str) -> Result<Report, String> {
     if !xml.trim_end().ends_with("</valgrindoutput>") {
         return Err("Valgrind's report is cut: it was killed before it had written all of it".into());
@@ -29,7 +29,7 @@ pub(super) fn read(xml: &str) -> Result<Report, String> {
     Ok(report)
 }
 
-/// What stands in a report.
+/// The content of a report.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Report {
     pub(super) faults: Vec<Fault>,

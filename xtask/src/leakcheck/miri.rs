@@ -11,10 +11,10 @@ use crate::process::bounded;
 const PURE: [&str; 2] = ["inkwire-protocol", "inkwire-board"];
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How Miri is called here, where it is: by the toolchain in use, or by a nightly beside it.
+/// Returns the call of Miri, if it is installed: by the toolchain in use, or by a nightly beside it.
 ///
 /// # Errors
-/// What to type where it is not.
+/// The command that installs it.
 pub(super) fn toolchain() -> Result<&'static [&'static str], String> {
     let answers = |arguments: &[&str]| {
         let mut command = Command::new("cargo");

@@ -35,7 +35,7 @@ use crate::process::{cargo, output};
 
 /// The checks, in the order in which they are made: that which takes a build of its own when that has been made meanwhile.
 const ALL: [Check; 5] = [Check::Growth, Check::Memcheck, Check::Slope, Check::Asan, Check::Miri];
-/// What is known and borne with in the product, from the root.
+/// The suppressions of the product, from the root.
 const SUPPRESSIONS: &str = "xtask/leakcheck.suppressions";
 
 #[derive(Debug, clap::Args)]
@@ -177,7 +177,7 @@ fn alone(check: Check, program: &Program, effort: Effort, guard: &Guard) -> anyh
     })
 }
 
-/// What a program does not lend itself to.
+/// Returns why a check cannot be made of a program.
 fn can_be_made(check: Check, program: &Program) -> Result<(), String> {
     match check {
         Check::Asan => program.can_be_sanitized(),
@@ -197,7 +197,7 @@ fn unmade(check: Check, why: String, flags: &Flags) -> Checked {
     checked
 }
 
-/// How much a check does: what is compared must have warmed up, and a slope needs many connections.
+/// Returns the work of a check: what is compared must have warmed up, and a slope needs many connections.
 fn effort(check: Check, is_quick: bool) -> Effort {
     match (check, is_quick) {
         (Check::Asan, true) => Effort { warm_up: 0, rounds: 2, times: 2, is_patient: false },

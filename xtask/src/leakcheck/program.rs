@@ -1,4 +1,4 @@
-//! What is checked: which program, how it is built for a tool, how it is set up, and whose traffic it gets.
+//! The checked program: which one, how it is built for a tool, how it is set up, and whose traffic it gets.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -12,17 +12,17 @@ use crate::process::{built, cargo};
 pub(super) struct Program {
     pub(super) origin: Origin,
     pub(super) profile: Profile,
-    /// Where its sources lie.
+    /// The folder of its sources.
     pub(super) root: PathBuf,
     pub(super) settings: Vec<Setting>,
-    /// Where it listens, where it does not say so itself.
+    /// Its address, if it does not print that itself.
     pub(super) address: Option<String>,
     pub(super) seed: u64,
-    /// How long it may take to be ready, and to stop; under Valgrind that is about thirty times as long as alone.
+    /// Maximum time for it to be ready, and to stop; under Valgrind that is about thirty times as long as alone.
     pub(super) patience: Duration,
 }
 
-/// How it is built, where no sanitizer is in it.
+/// The build without a sanitizer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Profile {
     /// As it is shipped.
@@ -31,7 +31,7 @@ pub(super) enum Profile {
     Dev,
 }
 
-/// Where the executable comes from.
+/// The origin of the executable.
 #[derive(Debug, Clone)]
 pub(super) enum Origin {
     /// Cargo builds it: a binary target of a package.
@@ -50,7 +50,7 @@ pub(super) struct Setting {
     pub(super) traffic: Traffic,
 }
 
-/// What makes a round of traffic.
+/// The source of a round of traffic.
 #[derive(Debug, Clone)]
 pub(super) enum Traffic {
     /// A line for the shell.
@@ -59,14 +59,14 @@ pub(super) enum Traffic {
     Own(Vec<String>),
 }
 
-/// How much is done.
+/// The amount of work.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Effort {
     /// Rounds that are not compared: caches fill, threads start.
     pub(super) warm_up: u64,
     /// Rounds that are.
     pub(super) rounds: u64,
-    /// How much traffic a round has, in units of the traffic's own.
+    /// Traffic of a round, in units of the traffic's own.
     pub(super) times: u64,
     /// Also what only patience shows: peers that fall silent.
     pub(super) is_patient: bool,
@@ -105,7 +105,7 @@ impl Program {
     /// Whether there is something to build.
     ///
     /// # Errors
-    /// What to type where there is not.
+    /// The reason, and what to give instead.
     pub(super) fn can_be_sanitized(&self) -> Result<(), String> {
         match self.origin {
             Origin::Built { .. } => Ok(()),
@@ -126,7 +126,7 @@ impl Program {
     }
 }
 
-/// What fills `{dir}` in.
+/// The value of `{dir}`.
 pub(super) fn filled(arguments: &[String], folder: &Path) -> Vec<String> {
     arguments.iter().map(|argument| argument.replace("{dir}", &folder.display().to_string())).collect()
 }

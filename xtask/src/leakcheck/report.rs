@@ -1,4 +1,4 @@
-//! What was found, for people, as JSON, and as annotations of GitHub. Pure.
+//! Findings for people, as JSON, and as annotations of GitHub. Pure.
 
 use std::fmt::Write;
 

@@ -1,9 +1,9 @@
-//! What AddressSanitizer and LeakSanitizer write, with each frame in the form that [`FORMAT`] asks for. Pure.
+//! Reports of AddressSanitizer and LeakSanitizer, with each frame in the form that [`FORMAT`] asks for. Pure.
 
 use super::finding::{Class, Fault};
 use super::stack::Frame;
 
-/// How a frame is to be written: number, function, file, line (compiler-rt's `stack_trace_format`).
+/// The format of a frame: number, function, file, line (compiler-rt's `stack_trace_format`).
 pub(super) const FORMAT: &str = "F|%n|%f|%s|%l";
 
 /// Reads a report.

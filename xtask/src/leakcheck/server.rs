@@ -19,7 +19,7 @@ use super::program::{Effort, Program, Setting, Traffic, filled};
 use crate::group::{Group, Guard};
 use crate::process::{bounded, built, cargo, ended_within};
 
-/// How long a round of traffic may take.
+/// Maximum time of a round of traffic.
 const ROUND: Duration = Duration::from_secs(180);
 /// Lines that are kept of what it says, to be shown when it fails.
 const LINES: usize = 20;
@@ -39,7 +39,7 @@ pub(super) struct Server<'a> {
     _folder: TempDir,
 }
 
-/// What a round of traffic came to.
+/// The result of a round of traffic.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Round {
     pub(super) connections: u64,
@@ -154,7 +154,7 @@ impl<'a> Server<'a> {
         }
     }
 
-    /// How it ended, and its last words.
+    /// Returns its exit status, and its last words.
     fn ended(&self, status: ExitStatus) -> String {
         // What it said last may still be on its way through the pipe.
         thread::sleep(Duration::from_millis(50));
@@ -168,7 +168,7 @@ impl<'a> Server<'a> {
     }
 }
 
-/// Where runs have their folders.
+/// Returns the folder of all runs.
 ///
 /// # Errors
 /// If it cannot be made.

@@ -90,7 +90,7 @@ fn frugal(mut command: Command) -> Command {
     command
 }
 
-/// What there is now.
+/// Measures the present state.
 fn look(pid: u32, round: Round) -> Result<Vec<(String, f64, f64)>, Failure> {
     let gone = |error: std::io::Error| Failure::Server(format!("the server is gone: {error}"));
     let memory = fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).map_err(gone)?;

@@ -1,4 +1,4 @@
-//! Where something was allocated or touched: frames, which of them are ours, and the rest folded away. Pure.
+//! Stacks of an allocation or an access: frames, which of them are ours, and the rest folded away. Pure.
 
 use std::path::{Path, PathBuf};
 
@@ -14,7 +14,7 @@ pub(super) struct Frame {
 /// Calls, innermost first.
 pub(super) type Stack = Vec<Frame>;
 
-/// Where our own code lies.
+/// Folders of our own code.
 #[derive(Debug, Clone)]
 pub(super) struct Sources {
     root: PathBuf,

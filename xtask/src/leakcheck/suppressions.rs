@@ -2,13 +2,13 @@
 
 use super::finding::{Check, Finding};
 
-/// What is borne with.
+/// A suppression.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Suppression {
     check: Check,
     /// Parts of function names, in the order in which they stand in a stack, innermost first.
     functions: Vec<String>,
-    /// Where it stands, in lines from 1.
+    /// Its line, from 1.
     line: usize,
 }
 

@@ -6,7 +6,7 @@ use super::{asan, miri, valgrind};
 /// Why a check cannot be made here; with what it is made, where it can.
 ///
 /// # Errors
-/// What is missing, and what to type.
+/// A missing tool, and the command that installs it.
 pub(super) fn examine(check: Check) -> Result<String, String> {
     match check {
         Check::Growth | Check::Memcheck => match valgrind::missing() {

@@ -15,10 +15,10 @@ use crate::process::{bounded, is_on_path};
 /// Valgrind's exit code where it has found something. Only one more sign: a server that dies by a signal hides it, so what
 /// counts is the report.
 const FOUND: i32 = 97;
-/// How long vgdb may take to be answered.
+/// Maximum wait for an answer to vgdb.
 const ANSWER: Duration = Duration::from_secs(120);
 
-/// What is missing, where something is.
+/// Returns what is missing, if anything is.
 pub(super) fn missing() -> Option<String> {
     let missing = ["valgrind", "vgdb"].into_iter().find(|program| !is_on_path(program))?;
     Some(format!("{missing} is missing; type: apt-get install valgrind"))

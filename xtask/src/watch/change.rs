@@ -1,4 +1,4 @@
-//! What a change on the disk means: which events count, and what is to be done for a file. Knows no disk.
+//! The meaning of a change on the disk: which events count, and what a file asks for. Knows no disk.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! How often an address may send a wrong token: looked at before any token is compared.
+//! A limit on wrong tokens of an address, looked at before any token is compared.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;

@@ -33,7 +33,7 @@ use crate::ws::{Addresses, host_of};
 
 /// The description of the API (OpenAPI 3.1).
 const OPENAPI: &str = include_str!("openapi.json");
-/// How long a head may take.
+/// Maximum time for a head.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Most connections at once, where descriptors are not short.
 const MOST_CONNECTIONS: usize = 16;

@@ -201,7 +201,7 @@ impl FromStr for StoredName {
 /// Does what the flags say and prints what came of it.
 ///
 /// # Errors
-/// What fails, on what.
+/// An action that failed, and its object.
 pub fn run(flags: &Flags) -> anyhow::Result<()> {
     let location = Location::Directory(flags.data.clone());
     let boards = Boards { data: &flags.data, location, mark: flags.mark.as_deref(), json: flags.json };
@@ -440,7 +440,7 @@ impl Boards<'_> {
     }
 }
 
-/// What is kept of a board.
+/// Prints the record of a board.
 pub(crate) fn facts(record: &BoardRecord) -> Value {
     json!({
         "board": record.name,

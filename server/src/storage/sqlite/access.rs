@@ -1,4 +1,4 @@
-//! Who may do what on a board, and what was ordered there: a record of the room's own, and a list that only grows at its end.
+//! Rows of access and audit: a record of the room's own, and a list that only grows at its end.
 //!
 //! Whether a board is hosted, and the hash of its host's link, stand in its row of `boards` as well. If the record is damaged or
 //! gone, they keep a private board closed, and its host can still get in.

@@ -10,7 +10,7 @@ use crate::storage::{self, Part};
 /// Parts of one board go into one record until it is so long, in bytes.
 const RECORD: usize = 256 * 1024;
 
-/// What waits of one board.
+/// The unwritten parts of one board.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) epoch: Epoch,

@@ -14,7 +14,7 @@ use crate::name::BoardName;
 /// compactions of a board together cost a small multiple of what was drawn.
 const TAIL: i64 = 256 * 1024;
 
-/// What a commit has made of a board.
+/// The outcome of a commit for one board.
 pub(super) enum Written {
     /// It is durable up to a sequence number.
     Durable { name: BoardName, seq: u64, wants_compaction: bool },

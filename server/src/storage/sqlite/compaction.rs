@@ -87,7 +87,7 @@ impl Encoded {
 /// Writes a whole board as a snapshot, in a transaction of the caller.
 ///
 /// # Errors
-/// What SQLite says.
+/// The error of SQLite.
 pub(super) fn insert_board(
     transaction: &Transaction<'_>,
     name: &str,
@@ -121,7 +121,7 @@ struct Chunk {
     packets: Vec<u8>,
 }
 
-/// Where and through whom a compaction reads and writes.
+/// The thread that compacts boards, and what it reads and writes through.
 #[derive(Debug, Clone)]
 pub(super) struct Compactor {
     pub(super) directory: PathBuf,

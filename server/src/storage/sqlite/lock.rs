@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use crate::notify::notify;
 use crate::storage::StorageError;
 
-/// What a supervisor is told while another process has the lock (`sd_notify(3)`).
+/// The status for a service manager while another process has the lock (`sd_notify(3)`).
 const WAITING: &str = "STATUS=waiting for the data directory";
 
 /// Between two looks at a lock that another process has.

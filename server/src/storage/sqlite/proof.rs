@@ -30,7 +30,7 @@ pub enum Loss {
         "{lost} commits that were durable are missing: the log was damaged or removed, or an older database was put in place"
     )]
     BehindMark {
-        /// How many.
+        /// Their number.
         lost: u64,
     },
     /// The mark is that of another database.

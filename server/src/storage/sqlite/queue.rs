@@ -18,7 +18,7 @@ use crate::storage::{Listener, News, Part, StorageError};
 /// Bytes that may wait for the disk before reading from those who draw is delayed. What came before that is kept.
 const MOST_WAITING: u64 = 256 * 1024 * 1024;
 
-/// What waits to be written, shared by those who append and the one who writes.
+/// Everything that waits to be written, shared by the rooms and the writer.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     waiting: Mutex<Waiting>,
@@ -121,7 +121,7 @@ impl Queue {
     /// commit does not.
     ///
     /// # Errors
-    /// What SQLite says; or the server stops.
+    /// The error of SQLite, or that the server stops.
     pub(super) fn write<T: Send + 'static>(
         &self,
         path: &std::path::Path,

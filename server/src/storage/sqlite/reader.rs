@@ -90,7 +90,7 @@ impl Reader {
         Ok(Self { connection: schema::open_to_read(path)?, path: path.into() })
     }
 
-    /// Who may do what on a board.
+    /// Returns the access of a board.
     pub(super) fn access(&self, name: &str) -> Result<KeptAccess, StorageError> {
         access::find(&self.connection, name).map_err(self.said())
     }
@@ -100,10 +100,10 @@ impl Reader {
         access::audit(&self.connection, name).map_err(self.said())
     }
 
-    /// How many boards there are, with those on which nothing was drawn yet.
+    /// Returns the number of boards, with those on which nothing was drawn yet.
     ///
     /// # Errors
-    /// What SQLite says.
+    /// The error of SQLite.
     pub(crate) fn count(&self) -> Result<u64, StorageError> {
         self.connection.query_row("SELECT count(*) FROM boards", [], |row| row.get(0)).map_err(self.said())
     }
@@ -111,7 +111,7 @@ impl Reader {
     /// A part of a board's log: whole records, from the one on that has a sequence number.
     ///
     /// # Errors
-    /// What SQLite says, or where a record is damaged.
+    /// The error of SQLite, or the place of a damaged record.
     pub(crate) fn past(&self, name: &BoardName, from: u64) -> Result<Past, StorageError> {
         let Some(record) = self.record(name.as_str())? else { return Ok(Past::default()) };
         let mut past = Past { first_seq: from, last_seq: record.seq, ..Past::default() };
@@ -233,7 +233,7 @@ impl Reader {
         Ok(Loaded { board, damage: Some(damage), record: record.clone() })
     }
 
-    /// Where replaying begins: at the snapshot, or at nothing where that is damaged or too late.
+    /// Returns the board from which replaying begins: the snapshot, or an empty one if that is damaged or too late.
     fn start(
         &self,
         record: &BoardRecord,
@@ -414,7 +414,7 @@ impl Reader {
         Ok(Some((row.first_seq, packets)))
     }
 
-    /// What a server needs of a board.
+    /// Reads everything of a board that a server needs.
     pub(super) fn stored(&self, record: &BoardRecord) -> Result<(Stored, Option<Damage>, BoardRecord), StorageError> {
         let Loaded { mut board, damage, record } = self.load(record, None)?;
         board.skip_authors(record.last_author.saturating_sub(board.last_author()));

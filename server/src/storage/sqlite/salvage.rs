@@ -1,4 +1,4 @@
-//! What is done about a damaged database when the server starts: it is set aside, and what is good of it is served.
+//! Salvage of a damaged database at the start of a server: it is set aside, and its good records are served.
 
 use std::fs;
 use std::io::{self, Read};
@@ -338,7 +338,7 @@ fn good_boards(path: &Path) -> Vec<(BoardRecord, Loaded)> {
     good
 }
 
-/// What can be read of a damaged database.
+/// Reading of a damaged database, as far as that goes.
 impl Reader {
     /// The names of all pictures, as far as they can be read.
     pub(super) fn image_names(&self) -> Vec<ImageHash> {

@@ -19,10 +19,10 @@ pub(super) const FILE: &str = "boards.sqlite";
 const APPLICATION_ID: i64 = 0x696e_6b31;
 /// The format that this program writes (`PRAGMA user_version`).
 const VERSION: i64 = MIGRATIONS.len() as i64;
-/// How long one process waits for another that writes: a backup, or a command beside a running server.
+/// Maximum wait of one process for another that writes: a backup, or a command beside a running server.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// What makes format n + 1 of format n; the first makes the tables.
+/// Migrations: each makes format n + 1 of format n; the first makes the tables.
 ///
 /// `log` holds the whole history of a board: rows of about one commit each, which compaction packs (deflate) behind its
 /// back. `snapshots` is the board at `boards.snapshot_seq`, in parts, so that it is never held in memory at once. `images`
@@ -217,7 +217,7 @@ fn version(connection: &Connection, path: &Path) -> Result<i64, StorageError> {
 /// Whether a database is a restored backup.
 ///
 /// # Errors
-/// What SQLite says.
+/// The error of SQLite.
 pub(super) fn is_backup(connection: &Connection) -> rusqlite::Result<bool> {
     let found = connection.query_row("SELECT 1 FROM meta WHERE key = 'backup'", [], |_| Ok(()));
     found.optional().map(|found| found.is_some())
@@ -244,7 +244,7 @@ pub(super) fn says_backup(path: &Path) -> bool {
 /// Begins a new lineage of every board, in a database that has another name from now on; returns how many there are.
 ///
 /// # Errors
-/// What SQLite says.
+/// The error of SQLite.
 pub(super) fn begin_new_lineages(connection: &mut Connection) -> rusqlite::Result<usize> {
     let transaction = connection.transaction()?;
     let ids: Vec<i64> = transaction
@@ -270,7 +270,7 @@ pub(super) fn begin_new_lineages(connection: &mut Connection) -> rusqlite::Resul
 /// met only when it is used.
 ///
 /// # Errors
-/// What SQLite says.
+/// The error of SQLite.
 pub(super) fn has_all_tables(connection: &Connection) -> rusqlite::Result<bool> {
     let fresh = Connection::open_in_memory()?;
     checksum::register(&fresh)?;
@@ -289,7 +289,7 @@ fn tables(connection: &Connection) -> rusqlite::Result<Vec<(String, Option<Strin
 /// Whether a database is of a format that numbers its commits.
 ///
 /// # Errors
-/// What SQLite says.
+/// The error of SQLite.
 pub(super) fn has_commits(connection: &Connection) -> rusqlite::Result<bool> {
     let found = "SELECT count(*) FROM main.sqlite_master WHERE name = 'commits'";
     connection.query_row(found, [], |row| row.get(0))
@@ -298,7 +298,7 @@ pub(super) fn has_commits(connection: &Connection) -> rusqlite::Result<bool> {
 /// Raises the number of the last commit, which is a part of that commit; returns it.
 ///
 /// # Errors
-/// What SQLite says.
+/// The error of SQLite.
 pub(super) fn raise(transaction: &Transaction<'_>) -> rusqlite::Result<u64> {
     let raise = "UPDATE commits SET number = number + 1 RETURNING number";
     transaction.prepare_cached(raise)?.query_row([], |row| row.get(0))
@@ -318,7 +318,7 @@ pub(super) fn position(connection: &Connection) -> rusqlite::Result<Position> {
 /// Says in a copy that it is one; see [`begin_new_lineages`].
 ///
 /// # Errors
-/// What SQLite says.
+/// The error of SQLite.
 pub(super) fn mark_as_backup(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute("INSERT OR REPLACE INTO meta VALUES ('backup', datetime('now'))", [])?;
     Ok(())

@@ -23,7 +23,7 @@ use crate::io::output::Output;
 use crate::io::peer::{Came, MOST_UNSENT, Peer, unless_interrupted};
 use crate::io::route;
 
-/// What happens next.
+/// The next thing to act on.
 enum Next {
     Came(Came),
     Line(Line),
@@ -50,7 +50,7 @@ pub(super) struct Conversation<'a> {
     /// The close frame of the server, unless it answers ours.
     closed: Option<(u16, String)>,
     is_answered: bool,
-    /// What of the input could not be sent.
+    /// The part of the input that could not be sent.
     wrong: Option<String>,
 }
 
@@ -282,7 +282,7 @@ impl<'a> Conversation<'a> {
         self.waited.is_reached |= self.flags.until.as_ref().is_some_and(|until| until.is_match(&message.data));
     }
 
-    /// How it has ended.
+    /// Returns the end of the conversation.
     fn ending(&self) -> Result<Outcome, Failure> {
         if let Some(words) = &self.wrong {
             return Err(Failure::Input(words.clone()));

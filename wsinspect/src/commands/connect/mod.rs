@@ -97,7 +97,7 @@ pub(crate) struct Connect {
 }
 
 impl Connect {
-    /// What messages are made like.
+    /// Returns the shape of the frames of messages.
     pub(crate) fn shape(&self) -> Shape {
         Shape {
             opcode: self.send_opcode,
@@ -107,7 +107,7 @@ impl Connect {
         }
     }
 
-    /// What standard input is.
+    /// Returns the format of standard input.
     pub(crate) fn input(&self) -> InputFormat {
         if self.binary && self.input == InputFormat::Lines { InputFormat::Binary } else { self.input }
     }
@@ -128,7 +128,7 @@ fn parse_close(text: &str) -> Result<Bytes, SayError> {
 /// The first pause before connecting again, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(10));
 
-/// What is waited for, also over several connections.
+/// The progress towards the end, also over several connections.
 struct Waited {
     begun: Instant,
     /// Messages that have come.
@@ -138,7 +138,7 @@ struct Waited {
     is_opened: bool,
 }
 
-/// What is sent, over all connections together.
+/// The messages to send, over all connections together.
 struct Input {
     first: Vec<Vec<u8>>,
     lines: Receiver<Line>,

@@ -1,11 +1,14 @@
 //! Parts of the page that have a twin in Rust: both go through the same random histories, and do the same at each step.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::fmt::Write;
 use std::process::Command;
 
 use inkwire_board::{Board, ClientSession, Refused, StateHash, Submitted};
-use inkwire_protocol::{ClientId, ClientMessage, Colour, Entry, Epoch, Operation, ServerMessage, binary, hex};
+use inkwire_protocol::{
+    Begin, ClientId, ClientMessage, Colour, ElementRef, Entry, Epoch, Note, Operation, Patch, Picture, ServerMessage,
+    Shape, Text, binary, hex, limits,
+};
 use inkwire_tests::dice::{Dice, seed};
 use inkwire_tests::tools::{are_there, on_path, root};
 use serde_json::{Value, json};
@@ -15,6 +18,12 @@ use super::people;
 /// Histories of sessions, and the events of each.
 const HISTORIES: u64 = 100;
 const EVENTS: u64 = 300;
+/// Boards, the operations of each, and the people on it. The first of them does most, and passes the undo depth.
+const BOARDS: u64 = 200;
+const OPERATIONS: u64 = 600;
+const PEOPLE: u64 = 3;
+/// Packets that are changed, and the changes of each.
+const PACKETS: u64 = 20_000;
 /// The client whose session it is, and the author number of somebody else.
 const CLIENT: ClientId = ClientId([7; 16]);
 const OTHER: u32 = 2;
@@ -284,4 +293,211 @@ fn sessions_of_the_page_and_of_the_command_line_do_the_same() {
         lines += &history.lines;
     }
     compare("session.mjs", &lines);
+}
+
+/// A board, and operations that mean what is on it.
+struct Boards {
+    dice: Dice,
+    board: Board,
+    cseqs: [u64; PEOPLE as usize + 1],
+    /// Elements and gestures that were made, also those that are deleted or forgotten by now.
+    elements: Vec<ElementRef>,
+    gestures: Vec<(u32, u64)>,
+    /// The gestures that each person has just undone: the next one that is made makes an end of redo.
+    undone: [Vec<u64>; PEOPLE as usize + 1],
+    /// Slots with a live stroke.
+    live: BTreeSet<(u32, u8)>,
+    /// Accepted operations of each kind.
+    accepted: BTreeMap<&'static str, u64>,
+}
+
+impl Boards {
+    fn of(seed: u64, part: u64) -> Self {
+        let (elements, gestures, undone, live, accepted) = Default::default();
+        let (dice, board, cseqs) = (Dice::part(seed, part), Board::default(), [0; 4]);
+        Self { dice, board, cseqs, elements, gestures, undone, live, accepted }
+    }
+
+    /// The next operation, and its outcome: the state hash after it, or the reason for which it is rejected.
+    fn step(&mut self) -> Value {
+        let author = if self.dice.below(4) > 0 { 1 } else { 1 + self.dice.below(PEOPLE) as u32 };
+        let cseq = self.cseqs[author as usize] + 1;
+        self.cseqs[author as usize] = cseq;
+        let operation = self.operation(author, cseq);
+        let message = ClientMessage::Operations { first_cseq: cseq, operations: [operation.clone()].into() };
+        let packet = hex::encode(&binary::encode_client(&[message]));
+        let outcome = match self.board.submit(author, cseq, operation.clone()) {
+            Ok(_) => {
+                self.note(author, cseq, &operation);
+                self.board.hash().to_string()
+            }
+            Err(reason) => reason.to_string(),
+        };
+        json!({ "author": author, "cseq": cseq, "outcome": outcome, "packet": packet })
+    }
+
+    fn note(&mut self, author: u32, cseq: u64, operation: &Operation) {
+        let kind = match operation {
+            Operation::Patch(_) => "patch",
+            Operation::Undo { .. } => "undo",
+            Operation::Redo { .. } => "redo",
+            _ => "other",
+        };
+        *self.accepted.entry(kind).or_default() += 1;
+        match operation {
+            Operation::Begin(begin) => _ = self.live.insert((author, begin.slot)),
+            Operation::End { slot } | Operation::Cancel { slot } => _ = self.live.remove(&(author, *slot)),
+            Operation::Undo { gesture } => self.undone[author as usize].push(*gesture),
+            Operation::Redo { .. } => _ = self.undone[author as usize].pop(),
+            _ => self.undone[author as usize].clear(),
+        }
+        if gesture_back(&mut operation.clone()) == Some(&mut 0) {
+            self.gestures.push((author, cseq));
+        }
+        use Operation::{Begin, Note, Picture, Shape, Text};
+        if matches!(operation, Begin(_) | Shape(_) | Text(_) | Note(_) | Picture(_)) {
+            self.elements.push(ElementRef { author, cseq });
+        }
+    }
+
+    /// An operation of a person. One in eight is as the dice fall; the others mean what is there.
+    fn operation(&mut self, author: u32, cseq: u64) -> Operation {
+        let mut raw = people::Dice(self.dice.below(1 << 31) << 31 | self.dice.below(1 << 31));
+        let mut operation = people::operation(&mut raw, PEOPLE, cseq);
+        if self.dice.below(8) == 0 {
+            return operation;
+        }
+        if let Some(gesture) = self.undone[author as usize].last().filter(|_| self.dice.below(2) == 0) {
+            return Operation::Redo { gesture: *gesture };
+        }
+        let live = self.live.iter().find(|(by, _)| *by == author).map(|(_, slot)| *slot);
+        if self.dice.below(8) > 0 {
+            gesture_back(&mut operation).into_iter().for_each(|back| *back = 0);
+        }
+        match (&mut operation, live) {
+            (Operation::Begin(begin), _) if self.live.contains(&(author, begin.slot)) => {
+                operation = Operation::End { slot: begin.slot };
+            }
+            (Operation::Points(points), Some(slot)) => points.slot = slot,
+            (Operation::End { slot: it } | Operation::Cancel { slot: it }, Some(slot)) => *it = slot,
+            (Operation::Points(_) | Operation::End { .. } | Operation::Cancel { .. }, None) => {
+                return Operation::Begin(people::begin(&mut raw, 0));
+            }
+            (Operation::Patch(patch), _) => patch.element = self.element().unwrap_or(patch.element),
+            (Operation::Delete { elements, .. }, _) => {
+                elements.iter_mut().for_each(|element| *element = self.element().unwrap_or(*element));
+            }
+            (Operation::Undo { gesture } | Operation::Redo { gesture }, _) => {
+                *gesture = self.gesture(author).unwrap_or(*gesture);
+            }
+            _ => {}
+        }
+        operation
+    }
+
+    /// An element that is there, or was: mostly one of the last.
+    fn element(&mut self) -> Option<ElementRef> {
+        let reach = if self.dice.below(4) == 0 { self.elements.len() } else { self.elements.len().min(8) };
+        let back = self.dice.below(reach.max(1) as u64) as usize;
+        self.elements.iter().rev().nth(back).copied()
+    }
+
+    /// A gesture of a person: mostly one of the last, and often one of those at the undo depth.
+    fn gesture(&mut self, author: u32) -> Option<u64> {
+        let own: Vec<u64> = self.gestures.iter().filter(|(by, _)| *by == author).map(|(_, cseq)| *cseq).collect();
+        let near = self.dice.below(own.len().clamp(1, 8) as u64) as usize;
+        let back = if self.dice.below(3) == 0 { limits::UNDO_DEPTH + near - 4 } else { near };
+        own.iter().rev().nth(back).copied()
+    }
+}
+
+/// How far back the gesture of an operation began, if it has one.
+fn gesture_back(operation: &mut Operation) -> Option<&mut u64> {
+    match operation {
+        Operation::Begin(Begin { gesture_back, .. })
+        | Operation::Shape(Shape { gesture_back, .. })
+        | Operation::Text(Text { gesture_back, .. })
+        | Operation::Note(Note { gesture_back, .. })
+        | Operation::Picture(Picture { gesture_back, .. })
+        | Operation::Patch(Patch { gesture_back, .. })
+        | Operation::Delete { gesture_back, .. }
+        | Operation::Clear { gesture_back }
+        | Operation::ClearAuthor { gesture_back, .. } => Some(gesture_back),
+        _ => None,
+    }
+}
+
+#[test]
+fn boards_of_the_page_and_of_the_server_are_the_same_after_each_operation() {
+    let seed = seed();
+    println!("seed {seed} (INKWIRE_SEED={seed} does it again)");
+    let (mut lines, mut reasons) = (String::new(), BTreeMap::<String, u64>::new());
+    let mut kinds = BTreeMap::<&str, u64>::new();
+    for part in 0..BOARDS {
+        let mut boards = Boards::of(seed, part);
+        lines += "begins\n";
+        for _ in 0..OPERATIONS {
+            let step = boards.step();
+            let outcome = step["outcome"].as_str().unwrap();
+            let is_hash = outcome.bytes().all(|byte| byte.is_ascii_hexdigit());
+            *reasons.entry(if is_hash { "accepted".into() } else { outcome.to_owned() }).or_default() += 1;
+            writeln!(lines, "{step}").unwrap();
+        }
+        boards.accepted.iter().for_each(|(kind, count)| *kinds.entry(kind).or_default() += count);
+    }
+    println!("{reasons:?} {kinds:?}");
+    assert!(["patch", "undo", "redo"].iter().all(|kind| kinds[kind] > 10 * BOARDS), "each comes often: {kinds:?}");
+    assert!(reasons["accepted"] > BOARDS * OPERATIONS / 2, "most of it is within the rules: {reasons:?}");
+    assert!(reasons.len() > 5, "rules are broken in many ways: {reasons:?}");
+    compare("board.mjs", &lines);
+}
+
+/// A packet of either side, with some bytes changed, left out or doubled.
+fn changed(dice: &mut Dice, boards: &mut Boards) -> (&'static str, Vec<u8>) {
+    let step = boards.step();
+    let packet = hex::decode(step["packet"].as_str().unwrap()).expect("hex");
+    let (side, mut bytes) = if dice.below(2) == 0 {
+        ("client", packet)
+    } else {
+        let messages = binary::decode_client(&packet).expect("a packet");
+        let Some(ClientMessage::Operations { operations, .. }) = messages.first() else { panic!("operations") };
+        let entries = operations.iter().map(|it| Entry { author: 1, skip: dice.below(2), operation: it.clone() });
+        let entries = entries.collect();
+        let message = ServerMessage::Operations { first_seq: 1 + dice.below(300), entries };
+        ("server", binary::encode_server(&[message]))
+    };
+    for _ in 0..dice.below(4) {
+        let at = dice.below(bytes.len().max(1) as u64) as usize;
+        match dice.below(3) {
+            0 if at < bytes.len() => bytes[at] = dice.below(256) as u8,
+            1 if at < bytes.len() => _ = bytes.remove(at),
+            _ => bytes.insert(at.min(bytes.len()), dice.below(256) as u8),
+        }
+    }
+    (side, bytes)
+}
+
+#[test]
+fn codecs_of_the_page_and_of_the_server_name_the_same_rule_for_packets_that_were_changed() {
+    let seed = seed();
+    println!("seed {seed} (INKWIRE_SEED={seed} does it again)");
+    let (mut dice, mut boards) = (Dice::part(seed, 0), Boards::of(seed, 1));
+    let (mut lines, mut rules) = (String::new(), BTreeMap::<&str, u64>::new());
+    for number in 0..PACKETS {
+        if number % OPERATIONS == 0 {
+            boards = Boards::of(seed, number + 1);
+        }
+        let (side, bytes) = changed(&mut dice, &mut boards);
+        let rule = match side {
+            "client" => binary::decode_client(&bytes).err(),
+            _ => binary::decode_server(&bytes).err(),
+        };
+        let rule = rule.map_or("", |error| error.name());
+        *rules.entry(rule).or_default() += 1;
+        let packet = hex::encode(&bytes);
+        writeln!(lines, "{}", json!({ "packet": packet, "rule": rule, "side": side })).unwrap();
+    }
+    println!("{rules:?}");
+    assert!(rules.len() > 10, "many rules are broken: {rules:?}");
+    compare("packets.mjs", &lines);
 }

@@ -13,6 +13,22 @@ impl Dice {
     }
 }
 
+/// The beginning of a stroke in a slot, as a gesture of its own.
+pub fn begin(dice: &mut Dice, slot: u8) -> Begin {
+    let some = |dice: &mut Dice| dice.below(2000) as i32 - 1000;
+    Begin {
+        slot,
+        gesture_back: 0,
+        tool: if dice.below(4) == 0 { Tool::Highlighter } else { Tool::Pen },
+        colour: Colour(0x1e1e_1eff),
+        width: 1 + dice.below(60) as u16,
+        scale: dice.below(5) as i8,
+        x: some(dice),
+        y: some(dice),
+        pressure: Some(dice.below(256) as u8),
+    }
+}
+
 /// One person's next operation: from a small world, so that people often mean the same element.
 pub fn operation(dice: &mut Dice, people: u64, cseq: u64) -> Operation {
     let gesture_back = if dice.below(3) == 0 { dice.below(4) } else { 0 };
@@ -22,17 +38,7 @@ pub fn operation(dice: &mut Dice, people: u64, cseq: u64) -> Operation {
         |dice: &mut Dice| ElementRef { author: dice.below(people + 1) as u32, cseq: 1 + dice.below(cseq.max(1)) };
     let colour = Colour(dice.below(1 << 32) as u32);
     match dice.below(18) {
-        0..=2 => Operation::Begin(Begin {
-            slot,
-            gesture_back,
-            tool: if dice.below(4) == 0 { Tool::Highlighter } else { Tool::Pen },
-            colour,
-            width: 1 + dice.below(60) as u16,
-            scale: dice.below(5) as i8,
-            x: some(dice),
-            y: some(dice),
-            pressure: Some(dice.below(256) as u8),
-        }),
+        0..=2 => Operation::Begin(Begin { slot, gesture_back, colour, ..begin(dice, slot) }),
         3..=5 => {
             let steps = (0..1 + dice.below(6)).map(|_| [some(dice) / 50, some(dice) / 50]).collect::<Vec<_>>();
             let pressures: Vec<i16> = steps.iter().map(|_| dice.below(7) as i16 - 3).collect();

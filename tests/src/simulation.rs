@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 use inkwire_board::{Board, ClientSession, Refused, StateHash};
 use inkwire_protocol::{Action, ClientMessage, Colour, Entry, Epoch, Operation, Reason, ServerMessage, Token, binary};
 use inkwire_room::{
-    Access, Caller, Cost, Digest, Encoding, Hello, Ingredients, Joined, Kept, KeptAccess, Now, OrderError, Part,
-    Persist, Position, RESERVED, Refusal, Room, Someone, Submission, Surroundings, Wake,
+    Access, Cost, Digest, Encoding, Hello, Identity, JoinRequest, Joined, Kept, KeptAccess, LogBatch, Now,
+    OrderContext, OrderError, Persist, Position, RESERVED, Refusal, Room, Submission, Surroundings, Wake,
 };
 
 use crate::client::client_id;
@@ -59,8 +59,8 @@ struct Connection {
 /// A disk that takes parts of the log one after the other.
 #[derive(Debug, Default)]
 struct Disk {
-    parts: Vec<Part>,
-    writing: VecDeque<(u64, Part)>,
+    parts: Vec<LogBatch>,
+    writing: VecDeque<(u64, LogBatch)>,
     reserved_author: u32,
     access: KeptAccess,
     is_failing: bool,
@@ -146,12 +146,12 @@ impl Simulation {
         let (member, now) = (self.members, at(self.start, self.now));
         let person = &mut self.people[who];
         let hello = hello_of(&person.session.hello(&person.name, Colour(0x1971_c2ff)));
-        let someone = Someone::new(hello.client_id, None);
+        let identity = Identity::new(hello.client_id, None);
         let (token, begins) =
             (person.token.map(|it| Digest::of(&it.0)), person.token.is_some_and(|it| !it.is_for_others()));
-        let caller = Caller { someone, token, begins, address: None };
+        let request = JoinRequest { identity, token, begins, address: None };
         person.farewell = None;
-        match self.room.join(member, &hello, caller, None, now) {
+        match self.room.join(member, &hello, request, None, now) {
             Ok(Joined { author, welcome, access, storage, position, begins }) => {
                 let answers = [welcome].into_iter().chain(access).chain([storage]).collect();
                 let (to_room, to_person, writable) = Default::default();
@@ -213,7 +213,7 @@ impl Simulation {
     pub fn order(&mut self, who: usize, action: &Action) -> Result<Option<Token>, OrderError> {
         let member = self.people[who].connection.as_ref().map_or(0, |connection| connection.member);
         let secret = Token([self.members as u8 + 100; 16]);
-        let with = Ingredients { now: at(self.start, self.now).since_1970, secret, password: None };
+        let with = OrderContext { now: at(self.start, self.now).since_1970, secret, password: None };
         let (done, _) = self.room.moderate(member, action, with)?;
         self.keep_access();
         self.see_to();
@@ -345,7 +345,7 @@ impl Simulation {
     fn see_to(&mut self) {
         while let Some(persist) = self.room.poll_persist() {
             match persist {
-                Persist::Part(part, _) => self.disk.writing.push_back((self.now + COMMIT, part)),
+                Persist::LogBatch(part, _) => self.disk.writing.push_back((self.now + COMMIT, part)),
                 Persist::Authors(until) => self.disk.reserved_author = until,
             }
         }

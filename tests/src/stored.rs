@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use inkwire::random;
-use inkwire::storage::{Lease, Location, Opening, Part};
+use inkwire::storage::{Lease, Location, LogBatch, Opening};
 use inkwire_board::{Board, Submitted};
 use inkwire_protocol::{Begin, ClientId, Colour, Operation, Tool, binary};
 
@@ -261,7 +261,7 @@ fn fill(data: &Path, strokes: u64) -> u64 {
         }
         binary::put_entries(&mut packet, first_seq, &entries);
         let clients = if at == 0 { vec![(client, 1)] } else { Vec::new() };
-        let part = Part {
+        let part = LogBatch {
             epoch,
             first_seq,
             last_seq: board.seq(),
@@ -302,7 +302,7 @@ pub fn unopened(boards: u64) -> u64 {
             }
             binary::put_entries(&mut packet, 1, &entries);
             let (last_seq, hash, clients) = (board.seq(), board.hash(), vec![(ClientId([1; 16]), 1)]);
-            let part = Part {
+            let part = LogBatch {
                 epoch: random::epoch(),
                 first_seq: 1,
                 last_seq,

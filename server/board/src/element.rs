@@ -4,14 +4,14 @@ use inkwire_protocol::{
     Colour, Content, Element, ElementRef, GestureRef, PatchRecord, Points, Property, RejectReason, limits,
 };
 
-use crate::hash::{Fold, StateHash};
+use crate::hash::{Hasher, StateHash};
 
 /// An element as the board holds it: its wire form, where its ink ends, and its part in the state hash.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BoardElement {
     pub(crate) wire: Element,
     tip: Tip,
-    ink: Fold,
+    ink: Hasher,
     visible: bool,
     hash: StateHash,
     /// The size with which it was last counted.
@@ -44,7 +44,7 @@ impl Tip {
         })
     }
 
-    fn fold_into(self, ink: &mut Fold) {
+    fn fold_into(self, ink: &mut Hasher) {
         [self.x, self.y, self.pressure].into_iter().for_each(|value| ink.signed(value));
     }
 }
@@ -58,7 +58,7 @@ impl BoardElement {
         let mut element = Self {
             wire,
             tip: Tip::default(),
-            ink: Fold::default(),
+            ink: Hasher::default(),
             visible: false,
             hash: StateHash::default(),
             counted: 0,
@@ -233,7 +233,7 @@ impl BoardElement {
     pub(crate) fn refresh(&mut self, is_undone: impl Fn(GestureRef) -> bool) {
         let made_by = GestureRef { author: self.wire.author, gesture: self.wire.gesture };
         self.visible = !is_undone(made_by) && self.wire.deletions.iter().all(|deletion| is_undone(*deletion));
-        let mut fold = Fold::default();
+        let mut fold = Hasher::default();
         fold.word(self.wire.author);
         fold.number(self.wire.cseq);
         fold.number(self.wire.seq);
@@ -245,7 +245,7 @@ impl BoardElement {
         self.hash = fold.finish();
     }
 
-    fn fold_content(&self, fold: &mut Fold) {
+    fn fold_content(&self, fold: &mut Hasher) {
         match &self.wire.content {
             Content::Stroke { begin, live, .. } => {
                 fold.word(begin.tool as u32);
@@ -286,10 +286,10 @@ impl BoardElement {
 /// Moves a tip over steps and folds every point, all or nothing.
 fn walk(
     mut tip: Tip,
-    mut ink: Fold,
+    mut ink: Hasher,
     steps: impl Iterator<Item = [i32; 2]>,
     mut pressures: impl Iterator<Item = i16>,
-) -> Result<(Tip, Fold), RejectReason> {
+) -> Result<(Tip, Hasher), RejectReason> {
     for step in steps {
         tip = tip.step(step, pressures.next().unwrap_or(0)).ok_or(RejectReason::OutOfRange)?;
         tip.fold_into(&mut ink);
@@ -297,13 +297,13 @@ fn walk(
     Ok((tip, ink))
 }
 
-fn fold_style(fold: &mut Fold, colour: Colour, width: u16, scale: i8) {
+fn fold_style(fold: &mut Hasher, colour: Colour, width: u16, scale: i8) {
     fold.word(colour.0);
     fold.word(u32::from(width));
     fold.signed(i32::from(scale));
 }
 
-fn fold_property(fold: &mut Fold, property: &Property) {
+fn fold_property(fold: &mut Hasher, property: &Property) {
     match property {
         Property::Colour { colour } => [64, colour.0].into_iter().for_each(|word| fold.word(word)),
         Property::Fill { colour } => [65, colour.0].into_iter().for_each(|word| fold.word(word)),

@@ -5,7 +5,7 @@
 
 /// Folds words into two lanes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Fold {
+pub(crate) struct Hasher {
     lanes: [u32; 2],
 }
 
@@ -13,13 +13,13 @@ const SEEDS: [u32; 2] = [0x9747_b28c, 0x3c6e_f372];
 const FACTORS: [u32; 2] = [0x9e37_79b1, 0x85eb_ca77];
 const TURNS: [u32; 2] = [15, 13];
 
-impl Default for Fold {
+impl Default for Hasher {
     fn default() -> Self {
         Self { lanes: SEEDS }
     }
 }
 
-impl Fold {
+impl Hasher {
     pub(crate) fn word(&mut self, word: u32) {
         for ((lane, factor), turn) in self.lanes.iter_mut().zip(FACTORS).zip(TURNS) {
             *lane = (*lane ^ word).wrapping_mul(factor).rotate_left(turn);
@@ -40,7 +40,7 @@ impl Fold {
         text.bytes().for_each(|byte| self.word(u32::from(byte)));
     }
 
-    pub(crate) fn fold(&mut self, other: Fold) {
+    pub(crate) fn fold(&mut self, other: Hasher) {
         other.lanes.into_iter().for_each(|lane| self.word(lane));
     }
 

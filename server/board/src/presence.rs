@@ -17,7 +17,7 @@ struct Person {
     /// Whether the pointer is a laser.
     is_lit: bool,
     view: Option<[i32; 4]>,
-    standing: Standing,
+    permissions: Permissions,
     hand: bool,
     reaction: Option<Reaction>,
     draft: Draft<Shape>,
@@ -25,7 +25,7 @@ struct Person {
     profile_version: u64,
     cursor_version: u64,
     view_version: u64,
-    standing_version: u64,
+    permissions_version: u64,
     reaction_version: u64,
 }
 
@@ -54,7 +54,7 @@ impl<T: Clone + PartialEq> Draft<T> {
 
 /// Permissions of a member, as the others see them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Standing {
+pub struct Permissions {
     /// The role.
     pub role: Role,
     /// Whether what they draw is taken now.
@@ -63,7 +63,7 @@ pub struct Standing {
     pub muted: bool,
 }
 
-impl Default for Standing {
+impl Default for Permissions {
     /// That of everybody on a board that nobody hosts.
     fn default() -> Self {
         Self { role: Role::Editor, draws: true, muted: false }
@@ -99,14 +99,14 @@ impl Presence {
         let (at, view) = known.map_or((None, None), |person| (person.at, person.view));
         let draft = Draft { value: known.and_then(|person| person.draft.value.clone()), version };
         let writing = Draft { value: known.and_then(|person| person.writing.value.clone()), version };
-        let (standing, hand) = known.map_or_else(Default::default, |person| (person.standing, person.hand));
+        let (permissions, hand) = known.map_or_else(Default::default, |person| (person.permissions, person.hand));
         let person = Person {
             name,
             colour,
             at,
             is_lit: false,
             view,
-            standing,
+            permissions,
             hand,
             reaction: None,
             draft,
@@ -114,7 +114,7 @@ impl Presence {
             profile_version: version,
             cursor_version: version,
             view_version: version,
-            standing_version: version,
+            permissions_version: version,
             reaction_version: 0,
         };
         self.people.insert(author, person);
@@ -150,12 +150,12 @@ impl Presence {
     }
 
     /// Somebody may do something else now.
-    pub fn standing(&mut self, author: u32, standing: Standing) {
-        if let Some(person) = self.people.get_mut(&author).filter(|person| person.standing != standing) {
+    pub fn permissions(&mut self, author: u32, permissions: Permissions) {
+        if let Some(person) = self.people.get_mut(&author).filter(|person| person.permissions != permissions) {
             self.version += 1;
-            (person.standing, person.standing_version) = (standing, self.version);
+            (person.permissions, person.permissions_version) = (permissions, self.version);
         }
-        if !standing.draws {
+        if !permissions.draws {
             self.draft(author, None);
             self.writing(author, None);
         }
@@ -164,14 +164,14 @@ impl Presence {
     /// Somebody drags a shape out, or does no longer. Only who may draw shows one.
     pub fn draft(&mut self, author: u32, shape: Option<Shape>) {
         let Some(person) = self.people.get_mut(&author) else { return };
-        let shape = shape.filter(|_| person.standing.draws);
+        let shape = shape.filter(|_| person.permissions.draws);
         person.draft.set(shape, &mut self.version);
     }
 
     /// Somebody writes a text, or does no longer. Only who may draw shows one.
     pub fn writing(&mut self, author: u32, text: Option<Text>) {
         let Some(person) = self.people.get_mut(&author) else { return };
-        let text = text.filter(|_| person.standing.draws);
+        let text = text.filter(|_| person.permissions.draws);
         person.writing.set(text, &mut self.version);
     }
 
@@ -179,7 +179,7 @@ impl Presence {
     pub fn hand(&mut self, author: u32, raised: bool) {
         if let Some(person) = self.people.get_mut(&author).filter(|person| person.hand != raised) {
             self.version += 1;
-            (person.hand, person.standing_version) = (raised, self.version);
+            (person.hand, person.permissions_version) = (raised, self.version);
         }
     }
 
@@ -231,11 +231,11 @@ impl Presence {
             if person.view_version > seen && (person.view.is_some() || person.view_version > person.profile_version) {
                 changes.push(Change::View { author: *author, view: person.view });
             }
-            let is_told = person.standing != Standing::default()
+            let is_told = person.permissions != Permissions::default()
                 || person.hand
-                || person.standing_version > person.profile_version;
-            if person.standing_version > seen && is_told {
-                let (Standing { role, draws, muted }, hand) = (person.standing, person.hand);
+                || person.permissions_version > person.profile_version;
+            if person.permissions_version > seen && is_told {
+                let (Permissions { role, draws, muted }, hand) = (person.permissions, person.hand);
                 changes.push(Change::Standing { author: *author, role, draws, muted, hand });
             }
             if let Some(shape) = person.draft.since(seen, person.profile_version) {
@@ -335,7 +335,7 @@ mod tests {
         assert_eq!(told(&presence, seen), Some(gone.clone()));
         presence.draft(1, Some(shape.clone()));
         let seen = presence.version();
-        presence.standing(1, Standing { draws: false, ..Standing::default() });
+        presence.permissions(1, Permissions { draws: false, ..Permissions::default() });
         assert_eq!(told(&presence, seen), Some(gone), "who is muted meanwhile shows it no longer");
         let seen = presence.version();
         presence.draft(1, Some(shape));
@@ -355,7 +355,7 @@ mod tests {
         let seen = presence.version();
         presence.writing(1, Some(text.clone()));
         assert_eq!(told(&presence, seen), None, "nothing has changed");
-        presence.standing(1, Standing { draws: false, ..Standing::default() });
+        presence.permissions(1, Permissions { draws: false, ..Permissions::default() });
         assert_eq!(told(&presence, seen), Some(gone), "who is muted meanwhile shows it no longer");
         let seen = presence.version();
         presence.writing(1, Some(text));

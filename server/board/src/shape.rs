@@ -3,7 +3,7 @@
 use inkwire_protocol::{Shape, ShapeKind};
 
 use crate::ink::Path;
-use crate::look::Placement;
+use crate::style::Placement;
 
 /// The head of an arrow, in widths of its line; and the turn of either side of it.
 const HEAD: f64 = 4.0;

@@ -435,7 +435,7 @@ fn server() -> Vec<ServerMessage> {
             entries: vec![entry(1, 0, Operation::Shape(shape(ShapeKind::Line)))],
         },
         ServerMessage::Chronicle {
-            moments: vec![Moment { seq: 1, at: 1_764_144_000_000 }],
+            moments: vec![Timestamp { seq: 1, at: 1_764_144_000_000 }],
             names: vec![AuthorName { author: 1, name: "Ada".into() }],
         },
         ServerMessage::Branched { name: "k3v9".into(), token: Token([0xb4; 16]) },

@@ -186,7 +186,7 @@ pub struct AuditRecord {
 
 /// When a part of the log was drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Moment {
+pub struct Timestamp {
     /// The sequence number of its first operation.
     pub seq: u64,
     /// The time, in milliseconds since 1970.

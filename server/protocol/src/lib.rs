@@ -26,7 +26,7 @@ pub mod limits;
 mod message;
 mod operation;
 
-pub use access::{Action, AuditRecord, AuthorName, BanRecord, LinkRecord, Moment, Reaction, Role, Token};
+pub use access::{Action, AuditRecord, AuthorName, BanRecord, LinkRecord, Reaction, Role, Timestamp, Token};
 pub use columns::Columns;
 pub use error::DecodeError;
 pub use ink::Ink;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
-use crate::access::{Action, AuditRecord, AuthorName, BanRecord, LinkRecord, Moment, Reaction, Role, Token};
+use crate::access::{Action, AuditRecord, AuthorName, BanRecord, LinkRecord, Reaction, Role, Timestamp, Token};
 use crate::enumeration::enumeration;
 use crate::operation::{Colour, Content, ImageHash, Operation, Property, Shape, Text};
 
@@ -575,7 +575,7 @@ pub enum ServerMessage {
     /// When the log was drawn, and by whom.
     Chronicle {
         /// Times, in rising order of both.
-        moments: Vec<Moment>,
+        moments: Vec<Timestamp>,
         /// Names of the authors with the lowest numbers, in the order of these: at most [`limits::AUTHORS`](crate::limits::AUTHORS).
         names: Vec<AuthorName>,
     },

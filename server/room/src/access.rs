@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use inkwire_board::Standing;
+use inkwire_board::Permissions;
 use inkwire_protocol::{
     Action, BanRecord, ClientId, LinkRecord, Operation, Reason, RejectReason, Role, ServerMessage, Token,
 };
@@ -37,12 +37,12 @@ impl PartialEq for Digest {
 
 /// Somebody, as known again: by the client id, or by the secret of the browser.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Someone {
+pub struct Identity {
     client: Digest,
     visitor: Option<Digest>,
 }
 
-impl Someone {
+impl Identity {
     /// The person at a client, in a browser with a secret of its own if it has one.
     pub fn new(client: ClientId, visitor: Option<Token>) -> Self {
         Self { client: Digest::of(&client.0), visitor: visitor.map(|visitor| Digest::of(&visitor.0)) }
@@ -55,9 +55,9 @@ impl Someone {
 
 /// Somebody who wants to come in, with what they have to show.
 #[derive(Debug, Clone, Copy)]
-pub struct Caller {
+pub struct JoinRequest {
     /// The person.
-    pub someone: Someone,
+    pub identity: Identity,
     /// The secret of the link that they came by.
     pub token: Option<Digest>,
     /// Whether that is a secret by which a board can be begun; see [`Token::is_for_others`].
@@ -68,7 +68,7 @@ pub struct Caller {
 
 /// The admission of a caller.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Admission {
     /// Come in, as this.
     Welcome(Role),
     /// Come in, as this, where the password is that of the hash.
@@ -96,7 +96,9 @@ impl Link {
 struct Ban {
     number: u64,
     name: String,
-    someone: Someone,
+    /// Records of earlier versions have it by this name.
+    #[serde(rename = "someone")]
+    identity: Identity,
     address: Option<IpAddr>,
     at: u64,
 }
@@ -104,7 +106,7 @@ struct Ban {
 /// Somebody who is here, or was, as an order names them.
 #[derive(Debug, Clone)]
 pub(crate) struct Target {
-    pub(crate) someone: Someone,
+    pub(crate) identity: Identity,
     pub(crate) address: Option<IpAddr>,
     pub(crate) name: String,
     pub(crate) role: Role,
@@ -112,7 +114,7 @@ pub(crate) struct Target {
 
 /// The context of an order.
 #[derive(Debug, Clone)]
-pub struct Ingredients {
+pub struct OrderContext {
     /// Milliseconds since 1970.
     pub now: u64,
     /// The secret of a link that is made.
@@ -123,7 +125,7 @@ pub struct Ingredients {
 
 /// An order that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Done {
+pub struct OrderOutcome {
     /// The answer to its giver, beside the rules.
     pub answer: Option<ServerMessage>,
     /// Members that came in by this link are disconnected.
@@ -170,9 +172,9 @@ pub struct Access {
     links: Vec<Link>,
     password: Option<String>,
     locked: bool,
-    muted: Vec<Someone>,
+    muted: Vec<Identity>,
     /// Until when, in milliseconds since 1970.
-    lent: Vec<(Someone, u64)>,
+    lent: Vec<(Identity, u64)>,
     bans: Vec<Ban>,
     last_ban: u64,
 }
@@ -229,44 +231,44 @@ impl Access {
     }
 
     /// Whether somebody may come in, and as what.
-    pub(crate) fn admit(&self, caller: &Caller, now: u64) -> Verdict {
+    pub(crate) fn admit(&self, request: &JoinRequest, now: u64) -> Admission {
         if !self.hosted {
-            return Verdict::Welcome(Role::Editor);
+            return Admission::Welcome(Role::Editor);
         }
-        let link = caller.token.and_then(|token| self.links.iter().find(|link| link.hash == token));
+        let link = request.token.and_then(|token| self.links.iter().find(|link| link.hash == token));
         let is_host = link.is_some_and(|link| link.role == Role::Host);
-        if !is_host && self.is_banned(caller) {
-            return Verdict::Refused(Reason::Banned);
+        if !is_host && self.is_banned(request) {
+            return Admission::Refused(Reason::Banned);
         }
-        let role = match (caller.token, link) {
-            (_, Some(link)) if link.has_expired(now) => return Verdict::Refused(Reason::Expired),
+        let role = match (request.token, link) {
+            (_, Some(link)) if link.has_expired(now) => return Admission::Refused(Reason::Expired),
             (_, Some(link)) => link.role,
-            (Some(_), None) => return Verdict::Refused(Reason::Forbidden),
+            (Some(_), None) => return Admission::Refused(Reason::Forbidden),
             (None, None) => match self.without_link {
                 Some(role) => role,
-                None => return Verdict::Refused(Reason::Forbidden),
+                None => return Admission::Refused(Reason::Forbidden),
             },
         };
         match &self.password {
-            Some(hash) if role != Role::Host => Verdict::WithPassword(role, hash.clone()),
-            _ => Verdict::Welcome(role),
+            Some(hash) if role != Role::Host => Admission::WithPassword(role, hash.clone()),
+            _ => Admission::Welcome(role),
         }
     }
 
-    fn is_banned(&self, caller: &Caller) -> bool {
-        let at = |ban: &Ban| ban.address.is_some() && ban.address == caller.address;
-        self.bans.iter().any(|ban| ban.someone.is(&caller.someone) || at(ban))
+    fn is_banned(&self, request: &JoinRequest) -> bool {
+        let at = |ban: &Ban| ban.address.is_some() && ban.address == request.address;
+        self.bans.iter().any(|ban| ban.identity.is(&request.identity) || at(ban))
     }
 
     /// Why what somebody draws is not taken now; nothing where it is.
-    pub(crate) fn rejects(&self, role: Role, someone: &Someone, now: u64) -> Option<RejectReason> {
+    pub(crate) fn rejects(&self, role: Role, identity: &Identity, now: u64) -> Option<RejectReason> {
         if !self.hosted || role == Role::Host {
             return None;
         }
-        if self.muted.iter().any(|muted| muted.is(someone)) {
+        if self.muted.iter().any(|muted| muted.is(identity)) {
             return Some(RejectReason::Muted);
         }
-        if self.lent_until(someone).is_some_and(|until| now < until) {
+        if self.lent_until(identity).is_some_and(|until| now < until) {
             return None;
         }
         match role {
@@ -297,24 +299,24 @@ impl Access {
     }
 
     /// Until when somebody has the pen, in milliseconds since 1970.
-    pub(crate) fn lent_until(&self, someone: &Someone) -> Option<u64> {
-        self.lent.iter().find(|(who, _)| who.is(someone)).map(|(_, until)| *until)
+    pub(crate) fn lent_until(&self, identity: &Identity) -> Option<u64> {
+        self.lent.iter().find(|(who, _)| who.is(identity)).map(|(_, until)| *until)
     }
 
     /// When the link that somebody has shown holds no more, in milliseconds since 1970.
-    pub(crate) fn link_expires(&self, caller: &Caller) -> Option<u64> {
-        let link = self.links.iter().find(|link| Some(link.hash) == caller.token)?;
+    pub(crate) fn link_expires(&self, request: &JoinRequest) -> Option<u64> {
+        let link = self.links.iter().find(|link| Some(link.hash) == request.token)?;
         (link.expires != 0).then_some(link.expires)
     }
 
     /// Returns the permissions of a member, as the others see them.
-    pub(crate) fn standing(&self, role: Role, someone: &Someone, now: u64) -> Standing {
-        let muted = self.hosted && role != Role::Host && self.muted.iter().any(|muted| muted.is(someone));
-        Standing { role, draws: self.rejects(role, someone, now).is_none(), muted }
+    pub(crate) fn permissions(&self, role: Role, identity: &Identity, now: u64) -> Permissions {
+        let muted = self.hosted && role != Role::Host && self.muted.iter().any(|muted| muted.is(identity));
+        Permissions { role, draws: self.rejects(role, identity, now).is_none(), muted }
     }
 
     /// Returns the message that tells a member its permissions.
-    pub(crate) fn message(&self, Standing { role, draws, muted }: Standing) -> ServerMessage {
+    pub(crate) fn message(&self, Permissions { role, draws, muted }: Permissions) -> ServerMessage {
         ServerMessage::Access { role, draws, muted, locked: self.locked, hosted: self.hosted }
     }
 
@@ -340,9 +342,9 @@ impl Access {
         &mut self,
         action: &Action,
         target: Option<&Target>,
-        with: Ingredients,
-    ) -> Result<Done, OrderError> {
-        let mut done = Done { answer: None, revoked: None, what: name_of(action).into() };
+        with: OrderContext,
+    ) -> Result<OrderOutcome, OrderError> {
+        let mut done = OrderOutcome { answer: None, revoked: None, what: name_of(action).into() };
         let target = || target.ok_or(OrderError::NotHere);
         let guest = || target().and_then(|it| if it.role == Role::Host { Err(OrderError::OfHost) } else { Ok(it) });
         match action {
@@ -350,20 +352,20 @@ impl Access {
             Action::Ban { address, .. } => self.ban(guest()?, *address, with.now)?,
             Action::Unban { ban } => self.unban(*ban)?,
             Action::Mute { muted, .. } => {
-                let someone = guest()?.someone;
-                self.muted.retain(|it| !it.is(&someone));
+                let identity = guest()?.identity;
+                self.muted.retain(|it| !it.is(&identity));
                 if *muted {
-                    push(&mut self.muted, someone);
+                    push(&mut self.muted, identity);
                 } else {
                     done.what = "unmute".into();
                 }
             }
             Action::Lend { seconds, .. } => {
-                let someone = guest()?.someone;
-                self.lent.retain(|(it, until)| !it.is(&someone) && *until > with.now);
+                let identity = guest()?.identity;
+                self.lent.retain(|(it, until)| !it.is(&identity) && *until > with.now);
                 done.what = "unlend".into();
                 if *seconds > 0 {
-                    push(&mut self.lent, (someone, with.now + seconds * 1000));
+                    push(&mut self.lent, (identity, with.now + seconds * 1000));
                     done.what = format!("lend {seconds}");
                 }
             }
@@ -396,7 +398,7 @@ impl Access {
     }
 
     /// Makes a link in the place of the one of that role. The first host link of a board begins to host it.
-    fn make_link(&mut self, role: Role, seconds: u64, with: &Ingredients, done: &mut Done) {
+    fn make_link(&mut self, role: Role, seconds: u64, with: &OrderContext, done: &mut OrderOutcome) {
         done.revoked = self.remove_link(role);
         let expires = if seconds == 0 { 0 } else { with.now + seconds * 1000 };
         let secret = with.secret.made(role != Role::Host);
@@ -422,8 +424,8 @@ impl Access {
         }
         self.last_ban += 1;
         let address = target.address.filter(|_| by_address);
-        let (number, name, someone) = (self.last_ban, target.name.clone(), target.someone);
-        push(&mut self.bans, Ban { number, name, someone, address, at });
+        let (number, name, identity) = (self.last_ban, target.name.clone(), target.identity);
+        push(&mut self.bans, Ban { number, name, identity, address, at });
         Ok(())
     }
 
@@ -490,21 +492,21 @@ mod tests {
         Digest::of(&[secret; 16])
     }
 
-    fn someone(number: u8) -> Someone {
-        Someone::new(ClientId([number; 16]), Some(Token([number; 16])))
+    fn identity(number: u8) -> Identity {
+        Identity::new(ClientId([number; 16]), Some(Token([number; 16])))
     }
 
-    fn caller(number: u8, token: Option<u8>) -> Caller {
+    fn request(number: u8, token: Option<u8>) -> JoinRequest {
         let (token, address) = (token.map(digest), Some([10, 0, 0, number].into()));
-        Caller { someone: someone(number), token, begins: token.is_some(), address }
+        JoinRequest { identity: identity(number), token, begins: token.is_some(), address }
     }
 
-    fn with(now: u64, secret: u8) -> Ingredients {
-        Ingredients { now, secret: Token([secret; 16]), password: Some("hash".into()) }
+    fn with(now: u64, secret: u8) -> OrderContext {
+        OrderContext { now, secret: Token([secret; 16]), password: Some("hash".into()) }
     }
 
     fn target(number: u8, role: Role) -> Target {
-        Target { someone: someone(number), address: Some([10, 0, 0, number].into()), name: "Mallory".into(), role }
+        Target { identity: identity(number), address: Some([10, 0, 0, number].into()), name: "Mallory".into(), role }
     }
 
     fn hosted() -> Access {
@@ -519,22 +521,26 @@ mod tests {
     #[test]
     fn a_board_that_nobody_hosts_is_everybodys() {
         let access = Access::default();
-        assert_eq!(access.admit(&caller(1, None), 0), Verdict::Welcome(Role::Editor));
-        assert_eq!(access.admit(&caller(1, Some(9)), 0), Verdict::Welcome(Role::Editor), "a secret says nothing here");
-        assert_eq!(access.rejects(Role::Viewer, &someone(1), 0), None);
+        assert_eq!(access.admit(&request(1, None), 0), Admission::Welcome(Role::Editor));
+        assert_eq!(
+            access.admit(&request(1, Some(9)), 0),
+            Admission::Welcome(Role::Editor),
+            "a secret says nothing here"
+        );
+        assert_eq!(access.rejects(Role::Viewer, &identity(1), 0), None);
     }
 
     #[test]
     fn a_link_makes_its_role_until_it_is_revoked_or_expires() {
         let mut access = hosted();
         access.order(&Action::MakeLink { role: Role::Viewer, seconds: 10 }, None, with(1000, OTHERS)).unwrap();
-        assert_eq!(access.admit(&caller(5, Some(1)), 1000), Verdict::Welcome(Role::Host));
-        assert_eq!(access.admit(&caller(5, Some(OTHERS)), 10_999), Verdict::Welcome(Role::Viewer));
-        assert_eq!(access.admit(&caller(5, Some(OTHERS)), 11_000), Verdict::Refused(Reason::Expired));
-        assert_eq!(access.admit(&caller(5, Some(3)), 0), Verdict::Refused(Reason::Forbidden));
+        assert_eq!(access.admit(&request(5, Some(1)), 1000), Admission::Welcome(Role::Host));
+        assert_eq!(access.admit(&request(5, Some(OTHERS)), 10_999), Admission::Welcome(Role::Viewer));
+        assert_eq!(access.admit(&request(5, Some(OTHERS)), 11_000), Admission::Refused(Reason::Expired));
+        assert_eq!(access.admit(&request(5, Some(3)), 0), Admission::Refused(Reason::Forbidden));
         let done = access.order(&Action::RevokeLink { role: Role::Viewer }, None, with(0, 0)).unwrap();
         assert_eq!(done.revoked, Some(digest(OTHERS)));
-        assert_eq!(access.admit(&caller(5, Some(OTHERS)), 1000), Verdict::Refused(Reason::Forbidden));
+        assert_eq!(access.admit(&request(5, Some(OTHERS)), 1000), Admission::Refused(Reason::Forbidden));
         let last = access.order(&Action::RevokeLink { role: Role::Host }, None, with(0, 0));
         assert_eq!(last, Err(OrderError::LastHostLink));
     }
@@ -548,15 +554,15 @@ mod tests {
         }
         access.order(&link(Role::Host), None, with(0, 1)).unwrap();
         access.order(&link(Role::Viewer), None, with(0, 2)).unwrap();
-        assert_eq!(access.admit(&caller(5, Some(1)), 0), Verdict::Welcome(Role::Host));
+        assert_eq!(access.admit(&request(5, Some(1)), 0), Admission::Welcome(Role::Host));
     }
 
     #[test]
     fn who_has_no_link_is_what_the_host_says() {
         let mut access = hosted();
-        assert_eq!(access.admit(&caller(5, None), 0), Verdict::Welcome(Role::Editor));
+        assert_eq!(access.admit(&request(5, None), 0), Admission::Welcome(Role::Editor));
         access.order(&Action::WithoutLink { role: None }, None, with(0, 0)).unwrap();
-        assert_eq!(access.admit(&caller(5, None), 0), Verdict::Refused(Reason::Forbidden));
+        assert_eq!(access.admit(&request(5, None), 0), Admission::Refused(Reason::Forbidden));
         let host = access.order(&Action::WithoutLink { role: Some(Role::Host) }, None, with(0, 0));
         assert_eq!(host, Err(OrderError::HostWithoutLink));
     }
@@ -565,14 +571,14 @@ mod tests {
     fn a_password_is_asked_of_everybody_but_hosts() {
         let mut access = hosted();
         access.order(&Action::Password { password: "x".into() }, None, with(0, 0)).unwrap();
-        assert_eq!(access.admit(&caller(5, None), 0), Verdict::WithPassword(Role::Editor, "hash".into()));
-        assert_eq!(access.admit(&caller(5, Some(1)), 0), Verdict::Welcome(Role::Host));
+        assert_eq!(access.admit(&request(5, None), 0), Admission::WithPassword(Role::Editor, "hash".into()));
+        assert_eq!(access.admit(&request(5, Some(1)), 0), Admission::Welcome(Role::Host));
     }
 
     #[test]
     fn a_lock_a_mute_and_a_lent_pen_decide_who_draws() {
         let mut access = hosted();
-        let (viewer, editor) = (someone(5), someone(6));
+        let (viewer, editor) = (identity(5), identity(6));
         assert_eq!(access.rejects(Role::Viewer, &viewer, 0), Some(RejectReason::ReadOnly));
         let lend = |access: &mut Access, seconds| {
             let lend = Action::Lend { author: 5, seconds };
@@ -597,14 +603,14 @@ mod tests {
         let mut access = hosted();
         let ban = |address| Action::Ban { author: 5, address };
         access.order(&ban(false), Some(&target(5, Role::Editor)), with(0, 0)).unwrap();
-        let again = Someone::new(ClientId([77; 16]), Some(Token([5; 16])));
+        let again = Identity::new(ClientId([77; 16]), Some(Token([5; 16])));
         let (away, home) = (Some([1, 1, 1, 1].into()), Some([10, 0, 0, 6].into()));
-        let comes = |someone, address| Caller { someone, token: None, begins: false, address };
-        assert_eq!(access.admit(&comes(again, away), 0), Verdict::Refused(Reason::Banned));
+        let comes = |identity, address| JoinRequest { identity, token: None, begins: false, address };
+        assert_eq!(access.admit(&comes(again, away), 0), Admission::Refused(Reason::Banned));
         access.order(&ban(true), Some(&target(6, Role::Editor)), with(0, 0)).unwrap();
-        assert_eq!(access.admit(&comes(someone(9), home), 0), Verdict::Refused(Reason::Banned));
+        assert_eq!(access.admit(&comes(identity(9), home), 0), Admission::Refused(Reason::Banned));
         access.order(&Action::Unban { ban: 2 }, None, with(0, 0)).unwrap();
-        assert_eq!(access.admit(&comes(someone(9), home), 0), Verdict::Welcome(Role::Editor));
+        assert_eq!(access.admit(&comes(identity(9), home), 0), Admission::Welcome(Role::Editor));
         assert_eq!(access.order(&Action::Unban { ban: 2 }, None, with(0, 0)), Err(OrderError::NoSuchBan));
     }
 
@@ -616,7 +622,7 @@ mod tests {
         let again = of(access.to_record());
         assert_eq!(again.to_record(), access.to_record());
         assert!(!access.to_record().contains(&"01".repeat(16)), "no secret is in it");
-        assert_eq!(of("{".into()).admit(&caller(5, Some(1)), 0), Verdict::Refused(Reason::Forbidden));
+        assert_eq!(of("{".into()).admit(&request(5, Some(1)), 0), Admission::Refused(Reason::Forbidden));
     }
 
     #[test]
@@ -624,11 +630,11 @@ mod tests {
         let link = hosted().record().host_link.expect("a host has a link");
         let (access, problem) = Access::of(&KeptAccess::HostLink(link));
         assert!(problem.is_some());
-        assert_eq!(access.admit(&caller(5, Some(1)), 0), Verdict::Welcome(Role::Host));
-        assert_eq!(access.admit(&caller(5, Some(2)), 0), Verdict::Refused(Reason::Forbidden));
-        assert_eq!(access.admit(&caller(5, None), 0), Verdict::Refused(Reason::Forbidden));
+        assert_eq!(access.admit(&request(5, Some(1)), 0), Admission::Welcome(Role::Host));
+        assert_eq!(access.admit(&request(5, Some(2)), 0), Admission::Refused(Reason::Forbidden));
+        assert_eq!(access.admit(&request(5, None), 0), Admission::Refused(Reason::Forbidden));
         let (unreadable, _) = Access::of(&KeptAccess::Unreadable);
-        assert_eq!(unreadable.admit(&caller(5, Some(1)), 0), Verdict::Refused(Reason::Forbidden));
+        assert_eq!(unreadable.admit(&request(5, Some(1)), 0), Admission::Refused(Reason::Forbidden));
     }
 
     #[test]

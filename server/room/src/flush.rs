@@ -93,7 +93,7 @@ impl Flush {
     }
 
     /// One packet of several that lie behind each other.
-    pub(crate) fn together<'a>(flushes: impl Iterator<Item = &'a Self>) -> Option<Packet> {
+    pub(crate) fn merged<'a>(flushes: impl Iterator<Item = &'a Self>) -> Option<Packet> {
         let mut flushes = flushes.peekable();
         let first_seq = flushes.peek()?.first_seq;
         let entries: Vec<u8> = flushes.flat_map(|flush| &flush.entries).copied().collect();

@@ -1,14 +1,14 @@
-//! Joining and leaving: who is let in, at which seat, and from where in the log.
+//! Joining and leaving: who is let in, in which slot, and from where in the log.
 
 use inkwire_protocol::{ClientId, Reason, Role, ServerMessage};
 
-use crate::access::{Caller, Verdict};
+use crate::access::{Admission, JoinRequest};
 use crate::clock::Now;
 use crate::hello::Hello;
 use crate::persist::{Persist, RESERVED};
 use crate::position::{LogPosition, Position};
 use crate::room::Room;
-use crate::seats::Seat;
+use crate::slots::MemberSlot;
 
 /// The answer to a newcomer.
 #[derive(Debug)]
@@ -46,19 +46,19 @@ impl Room {
         &mut self,
         member: u64,
         hello: &Hello,
-        caller: Caller,
+        request: JoinRequest,
         knows: Option<&str>,
         now: Now,
     ) -> Result<Joined, Refusal> {
-        let (role, begins) = self.admit(hello, &caller, knows, now)?;
+        let (role, begins) = self.admit(hello, &request, knows, now)?;
         self.flush(now.at);
-        let author = self.seat(member, hello.client_id, role, caller);
+        let author = self.slot(member, hello.client_id, role, request);
         self.reserve_authors();
-        let standing = self.access.standing(role, &caller.someone, now.since_1970);
+        let permissions = self.access.permissions(role, &request.identity, now.since_1970);
         // A name is speech too: leaving and coming back is no way round a mute.
-        let known = if standing.muted { self.known_name(&caller) } else { None };
+        let known = if permissions.muted { self.known_name(&request) } else { None };
         self.feed.presence.here(author, known.as_deref().unwrap_or(&hello.name), hello.colour);
-        self.feed.presence.standing(author, standing);
+        self.feed.presence.permissions(author, permissions);
         if self.board.remembers(hello.client_id) {
             self.keep_name(author);
         }
@@ -87,7 +87,7 @@ impl Room {
     fn admit(
         &mut self,
         hello: &Hello,
-        caller: &Caller,
+        request: &JoinRequest,
         knows: Option<&str>,
         now: Now,
     ) -> Result<(Role, bool), Refusal> {
@@ -95,43 +95,43 @@ impl Room {
             return Err(Refusal::Reason(Reason::TooManyBoards));
         }
         let now = now.since_1970;
-        let is_other = |seat: &&Seat| seat.is_taken() && seat.client != hello.client_id;
-        let others = self.seats.values().filter(is_other).count();
+        let is_other = |slot: &&MemberSlot| slot.is_taken() && slot.client != hello.client_id;
+        let others = self.slots.values().filter(is_other).count();
         // There is always room for the one who keeps order in it.
-        let is_host = || matches!(self.access.admit(caller, now), Verdict::Welcome(Role::Host));
+        let is_host = || matches!(self.access.admit(request, now), Admission::Welcome(Role::Host));
         if others >= self.around.limits.members && !is_host() {
             return Err(Refusal::Reason(Reason::Full));
         }
-        let begins = self.begins_hosting(caller, now);
-        match self.access.admit(caller, now) {
-            Verdict::Welcome(role) => Ok((role, begins)),
-            Verdict::WithPassword(role, hash) if knows == Some(hash.as_str()) => Ok((role, begins)),
-            Verdict::WithPassword(_, hash) => Err(Refusal::Password(hash)),
-            Verdict::Refused(reason) => Err(Refusal::Reason(reason)),
+        let begins = self.begins_hosting(request, now);
+        match self.access.admit(request, now) {
+            Admission::Welcome(role) => Ok((role, begins)),
+            Admission::WithPassword(role, hash) if knows == Some(hash.as_str()) => Ok((role, begins)),
+            Admission::WithPassword(_, hash) => Err(Refusal::Password(hash)),
+            Admission::Refused(reason) => Err(Refusal::Reason(reason)),
         }
     }
 
     /// The first who comes to a board that nobody has drawn on or hosts, with a secret that is not that of a link for others, is its
     /// host: a board that is gone must not come back as that of somebody who had only looked on.
-    fn begins_hosting(&mut self, caller: &Caller, now: u64) -> bool {
-        let is_free = !self.access.is_hosted() && self.board.seq() == 0 && self.seats.is_empty();
-        let secret = caller.token.filter(|_| is_free && caller.begins);
+    fn begins_hosting(&mut self, request: &JoinRequest, now: u64) -> bool {
+        let is_free = !self.access.is_hosted() && self.board.seq() == 0 && self.slots.is_empty();
+        let secret = request.token.filter(|_| is_free && request.begins);
         secret.into_iter().for_each(|secret| self.access.begin(secret, now));
         secret.is_some()
     }
 
     /// Seats a member, in the place of an earlier connection of the same client if there is one.
-    fn seat(&mut self, member: u64, client: ClientId, role: Role, caller: Caller) -> u32 {
+    fn slot(&mut self, member: u64, client: ClientId, role: Role, request: JoinRequest) -> u32 {
         let mut author = None;
-        for seat in self.seats.values_mut().filter(|seat| seat.client == client && !seat.replaced) {
-            seat.replaced = true;
-            author = Some(seat.author);
+        for slot in self.slots.values_mut().filter(|slot| slot.client == client && !slot.replaced) {
+            slot.replaced = true;
+            author = Some(slot.author);
         }
         if author.is_some() {
             self.lets_go();
         }
         let author = author.unwrap_or_else(|| self.board.author_for(client));
-        self.seats.insert(member, Seat { client, author, replaced: false, role, caller, dismissed: None });
+        self.slots.insert(member, MemberSlot { client, author, replaced: false, role, request, dismissed: None });
         author
     }
 
@@ -163,26 +163,26 @@ impl Room {
 
     /// A member has gone.
     pub fn leave(&mut self, member: u64) {
-        let Some(seat) = self.seats.remove(&member) else { return };
+        let Some(slot) = self.slots.remove(&member) else { return };
         self.points.leave(member);
         self.tick.left(member);
         self.bytes.leave(member);
         self.drop_unused_snapshots();
-        if !seat.replaced {
-            self.goes(&seat);
+        if !slot.replaced {
+            self.goes(&slot);
         }
     }
 
     /// Why a member must go: another connection has taken its place, a host says so, or the room is no longer that of its board.
     pub fn dismissal(&self, member: u64) -> Option<Reason> {
-        self.evicted.or_else(|| self.seats.get(&member)?.dismissal())
+        self.evicted.or_else(|| self.slots.get(&member)?.dismissal())
     }
 
     /// Those who are to go are told so.
     pub(crate) fn lets_go(&mut self) {
         self.dismissals += 1;
         let is_over = self.evicted.is_some();
-        let goes = self.seats.iter().filter(|(_, seat)| is_over || !seat.is_taken());
+        let goes = self.slots.iter().filter(|(_, slot)| is_over || !slot.is_taken());
         self.output.wake(goes.map(|(member, _)| *member));
     }
 }

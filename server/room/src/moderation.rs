@@ -22,7 +22,7 @@ pub(crate) struct Moderation {
 
 /// The deed of a host to all that somebody else drew, who may have gone long ago.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Deed {
+pub struct AuditEvent {
     /// The entry of the audit list. Its `whom` is empty if the name is not known any more.
     pub record: AuditRecord,
     /// The author number of that somebody.
@@ -39,7 +39,7 @@ pub(crate) struct Clearing {
 
 impl Moderation {
     /// The deeds of an operation that the audit list tells of: it deletes all that somebody else drew, or turns that over.
-    pub(crate) fn deeds_of(&self, by: u32, cseq: u64, operation: &Operation) -> Vec<(&'static str, Clearing)> {
+    pub(crate) fn events_of(&self, by: u32, cseq: u64, operation: &Operation) -> Vec<(&'static str, Clearing)> {
         let known = |what, gesture| {
             let those = self.clearings.iter().filter(move |it| (it.by, it.gesture) == (by, gesture));
             those.map(|it| (what, *it)).collect()

@@ -2,11 +2,11 @@
 
 use inkwire_protocol::{Action, AuditRecord, Reason, Role, ServerMessage};
 
-use crate::access::{self, Caller, Digest, Done, Ingredients, OrderError, Target, Verdict};
+use crate::access::{self, Admission, Digest, JoinRequest, OrderContext, OrderError, OrderOutcome, Target};
 use crate::clock::Now;
-use crate::moderation::{Clearing, Deed};
+use crate::moderation::{AuditEvent, Clearing};
 use crate::room::Room;
-use crate::seats::{MemberRecord, Seat};
+use crate::slots::{MemberRecord, MemberSlot};
 
 impl Room {
     /// Whether a member hosts the board now.
@@ -22,8 +22,8 @@ impl Room {
         &mut self,
         member: u64,
         action: &Action,
-        with: Ingredients,
-    ) -> Result<(Done, AuditRecord), OrderError> {
+        with: OrderContext,
+    ) -> Result<(OrderOutcome, AuditRecord), OrderError> {
         let host = self.host(member).ok_or(OrderError::NotHost)?;
         let who = self.name(host);
         self.ordered(Some(member), who, action, with)
@@ -33,7 +33,7 @@ impl Room {
     ///
     /// # Errors
     /// The rule of access that forbids it.
-    pub fn operate(&mut self, action: &Action, with: Ingredients) -> Result<(Done, AuditRecord), OrderError> {
+    pub fn operate(&mut self, action: &Action, with: OrderContext) -> Result<(OrderOutcome, AuditRecord), OrderError> {
         self.ordered(None, "operator".into(), action, with)
     }
 
@@ -41,8 +41,8 @@ impl Room {
     pub fn disconnect(&mut self, author: u32, now: Now) -> Option<AuditRecord> {
         let whom = self.name(author);
         let mut found = false;
-        for seat in self.seats.values_mut().filter(|seat| seat.author == author && seat.is_taken()) {
-            seat.dismissed = Some(Reason::Removed);
+        for slot in self.slots.values_mut().filter(|slot| slot.author == author && slot.is_taken()) {
+            slot.dismissed = Some(Reason::Removed);
             found = true;
         }
         self.lets_go();
@@ -56,13 +56,13 @@ impl Room {
 
     /// Everybody who is here, by author number.
     pub fn members(&self, now: Now) -> Vec<MemberRecord> {
-        let taken = self.seats.values().filter(|seat| seat.is_taken());
+        let taken = self.slots.values().filter(|slot| slot.is_taken());
         let mut all: Vec<MemberRecord> = taken
-            .map(|seat| MemberRecord {
-                author: seat.author,
-                name: self.name(seat.author),
-                address: seat.caller.address,
-                standing: self.access.standing(seat.role, &seat.caller.someone, now.since_1970),
+            .map(|slot| MemberRecord {
+                author: slot.author,
+                name: self.name(slot.author),
+                address: slot.request.address,
+                permissions: self.access.permissions(slot.role, &slot.request.identity, now.since_1970),
             })
             .collect();
         all.sort_by_key(|member| member.author);
@@ -74,8 +74,8 @@ impl Room {
         by: Option<u64>,
         who: String,
         action: &Action,
-        with: Ingredients,
-    ) -> Result<(Done, AuditRecord), OrderError> {
+        with: OrderContext,
+    ) -> Result<(OrderOutcome, AuditRecord), OrderError> {
         let at = with.now;
         let (done, whom) = self.order(by, action, with)?;
         let record = AuditRecord { at, who, what: done.what.clone(), whom };
@@ -83,7 +83,12 @@ impl Room {
     }
 
     /// Carries out an order of a member, or of the operator; gives what came of it, and the name of the one it was about.
-    fn order(&mut self, by: Option<u64>, action: &Action, with: Ingredients) -> Result<(Done, String), OrderError> {
+    fn order(
+        &mut self,
+        by: Option<u64>,
+        action: &Action,
+        with: OrderContext,
+    ) -> Result<(OrderOutcome, String), OrderError> {
         let now = with.now;
         let whom = access::target_of(action);
         let target = whom.and_then(|author| self.target(author).or_else(|| self.gone_target(action, author)));
@@ -102,26 +107,26 @@ impl Room {
     }
 
     /// Those who came by a link that is revoked go, but for the one who replaced it: that one has the new link.
-    fn revoke(&mut self, by: Option<u64>, done: &Done) {
-        let came_by = |seat: &Seat| done.revoked.is_some() && seat.caller.token == done.revoked;
-        for (id, seat) in self.seats.iter_mut().filter(|(_, seat)| came_by(seat)) {
+    fn revoke(&mut self, by: Option<u64>, done: &OrderOutcome) {
+        let came_by = |slot: &MemberSlot| done.revoked.is_some() && slot.request.token == done.revoked;
+        for (id, slot) in self.slots.iter_mut().filter(|(_, slot)| came_by(slot)) {
             match &done.answer {
                 Some(ServerMessage::Link { token, .. }) if Some(*id) == by => {
-                    seat.caller.token = Some(Digest::of(&token.0));
+                    slot.request.token = Some(Digest::of(&token.0));
                 }
-                _ => seat.dismissed = Some(Reason::Forbidden),
+                _ => slot.dismissed = Some(Reason::Forbidden),
             }
         }
     }
 
     fn target(&self, author: u32) -> Option<(u32, Target)> {
-        let seat = self.seats.values().find(|seat| seat.author == author && seat.is_taken())?;
-        Some((author, self.target_at(seat)))
+        let slot = self.slots.values().find(|slot| slot.author == author && slot.is_taken())?;
+        Some((author, self.target_at(slot)))
     }
 
-    fn target_at(&self, seat: &Seat) -> Target {
-        let Caller { someone, address, .. } = seat.caller;
-        Target { someone, address, name: self.name(seat.author), role: seat.role }
+    fn target_at(&self, slot: &MemberSlot) -> Target {
+        let JoinRequest { identity, address, .. } = slot.request;
+        Target { identity, address, name: self.name(slot.author), role: slot.role }
     }
 
     /// The one an order is about that also holds for those who are going or have gone: somebody who spoils a board does not wait for
@@ -130,16 +135,16 @@ impl Room {
         if !matches!(action, Action::Ban { .. } | Action::Mute { .. }) {
             return None;
         }
-        let goes = self.seats.values().find(|seat| seat.author == author && !seat.replaced);
+        let goes = self.slots.values().find(|slot| slot.author == author && !slot.replaced);
         let gone = || self.moderation.gone().find(|(gone, _)| *gone == author).cloned();
-        goes.map(|seat| (author, self.target_at(seat))).or_else(gone)
+        goes.map(|slot| (author, self.target_at(slot))).or_else(gone)
     }
 
-    /// Nobody is at a seat any more. If nobody hosts, nobody will ask for the one who was.
-    pub(crate) fn goes(&mut self, seat: &Seat) {
-        let author = seat.author;
+    /// A slot is empty. Without a host nobody will ask who was in it.
+    pub(crate) fn goes(&mut self, slot: &MemberSlot) {
+        let author = slot.author;
         if self.access.is_hosted() {
-            let target = self.target_at(seat);
+            let target = self.target_at(slot);
             self.moderation.has_gone(author, target);
         }
         self.feed.presence.gone(author);
@@ -154,13 +159,13 @@ impl Room {
             _ => return,
         };
         // Also in another tab, which is another client; but no host goes along.
-        let is_same = |seat: &Seat| {
-            let caller = &seat.caller;
-            caller.someone.is(&target.someone) || (by_address && caller.address == target.address)
+        let is_same = |slot: &MemberSlot| {
+            let request = &slot.request;
+            request.identity.is(&target.identity) || (by_address && request.address == target.address)
         };
-        for seat in self.seats.values_mut() {
-            if seat.author == author || (seat.role != Role::Host && is_same(seat)) {
-                seat.dismissed = seat.dismissed.or(Some(reason));
+        for slot in self.slots.values_mut() {
+            if slot.author == author || (slot.role != Role::Host && is_same(slot)) {
+                slot.dismissed = slot.dismissed.or(Some(reason));
             }
         }
     }
@@ -169,16 +174,16 @@ impl Room {
     /// the password. `now` is in milliseconds since 1970.
     pub(crate) fn reassess(&mut self, now: u64) {
         self.access_version += 1;
-        for seat in self.seats.values_mut().filter(|seat| seat.is_taken()) {
-            match self.access.admit(&seat.caller, now) {
-                Verdict::Welcome(role) | Verdict::WithPassword(role, _) => seat.role = role,
-                Verdict::Refused(reason) => seat.dismissed = Some(reason),
+        for slot in self.slots.values_mut().filter(|slot| slot.is_taken()) {
+            match self.access.admit(&slot.request, now) {
+                Admission::Welcome(role) | Admission::WithPassword(role, _) => slot.role = role,
+                Admission::Refused(reason) => slot.dismissed = Some(reason),
             }
         }
         self.lets_go();
-        for seat in self.seats.values().filter(|seat| !seat.replaced) {
-            let standing = self.access.standing(seat.role, &seat.caller.someone, now);
-            self.feed.presence.standing(seat.author, standing);
+        for slot in self.slots.values().filter(|slot| !slot.replaced) {
+            let permissions = self.access.permissions(slot.role, &slot.request.identity, now);
+            self.feed.presence.permissions(slot.author, permissions);
         }
         self.output.wake_all();
     }
@@ -190,23 +195,23 @@ impl Room {
 
     /// The author number of a member who hosts the board.
     fn host(&self, member: u64) -> Option<u32> {
-        let host = self.seats.get(&member).filter(|seat| seat.is_taken() && seat.role == Role::Host)?;
+        let host = self.slots.get(&member).filter(|slot| slot.is_taken() && slot.role == Role::Host)?;
         self.access.is_hosted().then_some(host.author)
     }
 
     /// The name by which somebody is known here: that of another connection, or of one that has gone.
-    pub(crate) fn known_name(&self, caller: &Caller) -> Option<String> {
-        let is_same = |seat: &&Seat| seat.caller.someone.is(&caller.someone);
-        let here = self.seats.values().filter(is_same).find_map(|seat| self.feed.presence.name(seat.author));
-        let gone = self.moderation.gone().find(|(_, gone)| gone.someone.is(&caller.someone));
+    pub(crate) fn known_name(&self, request: &JoinRequest) -> Option<String> {
+        let is_same = |slot: &&MemberSlot| slot.request.identity.is(&request.identity);
+        let here = self.slots.values().filter(is_same).find_map(|slot| self.feed.presence.name(slot.author));
+        let gone = self.moderation.gone().find(|(_, gone)| gone.identity.is(&request.identity));
         here.or(gone.map(|(_, gone)| &*gone.name)).map(ToOwned::to_owned)
     }
 
     /// The entry of the audit list for a deed, which is remembered.
-    pub(crate) fn did(&mut self, what: &str, clearing: Clearing, now: u64) -> Deed {
+    pub(crate) fn did(&mut self, what: &str, clearing: Clearing, now: u64) -> AuditEvent {
         let Clearing { by, whose, .. } = clearing;
         self.moderation.remember(clearing);
         let record = AuditRecord { at: now, who: self.name(by), what: what.into(), whom: self.name(whose) };
-        Deed { record, whose }
+        AuditEvent { record, whose }
     }
 }

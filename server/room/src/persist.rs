@@ -12,7 +12,7 @@ pub const RESERVED: u32 = 1_024;
 
 /// The next part of a board's log.
 #[derive(Debug)]
-pub struct Part {
+pub struct LogBatch {
     /// The lineage of the log.
     pub epoch: Epoch,
     /// The sequence number of its first operation.
@@ -35,7 +35,7 @@ pub struct Part {
 #[derive(Debug)]
 pub enum Persist {
     /// The next part of the log, and how long its oldest operation has waited for the flush.
-    Part(Part, Duration),
+    LogBatch(LogBatch, Duration),
     /// Author numbers up to this one are reserved.
     Authors(u32),
 }

@@ -25,12 +25,12 @@ pub(crate) struct Ring {
     /// All members have been told of the flushes before this number.
     told: u64,
     /// Those that most were told of at once, in one packet.
-    together: Option<Together>,
+    merged: Option<MergedFlush>,
 }
 
 /// Flushes that go out as one to whoever has none of them.
 #[derive(Debug)]
-struct Together {
+struct MergedFlush {
     from: u64,
     to: u64,
     packet: Packet,
@@ -39,7 +39,7 @@ struct Together {
 impl Ring {
     /// An empty ring behind a board at a sequence number.
     pub(crate) fn behind(seq: u64, hash: StateHash) -> Self {
-        Self { flushes: VecDeque::new(), base: (seq, hash), start: 0, bytes: 0, told: 0, together: None }
+        Self { flushes: VecDeque::new(), base: (seq, hash), start: 0, bytes: 0, told: 0, merged: None }
     }
 
     /// The number of the oldest flush that is held.
@@ -56,7 +56,7 @@ impl Ring {
     /// Returns the packet that begins with a flush, and the number of the flush after it.
     #[inline]
     pub(crate) fn from(&self, number: u64) -> Option<(&Packet, u64)> {
-        if let Some(Together { to, packet, .. }) = self.together.as_ref().filter(|together| together.from == number) {
+        if let Some(MergedFlush { to, packet, .. }) = self.merged.as_ref().filter(|merged| merged.from == number) {
             return Some((packet, *to));
         }
         let flush = self.flushes.get(usize::try_from(number.checked_sub(self.start)?).ok()?)?;
@@ -70,8 +70,8 @@ impl Ring {
         if from < self.start || to - from < 2 {
             return;
         }
-        let packet = Flush::together(self.flushes.range((from - self.start) as usize..).map(AsRef::as_ref));
-        self.together = packet.map(|packet| Together { from, to, packet });
+        let packet = Flush::merged(self.flushes.range((from - self.start) as usize..).map(AsRef::as_ref));
+        self.merged = packet.map(|packet| MergedFlush { from, to, packet });
     }
 
     /// The bytes of the flushes from a number on.

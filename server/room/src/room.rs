@@ -15,12 +15,12 @@ use crate::budget::{Budget, Unbounded};
 use crate::clock::Now;
 use crate::flush::{Flush, Packet};
 use crate::limits::Limits;
-use crate::moderation::{Deed, Moderation};
+use crate::moderation::{AuditEvent, Moderation};
 use crate::output::{Counts, Output, Wake};
-use crate::persist::{Part, Persist, RESERVED};
+use crate::persist::{LogBatch, Persist, RESERVED};
 use crate::presence_feed::PresenceFeed;
 use crate::ring::Ring;
-use crate::seats::Seats;
+use crate::slots::MemberSlots;
 use crate::snapshots::Snapshots;
 use crate::submission::Submission;
 use crate::tick::Tick;
@@ -101,7 +101,7 @@ pub struct Room {
     pub(crate) mark_packet: Packet,
     /// As long as a member waits for a snapshot or reads one.
     pub(crate) snapshots: Option<Box<Snapshots>>,
-    pub(crate) seats: Seats,
+    pub(crate) slots: MemberSlots,
     /// Raised whenever connections are to end, from 1: only then each needs to look whether it is one of them.
     pub(crate) dismissals: u64,
     pub(crate) tick: Tick,
@@ -144,7 +144,7 @@ pub struct Work {
     /// Whether that will soon be so.
     pub is_low: bool,
     /// Records for the audit list.
-    pub deeds: Vec<Deed>,
+    pub events: Vec<AuditEvent>,
 }
 
 impl Room {
@@ -177,7 +177,7 @@ impl Room {
             mark_flushed: mark,
             mark_packet: Packet::of(&[ServerMessage::Mark { seq: mark }]),
             snapshots: None,
-            seats: Seats::new(),
+            slots: MemberSlots::new(),
             dismissals: 1,
             tick: Tick::new(at),
             evicted: None,
@@ -213,7 +213,7 @@ impl Room {
 
     /// Whether nobody is here.
     pub fn is_empty(&self) -> bool {
-        self.seats.is_empty()
+        self.slots.is_empty()
     }
 
     /// Whether everything on the board is durable, so that it can be opened from the storage again.
@@ -261,7 +261,7 @@ impl Room {
     /// The moment at which what waits must be flushed, by [`Room::handle_timeout`].
     pub fn poll_timeout(&self) -> Option<Instant> {
         let waits = !self.gathered.entries.is_empty() || self.mark > self.mark_flushed;
-        let operations = self.tick.due(waits, self.seats.len());
+        let operations = self.tick.due(waits, self.slots.len());
         operations.into_iter().chain(self.feed.due()).min()
     }
 
@@ -309,19 +309,19 @@ impl Room {
         is_full: bool,
         now: Now,
     ) -> Work {
-        let Some(seat) = self.seats.get(&member).filter(|seat| seat.is_taken() && self.evicted.is_none()) else {
+        let Some(slot) = self.slots.get(&member).filter(|slot| slot.is_taken() && self.evicted.is_none()) else {
             submissions.for_each(drop);
             return Work::default();
         };
-        let (author, client, role) = (seat.author, seat.client, seat.role);
-        let rejection = self.access.rejects(role, &seat.caller.someone, now.since_1970);
+        let (author, client, role) = (slot.author, slot.client, slot.role);
+        let rejection = self.access.rejects(role, &slot.request.identity, now.since_1970);
         let is_full = is_full || self.stored_bytes > self.around.limits.board_size;
         let mut work = self.spend(member, cost, now.at);
         while work.elements < WORK
             && let Some(Submission { cseq, operation, bytes }) = submissions.next()
         {
             let before = self.board.work();
-            let deeds = self.moderation.deeds_of(author, cseq, &operation);
+            let events = self.moderation.events_of(author, cseq, &operation);
             let by_access = self.access.rejects_operation(rejection, role, author, &operation);
             let by_size = (is_full && adds(&operation)).then_some(RejectReason::BoardFull);
             if let Some(reason) = by_access.or(by_size)
@@ -335,7 +335,7 @@ impl Room {
             match self.board.submit(author, cseq, operation) {
                 Ok(Submitted::Logged(entry)) => {
                     self.gather((client, author), entry.skip, &bytes, now.at);
-                    work.deeds.extend(deeds.into_iter().map(|(what, it)| self.did(what, it, now.since_1970)));
+                    work.events.extend(events.into_iter().map(|(what, it)| self.did(what, it, now.since_1970)));
                     self.tick.drew(member, now.at);
                 }
                 Ok(Submitted::Duplicate) => self.output.count().duplicates += 1,
@@ -447,13 +447,13 @@ impl Room {
 
     /// Whether what a member draws is taken now.
     pub fn may_draw(&self, member: u64, now: Now) -> bool {
-        let seat = self.seats.get(&member);
-        seat.is_some_and(|seat| self.access.standing(seat.role, &seat.caller.someone, now.since_1970).draws)
+        let slot = self.slots.get(&member);
+        slot.is_some_and(|slot| self.access.permissions(slot.role, &slot.request.identity, now.since_1970).draws)
     }
 
     fn is_muted(&self, member: u64, now: Now) -> bool {
-        let seat = self.seats.get(&member);
-        seat.is_some_and(|seat| self.access.standing(seat.role, &seat.caller.someone, now.since_1970).muted)
+        let slot = self.slots.get(&member);
+        slot.is_some_and(|slot| self.access.permissions(slot.role, &slot.request.identity, now.since_1970).muted)
     }
 
     /// Makes what was gathered one packet for everybody, and wakes those for whom it is time.
@@ -479,8 +479,8 @@ impl Room {
         let (clients, names) = (std::mem::take(newcomers), std::mem::take(names));
         let (epoch, packet, reserved_author) = (self.epoch, flush.packet.bytes.clone(), self.reserved_author);
         self.stored_bytes += packet.len() as u64;
-        let part = Part { epoch, first_seq, last_seq, packet, hash, clients, names, reserved_author };
-        self.output.persist(Persist::Part(part, now.saturating_duration_since(*since)));
+        let part = LogBatch { epoch, first_seq, last_seq, packet, hash, clients, names, reserved_author };
+        self.output.persist(Persist::LogBatch(part, now.saturating_duration_since(*since)));
         self.ring.push(flush);
         self.output.count().flushes += 1;
     }
@@ -490,7 +490,7 @@ impl Room {
         if is_news {
             self.tick.flushes(now);
         }
-        if self.tick.tells_all(self.seats.len(), now) {
+        if self.tick.tells_all(self.slots.len(), now) {
             self.ring.tells_all();
             self.output.wake_all();
         } else if is_news {

@@ -42,12 +42,12 @@ impl Room {
     /// Returns the message about a member's permissions, and notes until when they hold.
     pub(crate) fn access_of(&mut self, position: &mut Position, now: Now) -> Option<ServerMessage> {
         position.access = self.access_version;
-        let seat = self.seats.get(&position.member)?;
+        let slot = self.slots.get(&position.member)?;
         let since_1970 = now.since_1970;
-        let lent = self.access.lent_until(&seat.caller.someone);
-        let until = lent.into_iter().chain(self.access.link_expires(&seat.caller)).filter(|it| *it > since_1970).min();
+        let lent = self.access.lent_until(&slot.request.identity);
+        let until = lent.into_iter().chain(self.access.link_expires(&slot.request)).filter(|it| *it > since_1970).min();
         position.changes_at = until.map(|until| now.at + Duration::from_millis(until - since_1970));
-        Some(self.access.message(self.access.standing(seat.role, &seat.caller.someone, since_1970)))
+        Some(self.access.message(self.access.permissions(slot.role, &slot.request.identity, since_1970)))
     }
 
     /// Before a snapshot: for a newcomer, or a member that is too far behind.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use inkwire_board::StateHash;
 use inkwire_protocol::{ClientId, Colour, Epoch, Operation, Reason, ServerMessage, Text, binary};
 
-use crate::access::{Caller, Someone};
+use crate::access::{Identity, JoinRequest};
 use crate::clock::Now;
 use crate::encoding::Encoding;
 use crate::hello::Hello;
@@ -30,8 +30,9 @@ fn hello() -> Hello {
 }
 
 fn join(room: &mut Room, member: u64, hello: &Hello) -> Joined {
-    let caller = Caller { someone: Someone::new(hello.client_id, None), token: None, begins: false, address: None };
-    room.join(member, hello, caller, None, now()).expect("everybody is let in")
+    let request =
+        JoinRequest { identity: Identity::new(hello.client_id, None), token: None, begins: false, address: None };
+    room.join(member, hello, request, None, now()).expect("everybody is let in")
 }
 
 fn submit(room: &mut Room, operations: impl IntoIterator<Item = (u64, Operation)>) -> Work {

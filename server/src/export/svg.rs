@@ -7,7 +7,7 @@ use std::fmt::Write;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use inkwire_board::{
-    Board, BoardElement, InkPoint, Look, Path, add_box, add_line, add_outline, add_shape, head_length,
+    Board, BoardElement, InkPoint, Path, Style, add_box, add_line, add_outline, add_shape, head_length,
 };
 use inkwire_protocol::{Colour, Content, Dash, ImageHash, ShapeKind};
 
@@ -26,10 +26,10 @@ const MISSING: Colour = Colour(0xced4_daff);
 pub(super) fn svg(board: &Board, image: impl Fn(ImageHash) -> Option<Image>) -> String {
     let mut body = String::new();
     let mut bounds: Option<[f64; 4]> = None;
-    for (element, look) in board.painted() {
-        let unit = (-f64::from(look.scale)).exp2();
-        bounds = Some(join(bounds, area(element, &look).map(|side| side * unit)));
-        draw(&mut body, element, &look, unit, &image);
+    for (element, style) in board.painted() {
+        let unit = (-f64::from(style.scale)).exp2();
+        bounds = Some(join(bounds, area(element, &style).map(|side| side * unit)));
+        draw(&mut body, element, &style, unit, &image);
     }
     let [left, top, right, bottom] = bounds.unwrap_or([0.0; 4]);
     let (x, y) = (left - MARGIN, top - MARGIN);
@@ -48,24 +48,24 @@ fn join(known: Option<[f64; 4]>, more: [f64; 4]) -> [f64; 4] {
 }
 
 /// Returns the bounds of an element in its units: left, top, right, bottom.
-fn area(element: &BoardElement, look: &Look) -> [f64; 4] {
-    let half = f64::from(look.width) / 2.0;
+fn area(element: &BoardElement, style: &Style) -> [f64; 4] {
+    let half = f64::from(style.width) / 2.0;
     let corners = |x: i32, y: i32, dx: i32, dy: i32| box_corners([x, y, dx, dy].map(f64::from));
     let (points, margin) = match &element.wire().content {
         Content::Stroke { .. } => (element.points().iter().map(|[x, y, _]| [*x, *y]).collect(), half),
         Content::Shape(shape) => {
-            let head = if shape.kind == ShapeKind::Arrow { head_length(f64::from(look.width)) } else { 0.0 };
+            let head = if shape.kind == ShapeKind::Arrow { head_length(f64::from(style.width)) } else { 0.0 };
             (corners(shape.x, shape.y, shape.dx, shape.dy), half + head)
         }
         Content::Text(text) => {
-            let [width, height] = extent(look);
+            let [width, height] = extent(style);
             (box_corners([f64::from(text.x), f64::from(text.y), width, height]), 0.0)
         }
         Content::Note(note) => (corners(note.x, note.y, note.dx, note.dy), 0.0),
         Content::Picture(picture) => (corners(picture.x, picture.y, picture.dx, picture.dy), 0.0),
     };
     let mut bounds = [f64::INFINITY, f64::INFINITY, f64::NEG_INFINITY, f64::NEG_INFINITY];
-    for [x, y] in points.into_iter().map(|point| look.placement.of(point)) {
+    for [x, y] in points.into_iter().map(|point| style.placement.of(point)) {
         bounds = join(Some(bounds), [x, y, x, y]);
     }
     let [left, top, right, bottom] = bounds;
@@ -77,46 +77,52 @@ fn box_corners([x, y, dx, dy]: [f64; 4]) -> Vec<[f64; 2]> {
 }
 
 /// About how wide and high a text is, in its units.
-fn extent(look: &Look) -> [f64; 2] {
-    let size = f64::from(look.width);
-    let longest = look.text.split('\n').map(|line| line.chars().count()).max().unwrap_or(0) as f64;
-    [longest * size, look.text.split('\n').count() as f64 * size * LINE_HEIGHT]
+fn extent(style: &Style) -> [f64; 2] {
+    let size = f64::from(style.width);
+    let longest = style.text.split('\n').map(|line| line.chars().count()).max().unwrap_or(0) as f64;
+    [longest * size, style.text.split('\n').count() as f64 * size * LINE_HEIGHT]
 }
 
-fn draw(out: &mut String, element: &BoardElement, look: &Look, unit: f64, image: &impl Fn(ImageHash) -> Option<Image>) {
+fn draw(
+    out: &mut String,
+    element: &BoardElement,
+    style: &Style,
+    unit: f64,
+    image: &impl Fn(ImageHash) -> Option<Image>,
+) {
     let mut path = Data::default();
     match &element.wire().content {
         Content::Stroke { begin, .. } => {
-            let points: Vec<InkPoint> = element.points().into_iter().map(|point| placed(look, point)).collect();
+            let points: Vec<InkPoint> = element.points().into_iter().map(|point| placed(style, point)).collect();
             if begin.pressure.is_some() {
-                add_outline(&mut path, &points, f64::from(look.width));
-                fill(out, unit, look.colour, &path);
+                add_outline(&mut path, &points, f64::from(style.width));
+                fill(out, unit, style.colour, &path);
             } else {
                 add_line(&mut path, &points);
-                stroke(out, look, unit, "fill=\"none\"", &path);
+                stroke(out, style, unit, "fill=\"none\"", &path);
             }
         }
         Content::Shape(shape) => {
-            add_shape(&mut path, shape, f64::from(look.width), &look.placement);
+            add_shape(&mut path, shape, f64::from(style.width), &style.placement);
             let has_inside = matches!(shape.kind, ShapeKind::Rectangle | ShapeKind::Ellipse);
-            let inside = if has_inside { paint("fill", look.fill) } else { "fill=\"none\"".into() };
-            stroke(out, look, unit, &inside, &path);
+            let inside = if has_inside { paint("fill", style.fill) } else { "fill=\"none\"".into() };
+            stroke(out, style, unit, &inside, &path);
         }
-        Content::Text(text) => lines(out, look, unit, [text.x, text.y].map(f64::from)),
+        Content::Text(text) => lines(out, style, unit, [text.x, text.y].map(f64::from)),
         Content::Note(note) => {
             let sides = [note.x, note.y, note.dx, note.dy].map(f64::from);
-            add_box(&mut path, sides, &look.placement);
-            fill(out, unit, look.fill, &path);
+            add_box(&mut path, sides, &style.placement);
+            fill(out, unit, style.fill, &path);
             let [x, y, dx, dy] = sides;
-            let edge = NOTE_EDGE * f64::from(look.width);
-            lines(out, look, unit, [x.min(x + dx) + edge, y.min(y + dy) + edge]);
+            let edge = NOTE_EDGE * f64::from(style.width);
+            lines(out, style, unit, [x.min(x + dx) + edge, y.min(y + dy) + edge]);
         }
         Content::Picture(picture) => {
             let sides = [picture.x, picture.y, picture.dx, picture.dy].map(f64::from);
             match image(picture.image) {
-                Some(image) => show(out, look, unit, sides, &image),
+                Some(image) => show(out, style, unit, sides, &image),
                 None => {
-                    add_box(&mut path, sides, &look.placement);
+                    add_box(&mut path, sides, &style.placement);
                     fill(out, unit, MISSING, &path);
                 }
             }
@@ -125,14 +131,14 @@ fn draw(out: &mut String, element: &BoardElement, look: &Look, unit: f64, image:
 }
 
 /// A point of ink where it is seen.
-fn placed(look: &Look, [x, y, pressure]: InkPoint) -> InkPoint {
-    let [x, y] = look.placement.of([x, y]);
+fn placed(style: &Style, [x, y, pressure]: InkPoint) -> InkPoint {
+    let [x, y] = style.placement.of([x, y]);
     [x, y, pressure]
 }
 
 /// The transform of what is drawn in the element's own units and place.
-fn place(look: &Look, unit: f64) -> String {
-    let [a, b, c, d, e, f] = look.placement.map().map(number);
+fn place(style: &Style, unit: f64) -> String {
+    let [a, b, c, d, e, f] = style.placement.map().map(number);
     format!("transform=\"scale({}) matrix({a} {b} {c} {d} {e} {f})\"", number(unit))
 }
 
@@ -141,9 +147,9 @@ fn fill(out: &mut String, unit: f64, colour: Colour, path: &Data) {
     line(out, format_args!("<path transform=\"scale({})\" {fill} d=\"{}\"/>", number(unit), path.0));
 }
 
-fn stroke(out: &mut String, look: &Look, unit: f64, fill: &str, path: &Data) {
-    let (unit, width, dash) = (number(unit), look.width, dashes(look));
-    let colour = paint("stroke", look.colour);
+fn stroke(out: &mut String, style: &Style, unit: f64, fill: &str, path: &Data) {
+    let (unit, width, dash) = (number(unit), style.width, dashes(style));
+    let colour = paint("stroke", style.colour);
     let round = "stroke-linecap=\"round\" stroke-linejoin=\"round\"";
     let data = &path.0;
     line(
@@ -155,28 +161,28 @@ fn stroke(out: &mut String, look: &Look, unit: f64, fill: &str, path: &Data) {
 }
 
 /// With round ends a dash is a width longer, and a gap that much shorter.
-fn dashes(look: &Look) -> String {
-    let width = u32::from(look.width);
-    match look.dash {
+fn dashes(style: &Style) -> String {
+    let width = u32::from(style.width);
+    match style.dash {
         Dash::Solid => String::new(),
         Dash::Dashed => format!(" stroke-dasharray=\"{} {}\"", 3 * width, 3 * width),
         Dash::Dotted => format!(" stroke-dasharray=\"0 {}\"", 2 * width),
     }
 }
 
-fn lines(out: &mut String, look: &Look, unit: f64, [x, y]: [f64; 2]) {
-    let (size, colour, place) = (f64::from(look.width), paint("fill", look.colour), place(look, unit));
+fn lines(out: &mut String, style: &Style, unit: f64, [x, y]: [f64; 2]) {
+    let (size, colour, place) = (f64::from(style.width), paint("fill", style.colour), place(style, unit));
     let font = format!("font-family=\"system-ui, sans-serif\" font-size=\"{size}\" xml:space=\"preserve\"");
-    for (at, words) in look.text.split('\n').enumerate() {
+    for (at, words) in style.text.split('\n').enumerate() {
         let (x, y) = (short(x), short(y + (BASE_LINE + at as f64 * LINE_HEIGHT) * size));
         let words = escaped(&directed(words));
         line(out, format_args!("<text {place} x=\"{x}\" y=\"{y}\" {font} {colour}>{words}</text>"));
     }
 }
 
-fn show(out: &mut String, look: &Look, unit: f64, [x, y, dx, dy]: [f64; 4], image: &Image) {
+fn show(out: &mut String, style: &Style, unit: f64, [x, y, dx, dy]: [f64; 4], image: &Image) {
     let [x, y, width, height] = [x.min(x + dx), y.min(y + dy), dx.abs(), dy.abs()].map(short);
-    let (place, opacity) = (place(look, unit), short(f64::from(look.colour.0 & 0xff) / 255.0));
+    let (place, opacity) = (place(style, unit), short(f64::from(style.colour.0 & 0xff) / 255.0));
     let (media_type, data) = (image.media_type, BASE64_STANDARD.encode(&image.bytes));
     let area = format!("x=\"{x}\" y=\"{y}\" width=\"{width}\" height=\"{height}\" preserveAspectRatio=\"none\"");
     line(out, format_args!("<image {place} {area} opacity=\"{opacity}\" href=\"data:{media_type};base64,{data}\"/>"));

@@ -19,9 +19,9 @@ struct Timers {
 /// A moment at which a task of a worker is woken. Where no worker runs the task, nobody looks, and it is never woken:
 /// there `smol::Timer` is what is needed.
 #[derive(Debug, Default)]
-pub(crate) struct Alarm(Option<(Instant, u64)>);
+pub(crate) struct Timer(Option<(Instant, u64)>);
 
-impl Alarm {
+impl Timer {
     /// Wakes the task at this moment, and not at the one that was set before.
     pub(crate) fn set(&mut self, at: Instant, waker: &Waker) {
         self.clear();
@@ -46,7 +46,7 @@ impl Alarm {
     }
 }
 
-impl Drop for Alarm {
+impl Drop for Timer {
     fn drop(&mut self) {
         self.clear();
     }
@@ -54,19 +54,19 @@ impl Drop for Alarm {
 
 /// Waits for a moment, in a task of a worker.
 pub(crate) async fn until(at: Instant) {
-    let mut alarm = Alarm::default();
+    let mut timer = Timer::default();
     let wait = std::future::poll_fn(|cx| {
         if Instant::now() >= at {
             return Poll::Ready(());
         }
-        alarm.set(at, cx.waker());
+        timer.set(at, cx.waker());
         Poll::Pending
     });
     wait.await;
 }
 
 /// Wakes the tasks of this thread whose moment has come; gives the next one.
-pub(crate) fn ring() -> Option<Instant> {
+pub(crate) fn fire() -> Option<Instant> {
     let next = || TIMERS.with_borrow(|timers| timers.waiting.keys().next().map(|(at, _)| *at));
     // The clock is not read where nobody waits.
     let now = next().map(|_| Instant::now());
@@ -94,17 +94,17 @@ mod tests {
         let (count, now) = (Arc::<Count>::default(), Instant::now());
         let waker = Waker::from(count.clone());
         let later = now + Duration::from_secs(3600);
-        let mut alarms: [Alarm; 4] = Default::default();
-        assert_eq!(ring(), None);
-        for (alarm, at) in alarms.iter_mut().zip([now, later, now, now]) {
-            alarm.set(at, &waker);
+        let mut timers: [Timer; 4] = Default::default();
+        assert_eq!(fire(), None);
+        for (timer, at) in timers.iter_mut().zip([now, later, now, now]) {
+            timer.set(at, &waker);
         }
-        alarms[3].set(later + Duration::from_secs(1), &waker);
-        assert_eq!((ring(), count.0.load(Ordering::Relaxed)), (Some(later), 2));
-        assert_eq!((ring(), count.0.load(Ordering::Relaxed)), (Some(later), 2));
-        assert_eq!(alarms[0].at(), Some(now));
-        drop(alarms);
-        assert_eq!(ring(), None, "nobody waits any more");
+        timers[3].set(later + Duration::from_secs(1), &waker);
+        assert_eq!((fire(), count.0.load(Ordering::Relaxed)), (Some(later), 2));
+        assert_eq!((fire(), count.0.load(Ordering::Relaxed)), (Some(later), 2));
+        assert_eq!(timers[0].at(), Some(now));
+        drop(timers);
+        assert_eq!(fire(), None, "nobody waits any more");
         assert_eq!(Arc::strong_count(&count), 2, "and no waker is left but ours");
     }
 }

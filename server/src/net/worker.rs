@@ -147,7 +147,7 @@ impl Worker {
                 std::mem::swap(&mut round, &mut *self.ready());
                 round.drain(..).for_each(|task| _ = task.run());
             }
-            let next = timers::ring();
+            let next = timers::fire();
             self.reactor.sleep(&mut sleep, next);
         }
     }

@@ -1,14 +1,14 @@
-//! The way of a member to its seat: hello, credentials, a password that is checked elsewhere, or a reason to stay out.
+//! Joining of a member: hello, credentials, a password that is checked elsewhere, or a reason to stay out.
 
 use std::time::{Duration, Instant};
 
 use inkwire_board::StateHash;
 use inkwire_protocol::{ClientMessage, Reason};
-use inkwire_room::{Caller, Digest, Hello, Refusal, Someone};
+use inkwire_room::{Digest, Hello, Identity, JoinRequest, Refusal};
 
+use super::background::Completion;
 use super::entering::Credentials;
 use super::hashing::Memory;
-use super::later::Told;
 use super::member::Member;
 use super::shared::Seated;
 use crate::metrics::Refused;
@@ -78,11 +78,11 @@ impl Member {
         }
         let Some(entering) = &self.entering else { return };
         let Credentials { token, visitor, .. } = &entering.credentials;
-        let (is_with_link, someone) = (token.is_some(), Someone::new(hello.client_id, *visitor));
+        let (is_with_link, identity) = (token.is_some(), Identity::new(hello.client_id, *visitor));
         let begins = token.is_some_and(|token| !token.is_for_others());
         let token = token.map(|token| Digest::of(&token.0));
-        let caller = Caller { someone, token, begins, address: self.address };
-        match self.room.join(self.id, &hello, caller, knows, self.wakeup.clone()) {
+        let request = JoinRequest { identity, token, begins, address: self.address };
+        match self.room.join(self.id, &hello, request, knows, self.wakeup.clone()) {
             Ok(joined) => {
                 self.span().in_scope(|| tracing::debug!(author = joined.author, "joined"));
                 self.answers.push(joined.welcome);
@@ -98,10 +98,10 @@ impl Member {
             Err(Refusal::Password(hash)) => self.check_password(hello, hash),
             Err(Refusal::Reason(reason)) => {
                 let now = Instant::now();
-                let wait = self.rooms.entrance().wait(self.address, now);
+                let wait = self.rooms.auth_throttle().wait(self.address, now);
                 let is_try = reason == Reason::Forbidden && is_with_link;
                 if is_try {
-                    self.rooms.entrance().tried(self.address, now);
+                    self.rooms.auth_throttle().tried(self.address, now);
                 }
                 match wait.filter(|_| is_try) {
                     Some(wait) => self.stays_out(Reason::TooManyTries, wait),
@@ -117,16 +117,16 @@ impl Member {
         if password.is_empty() {
             return self.stays_out(Reason::PasswordNeeded, Duration::ZERO);
         }
-        if let Some(wait) = self.rooms.entrance().wait(self.address, Instant::now()) {
+        if let Some(wait) = self.rooms.auth_throttle().wait(self.address, Instant::now()) {
             return self.stays_out(Reason::TooManyTries, wait);
         }
         entering.joining = Some(hello);
         let (rooms, address) = (self.rooms.clone(), self.address);
         let hashing = rooms.hashing().clone();
         let check = move |memory: &mut Memory| {
-            let fits = rooms.entrance().try_password(memory, address, &password, &hash);
+            let fits = rooms.auth_throttle().try_password(memory, address, &password, &hash);
             (hash, fits)
         };
-        self.later().begin_hashing(&hashing, check, |(hash, fits)| Told::Password(hash, fits));
+        self.background().begin_hashing(&hashing, check, |(hash, fits)| Completion::Password(hash, fits));
     }
 }

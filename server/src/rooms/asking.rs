@@ -5,8 +5,8 @@ use std::time::Instant;
 use inkwire_protocol::{Action, ServerMessage};
 use inkwire_room::{Access, OrderError, is_question};
 
+use super::background::Completion;
 use super::hashing::{HashError, Memory};
-use super::later::Told;
 use super::member::Member;
 use super::questions::{Question, Questions, Turn};
 use super::registry::Rooms;
@@ -14,7 +14,7 @@ use super::shared::{SharedRoom, now};
 use crate::metrics::Refused;
 use crate::name::BoardName;
 use crate::random;
-use crate::storage::{Past, Storage, StorageError};
+use crate::storage::{LogPage, Storage, StorageError};
 
 /// The work of an order or a question beside its answer, in elements: a thread, the lock of the room, a look at the disk.
 const ASKED: u64 = 250;
@@ -24,9 +24,9 @@ const HASHED: u64 = 10_000;
 impl Member {
     /// Keeps something of who may do what, and says where that cannot be.
     pub(super) fn keep(&mut self, keeps: impl FnOnce() -> Result<(), StorageError> + Send + 'static) {
-        self.later().begin(move || {
+        self.background().begin(move || {
             let kept = keeps();
-            Told::Answers(kept.err().map(|error| not_done(&error)).into_iter().collect())
+            Completion::Answers(kept.err().map(|error| not_done(&error)).into_iter().collect())
         });
     }
 
@@ -94,16 +94,16 @@ impl Member {
                         let action = Action::Password { password: String::new() };
                         obey(&rooms, &room, member, &action, Some(hash))
                     });
-                    Told::Answers(done.unwrap_or_else(|error| vec![not_done(&error)]))
+                    Completion::Answers(done.unwrap_or_else(|error| vec![not_done(&error)]))
                 };
-                self.later().begin_hashing(&hashing, hash, then);
+                self.background().begin_hashing(&hashing, hash, then);
             }
-            action => self.later().begin(move || {
+            action => self.background().begin(move || {
                 let done = obey(&rooms, &room, member, &action, None);
                 let answers = done.unwrap_or_else(|error| vec![not_done(&error)]);
                 match question {
-                    Some(question) => Told::Answered(question, answers),
-                    None => Told::Answers(answers),
+                    Some(question) => Completion::Answered(question, answers),
+                    None => Completion::Answers(answers),
                 }
             }),
         }
@@ -116,9 +116,9 @@ impl Member {
     ) {
         self.spend(ASKED);
         let (storage, name) = (self.rooms.storage().clone(), self.room.name().clone());
-        self.later().begin(move || {
+        self.background().begin(move || {
             let answer = ask(&*storage, &name);
-            Told::Answered(question, vec![answer.unwrap_or_else(|error| not_done(&error))])
+            Completion::Answered(question, vec![answer.unwrap_or_else(|error| not_done(&error))])
         });
     }
 
@@ -156,8 +156,8 @@ impl Member {
     }
 }
 
-fn past(past: Past) -> Result<ServerMessage, StorageError> {
-    let Past { first_seq, last_seq, hash, entries } = past;
+fn past(past: LogPage) -> Result<ServerMessage, StorageError> {
+    let LogPage { first_seq, last_seq, hash, entries } = past;
     Ok(ServerMessage::Past { first_seq, last_seq, hash, entries })
 }
 

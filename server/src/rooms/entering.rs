@@ -1,4 +1,4 @@
-//! Somebody who has come and is not seated yet: what they have shown, and what came behind it.
+//! A member that has not joined yet: its credentials, and messages after its hello.
 
 use std::time::{Duration, Instant};
 
@@ -8,7 +8,7 @@ use inkwire_room::Hello;
 /// Maximum time of a new connection for its hello: a person may type it.
 const HELLO_PATIENCE: Duration = Duration::from_secs(60);
 
-/// Somebody who is not seated yet.
+/// A member that has not joined yet.
 #[derive(Debug)]
 pub(super) struct Entering {
     pub(super) since: Instant,

@@ -15,12 +15,12 @@ use inkwire_protocol::{
 use inkwire_room::{Cost, Encoding, Packet, Room, Submission};
 
 use super::allowance::Allowance;
+use super::auth_throttle;
+use super::background::{Background, Completion};
 use super::entering::Entering;
-use super::entrance;
 use super::images::{Images, Part};
-use super::later::{Later, Told};
 use super::questions::Questions;
-use super::registry::{Place, Rooms};
+use super::registry::{RoomHandle, Rooms};
 use super::shared::{Due, Seated, now};
 use crate::net::wakeup::Wakeup;
 use crate::ws::{Close, Message, Outgoing, Session};
@@ -49,7 +49,7 @@ const ANSWERS: usize = 256;
 #[derive(Debug)]
 pub struct Member {
     pub(super) id: u64,
-    pub(super) room: Place,
+    pub(super) room: RoomHandle,
     pub(super) rooms: Arc<Rooms>,
     pub(super) encoding: Encoding,
     pub(super) wakeup: Arc<Wakeup>,
@@ -63,9 +63,9 @@ pub struct Member {
     /// From the first question on.
     pub(super) questions: Option<Box<Questions>>,
     /// From the first work elsewhere on; most who only look have none.
-    pub(super) later: Option<Arc<Later>>,
+    pub(super) background: Option<Arc<Background>>,
     pub(super) address: Option<IpAddr>,
-    /// Until it is seated.
+    /// Until it has joined.
     pub(super) entering: Option<Box<Entering>>,
     pub(super) allowance: Allowance,
     /// The cost of received messages that is not accounted for yet.
@@ -83,7 +83,7 @@ impl Member {
     /// A connection to a room that has not said hello yet.
     pub fn new(
         rooms: Arc<Rooms>,
-        room: Place,
+        room: RoomHandle,
         encoding: Encoding,
         address: Option<IpAddr>,
         wakeup: Arc<Wakeup>,
@@ -98,7 +98,7 @@ impl Member {
             encoding,
             images: None,
             questions: None,
-            later: None,
+            background: None,
             wakeup,
             seat: None,
             answers: Vec::new(),
@@ -119,8 +119,8 @@ impl Member {
         tracing::debug_span!("member", board = %self.room.name(), member = self.id)
     }
 
-    pub(super) fn later(&mut self) -> &Arc<Later> {
-        self.later.get_or_insert_with(|| Later::new(self.wakeup.clone()))
+    pub(super) fn background(&mut self) -> &Arc<Background> {
+        self.background.get_or_insert_with(|| Background::new(self.wakeup.clone()))
     }
 
     fn decode(&self, message: Message<'_>) -> Result<ClientPacket, Close> {
@@ -191,26 +191,26 @@ impl Member {
     }
 
     /// Takes what work elsewhere has come to.
-    fn take_told(&mut self) {
-        let Some(later) = &self.later else { return };
-        for told in later.take() {
-            match told {
-                Told::Answers(answers) => self.take_answers(answers),
-                Told::Answered(question, answers) => {
+    fn take_completions(&mut self) {
+        let Some(background) = &self.background else { return };
+        for completion in background.take() {
+            match completion {
+                Completion::Answers(answers) => self.take_answers(answers),
+                Completion::Answered(question, answers) => {
                     let questions = self.questions.as_mut();
                     let next = questions.and_then(|questions| questions.answered(question, &answers));
                     self.take_answers(answers);
                     next.into_iter().for_each(|from| self.ask_past(from));
                 }
-                Told::Password(hash, fits) => self.password_checked(&hash, fits),
-                Told::Nothing => self.nothing_came(),
+                Completion::Password(hash, fits) => self.password_checked(&hash, fits),
+                Completion::Nothing => self.nothing_came(),
             }
         }
     }
 
     fn nothing_came(&mut self) {
         if self.entering.is_some() {
-            return self.password_checked("", Err(entrance::BUSY));
+            return self.password_checked("", Err(auth_throttle::BUSY));
         }
         self.questions.iter_mut().for_each(|questions| questions.forget());
         let text = "the server has too much to do for this: try again in a few seconds".into();
@@ -233,7 +233,8 @@ impl Member {
         match self.images.get_or_insert_default().take(part, &self.rooms.arrivals, self.rooms.storage(), Instant::now())
         {
             Ok(Some(work)) => {
-                self.later().begin_beside(move || Told::Answers(vec![ServerMessage::Image { image, state: work() }]));
+                self.background()
+                    .begin_beside(move || Completion::Answers(vec![ServerMessage::Image { image, state: work() }]));
             }
             Ok(None) => {}
             Err(state) => self.answers.push(ServerMessage::Image { image, state }),
@@ -267,9 +268,9 @@ impl Member {
         let work = self.room.submit(self.id, &mut submissions, cost);
         let answers = work.rejects.into_iter().map(|(cseq, reason)| ServerMessage::Reject { cseq, reason });
         self.answers.extend(answers);
-        if !work.deeds.is_empty() {
+        if !work.events.is_empty() {
             let room = self.room.clone();
-            self.keep(move || room.keep_deeds(work.deeds));
+            self.keep(move || room.keep_events(work.events));
         }
         let pause = self.allowance.spend(work.elements, cost).max(work.pause);
         self.rest_for(pause);
@@ -386,7 +387,7 @@ impl Session for Member {
     }
 
     fn pull(&mut self, out: &mut Outgoing) {
-        self.take_told();
+        self.take_completions();
         if !self.backlog.is_empty() {
             self.work(std::iter::empty());
             self.see_to_flush();
@@ -412,7 +413,7 @@ impl Session for Member {
         self.answers.len() >= ANSWERS
             || !self.backlog.is_empty()
             || is_resting
-            || self.later.as_ref().is_some_and(|later| later.is_busy())
+            || self.background.as_ref().is_some_and(|background| background.is_busy())
     }
 
     fn next_turn(&self) -> Option<Instant> {

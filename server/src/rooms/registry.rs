@@ -12,8 +12,8 @@ use inkwire_protocol::{Action, ImageHash, Reason, ServerMessage, StorageState, l
 use parking_lot::{Mutex, MutexGuard};
 use smol::lock::OnceCell;
 
+use super::auth_throttle::AuthThrottle;
 use super::creations::Creations;
-use super::entrance::Entrance;
 use super::hashing::Hashing;
 use super::images::Arrivals;
 use super::shared::{Due, SharedRoom};
@@ -24,7 +24,7 @@ use crate::metrics::Metrics;
 use crate::name::BoardName;
 use crate::net::timers;
 use crate::net::worker::Workers;
-use crate::storage::{Image, Lease, News, Storage, StorageError};
+use crate::storage::{Image, Lease, Storage, StorageError, StorageEvent};
 
 /// Waiting for room for an image: how long, and between two looks.
 const IMAGE_PATIENCE: Duration = Duration::from_secs(10);
@@ -57,7 +57,7 @@ pub enum ImageFailure {
 /// The rooms that are open.
 #[derive(Debug)]
 pub struct Rooms {
-    open: Mutex<HashMap<BoardName, Place>>,
+    open: Mutex<HashMap<BoardName, RoomHandle>>,
     storage: Arc<dyn Storage>,
     metrics: Arc<Metrics>,
     workers: Arc<Workers>,
@@ -69,7 +69,7 @@ pub struct Rooms {
     /// Boards that are open and that the storage has nothing of yet.
     uncounted: Arc<AtomicU64>,
     creations: Creations,
-    entrance: Entrance,
+    auth_throttle: AuthThrottle,
     hashing: Arc<Hashing>,
     next_member: AtomicU64,
     images: Mutex<HashMap<ImageHash, Weak<SharedImage>>>,
@@ -79,9 +79,9 @@ pub struct Rooms {
 /// A room, or one that is being opened: whoever comes meanwhile waits for it. As long as somebody beside [`Rooms`] holds
 /// one, its room is not closed.
 #[derive(Debug, Clone, Default)]
-pub struct Place(Arc<OnceCell<Arc<SharedRoom>>>);
+pub struct RoomHandle(Arc<OnceCell<Arc<SharedRoom>>>);
 
-impl Place {
+impl RoomHandle {
     /// The room.
     ///
     /// # Panics
@@ -95,7 +95,7 @@ impl Place {
     }
 }
 
-impl Deref for Place {
+impl Deref for RoomHandle {
     type Target = SharedRoom;
 
     fn deref(&self) -> &SharedRoom {
@@ -133,7 +133,7 @@ impl Rooms {
             creations: Creations::new(limits.boards_per_address),
             limits: Arc::new(limits),
             uncounted: Arc::default(),
-            entrance: Entrance::default(),
+            auth_throttle: AuthThrottle::default(),
             hashing: Arc::default(),
             next_member: AtomicU64::new(1),
         });
@@ -150,7 +150,7 @@ impl Rooms {
     ///
     /// # Errors
     /// If the storage cannot give the board now.
-    pub async fn room(self: &Arc<Self>, name: &BoardName) -> Result<Place, StorageError> {
+    pub async fn room(self: &Arc<Self>, name: &BoardName) -> Result<RoomHandle, StorageError> {
         loop {
             let place = self.lock().entry(name.clone()).or_default().clone();
             let opened = place.0.get_or_try_init(|| self.open_room(name.clone(), || Ok(()))).await;
@@ -203,7 +203,7 @@ impl Rooms {
         reason: Reason,
         act: impl FnOnce() -> Result<(), StorageError> + Send + 'static,
     ) -> Result<(), StorageError> {
-        let place = Place::default();
+        let place = RoomHandle::default();
         let before = self.lock().insert(name.clone(), place.clone());
         if let Some(room) = before.as_ref().and_then(|place| place.0.get()) {
             room.evict(reason);
@@ -242,7 +242,7 @@ impl Rooms {
     /// A room that a panic has broken is not that of its board any more: the next who comes opens it again.
     fn forget_broken(&self, room: &SharedRoom) {
         let mut open = self.lock();
-        let is_it = |place: &Place| place.0.get().is_some_and(|opened| std::ptr::eq(&**opened, room));
+        let is_it = |place: &RoomHandle| place.0.get().is_some_and(|opened| std::ptr::eq(&**opened, room));
         if open.get(room.name()).is_some_and(is_it) {
             open.remove(room.name());
         }
@@ -263,9 +263,9 @@ impl Rooms {
         self.lock().values().filter_map(|place| place.0.get().cloned()).collect()
     }
 
-    fn heard(self: &Arc<Self>, news: &News) {
+    fn heard(self: &Arc<Self>, news: &StorageEvent) {
         match news {
-            News::Durable(name, seq) => {
+            StorageEvent::Durable(name, seq) => {
                 let room = self.lock().get(name).and_then(|place| place.0.get().cloned());
                 if let Some(room) = room {
                     room.became_durable(*seq);
@@ -274,14 +274,14 @@ impl Rooms {
                     }
                 }
             }
-            News::Fenced(name) => {
+            StorageEvent::Fenced(name) => {
                 // Its pages come back, are given the board as it is on the disk, and send again what is not there.
                 let place = self.lock().remove(name);
                 if let Some(room) = place.as_ref().and_then(|place| place.0.get()) {
                     room.evict(Reason::Restart);
                 }
             }
-            News::State(state) => self.all().iter().for_each(|room| room.storage_became(*state)),
+            StorageEvent::State(state) => self.all().iter().for_each(|room| room.storage_became(*state)),
         }
     }
 
@@ -367,8 +367,8 @@ impl Rooms {
         &self.creations
     }
 
-    pub(super) fn entrance(&self) -> &Entrance {
-        &self.entrance
+    pub(super) fn auth_throttle(&self) -> &AuthThrottle {
+        &self.auth_throttle
     }
 
     pub(super) fn hashing(&self) -> &Arc<Hashing> {
@@ -467,7 +467,7 @@ impl Rooms {
         self.closed.lock()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<BoardName, Place>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<BoardName, RoomHandle>> {
         self.open.lock()
     }
 }
@@ -477,7 +477,7 @@ mod tests {
 
     use inkwire_board::StateHash;
     use inkwire_protocol::{ClientId, Colour, Epoch, Operation};
-    use inkwire_room::{Caller, Cost, Hello, Someone, Submission};
+    use inkwire_room::{Cost, Hello, Identity, JoinRequest, Submission};
 
     use super::*;
     use crate::storage::{Location, Opening};
@@ -485,8 +485,9 @@ mod tests {
     fn draw(room: &SharedRoom, count: u64) {
         let (client_id, epoch, colour) = (ClientId([1; 16]), Epoch::default(), Colour(0xff));
         let hello = Hello { client_id, epoch, seq: 0, hash: StateHash::default(), name: "Ada".into(), colour };
-        let caller = Caller { someone: Someone::new(client_id, None), token: None, begins: false, address: None };
-        room.join(1, &hello, caller, None, Arc::default()).expect("everybody is let in");
+        let request =
+            JoinRequest { identity: Identity::new(client_id, None), token: None, begins: false, address: None };
+        room.join(1, &hello, request, None, Arc::default()).expect("everybody is let in");
         let mut ink = (1..=count).map(|cseq| Submission::encoded(cseq, Operation::Clear { gesture_back: 0 }));
         room.submit(1, &mut ink, Cost::default());
         room.flush_now();

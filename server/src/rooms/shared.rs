@@ -10,8 +10,8 @@ use bytes::Bytes;
 use inkwire_board::StateHash;
 use inkwire_protocol::{Action, AuditRecord, Reason, ServerMessage, StorageState};
 use inkwire_room::{
-    Access, Budget, Caller, Cost, Counts, Deed, Done, Encoding, Hello, Ingredients, Joined, Kept, Limits, MemberRecord,
-    Now, OrderError, Persist, Position, Refusal, Room, Submission, Surroundings, Wake, Work,
+    Access, AuditEvent, Budget, Cost, Counts, Encoding, Hello, JoinRequest, Joined, Kept, Limits, MemberRecord, Now,
+    OrderContext, OrderError, OrderOutcome, Persist, Position, Refusal, Room, Submission, Surroundings, Wake, Work,
 };
 
 use crate::in_flight::{self, InFlight, Reader};
@@ -20,7 +20,7 @@ use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
 use crate::net::wakeup::Wakeup;
 use crate::random;
-use crate::storage::{self, Chronicle, KeptAccess, Lease, Storage, StorageError, Stored};
+use crate::storage::{self, KeptAccess, Lease, OpenedBoard, Storage, StorageError, Timeline};
 use crate::ws::Outgoing;
 
 /// A chronicle that was read is told again for so long, unless something was drawn or became durable meanwhile.
@@ -99,7 +99,7 @@ struct Inner {
 /// A chronicle that was read, when, and the sequence number and the durable mark then.
 #[derive(Debug)]
 struct ReadChronicle {
-    chronicle: Arc<Chronicle>,
+    chronicle: Arc<Timeline>,
     since: Instant,
     stand: (u64, u64),
 }
@@ -113,7 +113,7 @@ pub(super) enum Due {
     At(Instant),
 }
 
-/// A member at its seat: its position, and what few members need.
+/// A member that has joined: its position, and what few members need.
 #[derive(Debug)]
 pub(super) struct Seated {
     pub(super) author: u32,
@@ -179,14 +179,14 @@ impl SharedRoom {
     /// Opens a board as the storage has it; `uncounted` are the boards that are open and that it has nothing of yet.
     pub fn open(
         name: BoardName,
-        stored: Stored,
+        stored: OpenedBoard,
         storage: Arc<dyn Storage>,
         metrics: Arc<Metrics>,
         limits: Arc<Limits>,
         uncounted: &Arc<AtomicU64>,
         in_flight: Arc<InFlight>,
     ) -> Self {
-        let Stored { epoch, board, access, reserved_author, bytes, lease } = stored;
+        let OpenedBoard { epoch, board, access, reserved_author, bytes, lease } = stored;
         let is_new = board.seq() == 0 && access == KeptAccess::Everybody;
         let uncounted = is_new.then(|| Uncounted::begin(uncounted));
         let others = |before: u64| storage.count().map(|count| count + before);
@@ -244,7 +244,7 @@ impl SharedRoom {
     fn see_to(&self, inner: &mut Inner) {
         while let Some(persist) = inner.room.poll_persist() {
             match persist {
-                Persist::Part(part, lag) => {
+                Persist::LogBatch(part, lag) => {
                     self.storage.append(&self.name, part);
                     self.metrics.flush_lag.observe(lag.as_secs_f64());
                 }
@@ -357,12 +357,12 @@ impl SharedRoom {
         &self,
         member: u64,
         hello: &Hello,
-        caller: Caller,
+        request: JoinRequest,
         knows: Option<&str>,
         wakeup: Arc<Wakeup>,
     ) -> Result<Joined, Refusal> {
         let mut locked = self.lock();
-        let joined = locked.join(member, hello, caller, knows, now())?;
+        let joined = locked.join(member, hello, request, knows, now())?;
         locked.inner.wakeups.insert(member, wakeup);
         self.metrics.members.inc();
         Ok(joined)
@@ -432,8 +432,8 @@ impl SharedRoom {
         member: u64,
         action: &Action,
         password: Option<String>,
-    ) -> Result<(Done, AuditRecord), OrderError> {
-        self.lock().moderate(member, action, ingredients(password))
+    ) -> Result<(OrderOutcome, AuditRecord), OrderError> {
+        self.lock().moderate(member, action, context(password))
     }
 
     /// Carries out an order of the operator, and keeps what came of it; gives the link if one was made. Blocks.
@@ -441,7 +441,7 @@ impl SharedRoom {
     /// # Errors
     /// If it cannot be carried out or kept.
     pub fn operate(&self, action: &Action) -> Result<Option<ServerMessage>, StorageError> {
-        let done = self.lock().operate(action, ingredients(None));
+        let done = self.lock().operate(action, context(None));
         let (done, record) = done.map_err(|error| StorageError::Order(error.to_string()))?;
         self.keep_access(vec![record])?;
         Ok(done.answer)
@@ -471,24 +471,24 @@ impl SharedRoom {
     }
 
     /// Keeps what hosts did to what others drew, with the names of those who have gone. Blocks.
-    pub(super) fn keep_deeds(&self, deeds: Vec<Deed>) -> Result<(), StorageError> {
-        let is_gone = deeds.iter().any(|deed| deed.record.whom.is_empty());
+    pub(super) fn keep_events(&self, events: Vec<AuditEvent>) -> Result<(), StorageError> {
+        let is_gone = events.iter().any(|event| event.record.whom.is_empty());
         let names = if is_gone { self.storage.chronicle(&self.name)?.names } else { Vec::new() };
-        let named = |Deed { mut record, whose }| {
+        let named = |AuditEvent { mut record, whose }| {
             if record.whom.is_empty() {
                 let known = names.iter().find(|known| known.author == whose);
                 record.whom = known.map_or_else(|| format!("#{whose}"), |known| known.name.clone());
             }
             record
         };
-        self.keep_access(deeds.into_iter().map(named).collect())
+        self.keep_access(events.into_iter().map(named).collect())
     }
 
     /// When the board was drawn and by whom. Many who ask at once are told what was read once. Blocks.
     ///
     /// # Errors
     /// If it cannot be read now.
-    pub(super) fn chronicle(&self) -> Result<Arc<Chronicle>, StorageError> {
+    pub(super) fn chronicle(&self) -> Result<Arc<Timeline>, StorageError> {
         let mut last = self.chronicle.lock();
         let stand = self.with(|room| (room.seq(), room.mark()));
         if let Some(last) = &*last
@@ -545,8 +545,8 @@ impl Drop for SharedRoom {
     }
 }
 
-fn ingredients(password: Option<String>) -> Ingredients {
-    Ingredients { now: now().since_1970, secret: random::token(), password }
+fn context(password: Option<String>) -> OrderContext {
+    OrderContext { now: now().since_1970, secret: random::token(), password }
 }
 
 /// The access of a board; what is damaged of it is reported.
@@ -568,7 +568,7 @@ mod tests {
     use std::task::Waker;
 
     use inkwire_protocol::{ClientId, Colour, Epoch, Operation};
-    use inkwire_room::Someone;
+    use inkwire_room::Identity;
 
     use super::*;
     use crate::storage::Memory;
@@ -576,7 +576,7 @@ mod tests {
     fn open() -> SharedRoom {
         SharedRoom::open(
             "x".parse().unwrap(),
-            Stored::new(KeptAccess::Everybody),
+            OpenedBoard::new(KeptAccess::Everybody),
             Arc::new(Memory::new(0)),
             Arc::default(),
             Arc::default(),
@@ -588,8 +588,9 @@ mod tests {
     fn join(room: &SharedRoom, member: u64, wakeup: Arc<Wakeup>) -> Joined {
         let (client_id, epoch, colour) = (ClientId([member as u8; 16]), Epoch::default(), Colour(0xff));
         let hello = Hello { client_id, epoch, seq: 0, hash: StateHash::default(), name: "Ada".into(), colour };
-        let caller = Caller { someone: Someone::new(client_id, None), token: None, begins: false, address: None };
-        room.join(member, &hello, caller, None, wakeup).expect("everybody is let in")
+        let request =
+            JoinRequest { identity: Identity::new(client_id, None), token: None, begins: false, address: None };
+        room.join(member, &hello, request, None, wakeup).expect("everybody is let in")
     }
 
     /// Looks at what is counted of those who are to go, whenever it is woken.

@@ -30,7 +30,7 @@ use crate::metrics::{Metrics, Refused};
 use crate::name::BoardName;
 use crate::net::socket::Socket;
 use crate::random;
-use crate::rooms::{Encoding, ImageFailure, Member, Place, Rooms};
+use crate::rooms::{Encoding, ImageFailure, Member, RoomHandle, Rooms};
 use crate::ws::{self, Addresses, Connections, Entry, Full, Hub, Settings, host_of};
 
 /// Time that a connection beyond the limits has for its request.
@@ -90,7 +90,7 @@ enum Answer {
     Image(ImageHash),
     /// An image, which is sent as long as its reader is not dismissed.
     Shared(Reply, Reader),
-    Member(Upgrade, Place, Option<IpAddr>),
+    Member(Upgrade, RoomHandle, Option<IpAddr>),
     Echo(Upgrade, Arc<str>),
 }
 

@@ -8,8 +8,8 @@ use inkwire_protocol::{AuditRecord, ImageHash, StorageState};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::{
-    AUDIT, AccessRecord, Archive, Chronicle, Compacted, Engine, Image, KeptAccess, Lease, Listener, Part, Past,
-    Storage, StorageError, Stored,
+    AUDIT, AccessRecord, Archive, Compacted, Engine, Image, KeptAccess, Lease, Listener, LogBatch, LogPage,
+    OpenedBoard, Storage, StorageError, Timeline,
 };
 use crate::name::BoardName;
 
@@ -34,12 +34,12 @@ impl Memory {
 }
 
 impl Storage for Memory {
-    fn open(&self, name: &BoardName) -> Result<Stored, StorageError> {
+    fn open(&self, name: &BoardName) -> Result<OpenedBoard, StorageError> {
         let record = self.lock_access().get(name).map(|(record, _)| KeptAccess::Record(record.clone()));
-        Ok(Stored::new(record.unwrap_or_default()))
+        Ok(OpenedBoard::new(record.unwrap_or_default()))
     }
 
-    fn append(&self, _: &BoardName, _: Part) {}
+    fn append(&self, _: &BoardName, _: LogBatch) {}
 
     fn reserve_authors(&self, _: &BoardName, _: u32) {}
 
@@ -98,11 +98,11 @@ impl Storage for Memory {
         Ok(self.lock_access().len() as u64)
     }
 
-    fn past(&self, _: &BoardName, _: u64) -> Result<Past, StorageError> {
+    fn past(&self, _: &BoardName, _: u64) -> Result<LogPage, StorageError> {
         Err(StorageError::NoHistory)
     }
 
-    fn chronicle(&self, _: &BoardName) -> Result<Chronicle, StorageError> {
+    fn chronicle(&self, _: &BoardName) -> Result<Timeline, StorageError> {
         Err(StorageError::NoHistory)
     }
 

@@ -21,12 +21,12 @@ use inkwire_protocol::{AuditRecord, Epoch, ImageHash, StorageState};
 #[cfg(test)]
 pub(crate) use image::tests as image_tests;
 pub use image::{Image, ImageError};
-pub use inkwire_room::{AccessRecord, KeptAccess, Part, RESERVED};
+pub use inkwire_room::{AccessRecord, KeptAccess, LogBatch, RESERVED};
 pub use location::{Location, LocationError, Opening};
 pub use memory::Memory;
 pub use record::{BoardRecord, Damage, Loaded, Verified, is_set_aside};
 pub use sqlite::Loss;
-pub use timeline::{Chronicle, Past};
+pub use timeline::{LogPage, Timeline};
 
 use crate::name::BoardName;
 use crate::random;
@@ -36,7 +36,7 @@ const AUDIT: usize = 500;
 
 /// A board as it was kept.
 #[derive(Debug)]
-pub struct Stored {
+pub struct OpenedBoard {
     /// The lineage of its log.
     pub epoch: Epoch,
     /// The board; everything on it is durable.
@@ -51,7 +51,7 @@ pub struct Stored {
     pub lease: Lease,
 }
 
-impl Stored {
+impl OpenedBoard {
     /// A board on which nothing was ever drawn.
     pub fn new(access: KeptAccess) -> Self {
         let (epoch, board, lease) = (random::epoch(), Board::default(), Lease::default());
@@ -78,7 +78,7 @@ impl Lease {
 
 /// An event of a storage.
 #[derive(Debug, Clone)]
-pub enum News {
+pub enum StorageEvent {
     /// Every operation of a board up to a sequence number is on disk.
     Durable(BoardName, u64),
     /// The disk takes nothing any more, or takes everything again.
@@ -88,7 +88,7 @@ pub enum News {
 }
 
 /// Hears the news of a storage, on a thread of the storage; must not block for long.
-pub type Listener = Box<dyn Fn(&News) + Send + Sync>;
+pub type Listener = Box<dyn Fn(&StorageEvent) + Send + Sync>;
 
 /// A place for boards. Only [`Storage::open`] may block; what is appended is written elsewhere, and heard of as news.
 pub trait Storage: Send + Sync + std::fmt::Debug {
@@ -96,10 +96,10 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// If it cannot be read now.
-    fn open(&self, name: &BoardName) -> Result<Stored, StorageError>;
+    fn open(&self, name: &BoardName) -> Result<OpenedBoard, StorageError>;
 
     /// Takes the next part of a board's log.
-    fn append(&self, name: &BoardName, part: Part);
+    fn append(&self, name: &BoardName, part: LogBatch);
 
     /// Reserves author numbers up to one, before the first of the new ones is given out. Does not block.
     fn reserve_authors(&self, name: &BoardName, until: u32);
@@ -157,13 +157,13 @@ pub trait Storage: Send + Sync + std::fmt::Debug {
     ///
     /// # Errors
     /// If it cannot be read now.
-    fn past(&self, name: &BoardName, from: u64) -> Result<Past, StorageError>;
+    fn past(&self, name: &BoardName, from: u64) -> Result<LogPage, StorageError>;
 
     /// When a board was drawn and by whom. May block.
     ///
     /// # Errors
     /// If it cannot be read now.
-    fn chronicle(&self, name: &BoardName) -> Result<Chronicle, StorageError>;
+    fn chronicle(&self, name: &BoardName) -> Result<Timeline, StorageError>;
 
     /// Makes a new board of a board as it was at a sequence number, and gives the right to write it. May block.
     ///
@@ -278,7 +278,7 @@ pub trait Archive: std::fmt::Debug {
     ///
     /// # Errors
     /// If they cannot be read.
-    fn chronicle(&self, name: &str) -> Result<Chronicle, StorageError>;
+    fn chronicle(&self, name: &str) -> Result<Timeline, StorageError>;
 
     /// Copies all boards as they are at this moment into a new file.
     ///

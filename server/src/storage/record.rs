@@ -90,7 +90,7 @@ pub enum Damage {
     Access,
     /// Times, names or author numbers are not what was written.
     #[error("the records of when it was drawn and by whom are damaged")]
-    Chronicle,
+    Timeline,
     /// The database itself is damaged where the log of the board lies.
     #[error("the database cannot be read behind operation {seq}")]
     Unreadable {

@@ -1,17 +1,17 @@
 //! The past of a board: the times at which it was drawn, its authors' names, and parts of its log. Pure.
 
-use inkwire_protocol::{AuthorName, Entry, Moment, limits};
+use inkwire_protocol::{AuthorName, Entry, Timestamp, limits};
 
 /// The times and names beside a board's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Chronicle {
+pub struct Timeline {
     /// When its parts were drawn, in rising order.
-    pub moments: Vec<Moment>,
+    pub moments: Vec<Timestamp>,
     /// The names of its authors.
     pub names: Vec<AuthorName>,
 }
 
-impl Chronicle {
+impl Timeline {
     /// The names of authors from a number on, as many as are told at once.
     pub fn names_from(&self, from: u32) -> &[AuthorName] {
         let names = &self.names[self.names.partition_point(|name| name.author < from)..];
@@ -28,7 +28,7 @@ impl Chronicle {
 
 /// A part of a board's log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Past {
+pub struct LogPage {
     /// The sequence number of the first entry.
     pub first_seq: u64,
     /// The last one that there is at all.
@@ -41,7 +41,7 @@ pub struct Past {
 
 /// Moments in rising order of time, as they are told: a moment of a clock that was wrong gets the time of the moment before it.
 /// Those that fit together are the longest rising run (patience sorting); most clocks are right most of the time.
-pub(super) fn rising(mut moments: Vec<Moment>) -> Vec<Moment> {
+pub(super) fn rising(mut moments: Vec<Timestamp>) -> Vec<Timestamp> {
     if moments.is_sorted_by_key(|moment| moment.at) {
         return moments;
     }
@@ -71,8 +71,8 @@ mod tests {
 
     #[test]
     fn a_time_of_day_names_the_last_operation_that_was_drawn_by_then() {
-        let moments = vec![Moment { seq: 1, at: 1_000 }, Moment { seq: 9, at: 5_000 }];
-        let chronicle = Chronicle { moments, names: Vec::new() };
+        let moments = vec![Timestamp { seq: 1, at: 1_000 }, Timestamp { seq: 9, at: 5_000 }];
+        let chronicle = Timeline { moments, names: Vec::new() };
         assert_eq!(chronicle.seq_by(999), Some(0));
         assert_eq!(chronicle.seq_by(1_000), Some(8));
         assert_eq!(chronicle.seq_by(5_000), None);
@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn names_are_told_in_parts_of_a_bounded_length() {
         let names = (1..=1_100).map(|at| AuthorName { author: at * 2, name: at.to_string() }).collect();
-        let chronicle = Chronicle { moments: Vec::new(), names };
+        let chronicle = Timeline { moments: Vec::new(), names };
         let part = |from| {
             let names = chronicle.names_from(from);
             (names.len(), names.first().map(|name| name.author))
@@ -95,7 +95,7 @@ mod tests {
     #[test]
     fn a_clock_that_was_ahead_or_behind_once_changes_no_other_moment() {
         let of = |times: &[u64]| {
-            let moments = times.iter().zip(1..).map(|(at, seq)| Moment { seq, at: *at }).collect();
+            let moments = times.iter().zip(1..).map(|(at, seq)| Timestamp { seq, at: *at }).collect();
             rising(moments).iter().map(|moment| moment.at).collect::<Vec<_>>()
         };
         assert_eq!(of(&[1, 2, 9_000, 3, 4]), [1, 2, 2, 3, 4], "ahead");

@@ -17,7 +17,7 @@ use super::wire::Wire;
 use super::{Close, Message, Session, Settings};
 use crate::metrics::Metrics;
 use crate::net::socket::Socket;
-use crate::net::timers::Alarm;
+use crate::net::timers::Timer;
 use crate::net::wakeup::Wakeup;
 use inkwire_frame::close_frame;
 
@@ -78,7 +78,7 @@ pub async fn serve<S: Session>(
         last_written: now,
         is_blocked: false,
         pinged: false,
-        alarm: Alarm::default(),
+        timer: Timer::default(),
     };
     // `Connection` is polled in place, so its size is the task's size and nothing is allocated for it again.
     std::future::poll_fn(|cx| connection.poll_guarded(cx)).await;
@@ -134,7 +134,7 @@ struct Connection<'a, S> {
     /// The socket took no more when it was last written to.
     is_blocked: bool,
     pinged: bool,
-    alarm: Alarm,
+    timer: Timer,
 }
 
 impl<S: Session> Connection<'_, S> {
@@ -180,7 +180,7 @@ impl<S: Session> Connection<'_, S> {
             match phase {
                 Phase::Open | Phase::Closing { .. } => {
                     let reading = self.poll_read(cx);
-                    if self.heed(cx).is_ready() || self.poll_write(cx).is_err() {
+                    if self.check(cx).is_ready() || self.poll_write(cx).is_err() {
                         return Poll::Ready(());
                     }
                     if self.phase == phase && !self.may_read_on(reading) {
@@ -188,7 +188,7 @@ impl<S: Session> Connection<'_, S> {
                     }
                 }
                 Phase::Lingering { .. } => {
-                    return if self.heed(cx).is_ready() { Poll::Ready(()) } else { self.poll_linger(cx) };
+                    return if self.check(cx).is_ready() { Poll::Ready(()) } else { self.poll_linger(cx) };
                 }
             }
         }
@@ -347,17 +347,17 @@ impl<S: Session> Connection<'_, S> {
     }
 
     /// Looks at what was to be known before whoever wakes the connection gives it another turn.
-    fn heed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    fn check(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.entry.wakeup.arm(cx.waker());
         if self.entry.connections.are_over() {
             self.close.get_or_insert(Close::new(Close::ABNORMAL, "the server has stopped"));
             return Poll::Ready(());
         }
-        self.heed_shutdown();
+        self.check_shutdown();
         Poll::Pending
     }
 
-    fn heed_shutdown(&mut self) {
+    fn check_shutdown(&mut self) {
         if self.phase != Phase::Open || self.ending.is_some() {
             return;
         }
@@ -468,8 +468,8 @@ impl<S: Session> Connection<'_, S> {
             let next = session.map_or(next, |at| at.min(next));
             if next > self.now {
                 // An alarm that rings by then is let come; it only comes round here again.
-                if !self.alarm.at().is_some_and(|at| self.now < at && at <= next) {
-                    self.alarm.set(next, cx.waker());
+                if !self.timer.at().is_some_and(|at| self.now < at && at <= next) {
+                    self.timer.set(next, cx.waker());
                 }
                 return Poll::Pending;
             }

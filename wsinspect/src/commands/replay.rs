@@ -19,11 +19,11 @@ use crate::failure::{Failure, Outcome, say};
 use crate::flags::look::Look;
 use crate::flags::reach::{Ask, Reach};
 use crate::io::accept::listen;
+use crate::io::halves::Halves;
 use crate::io::output::Output;
 use crate::io::peer::{Came, Peer, request, target};
 use crate::io::recording::read;
 use crate::io::route;
-use crate::io::ways::Ways;
 
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("side").required(true).args(["to", "serve"])))]
@@ -152,7 +152,7 @@ async fn open<'a>(flags: &'a Replay, plan: &Plan, us: Sender, output: &'a mut Ou
             let listener = listen(address).await?;
             say(&format!("listening at ws://{}", listener.local_addr()?));
             let (client, _) = listener.accept().await?;
-            let ways: Ways = (Box::new(client.clone()), Box::new(client));
+            let ways: Halves = (Box::new(client.clone()), Box::new(client));
             let mut peer = Peer::over(ways, Sender::Server, (LIMITS, 1), Instant::now());
             let (told, is_open) = peer.respond(|request| response(request, &recorded.response)).await;
             let refused = || Failure::Refused("the client does not ask for a WebSocket".into());

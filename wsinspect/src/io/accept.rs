@@ -7,8 +7,8 @@ use futures_rustls::TlsAcceptor;
 use smol::net::{TcpListener, TcpStream};
 
 use crate::failure::{Failure, say};
+use crate::io::halves::{Halves, apart};
 use crate::io::tls;
-use crate::io::ways::{Ways, apart};
 
 /// Listens on an address.
 pub(crate) async fn listen(address: &str) -> Result<TcpListener, Failure> {
@@ -43,7 +43,7 @@ where
 }
 
 /// The ways of a client, over TLS where we have a certificate.
-pub(crate) async fn welcome(client: TcpStream, acceptor: Option<&TlsAcceptor>) -> Result<Ways, String> {
+pub(crate) async fn welcome(client: TcpStream, acceptor: Option<&TlsAcceptor>) -> Result<Halves, String> {
     client.set_nodelay(true).map_err(|error| error.to_string())?;
     match acceptor {
         Some(acceptor) => match tls::server(acceptor, Box::new(client)).await {

@@ -22,8 +22,8 @@ use wsinspect::view::line::visible;
 
 use crate::failure::Failure;
 use crate::flags::reach::{Ask, Reach};
+use crate::io::halves::Halves;
 use crate::io::route;
-use crate::io::ways::Ways;
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
@@ -123,7 +123,7 @@ impl Peer {
     }
 
     /// Our end of a connection that is there.
-    pub(crate) fn over((from, to): Ways, us: Sender, (limits, number): (Limits, u64), begun: Instant) -> Self {
+    pub(crate) fn over((from, to): Halves, us: Sender, (limits, number): (Limits, u64), begun: Instant) -> Self {
         let (received, incoming) = bounded(WAITING);
         let (outgoing, sent) = unbounded();
         smol::spawn(read(from, received)).detach();

@@ -14,14 +14,14 @@ use wsinspect::handshake::target::Target;
 
 use crate::failure::Failure;
 use crate::flags::reach::{Reach, Resolve};
+use crate::io::halves::{Halves, apart};
 use crate::io::tls;
-use crate::io::ways::{Ways, apart};
 
 /// Longest head of a proxy's answer, in bytes.
 const LONGEST_ANSWER: usize = 16 * 1024;
 
 /// Connects, within the time that is given for it.
-pub(crate) async fn open(reach: &Reach, target: &Target) -> Result<Ways, Failure> {
+pub(crate) async fn open(reach: &Reach, target: &Target) -> Result<Halves, Failure> {
     let timed = async {
         Timer::after(reach.connect_timeout).await;
         Err(late(reach, target))
@@ -34,7 +34,7 @@ pub(crate) fn late(reach: &Reach, target: &Target) -> Failure {
     Failure::TimeOut(format!("{} does not answer within {:?}", place(target), reach.connect_timeout))
 }
 
-async fn connect(reach: &Reach, target: &Target) -> Result<Ways, Failure> {
+async fn connect(reach: &Reach, target: &Target) -> Result<Halves, Failure> {
     if let Some(path) = &reach.unix_socket {
         let failed = |error| Failure::Unreachable(format!("{}: {error}", path.display()));
         let socket = UnixStream::connect(path).await.map_err(failed)?;

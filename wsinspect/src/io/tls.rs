@@ -17,7 +17,7 @@ use wsinspect::handshake::target::Target;
 
 use crate::failure::Failure;
 use crate::flags::reach::{Identity, Reach};
-use crate::io::ways::Duplex;
+use crate::io::halves::Duplex;
 
 /// The protocol after TLS (RFC 7301): the upgrade is one of HTTP/1.1.
 const HTTP: &[u8] = b"http/1.1";

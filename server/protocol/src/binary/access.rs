@@ -4,7 +4,7 @@ use super::packet::{Result, list};
 use super::value::{author_number, put_value, value};
 use crate::bytes::{Reader, put_number, put_text};
 use crate::{
-    Action, AuditRecord, AuthorName, BanRecord, DecodeError, LinkRecord, Moment, Role, ServerMessage, Token, limits,
+    Action, AuditRecord, AuthorName, BanRecord, DecodeError, LinkRecord, Role, ServerMessage, Timestamp, Token, limits,
 };
 
 fn put_flag(out: &mut Vec<u8>, flag: bool) {
@@ -166,7 +166,7 @@ pub(super) fn audit(body: &mut Reader<'_>) -> Result<ServerMessage> {
     Ok(ServerMessage::Audit { records: list(body, record)? })
 }
 
-pub(super) fn put_chronicle(out: &mut Vec<u8>, moments: &[Moment], names: &[AuthorName]) {
+pub(super) fn put_chronicle(out: &mut Vec<u8>, moments: &[Timestamp], names: &[AuthorName]) {
     put_list(out, moments, |out, moment| {
         put_number(out, moment.seq);
         put_number(out, moment.at);
@@ -183,7 +183,7 @@ pub(super) fn put_author_names(out: &mut Vec<u8>, names: &[AuthorName]) {
 
 pub(super) fn chronicle(body: &mut Reader<'_>) -> Result<ServerMessage> {
     Ok(ServerMessage::Chronicle {
-        moments: list(body, |body| Ok(Moment { seq: body.number()?, at: body.number()? }))?,
+        moments: list(body, |body| Ok(Timestamp { seq: body.number()?, at: body.number()? }))?,
         names: author_names(body)?,
     })
 }

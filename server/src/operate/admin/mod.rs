@@ -449,9 +449,9 @@ fn of_member(member: &MemberRecord) -> Value {
         "author": member.author,
         "name": member.name,
         "address": member.address,
-        "role": member.standing.role.to_string(),
-        "draws": member.standing.draws,
-        "muted": member.standing.muted,
+        "role": member.permissions.role.to_string(),
+        "draws": member.permissions.draws,
+        "muted": member.permissions.muted,
     })
 }
 

@@ -5,7 +5,7 @@ use std::time::Instant;
 use inkwire_board::StateHash;
 use inkwire_protocol::{AuthorName, ClientId, Epoch};
 
-use crate::storage::{self, Part};
+use crate::storage::{self, LogBatch};
 
 /// Parts of one board go into one record until it is so long, in bytes.
 const RECORD: usize = 256 * 1024;
@@ -36,7 +36,7 @@ pub(super) struct Record {
 
 impl Record {
     /// Whether a part goes on where this ends, and may become one with it.
-    fn takes(&self, part: &Part) -> bool {
+    fn takes(&self, part: &LogBatch) -> bool {
         !self.was_tried && self.packets.len() < RECORD && self.last_seq + 1 == part.first_seq
     }
 }
@@ -47,7 +47,7 @@ impl Batch {
         Self { epoch, records, clients, names, since: Instant::now(), at: storage::now(), reserved_author: 0 }
     }
 
-    pub(super) fn take(&mut self, mut part: Part) {
+    pub(super) fn take(&mut self, mut part: LogBatch) {
         self.reserved_author = self.reserved_author.max(part.reserved_author);
         self.clients.append(&mut part.clients);
         self.names.append(&mut part.names);
@@ -92,11 +92,11 @@ pub(super) mod tests {
     use super::*;
     use crate::random;
 
-    pub(in super::super) fn part(seq: u64, bytes: usize) -> Part {
+    pub(in super::super) fn part(seq: u64, bytes: usize) -> LogBatch {
         let (clients, names) = (Vec::new(), Vec::new());
         let packet = vec![0; bytes].into();
         let (epoch, hash) = (random::epoch(), StateHash::default());
-        Part { epoch, first_seq: seq, last_seq: seq, packet, hash, clients, names, reserved_author: 0 }
+        LogBatch { epoch, first_seq: seq, last_seq: seq, packet, hash, clients, names, reserved_author: 0 }
     }
 
     #[test]

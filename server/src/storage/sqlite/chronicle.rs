@@ -1,10 +1,10 @@
 //! When a board was drawn and by whom: beside its log, which knows neither clock nor names.
 
-use inkwire_protocol::{AuthorName, Moment};
+use inkwire_protocol::{AuthorName, Timestamp};
 use rusqlite::{Connection, Transaction};
 
 use super::checksum;
-use crate::storage::Chronicle;
+use crate::storage::Timeline;
 use crate::storage::timeline::rising;
 
 /// Between two moments of a board that are kept, in milliseconds.
@@ -41,10 +41,10 @@ pub(super) fn copy(transaction: &Transaction<'_>, from: i64, to: i64, seq: u64) 
 }
 
 /// All that is kept beside a board's log, as far as it is told: of very many moments every second, fourth and so on.
-pub(super) fn find(connection: &Connection, board: i64) -> rusqlite::Result<Chronicle> {
-    let moments: Vec<Moment> = connection
+pub(super) fn find(connection: &Connection, board: i64) -> rusqlite::Result<Timeline> {
+    let moments: Vec<Timestamp> = connection
         .prepare(&format!("SELECT seq, at FROM moments WHERE board = ?1 AND {} ORDER BY seq", checksum::holds(MOMENT)))?
-        .query_map([board], |row| Ok(Moment { seq: row.get(0)?, at: row.get(1)? }))?
+        .query_map([board], |row| Ok(Timestamp { seq: row.get(0)?, at: row.get(1)? }))?
         .collect::<rusqlite::Result<_>>()?;
     let every = moments.len().div_ceil(TOLD).max(1);
     let names = connection
@@ -54,7 +54,7 @@ pub(super) fn find(connection: &Connection, board: i64) -> rusqlite::Result<Chro
         ))?
         .query_map([board], |row| Ok(AuthorName { author: row.get(0)?, name: row.get(1)? }))?
         .collect::<rusqlite::Result<_>>()?;
-    Ok(Chronicle { moments: rising(moments).into_iter().step_by(every).collect(), names })
+    Ok(Timeline { moments: rising(moments).into_iter().step_by(every).collect(), names })
 }
 
 /// Whether every row beside a board's log is what was written.

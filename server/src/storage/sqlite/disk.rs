@@ -28,8 +28,8 @@ use crate::name::BoardName;
 use crate::random;
 use crate::storage::record::SET_ASIDE;
 use crate::storage::{
-    AccessRecord, Archive, BoardRecord, Chronicle, Compacted, Damage, Engine, Image, KeptAccess, Lease, Listener,
-    Opening, Part, Past, RESERVED, Storage, StorageError, Stored,
+    AccessRecord, Archive, BoardRecord, Compacted, Damage, Engine, Image, KeptAccess, Lease, Listener, LogBatch,
+    LogPage, OpenedBoard, Opening, RESERVED, Storage, StorageError, Timeline,
 };
 
 /// Boards in the database of a data directory, which no other process writes as long as this lives.
@@ -274,17 +274,17 @@ fn delete_rows(transaction: &rusqlite::Transaction<'_>, name: &str) -> rusqlite:
 }
 
 impl Storage for Disk {
-    fn open(&self, name: &BoardName) -> Result<Stored, StorageError> {
+    fn open(&self, name: &BoardName) -> Result<OpenedBoard, StorageError> {
         let _board = board_span(name).entered();
         self.see_written(name)?;
         let reader = Reader::open(&self.directory)?;
         let access = reader.access(name.as_str())?;
         let Some(record) = reader.record(name.as_str())? else {
-            return Ok(Stored::new(access));
+            return Ok(OpenedBoard::new(access));
         };
         let (mut stored, damage, record) = match reader.stored(&record) {
             Err(StorageError::Damaged { damage, .. }) => {
-                (Stored { epoch: record.epoch, ..Stored::new(KeptAccess::Everybody) }, Some(damage), record)
+                (OpenedBoard { epoch: record.epoch, ..OpenedBoard::new(KeptAccess::Everybody) }, Some(damage), record)
             }
             other => other?,
         };
@@ -323,7 +323,7 @@ impl Storage for Disk {
         self.most_bytes > 0 && self.queue.database_bytes() > self.most_bytes
     }
 
-    fn append(&self, name: &BoardName, part: Part) {
+    fn append(&self, name: &BoardName, part: LogBatch) {
         self.queue.append(name, part);
     }
 
@@ -398,11 +398,11 @@ impl Storage for Disk {
         Reader::open(&self.directory)?.count()
     }
 
-    fn past(&self, name: &BoardName, from: u64) -> Result<Past, StorageError> {
+    fn past(&self, name: &BoardName, from: u64) -> Result<LogPage, StorageError> {
         Reader::open(&self.directory)?.past(name, from)
     }
 
-    fn chronicle(&self, name: &BoardName) -> Result<Chronicle, StorageError> {
+    fn chronicle(&self, name: &BoardName) -> Result<Timeline, StorageError> {
         Reader::open(&self.directory)?.chronicle(name.as_str())
     }
 

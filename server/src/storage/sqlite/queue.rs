@@ -13,7 +13,7 @@ use rusqlite::Transaction;
 use super::batch::Batch;
 use super::schema::said_of;
 use crate::name::BoardName;
-use crate::storage::{Listener, News, Part, StorageError};
+use crate::storage::{Listener, LogBatch, StorageError, StorageEvent};
 
 /// Bytes that may wait for the disk before reading from those who draw is delayed. What came before that is kept.
 const MOST_WAITING: u64 = 256 * 1024 * 1024;
@@ -81,7 +81,7 @@ impl Queue {
         let _ = self.listener.set(Shout(listener));
     }
 
-    pub(super) fn tell(&self, news: &News) {
+    pub(super) fn tell(&self, news: &StorageEvent) {
         if let Some(Shout(listener)) = self.listener.get() {
             listener(news);
         }
@@ -90,7 +90,7 @@ impl Queue {
     pub(super) fn become_state(&self, state: StorageState) {
         if self.state() != state {
             self.state.store(u8::from(state == StorageState::Failing), Ordering::Relaxed);
-            self.tell(&News::State(state));
+            self.tell(&StorageEvent::State(state));
         }
     }
 
@@ -102,7 +102,7 @@ impl Queue {
         self.database_bytes.load(Ordering::Relaxed)
     }
 
-    pub(super) fn append(&self, name: &BoardName, part: Part) {
+    pub(super) fn append(&self, name: &BoardName, part: LogBatch) {
         self.bytes.fetch_add(part.packet.len() as u64, Ordering::Relaxed);
         let mut waiting = self.lock();
         let batch = waiting.batches.entry(name.clone()).or_insert_with(|| Batch::new(part.epoch));

@@ -11,7 +11,8 @@ use super::{access, checksum, chronicle, corruption, files, images};
 use crate::name::BoardName;
 use crate::storage::record::{LogRecord, check, unpack};
 use crate::storage::{
-    Archive, BoardRecord, Chronicle, Damage, Image, KeptAccess, Loaded, Past, RESERVED, StorageError, Stored, Verified,
+    Archive, BoardRecord, Damage, Image, KeptAccess, Loaded, LogPage, OpenedBoard, RESERVED, StorageError, Timeline,
+    Verified,
 };
 
 /// A part of the past has so many operations, or those of one record.
@@ -112,9 +113,9 @@ impl Reader {
     ///
     /// # Errors
     /// The error of SQLite, or the place of a damaged record.
-    pub(crate) fn past(&self, name: &BoardName, from: u64) -> Result<Past, StorageError> {
-        let Some(record) = self.record(name.as_str())? else { return Ok(Past::default()) };
-        let mut past = Past { first_seq: from, last_seq: record.seq, ..Past::default() };
+    pub(crate) fn past(&self, name: &BoardName, from: u64) -> Result<LogPage, StorageError> {
+        let Some(record) = self.record(name.as_str())? else { return Ok(LogPage::default()) };
+        let mut past = LogPage { first_seq: from, last_seq: record.seq, ..LogPage::default() };
         let query = "SELECT first_seq, last_seq, hash, crc, is_packed, bytes FROM log
             WHERE board = ?1 AND last_seq >= ?2 ORDER BY first_seq";
         let mut statement = self.connection.prepare_cached(query).map_err(self.said())?;
@@ -377,7 +378,7 @@ impl Reader {
             problems.push(Damage::Access);
         }
         if !whole(chronicle::is_whole(&self.connection, record.id))? {
-            problems.push(Damage::Chronicle);
+            problems.push(Damage::Timeline);
         }
         Ok(())
     }
@@ -415,10 +416,14 @@ impl Reader {
     }
 
     /// Reads everything of a board that a server needs.
-    pub(super) fn stored(&self, record: &BoardRecord) -> Result<(Stored, Option<Damage>, BoardRecord), StorageError> {
+    pub(super) fn stored(
+        &self,
+        record: &BoardRecord,
+    ) -> Result<(OpenedBoard, Option<Damage>, BoardRecord), StorageError> {
         let Loaded { mut board, damage, record } = self.load(record, None)?;
         board.skip_authors(record.last_author.saturating_sub(board.last_author()));
-        let stored = Stored { epoch: record.epoch, board, reserved_author: 0, ..Stored::new(KeptAccess::Everybody) };
+        let stored =
+            OpenedBoard { epoch: record.epoch, board, reserved_author: 0, ..OpenedBoard::new(KeptAccess::Everybody) };
         Ok((stored, damage, record))
     }
 
@@ -516,8 +521,8 @@ impl Archive for Reader {
         self.orders(name.as_str())
     }
 
-    fn chronicle(&self, name: &str) -> Result<Chronicle, StorageError> {
-        let Some(record) = self.record(name)? else { return Ok(Chronicle::default()) };
+    fn chronicle(&self, name: &str) -> Result<Timeline, StorageError> {
+        let Some(record) = self.record(name)? else { return Ok(Timeline::default()) };
         chronicle::find(&self.connection, record.id).map_err(self.said())
     }
 

@@ -19,7 +19,7 @@ use super::schema::{self, said_of};
 use crate::log::{Gate, board_span};
 use crate::metrics::Metrics;
 use crate::name::BoardName;
-use crate::storage::{News, StorageError};
+use crate::storage::{StorageError, StorageEvent};
 
 /// Between two tries to write to a disk that takes nothing.
 const RETRY: Duration = Duration::from_millis(500);
@@ -178,7 +178,7 @@ impl Writer {
         for board in written {
             match board {
                 Written::Durable { name, seq, wants_compaction } => {
-                    self.queue.tell(&News::Durable(name.clone(), seq));
+                    self.queue.tell(&StorageEvent::Durable(name.clone(), seq));
                     if wants_compaction {
                         // Without a compactor, at the very end, nothing is compacted.
                         let _ = self.compact.send(name);
@@ -194,7 +194,7 @@ impl Writer {
                             "another process or room has written this board: its room is opened again"
                         );
                     }
-                    self.queue.tell(&News::Fenced(name.clone()));
+                    self.queue.tell(&StorageEvent::Fenced(name.clone()));
                     // Parts that its room has appended meanwhile follow the ones that were not written.
                     self.queue.forget(&name);
                 }

@@ -243,13 +243,13 @@ impl<'a> Conversation<'a> {
             if !self.waited.is_reached || frame.header.opcode.is_control() {
                 self.output.take(stamp, Some(&self.flags.url), event)?;
             }
-            self.heed(frame, seen)?;
+            self.respond(frame, seen)?;
         }
         Ok(())
     }
 
     /// Answers what must be answered (RFC 6455 section 5.5), and counts.
-    fn heed(&mut self, frame: &Frame, seen: &Seen) -> Result<(), Failure> {
+    fn respond(&mut self, frame: &Frame, seen: &Seen) -> Result<(), Failure> {
         match frame.header.opcode {
             Opcode::PING if self.closing.is_none() && !self.flags.no_auto_pong => {
                 let told = self.client.answer(frame, &self.shape);

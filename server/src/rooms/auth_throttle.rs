@@ -14,17 +14,17 @@ pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// The tries of each address.
 #[derive(Debug)]
-pub(super) struct Entrance {
+pub(super) struct AuthThrottle {
     tries: AddressBuckets,
 }
 
-impl Default for Entrance {
+impl Default for AuthThrottle {
     fn default() -> Self {
         Self { tries: AddressBuckets::holding(TRIES, TRIES_PER_SECOND) }
     }
 }
 
-impl Entrance {
+impl AuthThrottle {
     /// Returns the time that an address has to wait after too many wrong tries.
     pub(super) fn wait(&self, address: Option<IpAddr>, now: Instant) -> Option<Duration> {
         self.tries.wait(address, now)
@@ -67,16 +67,20 @@ mod tests {
 
     #[test]
     fn an_address_that_tries_too_much_waits_and_others_do_not() {
-        let (entrance, now) = (Entrance::default(), Instant::now());
+        let (auth_throttle, now) = (AuthThrottle::default(), Instant::now());
         let address = Some([10, 0, 0, 1].into());
-        (0..10).for_each(|_| entrance.tried(address, now));
-        assert_eq!(entrance.wait(address, now), None, "ten are nobody's attack");
-        entrance.tried(address, now);
-        assert_eq!(entrance.wait(address, now), Some(Duration::from_secs(5)));
-        entrance.tried(address, now);
-        assert_eq!(entrance.wait(address, now), Some(Duration::from_secs(5)), "no longer, however often it is tried");
-        assert!(entrance.try_password(&mut Memory::default(), address, "x", "no hash").is_err());
-        assert_eq!(entrance.wait(Some([10, 0, 0, 2].into()), now), None);
-        assert_eq!(entrance.wait(address, now + Duration::from_secs(6)), None);
+        (0..10).for_each(|_| auth_throttle.tried(address, now));
+        assert_eq!(auth_throttle.wait(address, now), None, "ten are nobody's attack");
+        auth_throttle.tried(address, now);
+        assert_eq!(auth_throttle.wait(address, now), Some(Duration::from_secs(5)));
+        auth_throttle.tried(address, now);
+        assert_eq!(
+            auth_throttle.wait(address, now),
+            Some(Duration::from_secs(5)),
+            "no longer, however often it is tried"
+        );
+        assert!(auth_throttle.try_password(&mut Memory::default(), address, "x", "no hash").is_err());
+        assert_eq!(auth_throttle.wait(Some([10, 0, 0, 2].into()), now), None);
+        assert_eq!(auth_throttle.wait(address, now + Duration::from_secs(6)), None);
     }
 }

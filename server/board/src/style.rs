@@ -8,7 +8,7 @@ use crate::ink::InkPoint;
 
 /// The properties of an element as they are seen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Look {
+pub struct Style {
     /// The colour of its ink, line or letters.
     pub colour: Colour,
     /// The colour inside a shape.
@@ -63,7 +63,7 @@ impl Placement {
 
 impl Board {
     /// Returns the style of an element of this board.
-    pub fn look(&self, element: &BoardElement) -> Look {
+    pub fn style(&self, element: &BoardElement) -> Style {
         let wire = element.wire();
         let (colour, fill, width, text, scale) = match &wire.content {
             Content::Stroke { begin, .. } => (begin.colour, Colour(0), begin.width, "", begin.scale),
@@ -74,31 +74,32 @@ impl Board {
         };
         let placement = Placement { anchor: anchor(&wire.content), matrix: [1.0, 0.0, 0.0, 1.0], offset: [0.0; 2] };
         let (dash, rank) = (Dash::Solid, wire.seq as i64 * limits::RANKS_BETWEEN);
-        let mut look = Look { colour, fill, width, offset: [0, 0], text: text.into(), scale, dash, placement, rank };
+        let mut style = Style { colour, fill, width, offset: [0, 0], text: text.into(), scale, dash, placement, rank };
         for patch in wire.patches.iter().filter(|patch| !self.is_undone(patch.by)) {
             match &patch.property {
-                Property::Colour { colour } => look.colour = *colour,
-                Property::Fill { colour } => look.fill = *colour,
-                Property::Width { width } => look.width = *width,
-                Property::Offset { x, y } => look.offset = [*x, *y],
-                Property::Text { text } => look.text.clone_from(text),
-                Property::Dash { dash } => look.dash = *dash,
+                Property::Colour { colour } => style.colour = *colour,
+                Property::Fill { colour } => style.fill = *colour,
+                Property::Width { width } => style.width = *width,
+                Property::Offset { x, y } => style.offset = [*x, *y],
+                Property::Text { text } => style.text.clone_from(text),
+                Property::Dash { dash } => style.dash = *dash,
                 Property::Matrix { a, b, c, d } => {
-                    look.placement.matrix = [a, b, c, d].map(|entry| f64::from(*entry) / f64::from(limits::MATRIX_ONE));
+                    style.placement.matrix =
+                        [a, b, c, d].map(|entry| f64::from(*entry) / f64::from(limits::MATRIX_ONE));
                 }
-                Property::Rank { rank } => look.rank = *rank,
+                Property::Rank { rank } => style.rank = *rank,
                 Property::Locked { .. } | Property::Group { .. } => {}
             }
         }
-        look.placement.offset = look.offset.map(f64::from);
-        look
+        style.placement.offset = style.offset.map(f64::from);
+        style
     }
 
     /// The visible elements with their looks, in painting order: by rank, and among equals by sequence number.
-    pub fn painted(&self) -> Vec<(&BoardElement, Look)> {
+    pub fn painted(&self) -> Vec<(&BoardElement, Style)> {
         let visible = self.elements().filter(|element| element.is_visible());
-        let mut all: Vec<_> = visible.map(|element| (element, self.look(element))).collect();
-        all.sort_by_key(|(_, look)| look.rank);
+        let mut all: Vec<_> = visible.map(|element| (element, self.style(element))).collect();
+        all.sort_by_key(|(_, style)| style.rank);
         all
     }
 }

@@ -13,7 +13,7 @@ use crate::net::wakeup::Wakeup;
 
 /// The result of work.
 #[derive(Debug)]
-pub(super) enum Told {
+pub(super) enum Completion {
     /// This is to be said.
     Answers(Vec<ServerMessage>),
     /// This is the answer to a question.
@@ -26,50 +26,50 @@ pub(super) enum Told {
 
 /// One member's work elsewhere.
 #[derive(Debug)]
-pub(super) struct Later {
-    told: Mutex<Vec<Told>>,
+pub(super) struct Background {
+    completions: Mutex<Vec<Completion>>,
     under_way: AtomicUsize,
     wakeup: Arc<Wakeup>,
 }
 
-impl Later {
+impl Background {
     pub(super) fn new(wakeup: Arc<Wakeup>) -> Arc<Self> {
-        Arc::new(Self { told: Mutex::default(), under_way: AtomicUsize::new(0), wakeup })
+        Arc::new(Self { completions: Mutex::default(), under_way: AtomicUsize::new(0), wakeup })
     }
 
     /// Does something elsewhere. Until it is done, nothing more should be read from the member.
-    pub(super) fn begin(self: &Arc<Self>, work: impl FnOnce() -> Told + Send + 'static) {
+    pub(super) fn begin(self: &Arc<Self>, work: impl FnOnce() -> Completion + Send + 'static) {
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        let under_way = UnderWay { later: self.clone(), has_told: false };
-        smol::unblock(move || under_way.tell(work())).detach();
+        let under_way = UnderWay { background: self.clone(), has_completed: false };
+        smol::unblock(move || under_way.complete(work())).detach();
     }
 
     /// Hashes a password on a thread for that, and then does something with what came of it elsewhere. If that cannot be begun now,
-    /// [`Told::Nothing`] is told.
+    /// [`Completion::Nothing`] is told.
     pub(super) fn begin_hashing<T: Send + 'static>(
         self: &Arc<Self>,
         hashing: &Arc<Hashing>,
         hash: impl FnOnce(&mut Memory) -> T + Send + 'static,
-        then: impl FnOnce(T) -> Told + Send + 'static,
+        then: impl FnOnce(T) -> Completion + Send + 'static,
     ) {
         self.under_way.fetch_add(1, Ordering::Relaxed);
-        let under_way = UnderWay { later: self.clone(), has_told: false };
+        let under_way = UnderWay { background: self.clone(), has_completed: false };
         let begun = hashing.begin(move |memory| {
             let hashed = hash(memory);
-            smol::unblock(move || under_way.tell(then(hashed))).detach();
+            smol::unblock(move || under_way.complete(then(hashed))).detach();
         });
         // Work that is dropped tells so itself, whether now or later.
         drop(begun);
     }
 
     /// Does something elsewhere, while more is read from the member.
-    pub(super) fn begin_beside(self: &Arc<Self>, work: impl FnOnce() -> Told + Send + 'static) {
-        let later = self.clone();
-        smol::unblock(move || later.tell(work())).detach();
+    pub(super) fn begin_beside(self: &Arc<Self>, work: impl FnOnce() -> Completion + Send + 'static) {
+        let background = self.clone();
+        smol::unblock(move || background.complete(work())).detach();
     }
 
-    fn tell(&self, told: Told) {
-        self.told.lock().push(told);
+    fn complete(&self, completion: Completion) {
+        self.completions.lock().push(completion);
         self.wakeup.wake();
     }
 
@@ -79,30 +79,30 @@ impl Later {
     }
 
     /// Takes the results that have come.
-    pub(super) fn take(&self) -> Vec<Told> {
-        std::mem::take(&mut *self.told.lock())
+    pub(super) fn take(&self) -> Vec<Completion> {
+        std::mem::take(&mut *self.completions.lock())
     }
 }
 
 /// Work that is over when this is let go.
 struct UnderWay {
-    later: Arc<Later>,
-    has_told: bool,
+    background: Arc<Background>,
+    has_completed: bool,
 }
 
 impl UnderWay {
-    fn tell(mut self, told: Told) {
-        self.has_told = true;
-        self.later.tell(told);
+    fn complete(mut self, completion: Completion) {
+        self.has_completed = true;
+        self.background.complete(completion);
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        if !self.has_told {
-            self.later.tell(Told::Nothing);
+        if !self.has_completed {
+            self.background.complete(Completion::Nothing);
         }
-        self.later.under_way.fetch_sub(1, Ordering::Relaxed);
-        self.later.wakeup.wake();
+        self.background.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.background.wakeup.wake();
     }
 }

@@ -1,27 +1,27 @@
-//! The members of a room, each at a seat.
+//! The members of a room, each in a slot.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
 
-use inkwire_board::Standing;
+use inkwire_board::Permissions;
 use inkwire_protocol::{ClientId, Reason, Role};
 
-use crate::access::Caller;
+use crate::access::JoinRequest;
 
 /// A member who is here.
 #[derive(Debug)]
-pub(crate) struct Seat {
+pub(crate) struct MemberSlot {
     pub(crate) client: ClientId,
     pub(crate) author: u32,
     /// Another connection of the same client has taken the place.
     pub(crate) replaced: bool,
     pub(crate) role: Role,
-    pub(crate) caller: Caller,
+    pub(crate) request: JoinRequest,
     /// The reason for which this connection is to end.
     pub(crate) dismissed: Option<Reason>,
 }
 
-impl Seat {
+impl MemberSlot {
     pub(crate) fn is_taken(&self) -> bool {
         !self.replaced && self.dismissed.is_none()
     }
@@ -33,7 +33,7 @@ impl Seat {
 }
 
 /// Seats by the numbers of members.
-pub(crate) type Seats = HashMap<u64, Seat>;
+pub(crate) type MemberSlots = HashMap<u64, MemberSlot>;
 
 /// Somebody who is here, as the operator sees them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,5 +45,5 @@ pub struct MemberRecord {
     /// The address, if it is known.
     pub address: Option<IpAddr>,
     /// Their permissions.
-    pub standing: Standing,
+    pub permissions: Permissions,
 }

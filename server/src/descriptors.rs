@@ -10,7 +10,7 @@ const UNKNOWN: usize = 32;
 
 /// The shares of the descriptors. The disk, orders and boards that are being opened have what these leave of the reserve.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shares {
+pub(crate) struct Shares {
     /// Connections of the site.
     pub connections: usize,
     /// Connections beyond those, which are accepted to be refused, or to be asked how the server is.
@@ -21,14 +21,14 @@ pub struct Shares {
 
 impl Shares {
     /// Of a process that may open so many, has so many open, and is to take so many connections.
-    pub fn of(limit: usize, open: usize, wanted: usize) -> Self {
+    pub(crate) fn of(limit: usize, open: usize, wanted: usize) -> Self {
         let reserve = (limit / 4).clamp(LEAST_RESERVE, LARGEST_RESERVE);
         let left = limit.saturating_sub(open + reserve).max(1);
         Self { connections: wanted.min(left), overflow: reserve * 3 / 8, admin: reserve / 8 }
     }
 
     /// Of this process, as it is now.
-    pub fn now(wanted: usize) -> Self {
+    pub(crate) fn now(wanted: usize) -> Self {
         let limit = getrlimit(Resource::Nofile).current.and_then(|limit| limit.try_into().ok()).unwrap_or(usize::MAX);
         let open = std::fs::read_dir("/proc/self/fd").map_or(UNKNOWN, Iterator::count);
         let shares = Self::of(limit, open, wanted);
@@ -44,7 +44,7 @@ impl Shares {
 }
 
 /// Most systems start a process with a soft limit of 1,024 descriptors and let it raise that to the hard one.
-pub fn raise_limit() {
+pub(crate) fn raise_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum });
     if let Err(error) = raised {

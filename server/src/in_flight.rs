@@ -17,7 +17,7 @@ use crate::metrics::Metrics;
 use crate::net::wakeup::Wakeup;
 
 /// Time after which a reader is slow, and is dismissed if others need the room.
-pub const SLOW: Duration = Duration::from_secs(5);
+pub(crate) const SLOW: Duration = Duration::from_secs(5);
 /// Between two readers that are dismissed: the first one has to let go before it is known whether another one must.
 const APART: Duration = Duration::from_millis(250);
 

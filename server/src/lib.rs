@@ -6,19 +6,19 @@
 
 pub mod cli;
 pub mod client;
-pub mod descriptors;
+mod descriptors;
 pub mod exit;
-pub mod export;
+mod export;
 pub mod health;
 pub mod http;
-pub mod in_flight;
-pub mod log;
+mod in_flight;
+mod log;
 pub mod metrics;
 pub mod name;
 pub mod net;
-pub mod notify;
+mod notify;
 pub mod operate;
-pub mod private;
+mod private;
 pub mod random;
 pub mod rooms;
 pub mod serve;

@@ -18,7 +18,7 @@ const APART: Duration = Duration::from_secs(1);
 
 /// A writer that never blocks. Each call of `write` is one line, as `tracing-subscriber` writes them.
 #[derive(Debug, Clone)]
-pub struct Log(Arc<Queue>);
+pub(crate) struct Log(Arc<Queue>);
 
 #[derive(Debug)]
 struct Queue {
@@ -40,7 +40,7 @@ impl Log {
     ///
     /// # Errors
     /// If the system gives no thread.
-    pub fn start(out: impl Write + Send + 'static, dropped: Counter) -> io::Result<Self> {
+    pub(crate) fn start(out: impl Write + Send + 'static, dropped: Counter) -> io::Result<Self> {
         let queue = Arc::new(Queue { lines: Mutex::default(), changed: Condvar::new(), dropped });
         let writes = queue.clone();
         thread::Builder::new().name("log".into()).spawn(move || writes.write_to(out))?;
@@ -48,7 +48,7 @@ impl Log {
     }
 
     /// Waits until all lines are written, for at most a second.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         let waits = |lines: &mut Lines| !lines.waiting.is_empty() || lines.is_writing;
         self.0.changed.wait_while_for(&mut self.0.lock(), waits, PATIENCE);
     }
@@ -97,13 +97,13 @@ impl Queue {
 }
 
 /// Returns the span of what concerns one board: every line in it names the board.
-pub fn board_span(name: &(impl std::fmt::Display + ?Sized)) -> tracing::Span {
+pub(crate) fn board_span(name: &(impl std::fmt::Display + ?Sized)) -> tracing::Span {
     tracing::error_span!("board", %name)
 }
 
 /// Lets one line a second through; for lines of one kind that clients cause.
 #[derive(Debug, Default)]
-pub struct Gate(Mutex<Passed>);
+pub(crate) struct Gate(Mutex<Passed>);
 
 #[derive(Debug, Default)]
 struct Passed {
@@ -113,12 +113,12 @@ struct Passed {
 
 impl Gate {
     /// A gate through which nothing has come.
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self(Mutex::new(Passed { last: None, suppressed: 0 }))
     }
 
     /// Whether a line may be written now: then it returns the number of lines that were suppressed since the last one.
-    pub fn admit(&self) -> Option<u64> {
+    pub(crate) fn admit(&self) -> Option<u64> {
         self.admit_at(Instant::now())
     }
 

@@ -109,7 +109,7 @@ pub struct Metrics {
     refused: Family<[(&'static str, &'static str); 1], Counter>,
     /// Panics of any thread, counted by the panic hook; must stay 0.
     pub panics: Counter,
-    /// Bytes of images and snapshots that are being sent; see [`crate::in_flight`].
+    /// Bytes of images and snapshots that are being sent (`in_flight.rs`).
     pub in_flight: Gauge,
     /// Readers that were disconnected because others needed that room.
     pub slow_readers: Counter,

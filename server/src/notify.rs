@@ -7,7 +7,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 /// Sends a state such as `READY=1` to `NOTIFY_SOCKET`; does nothing if there is none.
-pub fn notify(state: &str) {
+pub(crate) fn notify(state: &str) {
     let Some(path) = std::env::var_os("NOTIFY_SOCKET") else { return };
     if let Err(error) = send(path.as_encoded_bytes(), state) {
         tracing::warn!(%error, "NOTIFY_SOCKET could not be told {state}");
@@ -16,7 +16,7 @@ pub fn notify(state: &str) {
 
 /// Returns the time between two notifications of a watchdog, half its timeout (`sd_watchdog_enabled(3)`); `None` if this process has
 /// none.
-pub fn watchdog() -> Option<Duration> {
+pub(crate) fn watchdog() -> Option<Duration> {
     let variable = |name: &str| std::env::var(name).ok()?.parse::<u64>().ok();
     let is_meant = variable("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
     let patience = Duration::from_micros(variable("WATCHDOG_USEC").filter(|_| is_meant)?);

@@ -23,7 +23,7 @@ pub enum Wider {
 ///
 /// # Errors
 /// If it is not there, or where others may and that is to be refused.
-pub fn check(path: &Path, wider: Wider) -> anyhow::Result<()> {
+pub(crate) fn check(path: &Path, wider: Wider) -> anyhow::Result<()> {
     let mode = fs::metadata(path).with_context(|| path.display().to_string())?.permissions().mode() & 0o777;
     if mode & OTHERS == 0 {
         return Ok(());

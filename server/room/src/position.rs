@@ -68,7 +68,8 @@ impl Position {
     }
 
     /// Whether it begins with a snapshot.
-    pub fn waits_for_snapshot(&self) -> bool {
+    #[cfg(test)]
+    pub(crate) fn waits_for_snapshot(&self) -> bool {
         matches!(self.log, LogPosition::Waiting(_))
     }
 }

@@ -15,7 +15,7 @@ const FORMAT: &str = "inkwire board 1";
 
 /// A file that is no archive of a board.
 #[derive(Debug, thiserror::Error)]
-pub enum ArchiveError {
+pub(crate) enum ArchiveError {
     /// Not JSON, or other fields.
     #[error("not the JSON of a board")]
     Json(#[from] serde_json::Error),

@@ -9,8 +9,6 @@ use anyhow::Context;
 use clap::ValueEnum;
 use inkwire_board::Board;
 
-pub use archive::ArchiveError;
-
 use crate::storage::{Archive, BoardRecord, StorageError};
 
 /// As what a board is exported.

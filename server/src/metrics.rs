@@ -8,7 +8,7 @@ use prometheus_client::metrics::counter::{Atomic, Counter};
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 /// Threads beyond so many share a stripe.
 const STRIPES: usize = 8;
@@ -45,172 +45,93 @@ impl Atomic<u64> for Striped {
     }
 }
 
-/// The server's counters and gauges; cheap to update from any thread.
-#[derive(Debug)]
-pub struct Metrics {
-    registry: Registry,
-    /// Sockets that are open, HTTP and WebSocket.
-    pub connections: Gauge,
-    /// As many of them as may be: `--max-connections`, or fewer where descriptors are short.
-    pub max_connections: Gauge,
-    /// Members of rooms.
-    pub members: Gauge,
-    /// Rooms: boards that are open.
-    pub rooms: Gauge,
-    /// Tasks of the workers: one for each connection, and those of rooms.
-    pub tasks: Gauge,
-    /// Operations that went into a log.
-    pub operations: Counter,
-    /// Operations that were dropped because the log had them.
-    pub duplicates: Counter,
-    /// Operations that broke a rule of the board.
-    pub rejects: Counter,
-    /// Packets that broke a rule of the protocol.
-    pub malformed: Counter,
-    /// Times that a member was told to slow down.
-    pub slowed: Counter,
-    /// Bytes read from WebSocket connections.
-    pub received: Tally,
-    /// Bytes written to WebSocket connections.
-    pub sent: Tally,
-    /// System calls that wrote them.
-    pub writes: Tally,
-    /// Flushes of rooms.
-    pub flushes: Counter,
-    /// Snapshots sent to members.
-    pub snapshots: Counter,
-    /// Wait of the oldest operation of a flush.
-    pub flush_lag: Histogram,
-    /// Members that came back with a state that the log does not have, and were given a snapshot.
-    pub resynchronised: Counter,
-    /// Members whose state hash was not the room's; must stay 0.
-    pub diverged: Counter,
-    /// Commits to the disk.
-    pub commits: Counter,
-    /// Operations in one commit.
-    pub commit_operations: Histogram,
-    /// Wait of the oldest operation of a commit until it was durable.
-    pub durable_lag: Histogram,
-    /// Commits that the disk did not take.
-    pub storage_failures: Counter,
-    /// Boards that another process or room had written; must stay 0.
-    pub fenced: Counter,
-    /// Commits that were durable and are gone, as found at the start; must stay 0.
-    pub lost_commits: Gauge,
-    /// Boards whose records were put in order.
-    pub compactions: Counter,
-    /// Compactions that failed.
-    pub compaction_failures: Counter,
-    /// Boards whose last compaction failed.
-    pub compaction_failing: Gauge,
-    /// Lines of the log that were dropped because they were not written fast enough.
-    pub log_dropped: Counter,
-    /// Connections and requests that were refused, by the limit that did.
-    refused: Family<[(&'static str, &'static str); 1], Counter>,
-    /// Panics of any thread, counted by the panic hook; must stay 0.
-    pub panics: Counter,
-    /// Bytes of images and snapshots that are being sent (`in_flight.rs`).
-    pub in_flight: Gauge,
-    /// Readers that were disconnected because others needed that room.
-    pub slow_readers: Counter,
+/// Defines the metrics, each with its name, which is that of its field, its type and unit, and its help.
+macro_rules! metrics {
+    ($($name:ident: $metric:ident = $new:expr, $help:literal;)+) => {
+        /// The server's counters and gauges; cheap to update from any thread.
+        #[derive(Debug)]
+        pub struct Metrics {
+            registry: Registry,
+            /// Connections and requests that were refused, by limit.
+            refused: Family<[(&'static str, &'static str); 1], Counter>,
+            $(#[doc = $help] pub $name: $metric,)+
+        }
+
+        impl Default for Metrics {
+            fn default() -> Self {
+                let mut registry = Registry::with_prefix("inkwire");
+                $(let $name: $metric = register(&mut registry, stringify!($name), $help, $new);)+
+                let refused = Family::<[(&'static str, &'static str); 1], Counter>::default();
+                // All of them, so that also one that has refused nobody is seen.
+                Refused::ALL.iter().for_each(|by| drop(refused.get_or_create(&by.label())));
+                registry.register("refused", "Connections and requests that were refused, by limit", refused.clone());
+                Self { registry, refused, $($name,)+ }
+            }
+        }
+    };
 }
 
-impl Default for Metrics {
-    fn default() -> Self {
-        let mut registry = Registry::with_prefix("inkwire");
-        let mut gauge = |name: &str, help: &str| {
-            let gauge: Gauge = Gauge::default();
-            registry.register(name, help, gauge.clone());
-            gauge
-        };
-        let connections = gauge("connections", "Open sockets, HTTP and WebSocket");
-        let max_connections = gauge("max_connections", "Most open sockets, by --max-connections and the descriptors");
-        let members = gauge("members", "Members of rooms");
-        let rooms = gauge("rooms", "Boards that are open");
-        let lost_commits = gauge("lost_commits", "Commits that were durable and are gone, as found at the start");
-        let compaction_failing = gauge("compaction_failing", "Boards whose last compaction failed");
-        let tasks = gauge("tasks", "Tasks of the workers: one for each connection, and those of rooms");
-        let mut counter = |name: &str, help: &str| {
-            let counter: Counter = Counter::default();
-            registry.register(name, help, counter.clone());
-            counter
-        };
-        let operations = counter("operations", "Operations that went into a log");
-        let duplicates = counter("duplicates", "Operations that were dropped because the log had them");
-        let rejects = counter("rejects", "Operations that broke a rule of the board");
-        let malformed = counter("malformed", "Packets that broke a rule of the protocol");
-        let slowed = counter("slowed", "Times that a member was told to slow down");
-        let flushes = counter("flushes", "Flushes of rooms");
-        let snapshots = counter("snapshots", "Snapshots sent to members");
-        let resynchronised =
-            counter("resynchronised", "Members that came back with a state that the log does not have");
-        let diverged = counter("diverged", "Members whose state hash was not the room's");
-        let commits = counter("commits", "Commits to the disk");
-        let storage_failures = counter("storage_failures", "Commits that the disk did not take");
-        let fenced = counter("fenced", "Boards that another process or room had written");
-        let compactions = counter("compactions", "Boards whose records were put in order");
-        let compaction_failures = counter("compaction_failures", "Compactions that failed");
-        let log_dropped =
-            counter("log_dropped", "Lines of the log that were dropped because it was not read fast enough");
-        let panics = counter("panics", "Panics of any thread");
-        let slow_readers = counter("slow_readers", "Slow readers disconnected because --max-in-flight was reached");
-        let refused = Family::<[(&'static str, &'static str); 1], Counter>::default();
-        // All of them, so that also one that has refused nobody is seen.
-        Refused::ALL.iter().for_each(|by| drop(refused.get_or_create(&by.label())));
-        registry.register("refused", "Connections and requests that were refused, by limit", refused.clone());
-        let in_flight: Gauge = Gauge::default();
-        let help = "Images and snapshots that are being sent, each counted once for all its readers";
-        registry.register_with_unit("in_flight", help, Unit::Bytes, in_flight.clone());
-        let (received, sent, writes) = (Tally::default(), Tally::default(), Tally::default());
-        registry.register_with_unit("received", "Read from WebSocket connections", Unit::Bytes, received.clone());
-        registry.register_with_unit("sent", "Written to WebSocket connections", Unit::Bytes, sent.clone());
-        registry.register("writes", "System calls that wrote to WebSocket connections", writes.clone());
-        let mut seconds = |name: &str, help: &str| {
-            let histogram = Histogram::new(exponential_buckets(0.000_1, 2.0, 16));
-            registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
-            histogram
-        };
-        let flush_lag = seconds("flush_lag", "How long the oldest operation of a flush had waited for it");
-        let durable_lag =
-            seconds("durable_lag", "How long the oldest operation of a commit had waited until it was durable");
-        let commit_operations = Histogram::new(exponential_buckets(1.0, 2.0, 14));
-        registry.register("commit_operations", "Operations in one commit", commit_operations.clone());
-        Self {
-            registry,
-            connections,
-            max_connections,
-            members,
-            rooms,
-            tasks,
-            operations,
-            duplicates,
-            rejects,
-            malformed,
-            slowed,
-            received,
-            sent,
-            writes,
-            flushes,
-            snapshots,
-            flush_lag,
-            resynchronised,
-            diverged,
-            commits,
-            commit_operations,
-            durable_lag,
-            storage_failures,
-            fenced,
-            lost_commits,
-            compactions,
-            compaction_failures,
-            compaction_failing,
-            log_dropped,
-            refused,
-            panics,
-            in_flight,
-            slow_readers,
-        }
+metrics! {
+    connections: Gauge = plain(), "Open sockets, HTTP and WebSocket";
+    max_connections: Gauge = plain(), "Most open sockets, by --max-connections and the descriptors";
+    members: Gauge = plain(), "Members of rooms";
+    rooms: Gauge = plain(), "Boards that are open";
+    tasks: Gauge = plain(), "Tasks of the workers: one for each connection, and those of rooms";
+    operations: Counter = plain(), "Operations that went into a log";
+    duplicates: Counter = plain(), "Operations that were dropped because the log had them";
+    rejects: Counter = plain(), "Operations that broke a rule of the board";
+    malformed: Counter = plain(), "Packets that broke a rule of the protocol";
+    slowed: Counter = plain(), "Times that a member was told to slow down";
+    received: Tally = bytes(), "Read from WebSocket connections";
+    sent: Tally = bytes(), "Written to WebSocket connections";
+    writes: Tally = plain(), "System calls that wrote to WebSocket connections";
+    flushes: Counter = plain(), "Flushes of rooms";
+    snapshots: Counter = plain(), "Snapshots sent to members";
+    flush_lag: Histogram = seconds(), "How long the oldest operation of a flush had waited for it";
+    resynchronised: Counter = plain(), "Members that came back with a state that the log does not have";
+    diverged: Counter = plain(), "Members whose state hash was not the room's";
+    commits: Counter = plain(), "Commits to the disk";
+    commit_operations: Histogram = sizes(), "Operations in one commit";
+    durable_lag: Histogram = seconds(), "How long the oldest operation of a commit had waited until it was durable";
+    storage_failures: Counter = plain(), "Commits that the disk did not take";
+    fenced: Counter = plain(), "Boards that another process or room had written";
+    lost_commits: Gauge = plain(), "Commits that were durable and are gone, as found at the start";
+    compactions: Counter = plain(), "Boards whose records were put in order";
+    compaction_failures: Counter = plain(), "Compactions that failed";
+    compaction_failing: Gauge = plain(), "Boards whose last compaction failed";
+    log_dropped: Counter = plain(), "Lines of the log that were dropped because it was not read fast enough";
+    panics: Counter = plain(), "Panics of any thread";
+    in_flight: Gauge = bytes(), "Images and snapshots that are being sent, each counted once for all its readers";
+    slow_readers: Counter = plain(), "Slow readers disconnected because --max-in-flight was reached";
+}
+
+fn register<M: Metric + Clone>(
+    registry: &mut Registry,
+    name: &str,
+    help: &str,
+    (metric, unit): (M, Option<Unit>),
+) -> M {
+    match unit {
+        Some(unit) => registry.register_with_unit(name, help, unit, metric.clone()),
+        None => registry.register(name, help, metric.clone()),
     }
+    metric
+}
+
+fn plain<M: Default>() -> (M, Option<Unit>) {
+    (M::default(), None)
+}
+
+fn bytes<M: Default>() -> (M, Option<Unit>) {
+    (M::default(), Some(Unit::Bytes))
+}
+
+fn seconds() -> (Histogram, Option<Unit>) {
+    (Histogram::new(exponential_buckets(0.000_1, 2.0, 16)), Some(Unit::Seconds))
+}
+
+fn sizes() -> (Histogram, Option<Unit>) {
+    (Histogram::new(exponential_buckets(1.0, 2.0, 14)), None)
 }
 
 /// The limits by which a connection or a request is refused before anything else is done for it.

@@ -61,7 +61,6 @@ const LONG: &[(&str, &str)] = &[
     ("server/protocol/examples/vectors.rs", "a table"),
     ("server/protocol/src/message.rs", "a table"),
     ("server/protocol/src/binary/server.rs", "a table"),
-    ("server/src/metrics.rs", "a table"),
     ("xtask/src/deploy/render.rs", "a table"),
     ("xtask/src/deploy/value.rs", "a table"),
 ];

@@ -6,10 +6,12 @@ use std::process::Command;
 
 use inkwire_board::{Board, ClientSession, Refused, StateHash, Submitted};
 use inkwire_protocol::{
-    Begin, ClientId, ClientMessage, Colour, ElementRef, Entry, Epoch, Note, Operation, Patch, Picture, ServerMessage,
-    Shape, Text, binary, hex, limits,
+    Begin, ClientId, ClientMessage, Colour, ElementRef, Entry, Epoch, Note, Operation, Patch, Picture, RejectReason,
+    ServerMessage, Shape, Text, binary, hex, limits,
 };
+use inkwire_tests::client::Client;
 use inkwire_tests::dice::{Dice, seed};
+use inkwire_tests::server::{Server, binary as binary_of_server};
 use inkwire_tests::tools::{are_there, on_path, root};
 use serde_json::{Value, json};
 
@@ -320,20 +322,28 @@ impl Boards {
 
     /// The next operation, and its outcome: the state hash after it, or the reason for which it is rejected.
     fn step(&mut self) -> Value {
-        let author = if self.dice.below(4) > 0 { 1 } else { 1 + self.dice.below(PEOPLE) as u32 };
-        let cseq = self.cseqs[author as usize] + 1;
-        self.cseqs[author as usize] = cseq;
-        let operation = self.operation(author, cseq);
+        let (author, cseq, operation) = self.next();
         let message = ClientMessage::Operations { first_cseq: cseq, operations: [operation.clone()].into() };
         let packet = hex::encode(&binary::encode_client(&[message]));
-        let outcome = match self.board.submit(author, cseq, operation.clone()) {
-            Ok(_) => {
-                self.note(author, cseq, &operation);
-                self.board.hash().to_string()
-            }
+        let outcome = match self.submit(author, cseq, operation) {
+            Ok(()) => self.board.hash().to_string(),
             Err(reason) => reason.to_string(),
         };
         json!({ "author": author, "cseq": cseq, "outcome": outcome, "packet": packet })
+    }
+
+    /// The next operation, with its author and number.
+    fn next(&mut self) -> (u32, u64, Operation) {
+        let author = if self.dice.below(4) > 0 { 1 } else { 1 + self.dice.below(PEOPLE) as u32 };
+        let cseq = self.cseqs[author as usize] + 1;
+        self.cseqs[author as usize] = cseq;
+        (author, cseq, self.operation(author, cseq))
+    }
+
+    fn submit(&mut self, author: u32, cseq: u64, operation: Operation) -> Result<(), RejectReason> {
+        self.board.submit(author, cseq, operation.clone())?;
+        self.note(author, cseq, &operation);
+        Ok(())
     }
 
     fn note(&mut self, author: u32, cseq: u64, operation: &Operation) {
@@ -500,4 +510,44 @@ fn codecs_of_the_page_and_of_the_server_name_the_same_rule_for_packets_that_were
     println!("{rules:?}");
     assert!(rules.len() > 10, "many rules are broken: {rules:?}");
     compare("packets.mjs", &lines);
+}
+
+/// Boards that are exported, and the operations of each.
+const EXPORTS: u64 = 8;
+const DRAWN: u64 = 120;
+
+#[test]
+fn the_page_and_inkwire_boards_export_a_board_as_the_same_svg() {
+    let seed = seed();
+    println!("seed {seed} (INKWIRE_SEED={seed} does it again)");
+    let data = tempfile::tempdir().expect("a folder");
+    let server = Server::start(&["--data", data.path().to_str().expect("a path of letters")]);
+    let snapshots: Vec<String> = (0..EXPORTS)
+        .map(|part| {
+            let mut boards = Boards::of(seed, part);
+            let mut people = ["ada", "bob", "eve"].map(|name| Client::join(&server.address, &format!("b{part}"), name));
+            for _ in 0..DRAWN {
+                let (author, cseq, operation) = boards.next();
+                // One after the other, so that all of them mean what is there. Rules beside those of the board reject some.
+                if people[author as usize - 1].does(operation.clone()).is_ok() {
+                    boards.submit(author, cseq, operation).expect("the server accepted it");
+                }
+            }
+            people[0].round_trip();
+            assert_eq!(people[0].session.board().hash(), boards.board.hash());
+            let packets = boards.board.packets().map(|packet| hex::encode(&packet));
+            packets.collect::<Vec<_>>().join(" ")
+        })
+        .collect();
+    assert!(server.stop().success());
+    let mut lines = String::new();
+    for (part, snapshot) in snapshots.into_iter().enumerate() {
+        let mut export = Command::new(binary_of_server());
+        export.args(["boards", "--data"]).arg(data.path()).args(["export", &format!("b{part}"), "--format", "svg"]);
+        let output = export.output().expect("it runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let svg = String::from_utf8(output.stdout).expect("text");
+        writeln!(lines, "{}", json!({ "snapshot": snapshot, "svg": svg })).unwrap();
+    }
+    compare("svg.mjs", &lines);
 }

@@ -8,6 +8,7 @@ use inkwire_tests::chaos::{self, Survived, Trial};
 use inkwire_tests::echo::{self, Spent};
 use inkwire_tests::fanout::{self, Order, Peer, Scenario};
 use inkwire_tests::pairs::{self, Builds};
+use inkwire_tests::tools::folder_on_this_disk;
 use inkwire_tests::{inspected, stored, turned};
 
 /// Generates load on servers of its own and prints what it measured.
@@ -114,7 +115,7 @@ fn print_chaos(lasts: Duration) {
     for round in 0.. {
         let on_this_disk = |run: fn(&str, Trial) -> Survived, faults| {
             Trial { seed: first + round, faults, people: 10 }.survive(|trial| {
-                let data = tempfile::tempdir_in(".").expect("a folder on this disk");
+                let data = folder_on_this_disk();
                 run(data.path().to_str().expect("a path of letters"), trial)
             })
         };

@@ -17,6 +17,7 @@ use crate::dice::Dice;
 use crate::pen::{chunks, recorded};
 use crate::raw::{Raw, client_frame};
 use crate::server::{Server, serve};
+use crate::tools::folder_on_this_disk;
 
 /// People who draw, and how often each does something: a thousand operations a second.
 const PEOPLE: u64 = 10;
@@ -89,7 +90,7 @@ impl fmt::Display for Durable {
 /// # Panics
 /// If the server does not keep up at all.
 pub fn durable(binary: &Path, lasts: Duration) -> Durable {
-    let data = tempfile::tempdir_in(".").expect("a folder on this disk");
+    let data = folder_on_this_disk();
     let usual = serve(&["--data", data.path().to_str().expect("a path of letters"), "--log", "warn"]);
     let server = Server::spawn(Command::new(binary).args(usual.get_args()));
     let all: Vec<Duration> = std::thread::scope(|scope| {
@@ -229,7 +230,7 @@ impl fmt::Display for Big {
 /// # Panics
 /// If any of it fails.
 pub fn big(strokes: u64) -> Big {
-    let data = tempfile::tempdir_in(".").expect("a folder on this disk");
+    let data = folder_on_this_disk();
     let operations = fill(data.path(), strokes);
     let kept = Location::Directory(data.path().into()).archive().expect("it was written");
     let record = kept.record("big").expect("it can be read").expect("it is there");
@@ -290,7 +291,7 @@ fn fill(data: &Path, strokes: u64) -> u64 {
 /// If they cannot be written.
 pub fn unopened(boards: u64) -> u64 {
     let memory = |boards: u64| {
-        let data = tempfile::tempdir_in(".").expect("a folder on this disk");
+        let data = folder_on_this_disk();
         let disk = Location::Directory(data.path().into());
         let disk = disk.open(&Opening::default(), Arc::default()).expect("a new directory");
         for number in 0..boards {

@@ -8,6 +8,17 @@ pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests/ lies in the checkout").to_owned()
 }
 
+/// A new folder on the disk of the checkout, which a memory file system of `/tmp` is not. It lies in `target/`, so that git never
+/// takes it.
+///
+/// # Panics
+/// If it cannot be made.
+pub fn folder_on_this_disk() -> tempfile::TempDir {
+    let target = root().join("target");
+    std::fs::create_dir_all(&target).expect("target/ can be made");
+    tempfile::tempdir_in(target).expect("a folder on this disk")
+}
+
 /// The file of a program that is on the path; its name alone if it is not.
 pub fn on_path(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();

@@ -2,7 +2,7 @@
 
 import { t } from "./language.js";
 import { CURSOR_UNITS } from "./people.js";
-import { REACTIONS } from "./protocol/codec.js";
+import { REACTIONS } from "./protocol/names.js";
 
 /** Each with its sign. */
 export const SIGNS = { thumbUp: "👍", thumbDown: "👎", heart: "❤️", clap: "👏", laugh: "😄", wow: "😮", question: "❓" };

@@ -20,7 +20,7 @@ import { linkTo, viewportOf } from "../../static/js/place.js";
 import { isAt, mappedProperties, patchesFor, previewed } from "../../static/js/select.js";
 import { sha256 } from "../../static/js/sha256.js";
 import { svg } from "../../static/js/svg.js";
-import { REACTIONS } from "../../static/js/protocol/codec.js";
+import { REACTIONS } from "../../static/js/protocol/names.js";
 import { tools } from "../../static/js/tools/tools.js";
 import { Viewport } from "../../static/js/viewport.js";
 
@@ -62,7 +62,7 @@ function* named() {
     "session.js": prefixed("standing", ["muted", "readOnly", "boardLocked"]),
     "status.js": [...listIn("status.js", "AGAIN"), ...listIn("status.js", "ONLINE")],
     "identity.js": listIn("identity.js", "COLOUR_NAMES"),
-    "codec.js": prefixed("reaction", REACTIONS),
+    "names.js": prefixed("reaction", REACTIONS),
   };
   for (const [file, keys] of Object.entries(lists)) yield* keys.map((key) => [key, file]);
 }

@@ -1,10 +1,12 @@
-//! `cargo xtask vectors`: writes the committed vectors anew from the examples that make them.
+//! `cargo xtask vectors`: writes the committed files that examples make: vectors, and the page's limits and names.
 
 use crate::process::{cargo, output};
 
 pub(crate) fn run() -> anyhow::Result<()> {
     for (package, example, path) in [
         ("inkwire-protocol", "vectors", "server/protocol/vectors.json"),
+        ("inkwire-protocol", "limits", "static/js/protocol/limits.js"),
+        ("inkwire-protocol", "names", "static/js/protocol/names.js"),
         ("inkwire-board", "replay", "server/board/replay.json"),
         ("inkwire-board", "ink", "server/board/ink.json"),
     ] {

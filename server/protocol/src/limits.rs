@@ -43,6 +43,8 @@ pub const IMAGE_PART: usize = 32 * 1024;
 pub const TEXT: usize = 4096;
 /// Longest name of a person, in bytes of UTF-8.
 pub const NAME: usize = 128;
+/// Largest author number: a log entry writes it with a bit beside it.
+pub const AUTHOR: u32 = (1 << 31) - 1;
 /// Most names of authors in one message.
 pub const AUTHORS: usize = 500;
 /// Longest password of a board, in bytes of UTF-8.

@@ -1,6 +1,7 @@
 // One element of a board and everything that gestures have done to it; the page's copy of server/board/src/element.rs.
 
 import * as limits from "../protocol/limits.js";
+import { DASHES, SHAPES, TOOLS } from "../protocol/names.js";
 import { fromHex } from "../protocol/bytes.js";
 import { Fold, colourWord } from "./hash.js";
 
@@ -13,9 +14,6 @@ export class Rejected extends Error {
   }
 }
 
-const TOOLS = ["pen", "highlighter"];
-const SHAPES = ["line", "arrow", "rectangle", "ellipse"];
-const DASHES = ["solid", "dashed", "dotted"];
 const PROPERTY_WORDS = {
   colour: 64, fill: 65, width: 66, offset: 67, text: 68, dash: 69, matrix: 70, rank: 71, locked: 72, group: 73,
 };

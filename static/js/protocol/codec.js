@@ -4,32 +4,18 @@
 
 import { DecodeError, ESCAPE, Reader, Writer, toHex } from "./bytes.js";
 import * as limits from "./limits.js";
+import {
+  DASHES, IMAGE_STATES, REACTIONS, REASONS, REJECT_REASONS, ROLES, SHAPES, STORAGE_STATES, TOOLS,
+} from "./names.js";
 
-const TOOLS = ["pen", "highlighter"];
-const SHAPES = ["line", "arrow", "rectangle", "ellipse"];
-const DASHES = ["solid", "dashed", "dotted"];
 const PROPERTIES = ["colour", "fill", "width", "offset", "text", "dash", "matrix", "rank", "locked", "group"];
 /** Properties that the first version of `patch` had; the others stand in an operation of another tag. */
 const FIRST_PROPERTIES = 5;
 const CHANGES = ["here", "cursor", "gone", "view", "laser", "standing", "reaction", "draft", "writing"];
-const ROLES = ["viewer", "editor", "host"];
-/** What somebody can show the others for a moment. */
-export const REACTIONS = ["thumbUp", "thumbDown", "heart", "clap", "laugh", "wow", "question"];
 const ACTIONS = [
   "remove", "ban", "unban", "mute", "lend", "lock", "makeLink", "revokeLink", "withoutLink", "password", "lowerHand", "rules",
   "audit",
 ];
-const REJECT_REASONS = [
-  "unknownOperation", "slotBusy", "slotFree", "gestureClosed", "noSuchGesture", "noSuchElement", "noSuchProperty",
-  "strokeFull", "pressureMismatch", "outOfRange", "controlCharacter", "boardFull",
-  "readOnly", "boardLocked", "muted", "hostOnly",
-];
-const REASONS = [
-  "restart", "replaced", "malformed", "helloExpected", "timedOut", "deleted", "forbidden", "expired", "passwordNeeded",
-  "tooManyTries", "removed", "banned", "full", "tooManyBoards",
-];
-const IMAGE_STATES = ["kept", "damaged", "notAnImage", "full", "busy"];
-const STORAGE_STATES = ["memory", "disk", "failing"];
 
 // Fields: each has a way to read and a way to write, so that an operation is written down once.
 

@@ -82,7 +82,7 @@ pub(super) fn image(body: &mut Reader<'_>) -> Result<ImageHash> {
 }
 
 pub(super) fn author_number(body: &mut Reader<'_>) -> Result<u32> {
-    Ok(body.number_up_to(u64::from(u32::MAX >> 1), DecodeError::NumberTooLarge)? as u32)
+    Ok(body.number_up_to(u64::from(limits::AUTHOR), DecodeError::NumberTooLarge)? as u32)
 }
 
 pub(super) fn reference(body: &mut Reader<'_>) -> Result<ElementRef> {

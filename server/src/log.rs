@@ -98,7 +98,7 @@ impl Queue {
 
 /// Returns the span of what concerns one board: every line in it names the board.
 pub(crate) fn board_span(name: &(impl std::fmt::Display + ?Sized)) -> tracing::Span {
-    tracing::error_span!("board", %name)
+    tracing::error_span!("board", board = %name)
 }
 
 /// Lets one line a second through; for lines of one kind that clients cause.

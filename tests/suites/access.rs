@@ -2,15 +2,16 @@
 
 use std::time::Instant;
 
-use inkwire_board::BoardElement;
+use inkwire_board::{BoardElement, ClientSession, Refused};
 use inkwire_protocol::{
     Action, Begin, ClientId, ClientMessage, Colour, ElementRef, Operation, Patch, Points, Property, Reaction, Reason,
-    RejectReason, Role, ServerMessage, Shape, ShapeKind, Token, Tool, limits,
+    RejectReason, Role, SUBPROTOCOL_BINARY, ServerMessage, Shape, ShapeKind, Token, Tool, binary, limits,
 };
 use inkwire_tests::client::{Client, client_id, text};
 use inkwire_tests::patience::{PATIENCE, wait_until};
 use inkwire_tests::pen;
-use inkwire_tests::server::{Server, binary};
+use inkwire_tests::raw::{Raw, client_frame};
+use inkwire_tests::server::{Server, binary as program};
 use tempfile::TempDir;
 
 const HOST: Token = Token([0x11; 16]);
@@ -462,7 +463,7 @@ fn no_secret_is_in_the_log_the_metrics_or_the_data_directory() {
     let log = directory.path().join("log");
     let mut command = std::process::Command::new("sh");
     let server =
-        format!("exec '{}' --listen 127.0.0.1:0 --log trace --data '{data}' 2>'{}'", binary().display(), log.display());
+        format!("exec '{}' --listen 127.0.0.1:0 --log trace --data '{data}' 2>'{}'", program().display(), log.display());
     command.args(["-c", &server]);
     let server = Server::spawn(&mut command);
     let mut host = Client::join_by(&server.address, "x", "Ada", HOST);
@@ -677,7 +678,7 @@ fn an_operator_makes_a_host_link_with_and_without_a_server() {
     let (directory, server, host) = hosted(&[]);
     drop(host);
     let link = |expected: &str| {
-        let boards = assert_cmd::Command::new(binary())
+        let boards = assert_cmd::Command::new(program())
             .args(["boards", "--data", directory.path().to_str().expect("a path"), "link", "x"])
             .assert()
             .success();
@@ -714,4 +715,23 @@ fn of_one_board_only_so_many_new_ones_are_made_at_once() {
     let others =
         ada.told.iter().filter(|told| matches!(told, ServerMessage::NotDone { text } if text.contains("wait")));
     assert_eq!(made + others.count(), 9);
+}
+
+/// What is sent between a hello that is refused and one that is not is dropped, with its bytes.
+#[test]
+fn operations_before_a_second_hello_of_one_packet_are_neither_drawn_nor_relayed() {
+    let (_directory, server, mut host) = hosted(&[]);
+    let hello = || ClientSession::new(client_id("Eve"), Refused::LetGo).hello("Eve", Colour(0xff));
+    let shows = |token| ClientMessage::Credentials { token, visitor: None, password: String::new() };
+    let draws = |words| ClientMessage::Operations { first_cseq: 1, operations: [text(words)].into() };
+    let packet = [shows(Some(Token([9; 16]))), hello(), draws("refused"), shows(None), hello(), draws("drawn")];
+    let mut eve = Raw::upgrade(&server.address, "/ws/x", &format!("Sec-WebSocket-Protocol: {SUBPROTOCOL_BINARY}\r\n"));
+    eve.send(&client_frame(0x82, &binary::encode_client(&packet)));
+    host.wait_for_seq(1);
+    let texts: Vec<_> =
+        host.session.board().elements().map(|element| format!("{:?}", element.wire().content)).collect();
+    assert!(texts.len() == 1 && texts[0].contains("\"drawn\""), "{texts:?}");
+    let mut late = Client::join(&server.address, "x", "late");
+    late.wait_for_seq(1);
+    assert_eq!(late.session.board().hash(), host.session.board().hash(), "the log is what was drawn");
 }

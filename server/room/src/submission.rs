@@ -19,6 +19,7 @@ impl<'a> Submission<'a> {
     /// Of an operation that was decoded from `bytes`, which are relayed as they are.
     #[inline]
     pub fn relayed(cseq: u64, operation: Operation, bytes: &'a [u8]) -> Self {
+        debug_assert_eq!(binary::encode_operation(&operation), bytes, "Bug: these are the bytes of another operation");
         Self { cseq, operation, bytes: Cow::Borrowed(bytes) }
     }
 

@@ -156,7 +156,8 @@ fn an_operation_is_relayed_as_the_bytes_that_came_and_is_not_encoded_again() {
     pulled(&mut room, &mut joined.position);
     // Bytes of another operation, which no encoder makes of this one.
     let bytes = binary::encode_operation(&Operation::End { slot: 3 });
-    let mut submission = std::iter::once(Submission::relayed(1, text(), &bytes));
+    let submission = Submission { cseq: 1, operation: text(), bytes: bytes.into() };
+    let mut submission = std::iter::once(submission);
     room.submit(1, &mut submission, Cost::default(), false, now());
     let due = room.poll_timeout().expect("something was drawn");
     room.handle_timeout(due);

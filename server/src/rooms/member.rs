@@ -133,7 +133,7 @@ impl Member {
         packet.map_err(|error| Close::new(Close::INVALID_PAYLOAD, error.name()))
     }
 
-    /// Acts on a message. `encoded` are the bytes of the operations that are still to come; none where they did not come in binary.
+    /// Acts on a message. `encoded` are the bytes of its operations; none if it did not come in binary.
     pub(super) fn receive<'a>(
         &mut self,
         message: ClientMessage,
@@ -374,7 +374,13 @@ impl Session for Member {
         };
         self.cost.points += packet.iter().map(points_of).sum::<usize>();
         let mut encoded = binary::operations_in(bytes);
-        packet.into_iter().try_for_each(|message| self.receive(message, &mut encoded))?;
+        packet.into_iter().try_for_each(|message| {
+            // Each message has the bytes of its own operations, also if it is dropped.
+            let mut own = encoded.by_ref().take(operations_of(&message));
+            let received = self.receive(message, &mut own);
+            own.for_each(drop);
+            received
+        })?;
         if self.cost.bytes > 0 {
             // Messages other than operations cost bytes as well.
             self.work(std::iter::empty());
@@ -477,6 +483,14 @@ impl Session for Member {
             self.see_to_flush();
         }
         self.rooms.release(&self.room);
+    }
+}
+
+/// Returns the number of operations in a message.
+fn operations_of(message: &ClientMessage) -> usize {
+    match message {
+        ClientMessage::Operations { operations, .. } => operations.len(),
+        _ => 0,
     }
 }
 

@@ -121,7 +121,7 @@ impl Actor<'_> {
             Action::CancelChecks => self.running.checks.clear(),
             Action::Copy { from, to } => copy(&from, &to)?,
             Action::Start(number, executable) => self.start(number, &executable)?,
-            Action::Terminate(number) => self.running.servers.get(&number).into_iter().for_each(Server::terminate),
+            Action::Terminate(number) => self.running.servers.get_mut(&number).into_iter().for_each(Server::terminate),
             // A server that is dropped is killed.
             Action::Kill(number) => _ = self.running.servers.remove(&number),
             Action::Remove(copy) => _ = std::fs::remove_file(copy),
@@ -186,7 +186,7 @@ impl Actor<'_> {
     pub(super) fn leave(&mut self, messages: &Receiver<Message>) {
         self.cancel_build();
         self.running.checks.clear();
-        self.running.servers.values().for_each(Server::terminate);
+        self.running.servers.values_mut().for_each(Server::terminate);
         let deadline = Instant::now() + END;
         while !self.running.servers.is_empty() {
             match messages.recv_timeout(deadline.saturating_duration_since(Instant::now())) {

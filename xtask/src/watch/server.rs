@@ -23,7 +23,10 @@ use crate::group::{Group, Guard};
 const LONGEST_STATE: usize = 4096;
 
 /// A server that runs; it is killed when this is dropped.
-pub(super) struct Server(Group);
+pub(super) struct Server {
+    group: Group,
+    is_told_to_end: bool,
+}
 
 /// What all servers are started with.
 pub(super) struct Start<'a> {
@@ -76,12 +79,15 @@ impl Server {
             let _ = std::fs::remove_file(&path);
             let _ = events.send(Event::Ended(number, status).into());
         });
-        Ok(Self(group))
+        Ok(Self { group, is_told_to_end: false })
     }
 
     /// Tells it to end: it tells its clients to come back (1012), and writes everything that is not written.
-    pub(super) fn terminate(&self) {
-        self.0.terminate();
+    /// Once only: a second signal ends it at once.
+    pub(super) fn terminate(&mut self) {
+        if !std::mem::replace(&mut self.is_told_to_end, true) {
+            self.group.terminate();
+        }
     }
 }
 

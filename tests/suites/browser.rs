@@ -48,17 +48,9 @@ fn the_types_that_the_page_states_hold() {
 /// The file whose test spends a minute offline; it has a thread of its own, so that others go on meanwhile.
 const KEPT: &str = "kept.test.mjs";
 
-/// Where the other files are parted in two: each half is about as long, and they are the longest tests of all.
-const HALF: &str = "i";
-
 #[test]
-fn people_draw_edit_exchange_and_host_in_a_real_browser() {
-    in_chromium(|name| name != KEPT && name < HALF);
-}
-
-#[test]
-fn people_lose_find_and_try_things_in_a_real_browser() {
-    in_chromium(|name| name != KEPT && name > HALF);
+fn people_draw_together_in_a_real_browser() {
+    in_chromium(|name| name != KEPT);
 }
 
 #[test]

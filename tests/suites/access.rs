@@ -462,8 +462,11 @@ fn no_secret_is_in_the_log_the_metrics_or_the_data_directory() {
     let data = directory.path().to_str().expect("a path").to_owned();
     let log = directory.path().join("log");
     let mut command = std::process::Command::new("sh");
-    let server =
-        format!("exec '{}' --listen 127.0.0.1:0 --log trace --data '{data}' 2>'{}'", program().display(), log.display());
+    let server = format!(
+        "exec '{}' --listen 127.0.0.1:0 --log trace --data '{data}' 2>'{}'",
+        program().display(),
+        log.display()
+    );
     command.args(["-c", &server]);
     let server = Server::spawn(&mut command);
     let mut host = Client::join_by(&server.address, "x", "Ada", HOST);

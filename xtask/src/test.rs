@@ -18,9 +18,6 @@ pub(crate) fn run() -> anyhow::Result<()> {
     let can_conform = autobahn::python2().is_some();
     let mut tests = cargo(&["test", "--workspace"]);
     tests.env("INKWIRE_REQUIRE_TOOLS", "1").env("INSTA_UPDATE", "no");
-    // One more than cores: the longest test waits for a browser, and many for a time-out.
-    let cores = std::thread::available_parallelism().map_or(2, usize::from);
-    tests.env("RUST_TEST_THREADS", (cores + 1).to_string());
     if !can_conform {
         tests.env("INKWIRE_WITHOUT_AUTOBAHN", "1");
     }

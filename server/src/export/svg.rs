@@ -232,9 +232,21 @@ fn short(value: f64) -> String {
     number((value * 1000.0 + 0.5).floor() / 1000.0)
 }
 
-/// A number as JavaScript writes it.
+/// Returns a number as JavaScript writes it: in the fewest digits, of two nearest ones the even one (ECMA-262, Number::toString). Rust
+/// takes the larger one.
 fn number(value: f64) -> String {
-    if value == 0.0 { "0".into() } else { value.to_string() }
+    if value == 0.0 {
+        return "0".into();
+    }
+    let shortest = value.to_string();
+    let decimals = shortest.split_once('.').map_or(0, |(_, decimals)| decimals.len());
+    // The exact value ends in a 5 right after the digits: it lies in the middle of two.
+    let exact = format!("{value:.1074}");
+    let exact = exact.trim_end_matches('0');
+    let is_tie = decimals > 0 && exact.len() == shortest.len() + 1 && exact.ends_with('5');
+    let smaller = &exact[..exact.len() - 1];
+    let is_even = smaller.bytes().last().is_some_and(|digit| digit % 2 == 0);
+    if is_tie && is_even && smaller.parse() == Ok(value) { smaller.into() } else { shortest }
 }
 
 /// The data of an SVG path.
@@ -291,6 +303,12 @@ mod tests {
     fn numbers_are_short_and_text_is_text() {
         assert_eq!([1.0, -0.0001, 2.5, 1.0 / 3.0].map(short), ["1", "0", "2.5", "0.333"]);
         assert_eq!(escaped("<b>\u{1}&\u{ffff}"), "&lt;b&gt;\u{fffd}&amp;\u{fffd}");
+    }
+
+    #[test]
+    fn of_two_nearest_numbers_the_even_one_is_written_as_in_javascript() {
+        assert_eq!(number(-826.814_270_019_531_2), "-826.8142700195312");
+        assert_eq!([number(0.5), number(-3.0), number(0.1), number(0.0)], ["0.5", "-3", "0.1", "0"]);
     }
 
     #[test]

@@ -533,7 +533,7 @@ fn the_page_and_inkwire_boards_export_a_board_as_the_same_svg() {
                     boards.submit(author, cseq, operation).expect("the server accepted it");
                 }
             }
-            people[0].round_trip();
+            people[0].wait_for_seq(boards.board.seq());
             assert_eq!(people[0].session.board().hash(), boards.board.hash());
             let packets = boards.board.packets().map(|packet| hex::encode(&packet));
             packets.collect::<Vec<_>>().join(" ")

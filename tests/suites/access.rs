@@ -720,7 +720,7 @@ fn of_one_board_only_so_many_new_ones_are_made_at_once() {
     assert_eq!(made + others.count(), 9);
 }
 
-/// What is sent between a hello that is refused and one that is not is dropped, with its bytes.
+/// Operations between a hello that is refused and one that is not are dropped, with their bytes.
 #[test]
 fn operations_before_a_second_hello_of_one_packet_are_neither_drawn_nor_relayed() {
     let (_directory, server, mut host) = hosted(&[]);

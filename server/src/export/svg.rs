@@ -239,13 +239,12 @@ fn number(value: f64) -> String {
         return "0".into();
     }
     let shortest = value.to_string();
-    let decimals = shortest.split_once('.').map_or(0, |(_, decimals)| decimals.len());
-    // The exact value ends in a 5 right after the digits: it lies in the middle of two.
-    let exact = format!("{value:.1074}");
-    let exact = exact.trim_end_matches('0');
-    let is_tie = decimals > 0 && exact.len() == shortest.len() + 1 && exact.ends_with('5');
-    let smaller = &exact[..exact.len() - 1];
-    let is_even = smaller.bytes().last().is_some_and(|digit| digit % 2 == 0);
+    let Some((_, decimals)) = shortest.split_once('.') else { return shortest };
+    // Only a value whose next digit is a 5, and the last one, lies in the middle of two; few are looked at more closely.
+    let longer = format!("{value:.*}", decimals.len() + 1);
+    let Some(smaller) = longer.strip_suffix('5') else { return shortest };
+    let is_tie = format!("{value:.1074}").trim_end_matches('0') == longer;
+    let is_even = smaller.ends_with(['0', '2', '4', '6', '8']);
     if is_tie && is_even && smaller.parse() == Ok(value) { smaller.into() } else { shortest }
 }
 

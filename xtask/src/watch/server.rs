@@ -82,8 +82,8 @@ impl Server {
         Ok(Self { group, is_told_to_end: false })
     }
 
-    /// Tells it to end: it tells its clients to come back (1012), and writes everything that is not written.
-    /// Once only: a second signal ends it at once.
+    /// Tells it to end: it tells its clients to come back (1012), and writes everything that is not written. A second signal would
+    /// stop it at once, so it is sent one only.
     pub(super) fn terminate(&mut self) {
         if !std::mem::replace(&mut self.is_told_to_end, true) {
             self.group.terminate();

@@ -139,7 +139,7 @@ impl<'a> Conversation<'a> {
             Next::Came(Came::Late) => self.be_late()?,
             Next::Line(Line::Say(say)) => self.say(&say)?,
             Next::Line(Line::Wrong(words)) => {
-                // What is on its way is still waited for, as at the end of the input.
+                // Replies on their way are still waited for, as at the end of the input.
                 self.wrong = Some(words);
                 self.waited.input_ended = true;
             }

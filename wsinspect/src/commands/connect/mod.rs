@@ -221,7 +221,7 @@ impl Attempts {
 
     /// Whether a connection was lost, or could not be made, and another attempt is left. An open one gives all of them back.
     fn may_go_on(&mut self, flags: &Connect, result: &Result<Outcome, Failure>, waited: &mut Waited) -> bool {
-        // What takes too long before it is open cannot be made.
+        // A connection that takes too long before it is open counts as one that cannot be made.
         let is_late = matches!(result, Err(Failure::TimeOut(_))) && !waited.is_opened;
         let is_lost = is_late || matches!(result, Err(Failure::Unreachable(_) | Failure::Abnormal(_)));
         if !is_lost || self.left == 0 || waited.is_reached {

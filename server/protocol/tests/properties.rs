@@ -66,7 +66,12 @@ proptest! {
             ClientMessage::Operations { operations, .. } => operations.to_vec(),
             _ => Vec::new(),
         });
-        let encoded: Vec<_> = operations.map(|operation| binary::encode_operation(&operation)).collect();
+        let operations: Vec<_> = operations.collect();
+        let encoded: Vec<_> = operations.iter().map(binary::encode_operation).collect();
+        for (bytes, operation) in encoded.iter().zip(operations) {
+            prop_assert_eq!(binary::decode_operation(bytes), Ok(operation));
+            prop_assert_eq!(binary::decode_operation(&[bytes, &[0][..]].concat()), Err(DecodeError::TrailingBytes));
+        }
         prop_assert_eq!(binary::operations_in(&bytes).collect::<Vec<_>>(), encoded);
     }
 

@@ -12,7 +12,7 @@ mod tag;
 mod value;
 
 pub use client::operations_in;
-pub use operation::{encode_operation, put_encoded_entry, put_entry};
+pub use operation::{decode_operation, encode_operation, put_encoded_entry, put_entry};
 use packet::{Result, decode};
 pub use server::{encode_elements, put_entries, put_server};
 use smallvec::SmallVec;

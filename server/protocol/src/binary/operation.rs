@@ -353,6 +353,17 @@ fn put_entry_head(out: &mut Vec<u8>, author: u32, skip: u64) {
     }
 }
 
+/// Reads the encoding of one operation.
+///
+/// # Errors
+/// The rule that the bytes break, also if they go on after the operation.
+pub fn decode_operation(bytes: &[u8]) -> Result<Operation> {
+    let mut reader = Reader::new(bytes);
+    let decoded = tagged(&mut reader, operation)?;
+    reader.finish()?;
+    Ok(decoded)
+}
+
 /// Returns the encoding of an operation.
 pub fn encode_operation(operation: &Operation) -> Vec<u8> {
     let mut out = Vec::with_capacity(16);

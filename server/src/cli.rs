@@ -11,7 +11,7 @@ use crate::http::{Origin, PublicUrl};
 use crate::net::listen::Address;
 use crate::private::Wider;
 use crate::rooms::Limits;
-use crate::site::BasePath;
+use crate::site::{BasePath, Scripts};
 use crate::storage::Location;
 use crate::ws::Settings;
 
@@ -89,6 +89,9 @@ pub struct Serve {
     /// The path below which the page lives behind a proxy, whether the proxy strips it or not.
     #[arg(long, env = "INKWIRE_BASE_PATH", default_value = "/", value_name = "PATH")]
     pub base_path: BasePath,
+    /// The form in which the page gets its scripts: in a debug build modules, otherwise bundled.
+    #[arg(long, env = "INKWIRE_SCRIPTS", default_value_t = Scripts::DEFAULT, value_enum, value_name = "FORM", hide_default_value = true)]
+    pub scripts: Scripts,
     /// An address of the site in browsers, as scheme://host/path/; may be given several times. Only requests for its host
     /// are answered, and only its pages may connect. Without it a listener on loopback answers to localhost and IP addresses only,
     /// unless --behind-proxy is given; any other listener answers to every host.

@@ -100,6 +100,7 @@ async fn serve(flags: Serve, metrics: Arc<Metrics>) -> anyhow::Result<()> {
             ..Settings::DEFAULT
         },
         base_path: flags.base_path.clone(),
+        scripts: flags.scripts,
         hosts: hosts(&flags, &listener),
         is_short_of_descriptors: shares.connections < flags.max_connections.get(),
         max_overflow: shares.overflow,

@@ -1132,10 +1132,14 @@ class Application {
     if (!isSeen) this.fitAsked();
   }
 
-  /** A packet could not be read. Where it has something that this page does not know, the page is too old for the server. */
+  /**
+   * A packet could not be read. If it has something that this page does not know, the page is too old for the server, and is loaded
+   * again; once, because the server may have no newer one.
+   */
   packetFailed({ rule = undefined }) {
-    if (rule !== "unknownValue" || kept("sessionStorage", CHOICES.reloaded)) return;
-    keep("sessionStorage", CHOICES.reloaded, true);
+    const { version } = document.documentElement.dataset;
+    if (rule !== "unknownValue" || kept("sessionStorage", CHOICES.reloaded) === version) return;
+    keep("sessionStorage", CHOICES.reloaded, version);
     this.say("outdated");
     this.reload();
   }
@@ -1158,7 +1162,6 @@ class Application {
   }
 
   #cameOnline() {
-    keep("sessionStorage", CHOICES.reloaded, undefined);
     if (!this.wasOnline) keepForOffline("../", () => this.connection.state === "online");
     this.wasOnline = true;
   }

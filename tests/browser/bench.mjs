@@ -1,9 +1,10 @@
-// What `cargo xtask bench page` measures in the real browser: how long the first picture of a large board takes, how long frames
-// take while it is moved, zoomed and drawn on, and how soon ink is seen. Frames are not held back to a screen's rate, so the time
-// between two of them is what one costs. `node bench.mjs [strokes ...]`.
+// What `cargo xtask bench page` measures in the real browser: how soon somebody can draw who comes over a slow network, how long the
+// first picture of a large board takes, how long frames take while it is moved, zoomed and drawn on, and how soon ink is seen. Frames
+// are not held back to a screen's rate, so the time between two of them is what one costs. `node bench.mjs [strokes ...]`, or
+// `node bench.mjs visits` for what comes first alone.
 
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -14,6 +15,7 @@ import { SUBPROTOCOL } from "../../static/js/protocol/limits.js";
 import { drawn } from "../unit/log.mjs";
 import { differenceTo, everything } from "./everything.mjs";
 import { BINARY, Browser, Server } from "./house.mjs";
+import { behind } from "./link.mjs";
 
 const POINTS = 50;
 const AREA = [6000, 4000];
@@ -263,19 +265,82 @@ async function latency(browser, url) {
   await browser.everybodyLeaves();
 }
 
-/** What the server sends of the page's files, packed: all that it links to, its service worker, and one more language. */
+/** What the server sends of the page, packed: with all that it names, its service worker, and the largest of the other languages. */
 async function pageSize(url) {
-  const root = fileURLToPath(new URL("../../static/", import.meta.url));
-  const page = readFileSync(`${root}index.html`, "utf8");
-  const linked = Array.from(page.matchAll(/(?:href|src)="\.\.\/static\/([^"]+)"/g), ([, name]) => name);
   // `fetch` unpacks, and says how long it was before.
   const packed = async (path) => Number((await fetch(url + path)).headers.get("content-length"));
-  const sum = async (paths) => (await Promise.all(paths.map(packed))).reduce((all, one) => all + one, 0);
-  // Of the other languages only one is fetched.
-  const languages = readdirSync(`${root}js/words`).map((name) => `js/words/${name}`).filter((name) => !linked.includes(name));
-  const sizes = await Promise.all(languages.map((name) => packed(`static/${name}`)));
-  const bytes = await sum(["b/size", "static/offline.js", ...Array.from(new Set(linked), (name) => `static/${name}`)]);
-  row("the whole page with its largest language, compressed", (bytes + Math.max(...sizes)) / 1000, "KB", 150);
+  const html = await (await fetch(`${url}b/size`)).text();
+  const named = new Set(Array.from(html.matchAll(/(?:href|src)="\.\.\/(static\/[^"]+)"/g), ([, path]) => path));
+  const sizes = await Promise.all(["b/size", "static/offline.js", ...named].map(packed));
+  const words = readdirSync(fileURLToPath(new URL("../../static/js/words", import.meta.url))).filter((name) => name !== "en.js");
+  const languages = await Promise.all(words.map((name) => packed(`static/bundled/js/words/${name}`)));
+  row("the whole page with its largest language, compressed", (sizes.reduce((all, one) => all + one, 0) + Math.max(...languages)) / 1000, "KB", 150);
+}
+
+/** Draws a stroke in the page as soon as it can, and notes when it was painted and when the server had said who draws. */
+function noteFirstStroke() {
+  // A pointer that no device has cannot be captured.
+  Element.prototype.setPointerCapture = () => {};
+  const draw = () => {
+    const mouse = (type, clientX, buttons = 1) => {
+      const pointer = { pointerId: 1, pointerType: "mouse", isPrimary: true, button: type === "pointermove" ? -1 : 0, buttons };
+      document.querySelector("#live").dispatchEvent(new PointerEvent(type, { ...pointer, clientX, clientY: 300, bubbles: true, cancelable: true }));
+    };
+    mouse("pointerdown", 300);
+    for (const x of [320, 340]) mouse("pointermove", x);
+    mouse("pointerup", 340, 0);
+  };
+  const times = {};
+  const timer = setInterval(() => {
+    const { session, stage } = globalThis.inkwire ?? {};
+    if (!stage) return;
+    if (!times.drawn) {
+      const { painted } = stage;
+      stage.painted = () => {
+        painted();
+        if (Array.from(session.board.visible()).length > 0) times.painted ??= performance.now();
+      };
+      draw();
+      times.drawn = performance.now();
+    }
+    if (session.joined) times.welcome ??= performance.now();
+    if (!times.painted || !times.welcome) return;
+    clearInterval(timer);
+    globalThis.ableToDraw = Math.max(times.painted, times.welcome);
+  }, 1);
+}
+
+/** The median of some first visits to empty boards, in milliseconds from when the page was asked for. */
+async function ableToDraw(browser, url) {
+  const times = [];
+  for (let visit = 0; visit < VISITS; visit++) {
+    const { page } = await browser.person(`${url}b/new${visit}`, { before: noteFirstStroke, letIn: false });
+    // Asked seldom: to ask takes time that is not the page's.
+    await page.waitForFunction(() => globalThis.ableToDraw, undefined, { polling: 500 });
+    times.push(await page.evaluate(() => globalThis.ableToDraw));
+    await browser.everybodyLeaves();
+  }
+  return percentile(times, 0.5);
+}
+
+/** How soon somebody can draw who comes for the first time: a stroke of theirs is painted, and the server knows them. */
+async function firstVisits() {
+  const networks = [
+    ["loopback"],
+    ["100 ms round trip, 9 Mbit/s", { roundTrip: 100, rate: 9e6 }, 800],
+    ["300 ms round trip, 1.6 Mbit/s", { roundTrip: 300, rate: 1.6e6 }, 2_000],
+  ];
+  for (const [name, network, target] of networks) {
+    // A network of its own each time: boards are new on a server of their own.
+    const [server, browser] = [await Server.start(), await Browser.start()];
+    try {
+      const visit = (url) => ableToDraw(browser, url);
+      row(`${name}: able to draw, median of ${VISITS} first visits`, await (network ? behind(server.url, network, visit) : visit(server.url)), "ms", target);
+    } finally {
+      await browser.stop();
+      await server.stop();
+    }
+  }
 }
 
 /** How long it takes to go to a moment of a long past. */
@@ -375,18 +440,25 @@ async function samePicture(browser) {
 const unlimited = ["--points-rate", "--bytes-rate", "--board-points-rate", "--board-bytes-rate"].flatMap((flag) => [flag, "4000000000"]);
 const server = await Server.start(...unlimited);
 const browser = await Browser.start("--disable-frame-rate-limit", "--disable-gpu-vsync");
-try {
-  await pageSize(server.url);
+const [what] = process.argv.slice(2);
+const sizes = what === "visits" ? [] : process.argv.slice(2).map(Number);
+
+async function boards() {
   await samePicture(browser);
   await latency(browser, server.url);
   await crowd(browser, server.url);
   await past(browser, server.url);
   await pastSeen();
-  const sizes = process.argv.slice(2).map(Number);
   for (const strokes of sizes.length > 0 ? sizes : [10_000, 50_000]) {
     await filled(server.url, `board${strokes}`, strokes);
     await movedAbout(browser, server.url, `board${strokes}`, strokes);
   }
+}
+
+try {
+  await pageSize(server.url);
+  await firstVisits();
+  if (what !== "visits") await boards();
 } finally {
   await browser.stop();
   await server.stop();

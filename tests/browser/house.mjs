@@ -16,13 +16,15 @@ const FLAGS = [
   "--disable-component-update", "--disable-sync",
 ];
 
+/** What a server is told if a test says nothing else: the page comes in the form in which a release build sends it. */
+const DEFAULTS = { "--listen": "127.0.0.1:0", "--data": ":memory:", "--scripts": "bundled" };
+
 /** A server process. */
 export class Server {
   static async start(...flags) {
     const server = new Server();
-    const listen = flags.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
-    const data = flags.includes("--data") ? [] : ["--data", ":memory:"];
-    server.child = spawn(BINARY, [...listen, ...data, ...flags], { stdio: ["ignore", "pipe", "ignore"] });
+    const others = Object.entries(DEFAULTS).filter(([flag]) => !flags.includes(flag));
+    server.child = spawn(BINARY, [...others.flat(), ...flags], { stdio: ["ignore", "pipe", "ignore"] });
     server.exited = once(server.child, "exit");
     const [line] = await once(createInterface({ input: server.child.stdout }), "line");
     server.url = line.replace("inkwire: draw at ", "");

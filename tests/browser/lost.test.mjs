@@ -113,6 +113,29 @@ test("who draws faster than the server takes waits for it, and is neither cut of
   assert.equal((await ada.state()).elements.length, 35);
 });
 
+test("a page that reads something it does not know is loaded again, and stays if the server has no newer one", async () => {
+  const server = await start();
+  const ada = await browser.person(`${server.url}b/outdated`);
+  ada.allowed = REFUSED;
+  /** The next packet has a value of a later version of the protocol. */
+  const isOutdated = () => ada.page.evaluate(() => {
+    globalThis.isTheSame = true;
+    const { delegate } = globalThis.inkwire.connection;
+    delegate.receivedMessages = () => {
+      delete delegate.receivedMessages;
+      throw Object.assign(new Error("unknownValue"), { rule: "unknownValue" });
+    };
+    globalThis.inkwire.connection.measure();
+  });
+  await Promise.all([ada.page.waitForEvent("load"), isOutdated()]);
+  await ada.isLive();
+  assert.equal(await ada.page.evaluate(() => globalThis.isTheSame), undefined);
+  await isOutdated();
+  await ada.page.waitForSelector('#status:not([data-state="online"])');
+  await ada.isLive();
+  assert.equal(await ada.page.evaluate(() => globalThis.isTheSame), true);
+});
+
 test("a tab that is reloaded goes on as who it was; a copy of it is somebody new", async () => {
   const server = await start();
   const [ada, bob] = await pair(server, "reload");

@@ -6,7 +6,7 @@ import { createServer, request } from "node:http";
 import { connect } from "node:net";
 import { after, before, beforeEach, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { sharedHouse } from "./house.mjs";
+import { Server, sharedHouse } from "./house.mjs";
 
 /** Two files of the page that say which version of them runs; the second is imported by others. */
 const MARKED = /static\/.*js\/(main|status)\.js$/;
@@ -68,12 +68,22 @@ class Front {
   }
 }
 
-const the = sharedHouse();
+// Each module is a file of its own here: the more files there are, the more can be of two versions.
+const the = sharedHouse("--scripts", "modules");
+let bundling;
 let front;
+let bundled;
 
-before(async () => (front = await Front.before(() => new URL(the.server.url))));
-beforeEach(() => front.stands("a", () => true));
-after(() => front.stop());
+before(async () => {
+  bundling = await Server.start();
+  front = await Front.before(() => new URL(the.server.url));
+  bundled = await Front.before(() => new URL(bundling.url));
+});
+beforeEach(() => [front, bundled].forEach((one) => one.stands("a", () => true)));
+after(async () => {
+  [front, bundled].forEach((one) => one.stop());
+  await bundling.stop();
+});
 
 async function until(what, isSo) {
   const deadline = Date.now() + 60_000;
@@ -85,11 +95,13 @@ async function until(what, isSo) {
 
 const isKept = ({ page }) => page.waitForSelector('html[data-kept="offline"]', { timeout: 60_000 });
 const versions = ({ page }) => page.evaluate(() => globalThis.versions ?? []);
-const runs = ({ page }) => page.waitForFunction(() => globalThis.inkwire?.toolbar.buttons.size > 0 && globalThis.versions?.length === 2);
+const runs = ({ page }, files) => page.waitForFunction((files) => globalThis.inkwire?.toolbar.buttons.size > 0 && globalThis.versions?.length === files, files);
 /** The pictures that are kept, by the end of their address. */
 const pictures = ({ page }) => page.evaluate(async () => (await (await caches.open("inkwire pictures")).keys()).map(({ url }) => url));
 
-test("a page of one version never runs with files of another one", async () => {
+/** @param {Front} front @param {number} files how many of the page's files say their version */
+async function runsInOneVersion(front, files) {
+  const all = (version) => Array.from({ length: files }, () => version);
   const ada = await the.browser.person(front.url("versions"), { keepsPage: true });
   ada.allowed = /./;
   await isKept(ada);
@@ -98,17 +110,20 @@ test("a page of one version never runs with files of another one", async () => {
   assert.deepEqual(await versions(ada), [], "the new page waits in vain for a file, and takes no old one");
   front.stands("b", () => false);
   await ada.page.reload();
-  await runs(ada);
-  assert.deepEqual(await versions(ada), ["a", "a"], "without a server all files are of the version that is kept");
+  await runs(ada, files);
+  assert.deepEqual(await versions(ada), all("a"), "without a server all files are of the version that is kept");
   front.stands("b", () => true);
   await ada.page.reload();
   await isKept(ada);
-  assert.deepEqual(await versions(ada), ["b", "b"]);
+  assert.deepEqual(await versions(ada), all("b"));
   front.stands("b", (path) => !/^\/static/.test(path));
   await ada.page.reload();
   await ada.isLive();
-  assert.deepEqual(await versions(ada), ["b", "b"], "a page of the version that is kept needs no file of the server");
-});
+  assert.deepEqual(await versions(ada), all("b"), "a page of the version that is kept needs no file of the server");
+}
+
+test("a page of one version never runs with files of another one", () => runsInOneVersion(front, 2));
+test("a bundled page of one version never runs with the bundle of another one", () => runsInOneVersion(bundled, 1));
 
 test("a page is not kept while the server changes", async () => {
   const ada = await the.browser.person(front.url("changes"), { keepsPage: true });

@@ -554,17 +554,23 @@ fn no_accept_error_ends_the_listener() {
 
 #[test]
 fn headers_keep_the_page_to_itself() {
-    let server = Server::start(&[]);
-    let page = server.get("/b/x");
-    for header in [
-        "content-security-policy: default-src 'none'; script-src 'self'",
-        "x-content-type-options: nosniff",
-        "referrer-policy: no-referrer",
-    ] {
-        assert!(page.contains(header), "{header} in {page}");
+    // What is in the page is named by its hash (CSP 3 section 2.3.1): one script and one style, or nothing.
+    for (form, hashes) in [("modules", 0), ("bundled", 2)] {
+        let server = Server::start(&["--scripts", form]);
+        let page = server.get("/b/x");
+        for header in [
+            "content-security-policy: default-src 'none'; script-src 'self'",
+            "x-content-type-options: nosniff",
+            "referrer-policy: no-referrer",
+        ] {
+            assert!(page.contains(header), "{header} in {page}");
+        }
+        assert!(!page.contains("unsafe-inline"));
+        assert_eq!(page.matches("'sha256-").count(), hashes);
+        let inside = page.matches("<style").count() + page.matches("<script").count()
+            - page.matches("<script type=\"module\" src=").count();
+        assert_eq!(inside - page.matches("<script async").count(), hashes, "{page}");
     }
-    assert!(!page.contains("unsafe-inline"));
-    assert!(!page.contains("<script>"), "no inline script");
 }
 
 #[test]

@@ -253,33 +253,3 @@ fn normal(path: &Path) -> PathBuf {
     }
     normal
 }
-
-/// The modules that one imports, with those that these import.
-fn imported(base: &Path, entry: &str) -> std::collections::BTreeSet<String> {
-    let mut found = std::collections::BTreeSet::new();
-    let mut left = vec![entry.to_owned()];
-    while let Some(name) = left.pop() {
-        let path = base.join(&name);
-        for import in imports(&text(&path)) {
-            let target = normal(&path.parent().unwrap().join(import));
-            let target = target.strip_prefix(base).unwrap().to_string_lossy().into_owned();
-            if found.insert(target.clone()) {
-                left.push(target);
-            }
-        }
-    }
-    found
-}
-
-#[test]
-fn a_page_names_every_module_that_it_needs_so_that_all_come_in_one_round_trip() {
-    let base = root().join("static/js");
-    for (page, entry) in [("index.html", "main.js"), ("start.html", "start.js")] {
-        let html = text(&root().join("static").join(page));
-        // One that does not wait for the others has a script of its own.
-        let is_named = |line: &&str| line.contains("rel=\"modulepreload\"") || line.contains("<script async");
-        let links = html.lines().filter(is_named);
-        let named = links.map(|line| line.split("static/js/").nth(1).unwrap().split('"').next().unwrap().to_owned());
-        assert_eq!(named.collect::<std::collections::BTreeSet<_>>(), imported(&base, entry), "{page}");
-    }
-}

@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 struct Static;
 
 /// A file of the page.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Asset {
     /// Its bytes.
     pub bytes: Bytes,
@@ -31,21 +31,29 @@ pub struct Asset {
 pub fn asset(path: &str) -> Option<Asset> {
     let media_type = media_type(path)?;
     let file = Static::get(path)?;
-    let mut tag = hexadecimal(file.metadata.sha256_hash());
-    // A page runs with all files of its version or with none of them: its validator changes with each of them, and names the
-    // version for `static/offline.js`.
-    if media_type.starts_with("text/html") {
-        tag += &format!("-{}", version());
-    }
+    let etag = etag(media_type, file.metadata.sha256_hash());
     let bytes = match file.data {
         Cow::Borrowed(bytes) => Bytes::from_static(bytes),
         Cow::Owned(bytes) => bytes.into(),
     };
-    Some(Asset { bytes, media_type, etag: format!("\"{tag}\"") })
+    Some(Asset { bytes, media_type, etag })
+}
+
+/// Returns the text of a script at a path below `static/`, without its comments.
+pub(super) fn text(path: &str) -> Option<String> {
+    let file = Static::get(path)?;
+    std::str::from_utf8(&file.data).ok().map(without_comments)
+}
+
+/// Returns the validator of bytes with a hash. A page runs with all files of its version or with none of them: its validator changes
+/// with each of them, and names the version for `static/offline.js`.
+fn etag(media_type: &str, hash: [u8; 32]) -> String {
+    let version = if media_type.starts_with("text/html") { format!("-{}", version()) } else { String::new() };
+    format!("\"{}{version}\"", hexadecimal(hash))
 }
 
 /// The version of all files together.
-fn version() -> String {
+pub(super) fn version() -> String {
     /// Embedded files do not change; files on the disk are read again each time.
     static EMBEDDED: LazyLock<String> = LazyLock::new(version_now);
     if cfg!(debug_assertions) { version_now() } else { EMBEDDED.clone() }
@@ -71,6 +79,12 @@ fn hexadecimal(hash: [u8; 32]) -> String {
 }
 
 impl Asset {
+    /// Returns a file of the same type with other bytes, which were made of it.
+    pub(super) fn with_text(&self, text: String) -> Self {
+        let etag = etag(self.media_type, Sha256::digest(&text).into());
+        Self { bytes: text.into(), media_type: self.media_type, etag }
+    }
+
     /// The same file, packed by gzip (RFC 1952), with a validator of its own. It is packed once, and without the comments of a
     /// script or style sheet: they are a quarter of what would travel, and nobody reads them there.
     #[must_use]

@@ -3,6 +3,8 @@
 pub mod assets;
 mod base_path;
 mod echo;
+mod modules;
+mod page;
 mod route;
 pub mod watch;
 
@@ -20,8 +22,10 @@ use smol::future::FutureExt;
 
 pub use self::base_path::BasePath;
 pub use self::echo::Echo;
+pub use self::page::Scripts;
 
-use self::assets::asset;
+use self::assets::{Asset, asset};
+use self::page::{BUNDLED, bundle, page};
 use self::route::{Route, route};
 use crate::http::{Head, Hosts, Reply, Requests, Upgrade, send, send_reply, upgrade};
 use crate::in_flight::Reader;
@@ -41,6 +45,8 @@ const TURNED_AWAY: Duration = Duration::from_secs(1);
 pub struct Site {
     /// The path below which the page lives.
     pub base_path: BasePath,
+    /// The form in which the page gets its scripts.
+    pub scripts: Scripts,
     /// The hosts that requests may name, and the sites whose pages may connect.
     pub hosts: Hosts,
     /// Whether the limit of connections in the settings is less than the operator wants, because the process may not open so many descriptors.
@@ -294,7 +300,11 @@ impl Site {
                 Err(error) => error.reply(),
             },
             Route::Image(hash) => return Answer::Image(hash),
-            Route::Asset(path) => file(head, path),
+            Route::Asset(OFFLINE) => {
+                // It lies below the pages that it serves (Service Workers, section 6.2); its own place is what the path is counted from.
+                file(head, asset(OFFLINE)).header("service-worker-allowed", "../")
+            }
+            Route::Asset(path) => file(head, path.strip_prefix(BUNDLED).map_or_else(|| asset(path), bundle)),
             Route::Healthz => ok("ok"),
             Route::Readyz if self.connections.stopping().is_some() => {
                 Reply::text(StatusCode::ServiceUnavailable, "stopping")
@@ -318,26 +328,29 @@ impl Site {
 
     /// The page, which may run its own scripts and connect to its own host, and nothing else.
     fn page(&self, head: &Head, path: &str) -> Reply {
+        let Some(page) = page(path, self.scripts) else { return file(head, None) };
         // Safari before 16 does not take 'self' for ws and wss, so the host is named.
         let watch = watch::origin();
         let policy = format!(
-            "default-src 'none'; script-src 'self' {watch}; style-src 'self'; img-src 'self' data: blob:; manifest-src 'self'; worker-src 'self'; \
-             connect-src 'self' ws://{host} wss://{host} {watch}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            "default-src 'none'; script-src 'self' {scripts} {watch}; style-src 'self' {styles}; img-src 'self' data: blob:; manifest-src 'self'; \
+             worker-src 'self'; connect-src 'self' ws://{host} wss://{host} {watch}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+            scripts = page.script_sources,
+            styles = page.style_sources,
             host = head.host,
             watch = watch.as_deref().unwrap_or_default()
         );
-        let page = match (watch, asset(path)) {
-            (Some(origin), Some(page)) => {
-                Reply::new(StatusCode::Ok, page.media_type, &watch::with_script(&page.bytes, &origin))
-            }
-            _ => file(head, path),
-        };
-        let page = page.header("content-security-policy", &policy).header("vary", "accept-encoding, accept-language");
         let root = if path == START { "" } else { "../" };
-        match words_of(head) {
-            Some(code) => page.header("link", &format!("<{root}static/js/words/{code}.js>; rel=\"modulepreload\"")),
-            None => page,
-        }
+        let words = words_of(head).map(|code| self.scripts.path(&format!("js/words/{code}.js")));
+        let links = page.first.into_iter().chain(words.map(|path| format!("{root}static/{path}")));
+        let links: Vec<_> = links.map(|address| format!("<{address}>; rel=\"modulepreload\"")).collect();
+        let reply = match watch {
+            Some(origin) => {
+                Reply::new(StatusCode::Ok, page.asset.media_type, &watch::with_script(&page.asset.bytes, &origin))
+            }
+            None => file(head, Some(page.asset)),
+        };
+        let reply = reply.header("content-security-policy", &policy).header("vary", "accept-encoding, accept-language");
+        if links.is_empty() { reply } else { reply.header("link", &links.join(", ")) }
     }
 
     fn speak_websocket<'a>(
@@ -406,17 +419,15 @@ fn stops() -> Reply {
     Reply::text(StatusCode::ServiceUnavailable, "the server stops").header("retry-after", "1")
 }
 
-fn file(head: &Head, path: &str) -> Reply {
-    let Some(asset) = asset(path) else { return Reply::text(StatusCode::NotFound, "no such file") };
+fn file(head: &Head, asset: Option<Asset>) -> Reply {
+    let Some(asset) = asset else { return Reply::text(StatusCode::NotFound, "no such file") };
     let reply = if head.takes_gzip() {
         let asset = asset.packed();
         unless_known(head, asset.media_type, asset.bytes.clone(), &asset.etag).header("content-encoding", "gzip")
     } else {
         unless_known(head, asset.media_type, asset.bytes.clone(), &asset.etag)
     };
-    let reply = reply.header("vary", "accept-encoding");
-    // It lies below the pages that it serves (Service Workers, section 6.2); its own place is what the path is counted from.
-    if path == OFFLINE { reply.header("service-worker-allowed", "../") } else { reply }
+    reply.header("vary", "accept-encoding")
 }
 
 /// The page of the boards that were opened.

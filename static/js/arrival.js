@@ -1,11 +1,11 @@
 // Who comes to this board, and by which link. That is found out, and said to the server, while the rest of the page is still being
 // fetched: its script stands by itself in the page, so that it waits for no other.
 
-import { dialEarly, socketUrl } from "./dial.js";
-import { keepClient, keepLink, linksOf, profile, takeClient, visitor } from "./identity.js";
-import { Outbox } from "./outbox.js";
-import { isSecret, tokenOf } from "./place.js";
+import { keepClient, keepLink, linksOf, profile, takeClient, visitor } from "./device/identity.js";
+import { Outbox } from "./device/outbox.js";
+import { isSecret, tokenOf } from "./plane/place.js";
 import { NOTHING_YET, greeting } from "./protocol/greeting.js";
+import { dialEarly, socketUrl } from "./session/dial.js";
 
 export const boardName = location.pathname.split("/").pop();
 export const outbox = new Outbox();

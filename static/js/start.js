@@ -1,8 +1,8 @@
 // The start page: the boards that were opened in this browser. Who has opened none is taken to a new one at once.
 
-import { forgetBoard, openedBoards } from "./boards.js";
-import { label, language, t, translatePage } from "./language.js";
-import "./theme.js";
+import { forgetBoard, openedBoards } from "./device/boards.js";
+import { label, language, t, translatePage } from "./state/language.js";
+import "./state/theme.js";
 
 const dates = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 

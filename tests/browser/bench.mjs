@@ -136,8 +136,8 @@ function frames(page, act, seconds = SECONDS) {
 
 const percentile = (times, share) => times.toSorted((one, other) => one - other)[Math.floor(times.length * share)];
 
-const PAN = (at) => globalThis.inkwire.wheelPanned(at % 240 < 120 ? -9 : 9, at % 480 < 240 ? -5 : 5);
-const ZOOM = (at) => globalThis.inkwire.wheelZoomed(at % 160 < 80 ? 1.02 : 1 / 1.02, [600, 350]);
+const PAN = (at) => globalThis.inkwire.camera.pan(at % 240 < 120 ? -9 : 9, at % 480 < 240 ? -5 : 5);
+const ZOOM = (at) => globalThis.inkwire.camera.zoom(at % 160 < 80 ? 1.02 : 1 / 1.02, [600, 350]);
 /** A frame in which only the low-latency canvas changes waits for the screen, also where others do not: so a corner is touched. */
 const TOUCH = (at) => document.querySelector("#base").getContext("2d").clearRect(at % 2, 0, 1, 1);
 
@@ -192,7 +192,7 @@ async function movedAbout(browser, url, board, strokes) {
   row(`${name}: first picture, median of ${VISITS}`, pictured, "ms", strokes > 10_000 ? 5_000 : 1_000);
   const ada = await browser.person(`${url}b/${board}`, { name: "Ada" });
   await ada.page.evaluate(() => globalThis.inkwire.stage.settled());
-  await ada.page.evaluate(() => globalThis.inkwire.zoomTo(1));
+  await ada.page.evaluate(() => globalThis.inkwire.camera.zoomTo(1));
   await ada.page.evaluate(() => globalThis.inkwire.stage.settled());
   const cdp = await ada.page.context().newCDPSession(ada.page);
   for (const rate of [1, 4]) {

@@ -226,11 +226,11 @@ test("the toolbar shows the style of what is selected, and what is not chosen st
   assert.deepEqual(await shown(), red, "of what is selected");
   await picks(".fill-light");
   assert.deepEqual(await look(), ["#e03231ff #e0323140 64 dotted"], "its inside has its own colour");
-  await ada.page.evaluate(() => globalThis.inkwire.zoomTo(1.3));
+  await ada.page.evaluate(() => globalThis.inkwire.camera.zoomTo(1.3));
   await picks("#widths button:nth-child(2)");
   assert.deepEqual(await chosen("#widths"), ["Width 4"], "also at a zoom that is no round number");
   await ada.presses("Control+z");
-  await ada.page.evaluate(() => globalThis.inkwire.setViewport(new globalThis.inkwire.viewport.constructor()));
+  await ada.page.evaluate(() => globalThis.inkwire.camera.see(new globalThis.inkwire.viewport.constructor()));
   await ada.presses("]");
   assert.deepEqual(await look(), ["#e03231ff #e0323140 128 dotted"], "broader than it was, not than the pen is");
   await ada.page.keyboard.down("Shift");
@@ -240,7 +240,7 @@ test("the toolbar shows the style of what is selected, and what is not chosen st
   await ada.presses("Escape");
   await ada.page.mouse.click(300, 250);
   assert.deepEqual(await shown(), OWN);
-  await ada.page.evaluate(() => globalThis.inkwire.zoomTo(2));
+  await ada.page.evaluate(() => globalThis.inkwire.camera.zoomTo(2));
   await ada.page.waitForFunction(() => document.querySelector('#widths [aria-pressed="true"]')?.matches(":nth-child(3)"));
 });
 

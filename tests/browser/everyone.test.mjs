@@ -49,7 +49,7 @@ for (const [name, options] of [["phone", devices["Pixel 7"]], ["tablet", { viewp
     for (const place of wave(100, 300, 10)) await touch("touchMove", place);
     await touch("touchEnd");
     await ada.sees("what a finger drew", ({ elements }) => elements.length === 1 && !elements[0].live);
-    await ada.page.evaluate(() => globalThis.inkwire.selectAll());
+    await ada.page.evaluate(() => globalThis.inkwire.desk.selectAll());
     assert.deepEqual(await violations(ada.page), []);
     for (const sheet of SHEETS) {
       await ada.page.evaluate((sheet) => globalThis.inkwire.sheets.open(sheet), sheet);
@@ -174,7 +174,7 @@ test("a link to a place goes there, and who is followed is followed", async () =
   // Somebody who does not move is gone to again.
   const follows = (person, other) => person.page.evaluate((name) => {
     const { session } = globalThis.inkwire;
-    globalThis.inkwire.follow(Array.from(session.people).find(([, it]) => it.name === name)[0]);
+    globalThis.inkwire.presence.follow(Array.from(session.people).find(([, it]) => it.name === name)[0]);
   }, other);
   await follows(ada, "Bob");
   await ada.page.waitForFunction(() => Math.abs(globalThis.inkwire.viewport.toBoard([500, 350])[1] - 333) < 2);
@@ -189,7 +189,7 @@ test("two who follow each other stay where they are, and what is beside the boar
   await ada.page.mouse.click(300, 250);
   const follows = async (person, name) => {
     const known = await person.page.waitForFunction((name) => Array.from(globalThis.inkwire.session.people).find(([, it]) => it.name === name && it.view)?.[0], name);
-    await person.page.evaluate((author) => globalThis.inkwire.follow(author), await known.jsonValue());
+    await person.page.evaluate((author) => globalThis.inkwire.presence.follow(author), await known.jsonValue());
   };
   await follows(ada, "Bob");
   await follows(bob, "Ada");
@@ -236,7 +236,7 @@ test("the small map has frames where the others look, and a press on it goes the
   const bob = await the.browser.person(board("map"), { name: "Bob", colour: "#2b8a3e" });
   await ada.draws(wave(100, 200));
   await bob.page.evaluate(() => globalThis.inkwire.goTo([3000, 2000], 0.5));
-  await ada.page.waitForFunction(() => globalThis.inkwire.otherViews.length === 1);
+  await ada.page.waitForFunction(() => globalThis.inkwire.presence.otherViews.length === 1);
   const deadline = Date.now() + 20_000;
   while ((await mapPixels(ada, "#2b8a3e")) === 0) assert.ok(Date.now() < deadline, "Bob's frame is on the map");
   const box = await ada.page.locator("#minimap").boundingBox();

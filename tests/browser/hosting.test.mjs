@@ -22,7 +22,7 @@ async function linkOf(host, role) {
     const all = JSON.parse(localStorage.getItem("inkwire.links"));
     delete all[inkwire.boardName][role];
     localStorage.setItem("inkwire.links", JSON.stringify(all));
-    inkwire.moderate({ do: "makeLink", role, seconds: 0 });
+    inkwire.hosting.order({ do: "makeLink", role, seconds: 0 });
   }, role);
   const token = await host.page.waitForFunction(
     (role) => JSON.parse(localStorage.getItem("inkwire.links"))[globalThis.inkwire.boardName]?.[role], role,
@@ -30,7 +30,7 @@ async function linkOf(host, role) {
   return `${host.page.url()}#t=${await token.jsonValue()}`;
 }
 
-const order = (host, action) => host.page.evaluate((action) => globalThis.inkwire.moderate(action), action);
+const order = (host, action) => host.page.evaluate((action) => globalThis.inkwire.hosting.order(action), action);
 const authorOf = (person) => person.page.evaluate(() => globalThis.inkwire.session.author);
 const access = (person) => person.page.evaluate(() => globalThis.inkwire.session.access);
 const becomes = (person, what) =>
@@ -360,7 +360,7 @@ test("whoever guesses links must wait, and the page counts the seconds", async (
   await seen(guesser, "#door");
   const waits = guesser.page.getByRole("heading", { name: /Too many tries: wait/ });
   while (!(await waits.isVisible())) {
-    await guesser.page.evaluate(() => globalThis.inkwire.knock(""));
+    await guesser.page.evaluate(() => globalThis.inkwire.entry.knock(""));
     await guesser.page.waitForFunction(() => document.querySelector("#door").open && globalThis.inkwire.connection.state === "stopped");
   }
   assert.ok(await guesser.page.locator("#door-again").isDisabled());

@@ -108,7 +108,7 @@ test("who draws faster than the server takes waits for it, and is neither cut of
   });
   await ada.sees("it waits", ({ pending }) => pending > 0);
   await ada.page.waitForSelector('#status[data-unsent="0"]', { timeout: 60_000 });
-  const [lost, slowed] = await ada.page.evaluate(() => [globalThis.inkwire.network.lost, globalThis.inkwire.slowedUntil]);
+  const [lost, slowed] = await ada.page.evaluate(() => [globalThis.inkwire.network.lost, globalThis.inkwire.outgoing.slowedUntil]);
   assert.deepEqual([lost, typeof slowed], [0, "number"]);
   assert.equal((await ada.state()).elements.length, 35);
 });

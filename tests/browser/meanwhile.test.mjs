@@ -63,8 +63,8 @@ test("whoever draws and follows somebody is taken along when the stroke is done"
   const [ada, bob] = await two("followed");
   const author = await ada.page.evaluate(() => globalThis.inkwire.session.self);
   const left = () => bob.page.evaluate(() => Math.round(globalThis.inkwire.viewport.x));
-  await bob.page.evaluate((author) => globalThis.inkwire.follow(author), author);
-  await bob.page.waitForFunction(() => globalThis.inkwire.followedView !== undefined);
+  await bob.page.evaluate((author) => globalThis.inkwire.presence.follow(author), author);
+  await bob.page.waitForFunction(() => globalThis.inkwire.presence.followedView !== undefined);
   await bob.draws([[400, 300], [450, 300]], { lifts: false });
   const before = await left();
   await ada.page.mouse.move(500, 400);
@@ -151,7 +151,7 @@ test("a finger moves what is thin, and opens a text of one line", async () => {
 
 test("moved and drawn things come to the same places of the grid", async () => {
   const ada = await the.browser.person(`${the.server.url}b/snapped`);
-  await ada.page.evaluate(() => globalThis.inkwire.setGrid(true));
+  await ada.page.evaluate(() => globalThis.inkwire.settings.grid.set(true));
   await ada.presses("r");
   await ada.draws([[203, 198], [301, 263]]);
   const corner = () =>

@@ -40,10 +40,10 @@ async function drewTogether(board) {
 const cutsTheAsking = ({ page }) =>
   page.evaluate(() => {
     const { inkwire } = globalThis;
-    const send = inkwire.send.bind(inkwire);
-    inkwire.send = (message) => {
+    const send = inkwire.outgoing.send.bind(inkwire.outgoing);
+    inkwire.outgoing.send = (message) => {
       if (message.type !== "past") return send(message);
-      inkwire.send = send;
+      inkwire.outgoing.send = send;
       return inkwire.connection.socket.close();
     };
   });
@@ -258,13 +258,13 @@ test("of a board that very many have drawn on, the names of all come, part by pa
   const asked = await replay(ada, () => {
     const { inkwire } = globalThis;
     const asked = [];
-    const send = inkwire.send;
+    const send = inkwire.outgoing.send;
     const names = (from, count) => Array.from({ length: count }, (_, at) => ({ author: from + at, name: `Guest ${from + at}` }));
-    inkwire.send = (message) => asked.push(message);
+    inkwire.outgoing.send = (message) => asked.push(message);
     inkwire.replay.answered({ type: "chronicle", moments: inkwire.replay.chronicle.moments, names: names(1, 500) });
     inkwire.replay.answered({ type: "authors", names: names(501, 500) });
     inkwire.replay.answered({ type: "authors", names: names(1_001, 20) });
-    inkwire.send = send;
+    inkwire.outgoing.send = send;
     return asked;
   });
   assert.deepEqual(asked, [{ type: "authors", from: 501 }, { type: "authors", from: 1_001 }]);
@@ -303,7 +303,7 @@ test("who may not draw brings nothing back", async () => {
   await replay(ada, () => {
     const { session } = globalThis.inkwire;
     session.access = { ...session.access, role: "viewer", draws: false };
-    globalThis.inkwire.accessChanged();
+    session.delegate.accessChanged();
   });
   await ada.page.locator("#replay-back").waitFor({ state: "hidden" });
 });

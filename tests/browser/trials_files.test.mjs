@@ -25,7 +25,7 @@ test("keys of an input method close neither sheet nor text and choose no tool", 
     await ada.page.press("#person-name", "Enter");
     assert.ok(await ada.page.isHidden("#person"), "Enter alone closes it");
     await composes(ada, "body", "r", sign);
-    assert.equal(await ada.page.getAttribute("body", "data-chosen-tool"), "pen");
+    assert.equal(await ada.page.getAttribute('#tools [aria-pressed="true"]', "data-tool"), "pen");
     await ada.writes("t", [300, 300], "words");
     await composes(ada, "#writing", "Escape", sign);
     await composes(ada, "#writing", "Enter", { ctrlKey: true, ...sign });
@@ -43,7 +43,7 @@ test("fields have letters of 16 pixels where a finger points, also a text on a b
     const fields = document.querySelectorAll("input:not([type=checkbox], [type=range], [type=color], [type=file]), select, textarea");
     return Array.from(fields).filter((it) => parseFloat(getComputedStyle(it).fontSize) < 16).map(({ id, name }) => id || name);
   });
-  await ada.page.evaluate(() => globalThis.inkwire.zoomTo(0.25));
+  await ada.page.evaluate(() => globalThis.inkwire.camera.zoomTo(0.25));
   await ada.writes("n", [100, 200], "words on a note");
   assert.deepEqual(await small(), []);
   const field = await ada.page.locator("#writing").boundingBox();
@@ -55,7 +55,7 @@ test("fields have letters of 16 pixels where a finger points, also a text on a b
   await ada.writes("t", [100, 500], "small");
   const { height } = await ada.page.locator("#writing").boundingBox();
   assert.equal(Math.round(height), 20);
-  await ada.page.evaluate(() => globalThis.inkwire.zoomTo(0.125));
+  await ada.page.evaluate(() => globalThis.inkwire.camera.zoomTo(0.125));
   assert.deepEqual(await small(), []);
   const half = await ada.page.locator("#writing").boundingBox();
   assert.equal(Math.round(half.height), 10, "and shrinks with the board");
@@ -64,8 +64,8 @@ test("fields have letters of 16 pixels where a finger points, also a text on a b
 test("ink that is seen on light paper is seen on dark paper, and is no darker there", async () => {
   const ada = await the.browser.person(board("dark"), { colorScheme: "dark" });
   const shown = await ada.page.evaluate(async () => {
-    const { onDark } = await import("../static/js/theme.js");
-    const { COLOURS } = await import("../static/js/identity.js");
+    const { onDark } = await import("../static/js/state/theme.js");
+    const { COLOURS } = await import("../static/js/device/identity.js");
     const byte = (at) => Math.round((at * 255) / 8).toString(16).padStart(2, "0");
     const cube = Array.from({ length: 9 ** 3 }, (_, at) => `#${byte(at % 9)}${byte(Math.floor(at / 9) % 9)}${byte(Math.floor(at / 81))}`);
     return [...COLOURS, ...cube].map((colour) => [colour, onDark(`${colour}80`)]);

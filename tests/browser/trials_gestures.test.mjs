@@ -193,7 +193,7 @@ test("a hand that comes right behind the pen moves nothing", async () => {
 
 test("where fingers draw, one that comes right behind the pen draws nothing", async () => {
   const ada = await withPen("ink-behind");
-  await ada.page.evaluate(() => globalThis.inkwire.setPenMode(false));
+  await ada.page.evaluate(() => globalThis.inkwire.settings.pen.choose(false));
   const { before, after } = await contactsBehindPen(ada, [[[150, 400], [150, 560]]], { waits: 800 });
   assert.deepEqual(after, before);
   assert.equal((await ada.state()).elements.length, 2);

@@ -317,7 +317,7 @@ test("a host who comes back while the server is away hands out no host's link by
   const share = (isKnownAsHosts) => host.page.evaluate((isKnownAsHosts) => {
     const { inkwire } = globalThis;
     inkwire.session.access = { role: "editor", draws: true, locked: false, muted: false, hosted: false };
-    inkwire.knowsAccess = false;
+    inkwire.entry.isKnown = false;
     if (!isKnownAsHosts) localStorage.removeItem("inkwire.links");
     document.querySelector("#share").click();
   }, isKnownAsHosts);
@@ -463,7 +463,7 @@ test("of a text that was turned others see a frame that hides nothing of it whil
   assert.ok(Math.abs(matrix[1]) > 0.2, `turned: ${matrix}`);
   // Bob comes now, so that no draft of the first writing is on its way to him.
   const bob = await the.browser.person(board("turned"), { name: "Bob" });
-  await ada.page.evaluate(() => globalThis.inkwire.rewrite(globalThis.inkwire.selection.elements[0]));
+  await ada.page.evaluate(() => globalThis.inkwire.desk.rewrite(globalThis.inkwire.selection.elements[0]));
   await ada.page.keyboard.type(" more");
   await bob.page.waitForFunction(() => globalThis.inkwire.drafts.shown.size === 1);
   const [fill] = await bob.page.evaluate(() => Array.from(globalThis.inkwire.drafts.shown.values(), ({ element }) => element.properties.fill));

@@ -9,7 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Server, sharedHouse } from "./house.mjs";
 
 /** Two files of the page that say which version of them runs; the second is imported by others. */
-const MARKED = /static\/.*js\/(main|status)\.js$/;
+const MARKED = /static\/.*js\/(main|panels\/status)\.js$/;
 
 /** A server of any version of the page: the server behind it, with another validator of its pages and other files. */
 class Front {
@@ -120,6 +120,11 @@ async function runsInOneVersion(front, files) {
   await ada.page.reload();
   await ada.isLive();
   assert.deepEqual(await versions(ada), all("b"), "a page of the version that is kept needs no file of the server");
+  const keeps = (file) => ada.page.evaluate(async (file) => {
+    const [name] = (await caches.keys()).filter((name) => name.startsWith("inkwire page "));
+    return (await (await caches.open(name)).keys()).some(({ url }) => url.endsWith(file));
+  }, file);
+  assert.equal(await keeps("js/files/timelapse.js"), true, "what is fetched on use is kept as well");
 }
 
 test("a page of one version never runs with files of another one", () => runsInOneVersion(front, 2));
@@ -186,7 +191,7 @@ test("whoever is banned keeps neither that board nor its pictures, but those of 
   const board = new URL(host.page.url()).pathname.split("/").pop();
   await until("it is kept for both boards", async () => (await boards()).length === 2);
   const author = await bob.page.evaluate(() => globalThis.inkwire.session.author);
-  await host.page.evaluate((author) => globalThis.inkwire.moderate({ do: "ban", author, address: false }), author);
+  await host.page.evaluate((author) => globalThis.inkwire.hosting.order({ do: "ban", author, address: false }), author);
   await bob.page.locator("#door").waitFor({ state: "visible" });
   await until("it is dropped", async () => !(await boards()).includes(board));
   assert.deepEqual(await boards(), ["elsewhere"]);

@@ -4,7 +4,7 @@ import { createInterface } from "node:readline";
 import { createReadStream } from "node:fs";
 import { Rejected } from "../../static/js/board/element.js";
 import { decodeServer, encodeClient } from "../../static/js/protocol/codec.js";
-import { Session, SessionDelegate } from "../../static/js/session.js";
+import { Session, SessionDelegate } from "../../static/js/session/session.js";
 
 const hex = (bytes) => Buffer.from(bytes).toString("hex");
 const packetOf = (messages) => (messages.length > 0 ? hex(encodeClient(messages)) : "");

@@ -5,7 +5,7 @@ import { createReadStream } from "node:fs";
 import { Board } from "../../static/js/board/board.js";
 import { inOrder } from "../../static/js/board/element.js";
 import { decodeServer } from "../../static/js/protocol/codec.js";
-import { svg } from "../../static/js/svg.js";
+import { svg } from "../../static/js/files/svg.js";
 
 /** The board of a snapshot's packets. */
 function boardOf(snapshot) {

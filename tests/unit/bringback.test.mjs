@@ -6,8 +6,8 @@ import { bringBack } from "../../static/js/board/bringback.js";
 import { copyOf, drawCopies } from "../../static/js/board/copies.js";
 import { inOrder } from "../../static/js/board/element.js";
 import { Gesture, deleteAll, patch } from "../../static/js/board/gesture.js";
-import { Editing } from "../../static/js/editing.js";
-import { Session, SessionDelegate } from "../../static/js/session.js";
+import { Editing } from "../../static/js/tools/editing.js";
+import { Session, SessionDelegate } from "../../static/js/session/session.js";
 
 const LOOK = { colour: "#000000ff", fill: "#00000000", scale: 3 };
 

@@ -38,7 +38,7 @@ class Socket {
 }
 globalThis.WebSocket = /** @type {any} */ (Socket);
 globalThis.setTimeout = /** @type {any} */ ((act) => waits.push(act));
-const { dial, dialEarly } = await import("../../static/js/dial.js");
+const { dial, dialEarly } = await import("../../static/js/session/dial.js");
 
 const URL = "ws://here/ws/board";
 const PING = [{ type: "ping", nonce: 0 }];

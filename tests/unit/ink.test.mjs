@@ -2,8 +2,8 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { addOutline, curveDiscs, endDiscs, radius, touches } from "../../static/js/ink.js";
-import { Viewport } from "../../static/js/viewport.js";
+import { addOutline, curveDiscs, endDiscs, radius, touches } from "../../static/js/plane/ink.js";
+import { Viewport } from "../../static/js/plane/viewport.js";
 
 /** A path that keeps its contours as polygons. */
 class Polygons {

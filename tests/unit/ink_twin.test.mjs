@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { Element } from "../../static/js/board/element.js";
-import { Painter } from "../../static/js/painter.js";
+import { Painter } from "../../static/js/canvas/painter.js";
 
 const strokes = JSON.parse(readFileSync(new URL("../../server/board/ink.json", import.meta.url), "utf8"));
 

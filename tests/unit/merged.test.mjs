@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { merged } from "../../static/js/writing.js";
+import { merged } from "../../static/js/tools/writing.js";
 
 const CASES = [
   ["both add at the end", "base", "base ADA", "base BOB", "base ADA BOB"],

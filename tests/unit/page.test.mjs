@@ -4,25 +4,25 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
-import { aligned, reordered, snapped, spread } from "../../static/js/arrange.js";
+import { aligned, reordered, snapped, spread } from "../../static/js/plane/arrange.js";
 import { Board } from "../../static/js/board/board.js";
 import { NotCopies, copyOf, operationsOf, read, written } from "../../static/js/board/copies.js";
 import { Element } from "../../static/js/board/element.js";
-import { commandFor, commandsOf, keysOf, letterOf } from "../../static/js/commands.js";
-import { cut } from "../../static/js/cut.js";
-import * as geometry from "../../static/js/geometry.js";
-import { Grid } from "../../static/js/grid.js";
-import { foreignSize, imageSize } from "../../static/js/imagesize.js";
-import { drawnBy } from "../../static/js/svgsize.js";
-import { upgrade } from "../../static/js/outbox.js";
-import { Pictures, PicturesDelegate } from "../../static/js/pictures.js";
-import { linkTo, viewportOf } from "../../static/js/place.js";
-import { isAt, mappedProperties, patchesFor, previewed } from "../../static/js/select.js";
-import { sha256 } from "../../static/js/sha256.js";
-import { svg } from "../../static/js/svg.js";
+import { commandFor, commandsOf, keysOf, letterOf } from "../../static/js/input/commands.js";
+import { cut } from "../../static/js/plane/cut.js";
+import * as geometry from "../../static/js/plane/geometry.js";
+import { BoxIndex } from "../../static/js/plane/boxes.js";
+import { foreignSize, imageSize } from "../../static/js/files/imagesize.js";
+import { drawnBy } from "../../static/js/files/svgsize.js";
+import { upgrade } from "../../static/js/device/outbox.js";
+import { Pictures, PicturesDelegate } from "../../static/js/files/pictures.js";
+import { linkTo, viewportOf } from "../../static/js/plane/place.js";
+import { isAt, mappedProperties, patchesFor, previewed } from "../../static/js/plane/hits.js";
+import { sha256 } from "../../static/js/files/sha256.js";
+import { svg } from "../../static/js/files/svg.js";
 import { REACTIONS } from "../../static/js/protocol/names.js";
 import { tools } from "../../static/js/tools/tools.js";
-import { Viewport } from "../../static/js/viewport.js";
+import { Viewport } from "../../static/js/plane/viewport.js";
 
 const WORDS = Object.fromEntries(
   await Promise.all(["en", "de", "fr", "ar"].map(async (code) => [code, (await import(`../../static/js/words/${code}.js`)).default])),
@@ -54,14 +54,15 @@ function* named() {
   yield* [...commands.map(({ name }) => name), ...commands.map(({ section }) => section)].map((key) => [key, "commands.js"]);
   yield* tools.map(({ name }) => [name, "tools.js"]);
   const lists = {
-    "toolbar.js": [...prefixed("fill", listIn("toolbar.js", "FILLS")), ...prefixed("dash", listIn("toolbar.js", "DASHES"))],
-    "main.js": [...listIn("main.js", "REJECTIONS"), ...listIn("main.js", "CHANGES")],
-    "sheets.js": [...listIn("sheets.js", "SECTIONS"), ...listIn("sheets.js", "IN_MENU"), "colourKeys", "holdToMove", "moveCross", "pressCross"],
-    "door.js": [...listIn("door.js", "KEPT_OUT"), "uninvited"].flatMap((reason) => [`door.${reason}`, `door.${reason}.what`]).concat(listIn("door.js", "KEPT_OUT")),
-    "hosting.js": prefixed("role", listIn("hosting.js", "ROLES")),
+    "toolbar.js": [...prefixed("fill", listIn("panels/toolbar.js", "FILLS")), ...prefixed("dash", listIn("panels/toolbar.js", "DASHES"))],
+    "desk.js": listIn("tools/desk.js", "REJECTIONS"),
+    "news.js": listIn("panels/news.js", "CHANGES"),
+    "sheets.js": [...listIn("panels/sheets.js", "SECTIONS"), ...listIn("panels/sheets.js", "IN_MENU"), "colourKeys", "holdToMove", "moveCross", "pressCross"],
+    "door.js": [...listIn("session/entry.js", "KEPT_OUT"), "uninvited"].flatMap((reason) => [`door.${reason}`, `door.${reason}.what`]).concat(listIn("session/entry.js", "KEPT_OUT")),
+    "hosting.js": prefixed("role", listIn("panels/hosting.js", "ROLES")),
     "session.js": prefixed("standing", ["muted", "readOnly", "boardLocked"]),
-    "status.js": [...listIn("status.js", "AGAIN"), ...listIn("status.js", "ONLINE")],
-    "identity.js": listIn("identity.js", "COLOUR_NAMES"),
+    "status.js": [...listIn("panels/status.js", "AGAIN"), ...listIn("panels/status.js", "ONLINE")],
+    "identity.js": listIn("device/identity.js", "COLOUR_NAMES"),
     "names.js": prefixed("reaction", REACTIONS),
   };
   for (const [file, keys] of Object.entries(lists)) yield* keys.map((key) => [key, file]);
@@ -145,7 +146,7 @@ test("a box comes into sight by the shortest way, and clear of what lies on the 
 test("the index finds what a look at every box finds", () => {
   let seed = 7;
   const dice = () => (seed = (seed * 48271) % 2147483647) / 2147483647;
-  const grid = new Grid();
+  const grid = new BoxIndex();
   const boxes = new Map();
   for (let at = 0; at < 2000; at++) {
     const [x, y, size] = [dice() * 2000 - 1000, dice() * 2000 - 1000, 2 ** (dice() * 12 - 3)];
@@ -375,10 +376,10 @@ test("a colour of the style sheet is written where none can be read, and nowhere
   const [paper, ...others] = Array.from(sourceOf("style.css").matchAll(/--(?:paper|accent): (#\w+)/g), ([, colour]) => colour);
   assert.equal(others.length, 3, "two colours on a light page, and two on a dark one");
   const server = readFileSync(new URL("../../server/src/export/svg.rs", import.meta.url), "utf8");
-  const alone = [sourceOf("index.html"), sourceOf("start.html"), sourceOf("inkwire.webmanifest"), sourceOf("js/svg.js"), server];
+  const alone = [sourceOf("index.html"), sourceOf("start.html"), sourceOf("inkwire.webmanifest"), sourceOf("js/files/svg.js"), server];
   for (const text of alone) assert.ok(text.includes(paper), text.slice(0, 100));
   // The paper of files; and a colour that people draw with, which is the accent's by chance.
-  const mayName = ["js/svg.js", "js/identity.js"];
+  const mayName = ["js/files/svg.js", "js/device/identity.js"];
   const modules = readdirSync(STATIC, { recursive: true }).filter((file) => file.endsWith(".js") && !mayName.includes(file));
   const naming = modules.filter((file) => [paper, ...others].some((colour) => sourceOf(file).includes(colour)));
   assert.deepEqual(naming, []);

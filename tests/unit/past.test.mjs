@@ -4,8 +4,8 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Board, Diverged } from "../../static/js/board/board.js";
 import { OfAuthor, Past } from "../../static/js/board/past.js";
-import { timelapse } from "../../static/js/timelapse.js";
-import { Timeline } from "../../static/js/timeline.js";
+import { timelapse } from "../../static/js/files/timelapse.js";
+import { Timeline } from "../../static/js/board/timeline.js";
 import { drawn } from "./log.mjs";
 
 test("any moment of a hundred thousand operations has the hash that the board had then", () => {

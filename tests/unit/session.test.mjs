@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { Session, SessionDelegate, ownOnly } from "../../static/js/session.js";
+import { Session, SessionDelegate, ownOnly } from "../../static/js/session/session.js";
 
 const text = (words = "x") => ({ type: "text", gestureBack: 0, colour: "#000000ff", size: 9, scale: 3, x: 0, y: 0, text: words });
 const identity = () => ({ clientId: "00".repeat(16), nextCseq: 1, name: "Ada", colour: "#000000ff" });
@@ -188,7 +188,7 @@ test("much that is sent at once goes in messages that fit", () => {
 });
 
 test("all that a session tells is there on its delegate, so that whoever wants only some of it extends that", () => {
-  const source = readFileSync(new URL("../../static/js/session.js", import.meta.url), "utf8");
+  const source = readFileSync(new URL("../../static/js/session/session.js", import.meta.url), "utf8");
   const told = new Set(Array.from(source.matchAll(/this\.delegate\.(\w+)\(/g), ([, name]) => name));
   const known = Object.getOwnPropertyNames(SessionDelegate.prototype);
   assert.ok(told.size > 10, `${told.size} are told`);

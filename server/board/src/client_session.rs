@@ -1,7 +1,7 @@
 //! A client's session on a board: its operations on their way, the log as it comes, and what must be sent again.
 //!
 //! It knows no socket, clock or disk: messages of the server go in by [`ClientSession::receive`], and those to it come out of
-//! [`ClientSession::take_messages`]. The page's twin is `static/js/session.js`, held to it by `tests/suites/twins.rs`.
+//! [`ClientSession::take_messages`]. The page's twin is `static/js/session/session.js`, held to it by `tests/suites/twins.rs`.
 //!
 //! Safety: an operation is let go only when the log has it at or below the durable mark, or the server rejected it.
 //! Liveness: after every welcome, all that the server does not have is sent again with the numbers it had.

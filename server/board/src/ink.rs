@@ -1,4 +1,4 @@
-//! The shape of ink: from the points of a stroke to a smooth outline. The twin of `static/js/ink.js`, held to it by
+//! The shape of ink: from the points of a stroke to a smooth outline. The twin of `static/js/plane/ink.js`, held to it by
 //! `ink.json`: what is exported has the outline that everybody saw.
 
 /// Part of the full width that ink has at no pressure at all.

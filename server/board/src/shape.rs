@@ -1,4 +1,4 @@
-//! The outlines of shapes, notes and pictures, where they are seen. The page's twin is `static/js/shape.js`.
+//! The outlines of shapes, notes and pictures, where they are seen. The page's twin is `static/js/plane/shape.js`.
 
 use inkwire_protocol::{Shape, ShapeKind};
 

@@ -1,5 +1,5 @@
 //! A board as SVG: the same outlines that the page draws, byte for byte the same every time, and the same bytes that the page
-//! writes (`static/js/svg.js`).
+//! writes (`static/js/files/svg.js`).
 
 use std::borrow::Cow;
 use std::fmt::Write;

@@ -387,7 +387,7 @@ async fn dismissed(reader: &Reader) -> Option<()> {
     None
 }
 
-/// The language that the page will speak to this browser, where its words are a file of their own (`static/js/language.js`): it is
+/// The language that the page will speak to this browser, where its words are a file of their own (`static/js/state/language.js`): it is
 /// on its way then while the modules are that ask for it.
 fn words_of(head: &Head) -> Option<&'static str> {
     const LANGUAGES: [&str; 4] = ["en", "de", "fr", "ar"];

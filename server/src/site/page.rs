@@ -196,14 +196,20 @@ mod tests {
 
     #[test]
     fn a_bundled_page_names_one_script_and_nothing_else_that_it_waits_for() {
-        for (name, root, entry) in [("index.html", "../", MAIN), ("start.html", "", "js/start.js")] {
+        // What comes behind an attribute of ours is fetched on use.
+        let on_use = "static/bundled/js/files/timelapse.js";
+        for (name, root, entry, on_use) in
+            [("index.html", "../", MAIN, Some(on_use)), ("start.html", "", "js/start.js", None)]
+        {
             let page = page(name, Scripts::Bundled).unwrap();
             let html = html(&page);
             let address = format!("{root}static/bundled/{entry}");
             assert_eq!(page.first.as_deref(), Some(address.as_str()));
             let named: Vec<_> =
                 html.match_indices("static/").map(|(at, _)| &html[at..html[at..].find('"').unwrap() + at]).collect();
-            assert_eq!(named, ["static/icon.svg", "static/inkwire.webmanifest", &address[root.len()..]], "{name}");
+            let own =
+                ["static/icon.svg", "static/inkwire.webmanifest", &address[root.len()..]].into_iter().chain(on_use);
+            assert_eq!(named, own.collect::<Vec<_>>(), "{name}");
             for tag in ["<style>", "</style>"] {
                 assert_eq!(html.matches(tag).count(), 1, "{name}");
             }
@@ -235,8 +241,8 @@ mod tests {
 
     #[test]
     fn a_module_is_in_one_bundle_of_a_page() {
-        let bundles = [ARRIVAL, MAIN, "js/timelapse.js"].map(|entry| bundle_of(entry, &text).unwrap());
-        let graph = Graph::read(&[ARRIVAL, MAIN, "js/timelapse.js"], &text).unwrap();
+        let bundles = [ARRIVAL, MAIN, "js/files/timelapse.js"].map(|entry| bundle_of(entry, &text).unwrap());
+        let graph = Graph::read(&[ARRIVAL, MAIN, "js/files/timelapse.js"], &text).unwrap();
         for path in graph.paths() {
             let is_linked = |bundle: &&String| bundle.contains(&format!("$linked[\"{path}\"] = "));
             assert_eq!(bundles.iter().filter(is_linked).count(), 1, "{path}");

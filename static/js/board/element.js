@@ -1,8 +1,8 @@
 // One element of a board and everything that gestures have done to it; the page's copy of server/board/src/element.rs.
 
+import { fromHex } from "../protocol/bytes.js";
 import * as limits from "../protocol/limits.js";
 import { DASHES, SHAPES, TOOLS } from "../protocol/names.js";
-import { fromHex } from "../protocol/bytes.js";
 import { Fold, colourWord } from "./hash.js";
 
 /** An operation that breaks a rule of the board; `reason` is the name that the server gives it. */
@@ -252,4 +252,14 @@ function foldProperty(fold, property) {
   if (property.name === "rank") fold.number(property.rank);
   if (property.name === "locked") fold.word(property.locked ? 1 : 0);
   if (property.name === "group") fold.number(property.group);
+}
+
+/** Returns an element that is on no board. @param {any} operation that would draw it @param {string} [dash] */
+export function previewOf(operation, dash = "solid") {
+  const content = { ...operation, gestureBack: 0 };
+  const by = { author: 0, gesture: 0 };
+  const patches = dash === "solid" ? [] : [{ by, property: { name: "dash", dash } }];
+  const element = new Element({ author: 0, cseq: 0, seq: 0, gesture: 0, content, deletions: [], patches });
+  element.refresh(() => false);
+  return element;
 }

@@ -4,7 +4,7 @@ import { DELETIONS, LIVE_SLOTS } from "../protocol/limits.js";
 
 /** What is submitted through one of these is undone as one. */
 export class Gesture {
-  /** @param {{ session: import("../session.js").Session }} context */
+  /** @param {{ session: import("../session/session.js").Session }} context */
   constructor({ session }) {
     this.session = session;
     this.first = undefined;

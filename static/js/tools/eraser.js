@@ -3,8 +3,8 @@
 
 import { copyOf, drawCopies } from "../board/copies.js";
 import { Gesture, deleteAll, patch } from "../board/gesture.js";
-import { cut } from "../cut.js";
-import { ownPlace } from "../select.js";
+import { cut } from "../plane/cut.js";
+import { ownPlace } from "../plane/hits.js";
 
 /** How near is touched, in CSS pixels. */
 const REACH = 6;
@@ -15,12 +15,14 @@ const STRIDE = 4;
 export const eraser = {
   name: "eraser",
   key: "e",
+  cursor: "cell",
   start: (context, sample) => new Erasing(context, sample),
 };
 
 export const cutter = {
   name: "cutter",
   key: "x",
+  cursor: "cell",
   start: (context, sample) => new Cutting(context, sample),
 };
 

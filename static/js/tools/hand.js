@@ -3,6 +3,8 @@
 export const hand = {
   name: "hand",
   key: "h",
+  cursor: "grab",
+  needsPen: false,
   start: (context, sample) => {
     let at = sample;
     return {

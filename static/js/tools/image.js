@@ -3,6 +3,7 @@
 export const image = {
   name: "image",
   key: "i",
+  isOneShot: true,
   start: (context, sample) => ({
     move() {},
     end: () => context.pickImage(context.viewport.toBoard([sample.x, sample.y])),

@@ -3,6 +3,7 @@
 export const laser = {
   name: "laser",
   key: "k",
+  needsPen: false,
   start: (context, sample) => {
     const shine = ({ x, y }) => context.shine(context.viewport.toBoard([x, y]));
     shine(sample);

@@ -2,8 +2,8 @@
 // Shift more is added; a handle of the frame scales or turns. Twice on a text changes it.
 
 import { Gesture, patch } from "../board/gesture.js";
-import * as geometry from "../geometry.js";
-import { drawnBox, isInLasso, keepsShape, patchesFor, previewed } from "../select.js";
+import * as geometry from "../plane/geometry.js";
+import { drawnBox, isInLasso, keepsShape, patchesFor, previewed } from "../plane/hits.js";
 
 const REACH = 6;
 /** CSS pixels that a pointer moves before a tap becomes a drag. */
@@ -13,8 +13,8 @@ const EVEN_TURN = Math.PI / 12;
 const SHARED = 16;
 const SHARED_EVERY = 80;
 
-export const select = { name: "select", key: "v", start: (context, sample) => start(context, sample, sample.alt ? "lasso" : "box") };
-export const lasso = { name: "lasso", key: "q", start: (context, sample) => start(context, sample, sample.alt ? "box" : "lasso") };
+export const select = { name: "select", key: "v", cursor: "default", keepsSelection: true, needsPen: false, start: (context, sample) => start(context, sample, sample.alt ? "lasso" : "box") };
+export const lasso = { name: "lasso", key: "q", keepsSelection: true, needsPen: false, start: (context, sample) => start(context, sample, sample.alt ? "box" : "lasso") };
 
 function start(context, sample, how) {
   const handle = context.selection.handleAt([sample.x, sample.y], sample.isTouch);

@@ -1,9 +1,9 @@
 // Lines, arrows, rectangles and ellipses: dragged out between two corners. With Shift they are even: a square, a circle, a line
 // at a multiple of 15 degrees. A tap leaves nothing.
 
-import { Element } from "../board/element.js";
+import { previewOf } from "../board/element.js";
 import { Gesture, patch } from "../board/gesture.js";
-import { hasInside } from "../shape.js";
+import { hasInside } from "../plane/shape.js";
 import { fillOf, placeIn, widthIn, withOpacity } from "./look.js";
 import { MEANT_REACH, MEANT_SAMPLES } from "./stroke.js";
 
@@ -76,16 +76,6 @@ class Shaping {
     this.context.endPreview();
     this.context.showDraft(undefined);
   }
-}
-
-/** An element that is on no board. */
-export function previewOf(operation, dash = "solid") {
-  const content = { ...operation, gestureBack: 0 };
-  const by = { author: 0, gesture: 0 };
-  const patches = dash === "solid" ? [] : [{ by, property: { name: "dash", dash } }];
-  const element = new Element({ author: 0, cseq: 0, seq: 0, gesture: 0, content, deletions: [], patches });
-  element.refresh(() => false);
-  return element;
 }
 
 function even([ax, ay], [bx, by], kind) {

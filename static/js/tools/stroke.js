@@ -25,7 +25,7 @@ const FOLLOWS = 30;
 export class StrokeGesture {
   /**
    * @param {import("./tools.js").ToolContext} context
-   * @param {import("../pointers.js").Sample} sample
+   * @param {import("../input/pointers.js").Sample} sample
    * @param {{ tool: string, colour: string, width: number, dash?: string, simulates?: boolean }} look width in CSS pixels
    */
   constructor(context, sample, look) {
@@ -65,7 +65,7 @@ export class StrokeGesture {
     return { x: Math.round(x * 2 ** this.scale), y: Math.round(y * 2 ** this.scale), pressure };
   }
 
-  /** @param {import("../pointers.js").Sample[]} samples */
+  /** @param {import("../input/pointers.js").Sample[]} samples */
   move(samples) {
     const steps = [];
     const pressures = [];

@@ -3,6 +3,8 @@
 const writing = (name, key, kind) => ({
   name,
   key,
+  cursor: "text",
+  isOneShot: true,
   start: (context, sample) => {
     let isMeant = true;
     return {

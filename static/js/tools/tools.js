@@ -25,10 +25,21 @@ import { note, text } from "./text.js";
  */
 
 /**
+ * @typedef {object} Tool
+ * @property {string} name a key of the page's words, and the name of its icon
+ * @property {string} key which chooses it
+ * @property {string} [cursor] as CSS names it; a cross if there is none
+ * @property {boolean} [isOneShot] whether one thing is made with it, which is then moved
+ * @property {boolean} [keepsSelection] whether what is selected stays so if it is chosen
+ * @property {boolean} [needsPen] whether only those may use it who may draw, which is so if nothing is said
+ * @property {(context: any, sample: import("../input/pointers.js").Sample) => any} start begins a gesture
+ */
+
+/**
  * @typedef {object} ToolContext
- * @property {import("../session.js").Session} session
- * @property {import("../viewport.js").Viewport} viewport
- * @property {(viewport: import("../viewport.js").Viewport) => void} setViewport
+ * @property {import("../session/session.js").Session} session
+ * @property {import("../plane/viewport.js").Viewport} viewport
+ * @property {(viewport: import("../plane/viewport.js").Viewport) => void} setViewport
  * @property {Style} style
  * @property {any} selection what is selected, see `selection.js`
  * @property {(x: number, y: number, reach: number) => import("../board/element.js").Element[]} elementsAt what is at a
@@ -53,6 +64,7 @@ import { note, text } from "./text.js";
  * @property {() => void} toolIsDone the tool was for one thing, and that is done
  */
 
+/** @type {Tool[]} */
 export const tools = [
   select, lasso, hand, pen, highlighter, eraser, cutter, line, arrow, rectangle, ellipse, text, note, image, laser,
 ];

@@ -7,7 +7,7 @@ import { isSecret, tokenOf } from "./plane/place.js";
 import { NOTHING_YET, greeting } from "./protocol/greeting.js";
 import { dialEarly, socketUrl } from "./session/dial.js";
 
-export const boardName = location.pathname.split("/").pop();
+export const boardName = location.pathname.split("/").pop() ?? "";
 export const outbox = new Outbox();
 
 /**

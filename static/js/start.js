@@ -6,6 +6,7 @@ import "./state/theme.js";
 
 const dates = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 
+/** @param {import("./device/boards.js").Opened} board */
 function card({ name, at, picture }) {
   const line = document.createElement("li");
   const link = document.createElement("a");

@@ -133,7 +133,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("canvas/", &["board/", "device/", "plane/", "state/"]),
     ("input/", &["state/"]),
     ("tools/", &["board/", "canvas/", "device/", "input/", "plane/", "protocol/", "state/"]),
-    ("files/", &["board/", "plane/", "protocol/", "tools/"]),
+    ("files/", &["board/", "canvas/", "plane/", "protocol/", "tools/"]),
     ("panels/", &["board/", "device/", "files/", "input/", "plane/", "protocol/", "session/", "state/", "tools/"]),
     ("arrival.js", &["device/", "plane/", "protocol/", "session/"]),
     ("start.js", &["device/", "state/"]),

@@ -7,8 +7,9 @@ import { Board, Diverged } from "../../static/js/board/board.js";
 import { History } from "../../static/js/board/history.js";
 import { restored as fromKept, snapshotOf } from "../../static/js/board/snapshot.js";
 import { Rejected } from "../../static/js/board/element.js";
+import { LATER, PROPERTIES, SEEN, propertyOf } from "../../static/js/board/properties.js";
 import { fromHex } from "../../static/js/protocol/bytes.js";
-import { decodeServer } from "../../static/js/protocol/codec.js";
+import { PROPERTY_NAMES, decodeServer } from "../../static/js/protocol/codec.js";
 
 const session = JSON.parse(readFileSync(new URL("../../server/board/replay.json", import.meta.url)));
 
@@ -159,4 +160,17 @@ test("an element with other values is one, and leaves the one that it was made o
   assert.equal(other.anchor.join(), element.anchor.join(), "it knows what an element knows");
   assert.deepEqual([other.key, other.properties.offset], ["preview", [8, 8]]);
   assert.deepEqual([element.key, element.properties], [key, properties]);
+});
+
+test("every property that the protocol has is a row of the table", () => {
+  assert.deepEqual(Object.keys(PROPERTIES).sort(), [...PROPERTY_NAMES].sort());
+  const values = { offset: [3, -4], matrix: [0.5, 0, 0.25, 1] };
+  for (const [name, row] of Object.entries(PROPERTIES)) {
+    const value = values[name] ?? row.later ?? `a ${name}`;
+    const property = propertyOf(name, value);
+    assert.equal(property.name, name);
+    assert.deepEqual(row.fromWire(property), value, name);
+  }
+  assert.deepEqual(SEEN, ["colour", "fill", "width", "offset", "text", "dash", "matrix"]);
+  assert.deepEqual(LATER, ["dash", "matrix", "locked", "group"]);
 });

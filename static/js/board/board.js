@@ -138,7 +138,7 @@ export class Board {
       if (operation.type === "unknown") this.#logged(author, cseq);
       else this.submit(author, cseq, operation);
     } catch (error) {
-      throw new Diverged(`operation ${seq} of the log breaks a rule: ${error.message}`, { cause: error });
+      throw new Diverged(`operation ${seq} of the log breaks a rule: ${/** @type {Error} */ (error).message}`, { cause: error });
     }
     return cseq;
   }
@@ -161,13 +161,13 @@ export class Board {
   }
 
   #author(author) {
-    if (!this.authors.has(author)) {
-      const below = this.below?.authors.get(author);
-      const fresh = { cseq: 0, history: new History(), live: new Map() };
-      const copy = below && { cseq: below.cseq, history: below.history.copy(), live: new Map(below.live) };
-      this.authors.set(author, copy ?? fresh);
-    }
-    return this.authors.get(author);
+    const known = this.authors.get(author);
+    if (known) return known;
+    const below = this.below?.authors.get(author);
+    const fresh = { cseq: 0, history: new History(), live: new Map() };
+    const own = below ? { cseq: below.cseq, history: below.history.copy(), live: new Map(below.live) } : fresh;
+    this.authors.set(author, own);
+    return own;
   }
 
   /** The element of a key, as this board's own to change. */
@@ -216,7 +216,7 @@ export class Board {
     const key = this.#liveStroke(author, slot);
     const { gesture } = this.element(key);
     this.#remove(key);
-    const touched = this.#look(author).history.find(gesture)?.touched ?? [];
+    const touched = this.#look(author)?.history.find(gesture)?.touched ?? [];
     const didSomething = Array.from(touched).some((it) => this.element(it)?.isTouchedBy({ author, gesture }));
     if (!didSomething) this.#author(author).history.retract(gesture);
   }

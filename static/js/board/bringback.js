@@ -2,8 +2,12 @@
 // was drawn since stays. Pure.
 
 import { copyOf, drawCopies } from "./copies.js";
-import { Rejected, inOrder, propertyOf, sameValue } from "./element.js";
+import { Rejected, inOrder } from "./element.js";
 import { patch } from "./gesture.js";
+import { LATER, PROPERTIES, propertyOf, sameValue } from "./properties.js";
+
+/** Properties that are not in the operation that draws a copy, and by which copies look different. */
+const SEEN_LATER = LATER.filter((name) => PROPERTIES[name].isSeen);
 
 /**
  * Brings back elements of an earlier moment as part of a gesture; gives back the keys of what looks different now. Throws `Rejected`
@@ -14,6 +18,7 @@ import { patch } from "./gesture.js";
  */
 export function bringBack(gesture, elements) {
   const { board } = gesture.session;
+  /** @type {import("./element.js").Element[][]} */
   const [there, gone] = [[], []];
   for (const then of elements) (board.element(then.key)?.visible ? there : gone).push(then);
   try {
@@ -35,8 +40,8 @@ function missing(board, there, gone) {
 }
 
 function lookOf(element) {
-  const { kind, content, matrix, dash } = copyOf(element);
-  return JSON.stringify([kind, content, matrix, dash]);
+  const { kind, content, ...later } = copyOf(element);
+  return JSON.stringify([kind, content, ...SEEN_LATER.map((name) => later[name])]);
 }
 
 /** Draws elements as they were made, and then has done to each what had been done to it. */

@@ -2,9 +2,10 @@
 // holds such copies. Pure.
 
 import { decodeClient, encodeClient } from "../protocol/codec.js";
-import { MATRIX_ONE, POINTS } from "../protocol/limits.js";
-import { Element, fixed, inOrder } from "./element.js";
+import { POINTS } from "../protocol/limits.js";
+import { Element, inOrder } from "./element.js";
 import { freeSlot, patch } from "./gesture.js";
+import { LATER, PROPERTIES, propertyOf } from "./properties.js";
 
 /** What the first field of a file of copies says, and that of an archive of `inkwire boards export`. */
 export const FORMAT = "inkwire elements 1";
@@ -22,14 +23,14 @@ export class NotCopies extends Error {
   }
 }
 
-/** A copy of an element as it is seen, moved by so much, in board units. @param {any} element @param {number[]} moved */
+/** A copy of an element as it is seen, moved by so much, in board units. @param {any} element @param {number[]} moved @returns {any} */
 export function copyOf(element, moved = [0, 0]) {
   const [dx, dy] = moved;
   const { properties, kind } = element;
   const perUnit = 2 ** element.scale;
   const by = [properties.offset[0] + Math.round(dx * perUnit), properties.offset[1] + Math.round(dy * perUnit)];
-  const { colour, fill, width, text, matrix, dash, rank, locked, group } = properties;
-  return { content: contentOf(element, by, { colour, fill, width, text }), kind, matrix, dash, rank, locked, group };
+  const later = Object.fromEntries(LATER.map((name) => [name, properties[name]]));
+  return { content: contentOf(element, by, properties), kind, rank: properties.rank, ...later };
 }
 
 /** @param {any} element @param {number[]} moved @param {any} look */
@@ -67,14 +68,13 @@ export function operationsOf({ kind, content }, slot) {
 }
 
 /** The properties that a copy is given once it is drawn. */
-function propertiesOf({ matrix, dash, locked, group }, groups) {
-  const [a, b, c, d] = fixed(matrix ?? [1, 0, 0, 1]);
-  const properties = [];
-  if (a !== MATRIX_ONE || b !== 0 || c !== 0 || d !== MATRIX_ONE) properties.push({ name: "matrix", a, b, c, d });
-  if (dash && dash !== "solid") properties.push({ name: "dash", dash });
-  if (locked) properties.push({ name: "locked", locked });
-  if (group) properties.push({ name: "group", group: groups(group) });
-  return properties;
+function propertiesOf(copy, groups) {
+  return LATER.flatMap((name) => {
+    const made = propertyOf(name, PROPERTIES[name].later);
+    const property = propertyOf(name, copy[name] ?? PROPERTIES[name].later);
+    if (Object.keys(made).every((part) => made[part] === property[part])) return [];
+    return [name === "group" ? { name, group: groups(copy.group) } : property];
+  });
 }
 
 /**
@@ -136,10 +136,11 @@ function archived({ authors, elements }) {
   return made.filter(({ visible }) => visible).sort(inOrder).map((element) => checked(copyOf(element)));
 }
 
-/** A copy that the protocol can carry; throws where it is none. */
-function checked({ kind, content, matrix, dash, locked, group }) {
+/** A copy that the protocol can carry; throws if it is none. @param {any} copy as a file has it */
+function checked({ kind, content, locked, ...later }) {
   if (!KINDS.includes(kind)) throw new NotCopies("damaged");
-  const copy = { kind, content, matrix, dash, locked: locked === true, group };
+  const own = Object.fromEntries(LATER.map((name) => [name, later[name]]));
+  const copy = { kind, content, ...own, locked: locked === true };
   const element = { author: 0, cseq: 1 };
   const patches = propertiesOf(copy, (number) => number).map((property) => ({ type: "patch", gestureBack: 0, element, property }));
   const operations = [...operationsOf(copy, 0).map((operation) => ({ gestureBack: 0, ...operation })), ...patches];

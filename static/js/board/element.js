@@ -2,8 +2,9 @@
 
 import { fromHex } from "../protocol/bytes.js";
 import * as limits from "../protocol/limits.js";
-import { DASHES, SHAPES, TOOLS } from "../protocol/names.js";
+import { SHAPES, TOOLS } from "../protocol/names.js";
 import { Fold, colourWord } from "./hash.js";
+import { PROPERTIES, madeWith } from "./properties.js";
 
 /** An operation that breaks a rule of the board; `reason` is the name that the server gives it. */
 export class Rejected extends Error {
@@ -14,32 +15,14 @@ export class Rejected extends Error {
   }
 }
 
-const PROPERTY_WORDS = {
-  colour: 64, fill: 65, width: 66, offset: 67, text: 68, dash: 69, matrix: 70, rank: 71, locked: 72, group: 73,
-};
-const IDENTITY = [1, 0, 0, 1];
-
 /** Compares elements by their place in painting order. */
 export const inOrder = (one, other) => one.properties.rank - other.properties.rank || one.seq - other.seq;
 
-/** The entries of a matrix as the protocol has them. @param {number[]} matrix */
-export const fixed = (matrix) => matrix.map((entry) => Math.round(entry * limits.MATRIX_ONE));
-
-/** Whether two values of a property are the same. */
-export const sameValue = (one, other) =>
-  one === other || (Array.isArray(one) && one.every((entry, at) => entry === other[at]));
-
-/** A property as the protocol has it, of the value that an element has of it. @param {string} name @param {any} value */
-export function propertyOf(name, value) {
-  if (name === "offset") return { name, x: value[0], y: value[1] };
-  if (name === "fill") return { name, colour: value };
-  if (name !== "matrix") return { name, [name]: value };
-  const [a, b, c, d] = fixed(value);
-  return { name, a, b, c, d };
-}
-
 /** Name of an element in maps: its author and the client sequence number that made it. */
 export const keyOf = (author, cseq) => `${author}:${cseq}`;
+
+/** The ink of a stroke, which has some. @param {{ ink?: Ink }} element @returns {Ink} */
+const pointsOf = ({ ink }) => /** @type {Ink} */ (ink);
 
 /**
  * An element as the page holds it. Ink is kept as absolute points in the stroke's units, in columns.
@@ -64,6 +47,10 @@ export class Element {
     this.live = content.live;
     this.visible = false;
     this.hash = [0, 0];
+    /** @type {any} */
+    this.properties = undefined;
+    /** The hash of a stroke's ink. @type {any} */
+    this.inkFold = undefined;
     /** Of the board whose own it is to change. @type {object | undefined} */
     this.mark = undefined;
     if (this.kind === "stroke") this.startInk(content.begin, ink);
@@ -103,12 +90,12 @@ export class Element {
   /** Adds points to a live stroke. */
   extend(points) {
     if (this.pressed !== (points.pressures !== undefined)) throw new Rejected("pressureMismatch");
-    if (this.ink.x.length - 1 + points.steps.length > limits.STROKE_POINTS) throw new Rejected("strokeFull");
+    if (pointsOf(this).x.length - 1 + points.steps.length > limits.STROKE_POINTS) throw new Rejected("strokeFull");
     this.append(points);
   }
 
   append({ steps, pressures }) {
-    const { x, y, pressure } = this.ink;
+    const { x, y, pressure } = pointsOf(this);
     let [px, py, pp] = [x.at(-1), y.at(-1), pressure.at(-1)];
     const count = x.length;
     for (let at = 0; at < steps.length; at++) {
@@ -121,7 +108,7 @@ export class Element {
 
   /** Checks what ink there is from a point on, all or nothing, and takes it into the hash. */
   takeIn(from) {
-    const { x, y, pressure } = this.ink;
+    const { x, y, pressure } = pointsOf(this);
     const most = limits.COORDINATE;
     for (let at = from; at < x.length; at++) {
       const isWithin = x[at] <= most && x[at] >= -most && y[at] <= most && y[at] >= -most && pressure[at] >= 0 && pressure[at] <= limits.PRESSURE;
@@ -129,16 +116,12 @@ export class Element {
       for (const column of [x, y, pressure]) column.length = from;
       throw new Rejected("outOfRange");
     }
-    this.inkFold.points(this.ink, from);
+    this.inkFold.points(pointsOf(this), from);
   }
 
-  /** Whether elements of this kind have the property. */
+  /** Whether elements of this kind have the property. @param {string} property */
   has(property) {
-    if (property === "fill") return this.kind === "shape" || this.kind === "note";
-    if (property === "text") return this.kind === "text" || this.kind === "note";
-    if (property === "dash") return this.kind === "stroke" || this.kind === "shape";
-    if (property === "width") return this.kind !== "picture";
-    return true;
+    return PROPERTIES[property].kinds.includes(this.kind);
   }
 
   /** Whether a gesture made, deleted or changed it. */
@@ -182,19 +165,11 @@ export class Element {
   }
 
   made() {
-    const { colour, fill, width, size, text } = this.content.begin ?? this.content;
-    return {
-      colour, fill, width: width ?? size ?? 0, text, offset: [0, 0], matrix: IDENTITY, dash: "solid",
-      rank: this.seq * limits.RANKS_BETWEEN, locked: false, group: 0,
-    };
+    return madeWith(this.content, this.seq);
   }
 
   assign(property) {
-    const { name, x, y, a, b, c, d } = property;
-    if (name === "offset") this.properties.offset = [x, y];
-    else if (name === "fill") this.properties.fill = property.colour;
-    else if (name === "matrix") this.properties.matrix = [a, b, c, d].map((entry) => entry / limits.MATRIX_ONE);
-    else this.properties[name] = property[name];
+    this.properties[property.name] = PROPERTIES[property.name].fromWire(property);
   }
 
   /** The point about which it is scaled and turned, in its units. */
@@ -210,7 +185,11 @@ export class Element {
     fold.number(this.seq);
     fold.word(this.visible ? 1 : 0);
     this.foldContent(fold);
-    for (const { property } of patches) foldProperty(fold, property);
+    for (const { property } of patches) {
+      const row = PROPERTIES[property.name];
+      fold.word(row.word);
+      row.fold(fold, property);
+    }
     return fold;
   }
 
@@ -237,22 +216,6 @@ export class Element {
 }
 
 const sameGesture = (one, other) => one.author === other.author && one.gesture === other.gesture;
-
-function foldProperty(fold, property) {
-  fold.word(PROPERTY_WORDS[property.name]);
-  if (property.name === "colour" || property.name === "fill") fold.word(colourWord(property.colour));
-  if (property.name === "width") fold.word(property.width);
-  if (property.name === "text") fold.text(property.text);
-  if (property.name === "offset") {
-    fold.word(property.x);
-    fold.word(property.y);
-  }
-  if (property.name === "dash") fold.word(DASHES.indexOf(property.dash));
-  if (property.name === "matrix") for (const entry of "abcd") fold.word(property[entry]);
-  if (property.name === "rank") fold.number(property.rank);
-  if (property.name === "locked") fold.word(property.locked ? 1 : 0);
-  if (property.name === "group") fold.number(property.group);
-}
 
 /** Returns an element that is on no board. @param {any} operation that would draw it @param {string} [dash] */
 export function previewOf(operation, dash = "solid") {

@@ -7,6 +7,7 @@ export class Gesture {
   /** @param {{ session: import("../session/session.js").Session }} context */
   constructor({ session }) {
     this.session = session;
+    /** The client sequence number of its first operation. @type {number | undefined} */
     this.first = undefined;
   }
 
@@ -14,8 +15,9 @@ export class Gesture {
   submit(operation) {
     const { session } = this;
     // Something else may have been begun meanwhile: then this goes on as another gesture.
-    const joins = this.first !== undefined && session.board.history(session.self).mayJoin(this.first);
-    const cseq = session.submit({ ...operation, gestureBack: joins ? session.nextCseq - this.first : 0 });
+    const { first } = this;
+    const joins = first !== undefined && session.board.history(session.self).mayJoin(first);
+    const cseq = session.submit({ ...operation, gestureBack: first !== undefined && joins ? session.nextCseq - first : 0 });
     if (!joins) this.first = cseq;
     return cseq;
   }
@@ -31,6 +33,7 @@ export class Gesture {
     if (this.first !== undefined && session.board.history(session.self).mayJoin(this.first)) {
       session.submit({ type: "undo", gesture: this.first });
     }
+    /** The client sequence number of its first operation. @type {number | undefined} */
     this.first = undefined;
   }
 }

@@ -33,15 +33,20 @@ export class Past {
     for (const entry of entries) {
       this.entries.push(entry);
       this.tip.replay(this.seq, entry);
-      if (this.seq - this.kept.at(-1).seq >= apart) this.kept.push(this.tip.copy());
+      if (this.seq - this.#lastKept.seq >= apart) this.kept.push(this.tip.copy());
     }
     this.tip.changed.clear();
     if (this.tip.hash.toString() !== hash) throw new Diverged(`operation ${this.seq} does not come to its state hash`);
   }
 
+  get #lastKept() {
+    return this.kept[this.kept.length - 1];
+  }
+
   /** The board as it was behind an operation. @param {number} seq */
   at(seq) {
-    const near = this.kept.findLast((board) => board.seq <= seq);
+    // The first one is the empty board.
+    const near = this.kept.findLast((board) => board.seq <= seq) ?? this.kept[0];
     const board = this.forward(near.copy(), seq);
     board.changed.clear();
     return board;

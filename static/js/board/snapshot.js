@@ -20,6 +20,7 @@ export function restored(snapshot) {
   return Board.restore({ ...snapshot, elements: snapshot.elements.map(unpacked) });
 }
 
+/** @param {any} element which a board that stands on no other has */
 function packed({ author, cseq, seq, gesture, deletions, patches, content, live, ink, pressed }) {
   const columns = ink && { x: Int32Array.from(ink.x), y: Int32Array.from(ink.y) };
   const pressures = pressed && { pressure: Uint16Array.from(ink.pressure) };

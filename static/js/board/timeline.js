@@ -19,7 +19,7 @@ export class Timeline {
   }
 
   #mark(seq, at) {
-    const before = this.marks.at(-1);
+    const before = this.#last;
     const operations = seq - before.seq;
     if (operations < 0) return;
     const took = at === undefined || this.before === undefined ? operations * UNKNOWN : at - this.before;
@@ -29,7 +29,11 @@ export class Timeline {
 
   /** How long the replay is, in milliseconds. */
   get length() {
-    return this.marks.at(-1).ms;
+    return this.#last.ms;
+  }
+
+  get #last() {
+    return this.marks[this.marks.length - 1];
   }
 
   /** The moment of the replay at which an operation is done. @param {number} seq */

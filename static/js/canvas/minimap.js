@@ -2,6 +2,7 @@
 
 import { grown, union } from "../plane/geometry.js";
 import { themeColour } from "../state/theme.js";
+import { contextOf } from "./context.js";
 
 /** How many times wider and higher than what is drawn, and where one looks, the map is for the others' sake. */
 const WIDEST = 4;
@@ -21,7 +22,7 @@ export class Minimap {
     this.canvas = canvas;
     this.stage = stage;
     this.delegate = delegate;
-    this.context = canvas.getContext("2d");
+    this.context = contextOf(canvas);
     /** The frame while a pointer is held on the map: a map that grew with the view would run away from the pointer. @type {{ scale: number, left: number, top: number } | undefined} */
     this.held = undefined;
   }

@@ -1,6 +1,6 @@
 // Draws elements on a canvas, and knows where on the board each one is seen.
 
-import { sameValue } from "../board/element.js";
+import { sameValue } from "../board/properties.js";
 import { NOTHING } from "../plane/geometry.js";
 import { RUN, addLine, addLineEnd, addLinePart, addOutline, addOutlineEnd, addThinned, curveDiscs, meanRadius } from "../plane/ink.js";
 import * as shape from "../plane/shape.js";

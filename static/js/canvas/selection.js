@@ -177,7 +177,7 @@ export class Selection {
 }
 
 /** @param {import("../board/element.js").Element | undefined} element */
-const isFree = (element) => element?.visible && !element.properties.locked;
+const isFree = (element) => element !== undefined && element.visible && !element.properties.locked;
 
 function outline(context, places) {
   context.beginPath();

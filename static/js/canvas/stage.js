@@ -1,9 +1,11 @@
 // The canvases: finished elements below, then what no longer changes of strokes that are being drawn, and above it the rest of those.
 // Repaints what changed, once a frame.
 
-import { inOrder, sameValue } from "../board/element.js";
+import { inOrder } from "../board/element.js";
+import { SEEN, sameValue } from "../board/properties.js";
 import { BoxIndex } from "../plane/boxes.js";
 import { overlap, union } from "../plane/geometry.js";
+import { contextOf } from "./context.js";
 import { Painter } from "./painter.js";
 import { Tiles } from "./tiles.js";
 
@@ -35,9 +37,9 @@ export class Stage {
     this.width = 0;
     this.height = 0;
     // Without `desynchronized` the base waits for the compositor like any picture; live ink need not, where that works.
-    this.base = base.getContext("2d");
-    this.wet = wet.getContext("2d");
-    this.live = live.getContext("2d", { desynchronized: true });
+    this.base = contextOf(base);
+    this.wet = contextOf(wet);
+    this.live = contextOf(live, { desynchronized: true });
     /** Strokes that are on the wet canvas, with how many of their pieces; and since when some of them have ended. */
     this.wetPieces = new Map();
     this.wetEnded = undefined;
@@ -55,6 +57,10 @@ export class Stage {
     this.sketches = new Set();
     this.tiles = new Tiles(this.painter, (area) => this.#elementsIn(area));
     this.pace = PACE;
+    /** How long the last frame took, in milliseconds. */
+    this.tookMs = 0;
+    /** Pixels of the device in a CSS pixel. */
+    this.ratio = 1;
     this.movedAt = -Infinity;
     this.zoomedAt = -Infinity;
     /** Called behind every frame that painted something. */
@@ -326,7 +332,7 @@ export class Stage {
       this.liveKeys.set(key, element.properties);
       this.liveChanged = true;
       // What is on the wet canvas of it stays there while it only grows.
-      if (look && LOOKS.some((name) => !sameValue(look[name], element.properties[name]))) this.#dry();
+      if (look && SEEN.some((name) => !sameValue(look[name], element.properties[name]))) this.#dry();
     } else {
       this.#takeFinished(element);
     }
@@ -361,7 +367,7 @@ export class Stage {
   /** An own element that comes back in the log looks as it did, unless its place in painting order is another one. */
   #looksSame(element, look, box) {
     const now = lookOf(element);
-    if (look.count !== now.count || LOOKS.some((name) => !sameValue(look.properties[name], now.properties[name]))) return false;
+    if (look.count !== now.count || SEEN.some((name) => !sameValue(look.properties[name], now.properties[name]))) return false;
     const ranks = [look.properties.rank, now.properties.rank];
     const [low, high] = [Math.min(...ranks), Math.max(...ranks)];
     const lies = ({ key, properties }) => key !== element.key && properties.rank >= low && properties.rank <= high;
@@ -450,6 +456,4 @@ export class Stage {
   }
 }
 
-/** What decides how an element is painted. */
-const LOOKS = ["colour", "fill", "width", "text", "dash", "offset", "matrix"];
 const lookOf = ({ ink, properties }) => ({ count: ink?.x.length, properties });

@@ -2,6 +2,7 @@
 
 import { THUMBNAIL, rememberBoard } from "../device/boards.js";
 import { themeColour } from "../state/theme.js";
+import { contextOf } from "./context.js";
 
 /** So often it is kept while the board changes, in milliseconds. */
 const INTERVAL = 20_000;
@@ -30,7 +31,7 @@ export class Thumbnail {
     this.kept = canvas;
     const small = document.createElement("canvas");
     [small.width, small.height] = THUMBNAIL;
-    const context = small.getContext("2d");
+    const context = contextOf(small);
     context.fillStyle = themeColour("paper");
     context.fillRect(0, 0, small.width, small.height);
     const scale = Math.min((small.width - MARGINS) / canvas.width, (small.height - MARGINS) / canvas.height);

@@ -2,6 +2,7 @@
 // time. Whatever was painted before, a tile has the same pixels for everybody who looks at the board at that scale.
 
 import { inOrder } from "../board/element.js";
+import { contextAside } from "./context.js";
 
 /** Device pixels on a side of a tile. */
 const TILE = 512;
@@ -30,8 +31,11 @@ class Sheet {
     this.isBlank = true;
     /** Whether the screen shows it as it is now. */
     this.isShown = false;
-    /** Elements that are still to be painted, from `at` on; `undefined` where nothing is being done. */
+    /** Elements that are still to be painted, from `at` on; `undefined` if nothing is being done. @type {any[] | undefined} */
     this.todo = undefined;
+    this.at = 0;
+    /** @type {OffscreenCanvasRenderingContext2D | undefined} */
+    this.next = undefined;
     /** The last one in painting order that is on it. */
     this.top = undefined;
   }
@@ -46,21 +50,23 @@ class Sheet {
   begin(elements) {
     this.todo = elements.sort(inOrder);
     this.at = 0;
-    this.next = new OffscreenCanvas(this.width, this.height).getContext("2d");
+    this.next = contextAside(new OffscreenCanvas(this.width, this.height));
     this.top = undefined;
   }
 
   /** Paints for about so much weight, and gives back what is left of it. */
   work(weight) {
-    while (this.at < this.todo.length && weight > 0) {
-      const element = this.todo[this.at++];
-      this.painter.draw(this.next, element, this.view);
+    const { todo, next } = this;
+    if (!todo || !next) return weight;
+    while (this.at < todo.length && weight > 0) {
+      const element = todo[this.at++];
+      this.painter.draw(next, element, this.view);
       weight -= this.painter.weightOf(element, this.view);
       this.top = element;
     }
-    if (this.at === this.todo.length) {
-      this.context = this.next;
-      this.canvas = this.next.canvas;
+    if (this.at === todo.length) {
+      this.context = next;
+      this.canvas = next.canvas;
       this.todo = this.next = undefined;
       this.isReady = true;
       this.isShown = false;
@@ -258,8 +264,9 @@ export class Tiles {
       this.isOverviewStale = false;
       sheet.begin(this.elementsIn(sheet.area));
     }
-    const rest = this.overview.work(weight);
-    if (this.overview.isReady) this.overview.shows = this.overview.view;
+    const overview = /** @type {Sheet} */ (this.overview);
+    const rest = overview.work(weight);
+    if (overview.isReady) overview.shows = overview.view;
     return rest;
   }
 

@@ -15,7 +15,7 @@ const MOST_BOARDS = 12;
 /** Operations by board, client and client sequence number. Where the browser forbids it, nothing is kept. */
 export class Outbox {
   constructor() {
-    /** Changes that came before the database was open. */
+    /** Changes that came before the database was open. @type {any[] | undefined} */
     this.early = [];
     this.ready = this.#open();
   }
@@ -26,7 +26,7 @@ export class Outbox {
     } catch (error) {
       console.info("nothing can be kept on this device:", error);
     }
-    const { early } = this;
+    const { early = [] } = this;
     this.early = undefined;
     for (const [changes, name] of early) this.write(changes, name);
   }

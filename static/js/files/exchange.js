@@ -304,7 +304,10 @@ const first = ({ content }) => content.begin ?? content;
 function boxOf(copy) {
   const { x, y, scale, dx = 0, dy = 0 } = first(copy);
   const places = [[x, y], [x + dx, y + dy]];
-  for (const [right, down] of copy.content.points?.steps ?? []) places.push([places.at(-1)[0] + right, places.at(-1)[1] + down]);
+  for (const [right, down] of copy.content.points?.steps ?? []) {
+    const [left, top] = places[places.length - 1];
+    places.push([left + right, top + down]);
+  }
   return geometry.around(places).map((side) => side / 2 ** scale);
 }
 

@@ -2,6 +2,7 @@
 //
 // Safety: the bytes of an own picture are kept on this device until the server has said that it keeps them.
 
+import { contextAside } from "../canvas/context.js";
 import { bytesOfBase64 } from "../protocol/bytes.js";
 import { IMAGE_BYTES, IMAGE_PART } from "../protocol/limits.js";
 import { foreignSize, imageSize } from "./imagesize.js";
@@ -89,13 +90,17 @@ export class Pictures {
   #unpacked(hash, bitmap) {
     this.pixels.set(hash, bitmap);
     this.askedAt.set(hash, performance.now());
-    const sizeOf = (it) => this.pixels.get(it).width * this.pixels.get(it).height * 4;
+    const sizeOf = (it) => {
+      const { width = 0, height = 0 } = this.pixels.get(it) ?? {};
+      return width * height * 4;
+    };
+    const askedAt = (it) => this.askedAt.get(it) ?? 0;
     const all = Array.from(this.pixels.keys()).filter((it) => this.pixels.get(it));
     let bytes = all.reduce((sum, it) => sum + sizeOf(it), 0);
-    for (const old of all.sort((one, other) => this.askedAt.get(one) - this.askedAt.get(other))) {
-      if (bytes <= MOST_UNPACKED_BYTES || performance.now() - this.askedAt.get(old) < UNPAINTED_MS) return;
+    for (const old of all.sort((one, other) => askedAt(one) - askedAt(other))) {
+      if (bytes <= MOST_UNPACKED_BYTES || performance.now() - askedAt(old) < UNPAINTED_MS) return;
       bytes -= sizeOf(old);
-      this.pixels.get(old).close();
+      this.pixels.get(old)?.close();
       this.pixels.delete(old);
     }
   }
@@ -173,7 +178,7 @@ export class Pictures {
     if (hash === undefined) return;
     const sending = { hash };
     this.sending = sending;
-    const bytes = new Uint8Array(await this.own.get(hash).arrayBuffer());
+    const bytes = new Uint8Array(await /** @type {Blob} */ (this.own.get(hash)).arrayBuffer());
     for (let offset = 0; offset < bytes.length && this.sending === sending; ) {
       if (this.delegate.waiting > MOST_WAITING) {
         await new Promise((done) => setTimeout(done, NEXT_PART_MS));
@@ -245,7 +250,7 @@ async function drawn(file) {
   const [width, height] = [image.naturalWidth || 640, image.naturalHeight || 480];
   const scale = Math.min(1, LONGEST_SIDE / Math.max(width, height));
   const canvas = new OffscreenCanvas(Math.max(1, width * scale), Math.max(1, height * scale));
-  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  contextAside(canvas).drawImage(image, 0, 0, canvas.width, canvas.height);
   return canvas;
 }
 
@@ -254,7 +259,7 @@ async function packed(pixels, type) {
   let scale = Math.min(1, LONGEST_SIDE / Math.max(pixels.width, pixels.height));
   for (;;) {
     const canvas = new OffscreenCanvas(Math.max(1, Math.round(pixels.width * scale)), Math.max(1, Math.round(pixels.height * scale)));
-    const context = canvas.getContext("2d");
+    const context = contextAside(canvas);
     context.imageSmoothingQuality = "high";
     context.drawImage(pixels, 0, 0, canvas.width, canvas.height);
     for (const kind of type === "image/jpeg" ? ["image/jpeg"] : ["image/png", "image/webp"]) {

@@ -48,8 +48,12 @@ function hasHeavyEntity(text) {
 
 /** The elements with what stands in them and what they refer to, where each id is, and the ids in style sheets. */
 function scanned(text) {
+  /** @type {{ children: number[], references: any[] }[]} */
   const elements = [{ children: [], references: [] }];
-  const [ids, styled, open] = [new Map(), [], [0]];
+  const ids = new Map();
+  /** @type {any[]} */
+  const styled = [];
+  const open = [0];
   for (let at = text.indexOf("<"); at >= 0; at = text.indexOf("<", at)) {
     const aside = ASIDES.find(([begin]) => text.startsWith(begin, at));
     const end = aside ? behind(text, aside[1], at) : endOfTag(text, at);
@@ -60,7 +64,7 @@ function scanned(text) {
       if (open.length > 1) open.pop();
       continue;
     }
-    elements[open.at(-1)].children.push(elements.length);
+    elements[open[open.length - 1]].children.push(elements.length);
     const id = tag.match(/\sid\s*=\s*(?:"([^"]*)"|'([^']*)')/);
     if (id) ids.set(id[1] ?? id[2], elements.length);
     if (/^<([^\s>]*:)?style[\s>]/.test(tag)) styled.push(...referredTo(text.slice(end, Math.max(end, text.indexOf("</", end)))));

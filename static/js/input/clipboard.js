@@ -51,7 +51,7 @@ export class Clipboard {
       event.preventDefault();
       // A link of the page that slips is not meant for the board.
       if (isOwn || !this.page.mayEdit()) return;
-      this.exchange.paste(event.dataTransfer, this.page.toBoard([event.clientX, event.clientY]));
+      this.exchange.paste(/** @type {DataTransfer} */ (event.dataTransfer), this.page.toBoard([event.clientX, event.clientY]));
     });
   }
 

@@ -84,6 +84,9 @@ export function commandsOf({ desk, camera, clipboard, exchange, settings, sheets
   ];
 }
 
+/** Returns a command by its name, which it has. @param {string} name @param {Command[]} commands */
+export const commandNamed = (name, commands) => /** @type {Command} */ (commands.find((it) => it.name === name));
+
 /** The letter or digit at the place of an event's key on a keyboard of Latin script, where that has one. */
 const atPlaceOf = ({ code = "" }) => /^(?:Key|Digit)(.)$/.exec(code)?.[1];
 
@@ -103,7 +106,7 @@ export function letterOf(event) {
 export function digitOf(event) {
   const isSign = /^[^a-z0-9]$/i.test(event.key) && !event.shiftKey && !isThirdLevel(event);
   const place = atPlaceOf(event);
-  return isSign && place >= "0" && place <= "9" ? place : undefined;
+  return isSign && place !== undefined && /\d/.test(place) ? place : undefined;
 }
 
 /** The modifiers that are held beside those that only type a sign: Windows reports AltGr as Ctrl and Alt, a Mac its Option key as Alt. */

@@ -51,7 +51,7 @@ export class Keyboard {
     this.surface = surface;
     this.stage = stage;
     this.delegate = delegate;
-    /** Where the cross is on the screen. @type {number[] | undefined} */
+    /** Where the cross is on the screen; nowhere until the board has the focus. @type {any} */
     this.place = undefined;
     this.gesture = undefined;
   }

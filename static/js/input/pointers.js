@@ -79,9 +79,9 @@ export class Pointers {
     this.lastTap = { time: -Infinity, at: [0, 0], count: 0 };
     /** Contacts that came so soon behind a pen that they may be its hand: id to where they came down, and are. */
     this.doubted = new Map();
-    /** Fingers that went down together: since when, how many at most, and whether they moved. */
+    /** Fingers that went down together: since when, how many at most, and whether they moved. @type {any} */
     this.tap = undefined;
-    /** When the first of the fingers that are down came, and what was seen of the board then. */
+    /** When the first of the fingers that are down came, and what was seen of the board then. @type {{ time: number, viewport: any }} */
     this.touched = { time: -Infinity, viewport: undefined };
   }
 

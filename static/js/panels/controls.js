@@ -1,4 +1,4 @@
-// Buttons and dates as all panels have them.
+// Sheets, buttons and dates as all panels have them.
 
 import { language, t } from "../state/language.js";
 
@@ -13,4 +13,12 @@ export function button(words, name, act) {
   it.setAttribute("aria-label", `${t(words)}: ${name}`);
   it.addEventListener("click", act);
   return it;
+}
+
+/** Opens a sheet in the place of any other one, at its top. @param {HTMLDialogElement} sheet */
+export function openSheet(sheet) {
+  for (const other of document.querySelectorAll("dialog[open]")) if (other !== sheet) other.close();
+  if (!sheet.open) sheet.showModal();
+  // A browser gives what scrolls the focus, and scrolls to it.
+  sheet.scrollTop = 0;
 }

@@ -1,6 +1,7 @@
 // The door: says why somebody is not let in, or no longer, and what to do about it.
 
 import { t } from "../state/language.js";
+import { openSheet } from "./controls.js";
 
 /** Reasons of the server that another try can change. */
 const WORTH_A_TRY = ["passwordNeeded", "tooManyTries", "removed", "full", "tooManyBoards"];
@@ -40,7 +41,7 @@ export class Door {
     const isWrong = reason === "passwordNeeded" && this.hasTried;
     document.querySelector("#door-what").textContent = t(isWrong ? "door.passwordWrong.what" : `door.${why}.what`);
     const asks = reason === "passwordNeeded" || reason === "tooManyTries";
-    this.field.parentElement.hidden = !asks;
+    /** @type {HTMLElement} */ (this.field.parentElement).hidden = !asks;
     const again = /** @type {HTMLButtonElement} */ (document.querySelector("#door-again"));
     again.hidden = !WORTH_A_TRY.includes(reason);
     again.disabled = retryMs > 0;
@@ -48,7 +49,7 @@ export class Door {
     if (retryMs > 0) this.wait = setTimeout(() => (again.disabled = false), retryMs);
     const isOfLink = hasLink && ["forbidden", "expired"].includes(reason);
     /** @type {HTMLElement} */ (document.querySelector("#door-without")).hidden = !isOfLink;
-    if (!this.sheet.open) this.sheet.showModal();
+    openSheet(this.sheet);
     this.field.value = "";
   }
 

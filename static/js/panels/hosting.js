@@ -3,7 +3,7 @@
 import { keepLink, linksOf } from "../device/identity.js";
 import { linkOf } from "../plane/place.js";
 import { language, t } from "../state/language.js";
-import { button, date } from "./controls.js";
+import { button, date, openSheet } from "./controls.js";
 
 const ROLES = ["host", "editor", "viewer"];
 /** How long a link may hold, in seconds; 0 for ever. */
@@ -57,7 +57,7 @@ export class Hosting {
     this.#show();
     this.#askForRules();
     at("#audit-list").replaceChildren();
-    at("#hosting").showModal();
+    openSheet(at("#hosting"));
   }
 
   #askForRules() {
@@ -209,6 +209,6 @@ function sentenceOf({ who, what, whom }) {
 
 /** So many seconds for people, in the largest unit of which they are so many. @param {number} seconds */
 function span(seconds) {
-  const [unit, each] = UNITS.find(([, each]) => seconds % each === 0);
+  const [unit, each] = UNITS.find(([, each]) => seconds % each === 0) ?? ["second", 1];
   return new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "long" }).format(seconds / each);
 }

@@ -1,6 +1,7 @@
 // The network panel: how the connection is doing, in numbers that can be copied into a report.
 
 import { t } from "../state/language.js";
+import { openSheet } from "./controls.js";
 
 /** While the panel is open, the round trip is measured so often, in milliseconds. */
 const EVERY = 1_000;
@@ -33,7 +34,7 @@ export class Network {
       this.context.connection.measure();
       this.#show();
     }, EVERY);
-    this.sheet.showModal();
+    openSheet(this.sheet);
   }
 
   /** A packet of operations has come. */

@@ -6,7 +6,7 @@ import { isComposed } from "../input/commands.js";
 import { NAME } from "../protocol/limits.js";
 import { CURSOR_UNITS } from "../session/presence.js";
 import { label, t } from "../state/language.js";
-import { button } from "./controls.js";
+import { button, openSheet } from "./controls.js";
 import { LENT } from "./hosting.js";
 
 /** So many people have a badge beside the menu; on a telephone how the connection stands has to fit too. */
@@ -90,7 +90,7 @@ export class People {
     this.field.value = this.context.session.identity.name;
     this.#list();
     this.#markColour();
-    this.sheet.showModal();
+    openSheet(this.sheet);
     this.field.select();
   }
 
@@ -252,17 +252,17 @@ export class People {
       const cursor = this.#cursor(author);
       cursor.style.transform = `translate(${x}px, ${y}px)`;
       cursor.style.setProperty("--colour", opaque(colour));
-      cursor.lastElementChild.textContent = name;
+      /** @type {Element} */ (cursor.lastElementChild).textContent = name;
     }
   }
 
   #cursor(author) {
-    if (!this.cursors.has(author)) {
-      const cursor = document.querySelector("#cursor-template").content.firstElementChild.cloneNode(true);
-      this.layer.append(cursor);
-      this.cursors.set(author, cursor);
-    }
-    return this.cursors.get(author);
+    const known = this.cursors.get(author);
+    if (known) return known;
+    const cursor = document.querySelector("#cursor-template").content.firstElementChild.cloneNode(true);
+    this.layer.append(cursor);
+    this.cursors.set(author, cursor);
+    return cursor;
   }
 }
 

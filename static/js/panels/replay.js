@@ -24,13 +24,19 @@ export class Replay {
    */
   constructor(context) {
     this.context = context;
-    /** @type {Past | undefined} */
-    this.past = undefined;
+    /** What of it has come. */
+    this.past = new Past();
     /** The lineage of which that is the past. @type {string | undefined} */
     this.epoch = undefined;
     /** @type {Timeline | undefined} */
     this.timeline = undefined;
+    /** The board at the moment that is seen. @type {import("../board/board.js").Board | undefined} */
+    this.board = undefined;
+    /** @type {{ moments: any[], names: any[] }} */
     this.chronicle = { moments: [], names: [] };
+    /** Where the replay is, in milliseconds of it, and when that was. */
+    this.playedMs = 0;
+    this.playedAt = 0;
     this.isOpen = false;
     this.isPlaying = false;
   }
@@ -102,7 +108,8 @@ export class Replay {
     this.pause();
     this.isOpen = false;
     this.fetched = { epoch: this.epoch, past: this.past };
-    this.past = this.board = undefined;
+    this.past = new Past();
+    this.board = undefined;
     delete document.body.dataset.replays;
     // Whoever was in the bar is on the board behind it.
     if (at("#replay").contains(document.activeElement)) at("#live").focus();
@@ -112,7 +119,7 @@ export class Replay {
 
   /** The board that is seen: that of the moment, or of now. */
   get shown() {
-    return this.isOpen && this.board ? this.#ofAuthor() : this.context.session.board;
+    return this.isOpen && this.board ? this.#ofAuthor(this.board) : this.context.session.board;
   }
 
   get seq() {
@@ -123,8 +130,8 @@ export class Replay {
     return Number(at("#replay-author").value) || undefined;
   }
 
-  #ofAuthor() {
-    return this.#author === undefined ? this.board : new OfAuthor(this.board, this.#author);
+  #ofAuthor(board) {
+    return this.#author === undefined ? board : new OfAuthor(board, this.#author);
   }
 
   /** The server answers. @param {any} message */
@@ -189,22 +196,21 @@ export class Replay {
 
   #scrub(seq) {
     const { board } = this;
-    if (board && Math.abs(board.seq - seq) <= NEAR) return this.#show(seq < board.seq ? this.#goBack(seq) : this.#goOn(seq));
+    if (board && Math.abs(board.seq - seq) <= NEAR) return this.#show(seq < board.seq ? this.#goBack(board.seq, seq) : this.#goOn(board, seq));
     // Also where it is a later one: from a board that is kept it is never far.
     this.board = this.past.at(seq);
     return this.#show(undefined);
   }
 
-  /** Takes the moment back to an earlier one, and gives the keys of what was different then. @param {number} seq */
-  #goBack(seq) {
-    const later = this.board.seq;
+  /** Takes the moment back to an earlier one, and gives the keys of what was different then. @param {number} later @param {number} seq */
+  #goBack(later, seq) {
     this.board = this.past.at(seq);
     return this.past.differences(this.board, later);
   }
 
-  /** Lets the moment go on to a later one, and gives the keys of what is different then. @param {number} seq */
-  #goOn(seq) {
-    const { changed } = this.past.forward(this.board, seq);
+  /** Lets the moment go on to a later one, and gives the keys of what is different then. @param {any} board @param {number} seq */
+  #goOn(board, seq) {
+    const { changed } = this.past.forward(board, seq);
     const keys = new Set(changed);
     changed.clear();
     return keys;
@@ -213,14 +219,14 @@ export class Replay {
   /** Shows the moment, of which so much is different from the one before. @param {Set<string> | undefined} changed */
   #show(changed) {
     if (!this.board) return;
-    this.context.stage.goesTo({ board: this.#ofAuthor() }, changed);
+    this.context.stage.goesTo({ board: this.#ofAuthor(this.board) }, changed);
     this.#label();
   }
 
   #label() {
     const { seq, timeline } = this;
     at("#replay-seq").value = seq;
-    const when = timeline.when(seq);
+    const when = timeline?.when(seq);
     const words = when === undefined ? t("momentOf", { count: seq, all: this.past.seq }) : t("momentOn", { date: date(when), count: seq, all: this.past.seq });
     at("#replay-label").textContent = words;
     at("#replay-seq").setAttribute("aria-valuetext", words);
@@ -252,12 +258,13 @@ export class Replay {
   }
 
   #step(now) {
-    if (!this.isPlaying) return;
+    const { board, timeline } = this;
+    if (!this.isPlaying || !board || !timeline) return;
     this.playedMs += Math.max(0, now - this.playedAt) * Number(at("#replay-speed").value);
     this.playedAt = now;
-    const seq = Math.min(this.past.seq, Math.max(this.seq, this.timeline.seqAt(this.playedMs)));
+    const seq = Math.min(this.past.seq, Math.max(this.seq, timeline.seqAt(this.playedMs)));
     if (seq > this.seq) {
-      this.context.stage.elementsChanged(this.#goOn(seq));
+      this.context.stage.elementsChanged(this.#goOn(board, seq));
       this.#label();
     }
     if (seq >= this.past.seq) this.pause();
@@ -272,7 +279,7 @@ export class Replay {
     const images = await exchange.imagesOf(pictures.map(({ operation }) => ({ content: operation })));
     // Asked for seldom, so fetched then.
     const { timelapse } = await import("../files/timelapse.js");
-    const svg = timelapse(this.past, this.timeline, { author: this.#author, images });
+    const svg = timelapse(this.past, /** @type {Timeline} */ (this.timeline), { author: this.#author, images });
     exchange.download(new Blob([svg], { type: "image/svg+xml" }), `${boardName}-timelapse.svg`);
   }
 

@@ -1,9 +1,10 @@
 // The sheets that open over the board: the menu, keyboard help, export, the list of objects.
 
-import { readable } from "../input/commands.js";
+import { commandNamed, readable } from "../input/commands.js";
 import { LANGUAGES, choose, chosen, t } from "../state/language.js";
 import { chooseTheme, chosenTheme } from "../state/theme.js";
 import { tools } from "../tools/tools.js";
+import { openSheet } from "./controls.js";
 
 const SECTIONS = ["edit", "arrange", "view", "file"];
 const IN_MENU = [
@@ -51,15 +52,11 @@ export class Sheets {
 
   /** @param {"menu" | "help" | "export" | "objects" | "link"} name */
   open(name) {
-    for (const dialog of document.querySelectorAll("dialog[open]")) dialog.close();
     if (name === "help") this.#fillHelp();
     if (name === "objects") this.#listObjects(PAGE);
     if (name === "menu") this.#showChoices();
     if (name === "export") this.#offerSelection();
-    const sheet = document.querySelector(`#${name}`);
-    sheet.showModal();
-    // A browser gives what scrolls the focus, and scrolls to it.
-    sheet.scrollTop = 0;
+    openSheet(document.querySelector(`#${name}`));
   }
 
   /** Shows a link to be copied by hand, where the browser lets the page not do it. @param {string} link */
@@ -73,7 +70,7 @@ export class Sheets {
   #startMenu() {
     const list = document.querySelector("#menu-list");
     for (const name of IN_MENU) {
-      const command = this.context.commands().find((it) => it.name === name);
+      const command = commandNamed(name, this.context.commands());
       const button = document.createElement("button");
       button.type = "button";
       button.dataset.command = name;
@@ -190,6 +187,7 @@ function isBeside(dialog, { target, clientX, clientY }) {
   return target === dialog && (clientX < left || clientX > right || clientY < top || clientY > bottom);
 }
 
+/** @param {{ keys?: string[], all?: string[] }} command of whose keys the first one is shown, or all that are given */
 function keysBeside({ keys = [], all = keys.slice(0, 1) }) {
   const beside = document.createElement("kbd");
   beside.textContent = all.map((it) => readable(it, isApple)).join(" ");

@@ -2,10 +2,11 @@
 
 import { COLOURS, COLOUR_NAMES } from "../device/identity.js";
 import { keep, kept } from "../device/storage.js";
-import { digitOf, letterOf } from "../input/commands.js";
+import { commandNamed, digitOf, letterOf } from "../input/commands.js";
 import { label, t } from "../state/language.js";
 import { pen, tools } from "../tools/tools.js";
 import { icon } from "./icons.js";
+import { rove } from "./roving.js";
 
 const WIDTHS = [2, 4, 8, 16];
 const FILLS = ["none", "light", "solid"];
@@ -86,6 +87,7 @@ export class Toolbar {
     this.#startStyle();
     this.#startSelection();
     this.#mark();
+    for (const id of ["#toolbar", "#selection-bar"]) rove(document.querySelector(id));
   }
 
   #startStyle() {
@@ -121,7 +123,7 @@ export class Toolbar {
       const group = document.createElement("div");
       group.className = "buttons";
       for (const name of names) {
-        const command = this.delegate.commands().find((it) => it.name === name);
+        const command = commandNamed(name, this.delegate.commands());
         const button = document.createElement("button");
         button.type = "button";
         button.dataset.command = name;

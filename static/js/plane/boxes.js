@@ -37,6 +37,7 @@ export class BoxIndex {
 
   #place(key) {
     const entry = this.entries.get(key);
+    if (!entry) return;
     const level = (entry.level = levelOf(entry.box));
     if (!this.levels.has(level)) this.levels.set(level, { cells: new Map(), keys: new Set() });
     const { cells, keys } = this.levels.get(level);
@@ -71,7 +72,7 @@ export class BoxIndex {
   touching(area) {
     this.#placeSome();
     const found = new Set();
-    const look = (key) => overlap(this.entries.get(key).box, area) && found.add(key);
+    const look = (key) => overlap(this.box(key), area) && found.add(key);
     for (const [level, { cells, keys }] of this.levels) {
       const isSmall = cellCount(area, level) * PER_CELL < cells.size;
       const candidates = isSmall ? inCells(area, level, cells) : keys;

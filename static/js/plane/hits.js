@@ -1,6 +1,6 @@
 // What a place, a box or a lasso selects, and what becomes of an element that is moved, scaled or turned. Pure.
 
-import { fixed } from "../board/element.js";
+import { fixed } from "../board/properties.js";
 import { MATRIX_ONE } from "../protocol/limits.js";
 import * as geometry from "./geometry.js";
 import { touches } from "./ink.js";

@@ -63,6 +63,7 @@ export const isOnlyMoved = ({ properties: { matrix: [a, b, c, d] } }) => a === 1
 
 /** The ink of a stroke where it is seen. */
 export function placedInk({ ink }, placement) {
+  /** @type {number[][]} */
   const [x, y] = [[], []];
   for (let at = 0; at < ink.x.length; at++) [x[at], y[at]] = placement([ink.x[at], ink.y[at]]);
   return { x, y, pressure: ink.pressure };

@@ -8,7 +8,7 @@ import {
   DASHES, IMAGE_STATES, REACTIONS, REASONS, REJECT_REASONS, ROLES, SHAPES, STORAGE_STATES, TOOLS,
 } from "./names.js";
 
-const PROPERTIES = ["colour", "fill", "width", "offset", "text", "dash", "matrix", "rank", "locked", "group"];
+export const PROPERTY_NAMES = ["colour", "fill", "width", "offset", "text", "dash", "matrix", "rank", "locked", "group"];
 /** Properties that the first version of `patch` had; the others stand in an operation of another tag. */
 const FIRST_PROPERTIES = 5;
 const CHANGES = ["here", "cursor", "gone", "view", "laser", "standing", "reaction", "draft", "writing"];
@@ -217,7 +217,7 @@ const picture = fields({
   gestureBack: number, image: hex(32), colour, scale, x: coordinate, y: coordinate, dx: distance, dy: distance,
 });
 
-const property = oneOf("name", PROPERTIES, {
+const property = oneOf("name", PROPERTY_NAMES, {
   colour: fields({ colour }),
   fill: fields({ colour }),
   width: fields({ width }),
@@ -230,7 +230,7 @@ const property = oneOf("name", PROPERTIES, {
   group: fields({ group: number }),
 });
 
-const isFirst = (name) => PROPERTIES.indexOf(name) < FIRST_PROPERTIES;
+const isFirst = (name) => PROPERTY_NAMES.indexOf(name) < FIRST_PROPERTIES;
 
 /** A patch of one of its two tags, which takes the properties of that. */
 const patch = (isOfThis) => {

@@ -40,6 +40,7 @@ export class Connection {
     this.roundTripMs = undefined;
     this.measuredAt = 0;
     this.unreadUntil = 0;
+    this.onlineSince = 0;
   }
 
   start() {
@@ -109,7 +110,7 @@ export class Connection {
       act();
     } catch (error) {
       console.warn("the connection is opened again:", error);
-      this.delegate.packetFailed(error);
+      this.delegate.packetFailed(/** @type {Error} */ (error));
       this.#abandon();
     }
   }

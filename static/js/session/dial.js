@@ -88,7 +88,7 @@ export function dialEarly(url) {
 
 /** A connection to an address, which may be open by now, or lost. */
 export function dial(url) {
-  const dialled = early?.url === url ? early : new Dialled(url);
+  const dialled = early && early.url === url ? early : new Dialled(url);
   if (dialled === early) early = undefined;
   return dialled;
 }

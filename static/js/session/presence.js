@@ -84,10 +84,14 @@ export class Presence {
     this.viewTimer = undefined;
     const { viewport, stage } = this.camera;
     // Who follows looks where the other looks, no further: two who follow each other would move away for ever.
-    const followed = this.session.people.get(this.followed)?.view;
+    const followed = this.#followed?.view;
     const view = followed ?? viewport.bounds(stage.size).map((side) => Math.round(side * CURSOR_UNITS));
     const isWithin = view.every((side) => Math.abs(side) <= COORDINATE);
     this.send(isWithin ? { type: "view", view } : { type: "view" });
+  }
+
+  get #followed() {
+    return this.followed === undefined ? undefined : this.session.people.get(this.followed);
   }
 
   /** Goes where somebody goes, or stops to. @param {number | undefined} author */
@@ -101,7 +105,7 @@ export class Presence {
 
   /** Says whom one follows, and goes to where they are now. */
   showFollowed() {
-    const followed = this.session.people.get(this.followed);
+    const followed = this.#followed;
     if (!followed) this.followed = undefined;
     at("#following").hidden = !followed;
     if (!followed) return;
@@ -116,7 +120,7 @@ export class Presence {
   /** Where the others look, in board units, each with the person's colour. */
   get otherViews() {
     const { people, self } = this.session;
-    const others = Array.from(people).filter(([author, { view }]) => view && author !== self);
-    return others.map(([, { view, colour }]) => ({ view: view.map((side) => side / CURSOR_UNITS), colour: colour.slice(0, 7) }));
+    return Array.from(people).flatMap(([author, { view, colour }]) =>
+      view && author !== self ? [{ view: view.map((side) => side / CURSOR_UNITS), colour: colour.slice(0, 7) }] : []);
   }
 }

@@ -25,7 +25,7 @@ const MESSAGE_WEIGHT = 32 * 1024;
 
 /** The session tells the page by these methods. Each is called: a delegate that needs some of them extends this. */
 export class SessionDelegate {
-  /** Elements look different now. @param {Set<string>} keys */
+  /** Elements look different now: those of some keys, or all. @param {Set<string> | undefined} keys */
   elementsChanged(keys) {}
   /** Somebody came, went, or moved the pointer. @param {boolean} _isOnlyMovement whether it was only that */
   peopleChanged(_isOnlyMovement) {}
@@ -80,7 +80,9 @@ const ENDS = ["end", "cancel"];
 
 /** @typedef {{ clientId: string, cseq: number, copy: any }} Held a copy of what a client drew, which is not on the board */
 
-/** @typedef {{ cseq: number, operation: any, seq?: number }} Numbered an operation with its client sequence number */
+/** @typedef {{ cseq: number, operation: any }} Numbered an operation with its client sequence number */
+
+/** @typedef {Numbered & { seq: number }} Received one that is in the log, and up to which operation the log was then */
 
 export class Session {
   /**
@@ -99,7 +101,7 @@ export class Session {
     this.board = new Board(this.log);
     /** Operations that the log does not have. @type {Numbered[]} */
     this.pending = identity.operations ?? [];
-    /** Operations that are in the log and not durable, with where they are. @type {Numbered[]} */
+    /** Operations that are in the log and not durable, with where they are. @type {Received[]} */
     this.received = [];
     this.mark = 0;
     /** Where the server keeps what is drawn, once it has said so. */
@@ -207,7 +209,7 @@ export class Session {
    */
   wasMalformed() {
     const isFound = this.isCareful && this.pending.length > 0;
-    if (isFound) this.#letGo(this.pending.shift().cseq);
+    if (isFound) this.#letGo(/** @type {Numbered} */ (this.pending.shift()).cseq);
     this.isCareful = true;
     return isFound;
   }
@@ -227,7 +229,7 @@ export class Session {
     const gesture = new Gesture({ session: this });
     while (this.lost.length > 0) {
       drawCopies(gesture, [this.lost[0].copy], (group) => group);
-      this.delegate.copyLetGo(this.lost.shift());
+      this.delegate.copyLetGo(/** @type {Held} */ (this.lost.shift()));
     }
   }
 
@@ -291,6 +293,7 @@ export class Session {
   #everythingChanged = false;
   /** The log has what the server had not written when it was killed: a snapshot will come. */
   #isStale = false;
+  /** A snapshot of which parts have come. @type {any} */
   #arriving = undefined;
 
   #handlers = {
@@ -463,12 +466,12 @@ export class Session {
     if (this.#isStale) return;
     const inLog = this.log.cseq(this.self);
     while (this.pending.length > 0 && this.pending[0].cseq <= inLog) {
-      this.received.push({ ...this.pending.shift(), seq: this.log.seq });
+      this.received.push({ .../** @type {Numbered} */ (this.pending.shift()), seq: this.log.seq });
     }
-    if (this.received[0]?.seq <= this.mark) {
+    if (this.received.length > 0 && this.received[0].seq <= this.mark) {
       const durable = this.received.filter(({ seq }) => seq <= this.mark);
       this.received = this.received.slice(durable.length);
-      this.#letGo(durable[0].cseq, durable.at(-1).cseq);
+      this.#letGo(durable[0].cseq, durable[durable.length - 1].cseq);
     }
     this.isCareful &&= this.pending.length > 0;
   }
@@ -495,22 +498,23 @@ export class Session {
   #presence(all, changes) {
     if (all) this.people.clear();
     for (const { type, author, name, colour, at, view, reaction, shape, text, ...standing } of changes) {
-      if (type === "here") this.people.set(author, { ...this.people.get(author), name, colour });
+      const person = this.people.get(author);
+      if (type === "here") this.people.set(author, { ...person, name, colour });
       else if (type === "gone") this.people.delete(author);
-      else if (!this.people.has(author)) continue;
-      else if (type === "view") this.#looksAt(author, view);
-      else if (type === "standing") Object.assign(this.people.get(author), standing);
+      else if (!person) continue;
+      else if (type === "view") this.#looksAt(person, view);
+      else if (type === "standing") Object.assign(person, standing);
       else if (type === "draft") this.delegate.draftChanged(author, shape);
       else if (type === "writing") this.delegate.writingChanged(author, text);
       else if (type === "reaction") this.delegate.reacted(author, reaction);
-      else this.people.get(author).at = at;
+      else person.at = at;
       if (type === "laser") this.delegate.laserShone(author, at);
     }
     this.delegate.peopleChanged(!all && changes.every(({ type }) => MOVEMENTS.has(type)));
   }
 
-  #looksAt(author, view) {
-    this.people.get(author).view = view;
+  #looksAt(person, view) {
+    person.view = view;
     this.delegate.viewChanged();
   }
 

@@ -99,7 +99,7 @@ export class Camera {
   /** Moves the board so that a box of the screen is seen: within what a keyboard leaves of it, and below no panel. @param {number[]} box */
   bringIntoSight(box) {
     const sides = ({ left, top, right, bottom }) => [left, top, right, bottom];
-    const { offsetLeft, offsetTop, width, height } = visualViewport;
+    const { offsetLeft, offsetTop, width, height } = /** @type {VisualViewport} */ (visualViewport);
     const screen = sides(new DOMRect(offsetLeft, offsetTop, width, height));
     const panels = Array.from(document.querySelectorAll(PANELS), (it) => sides(it.getBoundingClientRect()));
     const [dx, dy] = wayIntoSight(grown(box, BESIDE_CARET), screen, panels.filter(([left, , right]) => right > left));

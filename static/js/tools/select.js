@@ -128,8 +128,8 @@ class Transforming {
     if (isStraight) [dx, dy] = Math.abs(dx) > Math.abs(dy) ? [dx, 0] : [0, dy];
     if (this.context.gridStep === undefined) return geometry.moved(dx, dy);
     // The corner of what is moved goes to the grid, not the pointer: where it would have been drawn, without the line around it.
-    this.drawn ??= this.elements.map((element) => drawnBox(element, this.context.boundsOf(element))).reduce(geometry.union, geometry.NOTHING);
-    const [left, top] = this.drawn;
+    const boxes = () => this.elements.map((element) => drawnBox(element, this.context.boundsOf(element)));
+    const [left, top] = (this.drawn ??= boxes().reduce(geometry.union, geometry.NOTHING));
     const [snapX, snapY] = this.context.snap([left + dx, top + dy]);
     return geometry.moved(snapX - left, snapY - top);
   }

@@ -38,6 +38,9 @@ export class StrokeGesture {
     this.from = sample;
     this.samples = 0;
     this.reach = 0;
+    this.last = { x: 0, y: 0, pressure: 0 };
+    /** How many points the stroke has. */
+    this.count = 0;
     this.simulation = sample.pressure === undefined && look.simulates ? new Simulation(sample) : undefined;
     this.#begin(sample);
   }

@@ -6,6 +6,7 @@ export default {
   cutter: "ممحاة قاطعة", line: "خط", arrow: "سهم", rectangle: "مستطيل", ellipse: "شكل بيضوي", text: "نص",
   note: "ملاحظة", image: "صورة", laser: "مؤشر ليزر",
   // Style
+  toolbar: "الأدوات والأنماط",
   tool: "الأداة", colour: "اللون", width: "السُّمك", widthOf: "السُّمك {width}", style: "النمط", history: "السجل",
   zoom: "التكبير والتصغير",
   black: "أسود", red: "أحمر", orange: "برتقالي", green: "أخضر", blue: "أزرق", violet: "بنفسجي", pink: "وردي", grey: "رمادي",

@@ -6,6 +6,7 @@ export default {
   cutter: "Schneidender Radierer", line: "Linie", arrow: "Pfeil", rectangle: "Rechteck", ellipse: "Ellipse", text: "Text",
   note: "Notiz", image: "Bild", laser: "Laserpointer",
   // Style
+  toolbar: "Werkzeuge und Stile",
   tool: "Werkzeug", colour: "Farbe", width: "Strichstärke", widthOf: "Strichstärke {width}", style: "Stil", history: "Verlauf",
   zoom: "Zoom",
   black: "Schwarz", red: "Rot", orange: "Orange", green: "Grün", blue: "Blau", violet: "Violett", pink: "Rosa", grey: "Grau",

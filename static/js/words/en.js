@@ -6,6 +6,7 @@ export default {
   cutter: "Cutting eraser", line: "Line", arrow: "Arrow", rectangle: "Rectangle", ellipse: "Ellipse", text: "Text",
   note: "Note", image: "Picture", laser: "Laser",
   // Style
+  toolbar: "Tools and styles",
   tool: "Tool", colour: "Colour", width: "Width", widthOf: "Width {width}", style: "Style", history: "History", zoom: "Zoom",
   black: "Black", red: "Red", orange: "Orange", green: "Green", blue: "Blue", violet: "Violet", pink: "Pink", grey: "Grey",
   fill: "Fill", "fill.none": "No fill", "fill.light": "Light fill", "fill.solid": "Solid fill",

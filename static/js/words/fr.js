@@ -6,6 +6,7 @@ export default {
   cutter: "Gomme à découper", line: "Ligne", arrow: "Flèche", rectangle: "Rectangle", ellipse: "Ellipse", text: "Texte",
   note: "Note", image: "Image", laser: "Pointeur laser",
   // Style
+  toolbar: "Outils et styles",
   tool: "Outil", colour: "Couleur", width: "Épaisseur", widthOf: "Épaisseur {width}", style: "Style", history: "Historique",
   zoom: "Zoom",
   black: "Noir", red: "Rouge", orange: "Orange", green: "Vert", blue: "Bleu", violet: "Violet", pink: "Rose", grey: "Gris",

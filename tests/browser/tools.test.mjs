@@ -311,6 +311,8 @@ test("everything can be done with the keyboard alone, drawing too", async () => 
   await ada.page.click("[data-tool=pen]");
   await keys("ArrowRight");
   assert.notEqual(await ada.page.evaluate(() => globalThis.inkwire.viewport.x), before);
+  await ada.page.click("#zoom-in");
+  assert.equal(await ada.page.evaluate(() => document.activeElement === document.body), true);
 });
 
 test("two fingers tap for undo, three for redo", async () => {

@@ -5,18 +5,21 @@ const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 /** @param {HTMLElement} bar */
 export function rove(bar) {
   const all = () => Array.from(bar.querySelectorAll("button"));
-  const usable = () => all().filter((it) => !it.disabled && it.checkVisibility());
+  const usable = () => all().filter((it) => !it.disabled && it.getClientRects().length > 0);
   const stopAt = (one) => all().forEach((it) => (it.tabIndex = it === one ? 0 : -1));
   // The button at which Tab stops may be hidden or disabled: then there is another one.
   const keepStop = () => {
     const some = usable();
-    if (!some.some(({ tabIndex }) => tabIndex === 0)) stopAt(some[0]);
+    // A bar that is hidden keeps its stop.
+    if (some.length > 0 && !some.some(({ tabIndex }) => tabIndex === 0)) stopAt(some[0]);
   };
   new MutationObserver(keepStop).observe(bar, { childList: true, subtree: true, attributeFilter: ["disabled", "hidden"] });
-  addEventListener("resize", keepStop);
-  bar.addEventListener("focusin", ({ target }) => stopAt(target));
+  new ResizeObserver(keepStop).observe(bar);
+  // What scrolls may have the focus too, and is no stop of its own.
+  bar.addEventListener("focusin", ({ target }) => target instanceof HTMLButtonElement && stopAt(target));
+  // Who has clicked goes on on the board.
+  bar.addEventListener("click", ({ target, detail }) => detail > 0 && target instanceof Element && target.closest("button")?.blur());
   bar.addEventListener("keydown", (event) => {
-    // After a click the arrow keys are still those of the board.
     if (!(event.target instanceof HTMLButtonElement) || !event.target.matches(":focus-visible")) return;
     const next = nextOf(event, usable());
     if (!next) return;

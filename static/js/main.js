@@ -57,7 +57,7 @@ const box = outbox.box(boardName, identity.clientId);
 const status = new Status();
 const say = (words, values) => status.say(t(words, values));
 const settings = new Settings();
-/** How often it was heard that operations are on their way, on the board, or can be undone. */
+/** Counts changes of what is sent, received or can be undone. */
 const progress = new Fact(0);
 const progressed = () => progress.set(progress.value + 1);
 /** The past is only looked at. */
@@ -114,7 +114,7 @@ const pictures = new Pictures(outbox, {
   },
 });
 
-// What is seen of it.
+// The view of the board.
 const canvases = { base: at("#base"), wet: at("#wet"), live: at("#live") };
 const stage = new Stage(canvases, session, new Viewport(), (hash) => pictures.pixelsOf(hash));
 const camera = new Camera(stage, () => presence.follow(undefined));
@@ -137,7 +137,7 @@ const reception = new Reception(session, {
     presence.sendViewSoon();
     replay.joined();
   },
-  heard: () => desk.heard(),
+  heard: () => writing.heard(),
   online() {
     if (!wasOnline) keepForOffline("../", () => connection.state === "online");
     wasOnline = true;
@@ -180,7 +180,7 @@ const door = new Door(entry);
 const reactions = new Reactions({ session, camera, stage, announcer, ask });
 const recall = new Recall({ session, outbox, boardName, recalled: () => camera.hasMoved || camera.showAll() });
 
-// What is drawn with.
+// Tools and commands.
 const toolbar = new Toolbar({
   commands: () => commands,
   undo: () => desk.undo(),
@@ -210,7 +210,7 @@ const offer = new Offer(session, attempt);
 const clipboard = new Clipboard(exchange, {
   mayEdit,
   cut: () => attempt(() => editing.delete()),
-  // Where the pointer is, or in the middle of the screen.
+  // The pointer's place, or the middle of the screen.
   place: () => camera.viewport.toBoard(presence.pointerAt ?? stage.size.map((side) => side / 2)),
   toBoard: (place) => camera.viewport.toBoard(place),
   taken: () => desk.toolIsDone(),
@@ -222,7 +222,7 @@ const commands = commandsOf({
   focusBoard: () => canvases.live.focus({ focusVisible: true }),
 });
 
-// What it is moved and drawn by.
+// Pointers, the wheel, the keyboard and the small map.
 const begin = (sample, how) => desk.begin(sample, how);
 const pointers = new Pointers(canvases.live, {
   begin,

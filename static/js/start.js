@@ -1,8 +1,9 @@
 // The start page: the boards that were opened in this browser. Who has opened none is taken to a new one at once.
 
+// First, because the words of another language are waited for.
+import "./state/theme.js";
 import { forgetBoard, openedBoards } from "./device/boards.js";
 import { label, language, t, translatePage } from "./state/language.js";
-import "./state/theme.js";
 
 const dates = new Intl.DateTimeFormat(language, { dateStyle: "medium", timeStyle: "short" });
 

@@ -16,7 +16,7 @@ const FLAGS = [
   "--disable-component-update", "--disable-sync",
 ];
 
-/** What a server is told if a test says nothing else: the page comes in the form in which a release build sends it. */
+/** The flags of a server if a test gives no others: the page comes in the form in which a release build sends it. */
 const DEFAULTS = { "--listen": "127.0.0.1:0", "--data": ":memory:", "--scripts": "bundled" };
 
 /** A server process. */

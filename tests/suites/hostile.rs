@@ -554,7 +554,7 @@ fn no_accept_error_ends_the_listener() {
 
 #[test]
 fn headers_keep_the_page_to_itself() {
-    // What is in the page is named by its hash (CSP 3 section 2.3.1): one script and one style, or nothing.
+    // A script or style inside the page is named by its hash (CSP 3 section 2.3.1): one of each, or none.
     for (form, hashes) in [("modules", 0), ("bundled", 2)] {
         let server = Server::start(&["--scripts", form]);
         let page = server.get("/b/x");

@@ -7,7 +7,7 @@ import { Board, Diverged } from "../../static/js/board/board.js";
 import { History } from "../../static/js/board/history.js";
 import { restored as fromKept, snapshotOf } from "../../static/js/board/snapshot.js";
 import { Rejected } from "../../static/js/board/element.js";
-import { LATER, PROPERTIES, SEEN, propertyOf } from "../../static/js/board/properties.js";
+import { LATER, PROPERTIES, SEEN, madeWith, propertyOf } from "../../static/js/board/properties.js";
 import { fromHex } from "../../static/js/protocol/bytes.js";
 import { PROPERTY_NAMES, decodeServer } from "../../static/js/protocol/codec.js";
 
@@ -164,6 +164,7 @@ test("an element with other values is one, and leaves the one that it was made o
 
 test("every property that the protocol has is a row of the table", () => {
   assert.deepEqual(Object.keys(PROPERTIES).sort(), [...PROPERTY_NAMES].sort());
+  assert.deepEqual(Object.keys(madeWith({}, 1)).sort(), [...PROPERTY_NAMES].sort(), "an element is made with each of them");
   const values = { offset: [3, -4], matrix: [0.5, 0, 0.25, 1] };
   for (const [name, row] of Object.entries(PROPERTIES)) {
     const value = values[name] ?? row.later ?? `a ${name}`;

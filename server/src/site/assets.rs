@@ -60,7 +60,12 @@ pub(super) fn version() -> String {
 }
 
 fn version_now() -> String {
-    version_of(Static::iter().filter_map(|path| Some((Static::get(&path)?.metadata.sha256_hash(), path))))
+    /// Bundles are made of the files by this code, so it is of their version too.
+    static LINKER: LazyLock<[u8; 32]> = LazyLock::new(|| {
+        Sha256::digest(concat!(include_str!("modules.rs"), include_str!("page.rs"), include_str!("assets.rs"))).into()
+    });
+    let files = Static::iter().filter_map(|path| Some((Static::get(&path)?.metadata.sha256_hash(), path)));
+    version_of(files.chain([(*LINKER, "the linker".into())]))
 }
 
 fn version_of<'a>(files: impl Iterator<Item = ([u8; 32], Cow<'a, str>)>) -> String {

@@ -1,7 +1,8 @@
 //! The page's modules, linked: in which order they are evaluated, and many of them as one file. Pure.
 //!
-//! What is read is the part of ECMAScript's modules (ECMA-262 section 16.2) in which `static/js/` is written: imports and exports begin
-//! a line, and what is exported is a constant, a function or a class, so that its value never changes. All else is refused by name.
+//! Reads the part of ECMAScript's modules (ECMA-262 section 16.2) in which `static/js/` is written: `import ` and `export ` begin a line,
+//! and an export is a constant, a function or a class, so that its value never changes. Any other statement that begins so is refused
+//! by name. Modules are evaluated one after the other: one that waits holds up those behind it.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,7 +16,7 @@ pub(super) enum LinkError {
     /// A module imports itself by way of others.
     #[error("{0} imports itself by way of others")]
     Circle(String),
-    /// A statement is none of those that are read.
+    /// An import or export is written in a form that is not read.
     #[error("{module}: {statement:?} is written in a way that is not linked")]
     Statement { module: String, statement: String },
     /// A name is imported that nobody exports.

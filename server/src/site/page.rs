@@ -47,9 +47,9 @@ pub(super) struct Page {
     pub(super) asset: Asset,
     /// The address of the script that is to be fetched first, if the page names it behind what is in it.
     pub(super) first: Option<String>,
-    /// What is in the page and may run, as sources of a Content-Security-Policy (CSP 3 section 2.3.1).
+    /// The scripts inside the page, as sources of a Content-Security-Policy (CSP 3 section 2.3.1).
     pub(super) script_sources: String,
-    /// The same of styles.
+    /// The styles inside the page, likewise.
     pub(super) style_sources: String,
 }
 
@@ -74,13 +74,13 @@ pub(super) fn page(path: &str, scripts: Scripts) -> Option<Page> {
 pub(super) fn bundle(path: &str) -> Option<Asset> {
     static MADE: LazyLock<Made<Asset>> = LazyLock::new(Made::default);
     MADE.get(path, || {
-        let module = asset(path)?;
+        let module = asset(path).filter(|_| path.starts_with(ROOT) && path.ends_with(".js"))?;
         let bundle = bundle_of(path, &text).inspect_err(|error| tracing::error!(path, %error, "it cannot be linked"));
         Some(module.with_text(bundle.ok()?))
     })
 }
 
-/// What was made of the files of one version.
+/// Pages or bundles by name, made from the files of one version.
 struct Made<T>(Mutex<(String, HashMap<String, T>)>);
 
 impl<T> Default for Made<T> {
@@ -159,7 +159,7 @@ fn tag_of(html: &str, begin: &str, end: &str) -> Option<String> {
     Some(format!("{begin}{inside}{end}"))
 }
 
-/// What names a script or style that is in a page: its hash (CSP 3 section 2.3.1).
+/// Returns the source that names a script or style inside a page: its hash (CSP 3 section 2.3.1).
 fn source_of(text: &str) -> String {
     format!("'sha256-{}'", STANDARD.encode(Sha256::digest(text)))
 }
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_bundled_page_names_one_script_and_nothing_else_that_it_waits_for() {
-        // What comes behind an attribute of ours is fetched on use.
+        // `data-on-use` names a script that is fetched on use.
         let on_use = "static/bundled/js/files/timelapse.js";
         for (name, root, entry, on_use) in
             [("index.html", "../", MAIN, Some(on_use)), ("start.html", "", "js/start.js", None)]
@@ -213,7 +213,7 @@ mod tests {
             for tag in ["<style>", "</style>"] {
                 assert_eq!(html.matches(tag).count(), 1, "{name}");
             }
-            // What is in the page does not end before its end.
+            // No script inside the page ends it early.
             assert_eq!(html.matches("<script").count(), html.matches("</script>").count(), "{name}");
             assert!(!html.contains("<!--"), "{name}");
         }
@@ -258,7 +258,7 @@ mod tests {
     #[test]
     fn a_bundle_is_made_of_a_module_only() {
         assert!(bundle("js/start.js").is_some());
-        for path in ["js/nothing.js", "", "../Cargo.toml"] {
+        for path in ["js/nothing.js", "", "../Cargo.toml", "index.html", "style.css", "offline.js"] {
             assert!(bundle(path).is_none(), "{path}");
         }
     }

@@ -1,4 +1,5 @@
-// The properties of elements: one row for each, of which follows all that the page does with them. How they are encoded is the codec's.
+// The properties of elements: a row for each, from which hash, copies, painting and bringing back follow, and the values with which an
+// element is made. The codec has their encodings.
 
 import { MATRIX_ONE, RANKS_BETWEEN } from "../protocol/limits.js";
 import { DASHES } from "../protocol/names.js";
@@ -75,11 +76,12 @@ export const sameValue = (one, other) =>
 /** A property as the protocol has it, of the value that an element has of it. @param {string} name @param {any} value */
 export const propertyOf = (name, value) => ({ name, ...PROPERTIES[name].toWire(value) });
 
-/** The properties with which an element is made: written out, because there are a hundred thousand. @param {any} content @param {number} seq */
+/** Returns the properties with which an element is made; written out, because a board may have 100,000 elements. @param {any} content @param {number} seq */
 export function madeWith(content, seq) {
   const { colour, fill, width, size, text } = content.begin ?? content;
+  const { dash, matrix, locked, group } = PROPERTIES;
   return {
-    colour, fill, width: width ?? size ?? 0, text, offset: [0, 0], matrix: IDENTITY, dash: "solid",
-    rank: seq * RANKS_BETWEEN, locked: false, group: 0,
+    colour, fill, width: width ?? size ?? 0, text, offset: [0, 0], rank: seq * RANKS_BETWEEN,
+    dash: dash.later, matrix: matrix.later, locked: locked.later, group: group.later,
   };
 }

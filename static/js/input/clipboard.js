@@ -1,4 +1,4 @@
-// What is taken from the clipboard, from a drag and from files, and what is copied to the clipboard.
+// Takes things from the clipboard, from drags and from files, and copies to the clipboard.
 
 const TEXT_FIELDS = "textarea, input:not([type=checkbox], [type=range], [type=color], [type=file])";
 

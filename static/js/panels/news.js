@@ -1,10 +1,10 @@
-// What is read aloud of what others do on the board, and what elements and people are called.
+// Tells a screen reader what others do on the board, and describes elements in words.
 
 import { keyOf } from "../board/element.js";
 import { COLOURS, COLOUR_NAMES } from "../device/identity.js";
 import { t } from "../state/language.js";
 
-/** What is said of what others do to what is there. */
+/** The words for what others do to elements, by operation. */
 const CHANGES = {
   patch: "somebodyChanged", delete: "somebodyErased", clear: "somebodyCleared", clearAuthor: "somebodyCleared", undo: "somebodyUndid",
 };

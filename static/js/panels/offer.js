@@ -19,7 +19,7 @@ export class Offer {
     at("#offer-leave").addEventListener("click", () => this.#answered(() => this.session.leaveLost()));
   }
 
-  /** What was not taken when this browser was here last is offered again. @param {import("../session/session.js").Held[]} held */
+  /** Offers ink again that was not taken when this browser was here last. @param {import("../session/session.js").Held[]} held */
   offerAgain(held) {
     this.session.lost.push(...held);
     if (held.length > 0) this.inkWasHeld();

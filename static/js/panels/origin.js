@@ -1,4 +1,4 @@
-// Who drew the element that is selected, and when.
+// Shows the author of the selected element, and when it was drawn.
 
 import { button } from "./controls.js";
 

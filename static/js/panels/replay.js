@@ -24,7 +24,7 @@ export class Replay {
    */
   constructor(context) {
     this.context = context;
-    /** What of it has come. */
+    /** The part of the past that has come. */
     this.past = new Past();
     /** The lineage of which that is the past. @type {string | undefined} */
     this.epoch = undefined;

@@ -15,9 +15,9 @@ export function rove(bar) {
   };
   new MutationObserver(keepStop).observe(bar, { childList: true, subtree: true, attributeFilter: ["disabled", "hidden"] });
   new ResizeObserver(keepStop).observe(bar);
-  // What scrolls may have the focus too, and is no stop of its own.
+  // A strip that scrolls may have the focus too, and is no stop of its own.
   bar.addEventListener("focusin", ({ target }) => target instanceof HTMLButtonElement && stopAt(target));
-  // Who has clicked goes on on the board.
+  // After a click the keys are the board's.
   bar.addEventListener("click", ({ target, detail }) => detail > 0 && target instanceof Element && target.closest("button")?.blur());
   bar.addEventListener("keydown", (event) => {
     if (!(event.target instanceof HTMLButtonElement) || !event.target.matches(":focus-visible")) return;

@@ -1,4 +1,4 @@
-// What somebody may do on the board who may not draw, and what they may do shows in the page's style.
+// Says why a person may not draw, and gives the page's style the role.
 
 import { t } from "../state/language.js";
 

@@ -20,7 +20,7 @@ export class Status {
     this.retry = document.querySelector("#status-retry");
     this.toast = document.querySelector("#toast");
     this.wasOnline = false;
-    /** What was last shown. */
+    /** The state that was last shown. */
     this.failures = 0;
     this.unsent = 0;
     this.unsaved = 0;

@@ -1,4 +1,4 @@
-// What goes to the server: a packet for all that was done in one turn, and seldom if the server asks for that.
+// Sends to the server: one packet for all operations of one turn, and less often if the server asks for that.
 
 /** A server that asks for more time gets so much of it at most, in milliseconds. */
 const MOST_SLOWED = 2_000;
@@ -21,7 +21,7 @@ export class Outgoing {
   sendSoon() {
     if (this.isDue) return;
     this.isDue = true;
-    // Who was told to slow down sends less often, and more at once: what is drawn is seen here all the same.
+    // A slowed client sends less often, and more at once; its own ink is seen here all the same.
     const wait = this.slowedUntil - performance.now();
     if (wait > 0) setTimeout(() => this.#sendDue(), wait);
     else queueMicrotask(() => this.#sendDue());

@@ -1,4 +1,4 @@
-// Where one is, for others: the pointer, the laser and the view go out a few times a second. And whom one follows.
+// Sends the pointer, the laser and the view to the others a few times a second, and follows another person's view.
 
 import { Viewport } from "../plane/viewport.js";
 import { COORDINATE } from "../protocol/limits.js";
@@ -83,7 +83,7 @@ export class Presence {
   #sendView() {
     this.viewTimer = undefined;
     const { viewport, stage } = this.camera;
-    // Who follows looks where the other looks, no further: two who follow each other would move away for ever.
+    // A follower's view is the other's, no wider: two people who follow each other would zoom out for ever.
     const followed = this.#followed?.view;
     const view = followed ?? viewport.bounds(stage.size).map((side) => Math.round(side * CURSOR_UNITS));
     const isWithin = view.every((side) => Math.abs(side) <= COORDINATE);

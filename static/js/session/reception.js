@@ -1,4 +1,4 @@
-// What the connection tells: packets on their way to the session and to all that shows what is in them.
+// Receives packets: gives them to the session, and tells the parts of the page that show what is in them.
 
 import { keep, kept } from "../device/storage.js";
 

@@ -1,4 +1,4 @@
-// What a person chooses for all boards of this browser, kept there.
+// A person's settings for all boards of this browser, which keeps them.
 
 import { keep, kept } from "../device/storage.js";
 import { Fact } from "./facts.js";

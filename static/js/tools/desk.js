@@ -10,7 +10,7 @@ import { Editing } from "./editing.js";
 import { eraser, hand, select } from "./tools.js";
 import { Writing } from "./writing.js";
 
-/** What is said of operations that are not done; of those that somebody else has overtaken, nothing. */
+/** Reasons of rejections that the page has words for; if somebody else was quicker, nothing is said. */
 const REJECTIONS = ["boardFull", "strokeFull", "outOfRange", "malformed", "readOnly", "boardLocked", "muted", "hostOnly"];
 const OVERTAKEN = ["noSuchElement", "slotFree"];
 
@@ -47,7 +47,7 @@ export class Desk {
     this.writing = new Writing(this, field);
   }
 
-  // What tools use
+  // The tools' context
 
   get viewport() {
     return this.page.camera.viewport;
@@ -131,7 +131,7 @@ export class Desk {
     if (this.page.toolbar.tool.isOneShot) this.#chooseSelect();
   }
 
-  /** What was just drawn is selected, and can be moved. */
+  /** Copies were drawn, and are about to be selected. */
   copiesDrawn() {
     this.#chooseSelect();
   }
@@ -244,7 +244,7 @@ export class Desk {
     });
   }
 
-  // What it is told
+  // Events of the toolbar and the selection
 
   /** @param {import("./tools.js").Tool} tool */
   toolChosen({ keepsSelection }) {
@@ -259,10 +259,5 @@ export class Desk {
   selectionChanged() {
     this.page.toolbar.showSelection(this.selection, this.selection.isEmpty ? {} : this.editing.style);
     this.page.selectionChanged();
-  }
-
-  /** Something new of the server may be what is being written. */
-  heard() {
-    this.writing.heard();
   }
 }
